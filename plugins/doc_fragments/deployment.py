@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+
+class ModuleDocFragment:
+    """Options that every module of the collection has."""
+
+    DOCUMENTATION = r"""
+options:
+  namespace:
+    description: Namespace of the Airflow deployment.
+    type: str
+    required: true
+  lock:
+    description:
+      - The run lock that this action must hold. The action renews it while it works, and refuses to start where
+        somebody else holds it.
+      - Left out, the action works without a lock, for use by hand.
+    type: dict
+    suboptions:
+      name:
+        description: Name of the Lease.
+        type: str
+        default: airflow-runbook
+      holder:
+        description: Who holds it, as given to M(hopsworks.airflow.run_lock).
+        type: str
+        required: true
+requirements:
+  - kubernetes >= 29.0.0
+"""

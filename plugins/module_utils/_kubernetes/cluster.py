@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+from typing import Any
+
+try:
+    from kubernetes import client
+    from kubernetes.client.exceptions import ApiException
+except ImportError:  # reported by the module's own requirement check
+    client = None
+    ApiException = Exception
+
+
+class Cluster:
+    """One namespace of a Kubernetes cluster, and the typed clients to act upon it.
+
+    `api` is a configured `kubernetes.client.ApiClient`. Streaming calls (exec, port-forward) replace methods of the
+    client while they run, so each of them takes a client of its own from `fresh_api()`.
+    """
+
+    def __init__(self, api: Any, namespace: str) -> None:
+        self.api = api
+        self.namespace = namespace
+        self.core = client.CoreV1Api(api)
+        self.apps = client.AppsV1Api(api)
+        self.batch = client.BatchV1Api(api)
+        self.coordination = client.CoordinationV1Api(api)
+        self.authorization = client.AuthorizationV1Api(api)
+
+    def fresh_api(self) -> Any:
+        """A second client with the same configuration and default headers, not shared with any thread."""
+        fresh = client.ApiClient(self.api.configuration)
+        fresh.default_headers.update(self.api.default_headers)
+        return fresh
+
+    def plain(self, obj: Any) -> Any:
+        """An object of the typed client as the API server writes it: dicts, lists and strings."""
+        return self.api.sanitize_for_serialization(obj)
+
+    def find(self, read: Any, name: str) -> Any | None:
+        """`read(name, namespace)`, or None where there is no such object."""
+        try:
+            return read(name, self.namespace)
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def secret_entries(self, name: str) -> dict[str, bytes] | None:
+        """The decoded entries of a Secret, or None where there is no such Secret."""
+        import base64
+
+        secret = self.find(self.core.read_namespaced_secret, name)
+        if secret is None:
+            return None
+        return {key: base64.b64decode(value) for key, value in (secret.data or {}).items()}

@@ -1,0 +1,157 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+import contextlib
+import selectors
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+try:
+    from kubernetes import client
+    from kubernetes.client.exceptions import ApiException
+    from kubernetes.stream import portforward
+except ImportError:  # reported by the module's own requirement check
+    client = None
+    portforward = None
+    ApiException = Exception
+
+
+class Network:
+    """Addresses of cluster services as seen from here.
+
+    A name of a Service (`mysql`, `mysql.hopsworks`, `mysql.hopsworks.svc.cluster.local`) is reached directly where the
+    name resolves (inside the cluster), else through a port-forward of the API server. Any other name is left alone.
+    Use as a context manager: leaving it closes the tunnels.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._tunnels: dict[tuple[str, str, int], Tunnel] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Network:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for tunnel in self._tunnels.values():
+            tunnel.close()
+        self._tunnels.clear()
+
+    def address(self, host: str, port: int) -> tuple[str, int]:
+        """Host and port to connect to from here. Raises OperatorError where a Service has no ready pod."""
+        with contextlib.suppress(OSError):
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            return host, port
+        labels = host.split(".")
+        if len(labels) > 2 and labels[2] != "svc":
+            return host, port
+        name, namespace = labels[0], labels[1] if len(labels) > 1 else self._cluster.namespace
+        key = (namespace, name, port)
+        with self._lock:
+            if key not in self._tunnels:
+                target = ready_pod_behind(self._cluster, namespace, name, port)
+                if target is None:
+                    return host, port
+                self._tunnels[key] = Tunnel(self._cluster, namespace, *target)
+            return self._tunnels[key].address
+
+
+def ready_pod_behind(cluster: Cluster, namespace: str, service: str, port: int) -> tuple[str, int] | None:
+    """Name of a ready pod of a Service, and its container port for the Service's `port`.
+
+    None where there is no such Service. Raises OperatorError where it has no ready pod.
+    """
+    try:
+        found = cluster.core.read_namespaced_service(service, namespace)
+    except ApiException as error:
+        if error.status == 404:
+            return None
+        raise
+    target: int | str = next((p.target_port or p.port for p in found.spec.ports if p.port == port), port)
+    selector = ",".join(f"{key}={value}" for key, value in (found.spec.selector or {}).items())
+    pods = cluster.core.list_namespaced_pod(namespace, label_selector=selector).items if selector else []
+    for pod in pods:
+        conditions = {c.type: c.status for c in (pod.status.conditions or [])}
+        if pod.metadata.deletion_timestamp is None and conditions.get("Ready") == "True":
+            if isinstance(target, str):
+                containers = [*pod.spec.containers, *(pod.spec.init_containers or [])]
+                named = (p for c in containers for p in (c.ports or []) if p.name == target)
+                target = next((p.container_port for p in named), port)
+            return pod.metadata.name, int(target)
+    raise OperatorError(
+        f"Service {service} in namespace {namespace} has no ready pod ({len(pods)} pods match its selector)",
+        expected="at least one ready pod behind it",
+        untouched="everything; nothing was sent to it",
+        next_step=f"kubectl -n {namespace} get pods -l '{selector}'; re-run when one is ready",
+    )
+
+
+class Tunnel:
+    """A listener on 127.0.0.1 whose every connection is a port-forward of its own to one pod's port."""
+
+    def __init__(self, cluster: Cluster, namespace: str, pod: str, port: int) -> None:
+        self._cluster, self._namespace, self._pod, self._port = cluster, namespace, pod, port
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.address: tuple[str, int] = self._listener.getsockname()[:2]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _peer = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        with contextlib.closing(near):
+            try:
+                core = client.CoreV1Api(self._cluster.fresh_api())
+                forward = portforward(
+                    core.connect_get_namespaced_pod_portforward, self._pod, self._namespace, ports=str(self._port)
+                )
+            except ApiException:
+                # The peer sees a closed connection and says so in its own words.
+                return
+            far: Any = forward.socket(self._port)
+            # The client's own wrapper offers no half-close and blocks in sendall: plain relay on its real socket.
+            relay(near, far)
+            forward.close()
+
+
+def relay(near: socket.socket, far: Any) -> None:
+    """Copy bytes both ways until either side closes."""
+    near.setblocking(True)
+    far.setblocking(True)
+    with selectors.DefaultSelector() as selector:
+        selector.register(near, selectors.EVENT_READ, far)
+        selector.register(far, selectors.EVENT_READ, near)
+        idle_since = time.monotonic()
+        while time.monotonic() - idle_since < 3600:
+            for key, _events in selector.select(timeout=30):
+                idle_since = time.monotonic()
+                source: Any = key.fileobj
+                try:
+                    data = source.recv(65536)
+                    if not data:
+                        return
+                    key.data.sendall(data)
+                except OSError:
+                    return

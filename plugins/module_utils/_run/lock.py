@@ -1,0 +1,182 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+import contextlib
+import datetime
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+try:
+    from kubernetes.client.exceptions import ApiException
+except ImportError:  # reported by the module's own requirement check
+    ApiException = Exception
+
+# Longer than any gap between two actions of a run (each action renews it, every RENEWAL_SECONDS while it works).
+DURATION_SECONDS = 60
+RENEWAL_SECONDS = 10
+PROCESS_ANNOTATION = "hopsworks.airflow/process"
+
+
+def controller_process(process_id: int) -> str:
+    """Names one process on one boot of one machine: `host/boot id/pid/start time`, as far as the system tells."""
+    boot = start = "-"
+    with contextlib.suppress(OSError):
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+            boot = stream.read().strip()
+    with contextlib.suppress(OSError, IndexError):
+        with open(f"/proc/{process_id}/stat", encoding="utf-8", errors="replace") as stream:
+            # Field 22 of proc(5); the second field may hold spaces, so count from its closing parenthesis.
+            start = stream.read().rpartition(")")[2].split()[19]
+    return f"{socket.gethostname()}/{boot}/{process_id}/{start}"
+
+
+def process_is_gone(process: str) -> bool:
+    """True only where this machine itself can tell that the process named by `controller_process` has ended."""
+    host, _, rest = process.partition("/")
+    boot, _, rest = rest.partition("/")
+    process_id = rest.partition("/")[0]
+    if host != socket.gethostname() or not process_id.isdigit() or not os.path.isdir("/proc/self"):
+        return False
+    here = controller_process(int(process_id))
+    if here.split("/")[1] == "-" or boot == "-":
+        return False
+    return here != process
+
+
+class Lock:
+    """A Lease: one run at a time for one deployment (https://kubernetes.io/docs/concepts/architecture/leases/).
+
+    Every action of a run renews it and stops where it is no longer the holder. A holder that died is succeeded at
+    once by a run on the same machine, else when the Lease has not been renewed for its duration.
+    """
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self._cluster, self._name = cluster, name
+
+    def read(self) -> Any | None:
+        return self._cluster.find(self._cluster.coordination.read_namespaced_lease, self._name)
+
+    def acquire(self, holder: str, process: str, *, check_mode: bool = False) -> str | None:
+        """Take the lock for `holder`. Returns the holder it was taken over from, if that one had died.
+
+        Raises OperatorError where somebody else holds it.
+        """
+        lease = self.read()
+        body: dict[str, Any] = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {
+                "name": self._name,
+                "namespace": self._cluster.namespace,
+                "annotations": {PROCESS_ANNOTATION: process},
+                "labels": {"app.kubernetes.io/managed-by": "hopsworks.airflow"},
+            },
+            "spec": {"holderIdentity": holder, "leaseDurationSeconds": DURATION_SECONDS, **_times(acquire=True)},
+        }
+        previous = lease.spec.holder_identity if lease is not None else None
+        if lease is not None and previous and previous != holder:
+            age = _age_seconds(lease)
+            if age < (lease.spec.lease_duration_seconds or DURATION_SECONDS) and not process_is_gone(
+                (lease.metadata.annotations or {}).get(PROCESS_ANNOTATION, "")
+            ):
+                raise self._held_by(lease)
+        if check_mode:
+            return previous
+        try:
+            if lease is None:
+                self._cluster.coordination.create_namespaced_lease(self._cluster.namespace, body)
+            else:
+                # The version makes two runs that both saw a dead holder take turns: the second gets a conflict.
+                body["metadata"]["resourceVersion"] = lease.metadata.resource_version
+                self._cluster.coordination.replace_namespaced_lease(self._name, self._cluster.namespace, body)
+        except ApiException as error:
+            if error.status != 409:
+                raise
+            current = self.read()
+            if current is None or current.spec.holder_identity != holder:
+                raise self._held_by(current) from error
+        return previous if previous != holder else None
+
+    def release(self, holder: str) -> bool:
+        """Give the lock back. False where it was not held by `holder`: then nothing is done."""
+        lease = self.read()
+        if lease is None or lease.spec.holder_identity != holder:
+            return False
+        self._cluster.coordination.delete_namespaced_lease(
+            self._name,
+            self._cluster.namespace,
+            body={"preconditions": {"resourceVersion": lease.metadata.resource_version}},
+        )
+        return True
+
+    def renew(self, holder: str) -> None:
+        """Raises OperatorError where `holder` no longer holds it."""
+        lease = self.read()
+        if lease is None or lease.spec.holder_identity != holder:
+            raise self._held_by(lease)
+        self._cluster.coordination.patch_namespaced_lease(
+            self._name,
+            self._cluster.namespace,
+            {"metadata": {"resourceVersion": lease.metadata.resource_version}, "spec": _times(acquire=False)},
+        )
+
+    @contextlib.contextmanager
+    def kept(self, holder: str) -> Iterator[None]:
+        """Renewed now, and again every RENEWAL_SECONDS until the block is left."""
+        self.renew(holder)
+        done = threading.Event()
+
+        def keep() -> None:
+            while not done.wait(RENEWAL_SECONDS):
+                # A failed renewal is seen by the next action; the Lease outlives several of them.
+                with contextlib.suppress(Exception):
+                    self.renew(holder)
+
+        thread = threading.Thread(target=keep, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _held_by(self, lease: Any | None) -> OperatorError:
+        if lease is None or not lease.spec.holder_identity:
+            return OperatorError(
+                f"this run does not hold the lock (Lease {self._name} in namespace {self._cluster.namespace} is free)",
+                expected="the Lease to be held by this run",
+                untouched="everything that this action was to change",
+                next_step="run the same command again: it takes the lock and goes on where this one stopped",
+            )
+        duration = lease.spec.lease_duration_seconds or DURATION_SECONDS
+        age = _age_seconds(lease)
+        return OperatorError(
+            f"{lease.spec.holder_identity} works on this deployment (lock renewed {age:.0f} s ago)",
+            expected="no other run at the same time",
+            untouched="everything; this run has changed nothing since it lost or missed the lock",
+            next_step=f"wait for it; if it has died, its lock expires in {max(0.0, duration - age):.0f} s",
+        )
+
+
+def _times(*, acquire: bool) -> dict[str, str]:
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return {"renewTime": now, "acquireTime": now} if acquire else {"renewTime": now}
+
+
+def _age_seconds(lease: Any) -> float:
+    renewed = lease.spec.renew_time
+    if renewed is None:
+        return float("inf")
+    return float((datetime.datetime.now(datetime.UTC) - renewed).total_seconds())

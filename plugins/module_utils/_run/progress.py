@@ -1,0 +1,30 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+import json
+import os
+import time
+
+# Set by the callback plugin `progress` in the ansible-playbook process; modules of local connections inherit it.
+PROGRESS_FILE = "HOPSWORKS_AIRFLOW_PROGRESS"
+
+
+class Progress:
+    """Lines about long work, shown by the callback plugin `progress` while a module still runs."""
+
+    def __init__(self, source: str) -> None:
+        self._path = os.environ.get(PROGRESS_FILE)
+        self._source = source
+
+    def __call__(self, message: str) -> None:
+        """Report one line, without secrets. Does nothing where nobody listens."""
+        if not self._path:
+            return
+        line = json.dumps({"time": time.time(), "source": self._source, "message": message}) + "\n"
+        # One short write in append mode: lines of parallel modules do not mix.
+        with open(self._path, "a", encoding="utf-8") as stream:
+            stream.write(line)

@@ -1,0 +1,98 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: run_lock
+short_description: One run at a time for one Airflow deployment
+description:
+  - Takes or gives back a Kubernetes Lease. A second run is refused with the owner's name and the age of its lock.
+  - Every other module of the collection renews the lock while it works, and stops where it is no longer the holder.
+  - The lock of a run that died is taken over at once on the same machine, and when it has expired on any other.
+version_added: 0.1.0
+author: hopsworks.airflow contributors (@hopsworks)
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.deployment
+  - hopsworks.airflow.attributes
+options:
+  name:
+    description: Name of the Lease.
+    type: str
+    default: airflow-runbook
+  holder:
+    description: Who takes it; unique for each run, and readable for whoever is refused because of it.
+    type: str
+    required: true
+  process_id:
+    description: The process on this machine whose end means that the holder has died.
+    type: int
+  state:
+    description: Whether the lock is to be held or given back.
+    type: str
+    choices: [held, released]
+    default: held
+notes:
+  - A lock lasts as long as the run and leaves nothing behind, so taking or releasing it is not reported as a change.
+"""
+
+EXAMPLES = r"""
+- name: Take the lock
+  hopsworks.airflow.run_lock:
+    namespace: hopsworks
+    holder: alice@console 20261122t030000
+
+- name: Give it back
+  hopsworks.airflow.run_lock:
+    namespace: hopsworks
+    holder: alice@console 20261122t030000
+    state: released
+"""
+
+RETURN = r"""
+taken_over_from:
+  description: The holder that had died, where there was one.
+  returned: state is held
+  type: str
+  sample: bob@console 20261121t030000
+released:
+  description: Whether the lock was held by this holder.
+  returned: state is released
+  type: bool
+  sample: true
+"""
+
+import os
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import Lock, controller_process
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+
+
+def act(call: Call) -> dict[str, Any]:
+    lock = Lock(call.cluster, call.params["name"])
+    holder = call.params["holder"]
+    if call.params["state"] == "released":
+        return {"released": not call.check_mode and lock.release(holder)}
+    process = controller_process(call.params["process_id"] or os.getppid())
+    return {"taken_over_from": lock.acquire(holder, process, check_mode=call.check_mode)}
+
+
+def main() -> None:
+    run_module(
+        {
+            "name": {"type": "str", "default": "airflow-runbook"},
+            "holder": {"type": "str", "required": True},
+            "process_id": {"type": "int"},
+            "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
+        },
+        act,
+    )
+
+
+if __name__ == "__main__":
+    main()
