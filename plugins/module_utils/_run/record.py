@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+import datetime
+import json
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+RUN_KEY = "run"
+HISTORY_KEY = "history"
+HISTORY_LENGTH = 20
+
+Run = dict[str, Any]
+
+
+class RunRecord:
+    """What was begun and done, when and by whom: a ConfigMap, for people, for resume and for audit.
+
+    Nothing in it decides whether a phase has work to do: every phase looks at the live system for that.
+
+    A run is a mapping: `id`, `playbook`, `deployment`, `status` (running, failed, done), `begun`, `ended`,
+    `attempts` (list of `by`, `begun`, `ended`) and `phases` (list of `name`, `status`, `attempt`, `begun`, `ended`,
+    `facts`, `failure`). Times are ISO 8601 in UTC. Entries of the ConfigMap that are not ours are kept.
+    """
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self._cluster, self._name = cluster, name
+        found = cluster.find(cluster.core.read_namespaced_config_map, name)
+        self._version: str | None = found.metadata.resource_version if found is not None else None
+        self._data: dict[str, str] = dict(found.data or {}) if found is not None else {}
+        self.run: Run | None = json.loads(self._data[RUN_KEY]) if RUN_KEY in self._data else None
+
+    @property
+    def history(self) -> list[Run]:
+        """Earlier runs, the newest first, without their phases."""
+        return list(json.loads(self._data.get(HISTORY_KEY, "[]")))
+
+    def unfinished(self) -> Run | None:
+        """The run that a next one has to finish, if there is one."""
+        return self.run if self.run is not None and self.run["status"] != "done" else None
+
+    def open(self, run_id: str, playbook: str, deployment: str, by: str) -> Run:
+        """Begin a run, or go on with an unfinished one of the same playbook (then `run_id` is not used)."""
+        unfinished = self.unfinished()
+        if unfinished is not None and unfinished["playbook"] != playbook:
+            raise OperatorError(
+                f"run {unfinished['id']} of {unfinished['playbook']}.yml is unfinished ({unfinished['status']})",
+                expected=f"no unfinished run of another playbook before {playbook}.yml",
+                untouched="everything",
+                next_step=f"finish it first: run {unfinished['playbook']}.yml again",
+            )
+        if unfinished is None:
+            if self.run is not None:
+                summary = {key: value for key, value in self.run.items() if key != "phases"}
+                self._data[HISTORY_KEY] = json.dumps([summary, *self.history][:HISTORY_LENGTH])
+            unfinished = {
+                "id": run_id,
+                "playbook": playbook,
+                "deployment": deployment,
+                "begun": now(),
+                "attempts": [],
+                "phases": [],
+            }
+        unfinished.update(status="running", ended=None)
+        unfinished["attempts"].append({"by": by, "begun": now(), "ended": None})
+        self.run = unfinished
+        return unfinished
+
+    def begin(self, phase: str) -> None:
+        run = self._running()
+        run["phases"].append(
+            {
+                "name": phase,
+                "status": "running",
+                "attempt": len(run["attempts"]),
+                "begun": now(),
+                "ended": None,
+                "facts": {},
+            }
+        )
+
+    def end(self, phase: str, facts: dict[str, Any]) -> None:
+        entry = self._last(phase)
+        entry.update(status="done", ended=now(), facts=facts)
+
+    def fail(self, phase: str | None, failure: str) -> None:
+        run = self._running()
+        if phase:
+            self._last(phase).update(status="failed", ended=now(), failure=failure)
+        self._close(run, "failed")
+
+    def finish(self) -> None:
+        self._close(self._running(), "done")
+
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """The facts of each phase that is done, by its name; of several attempts the last."""
+        phases = self.run["phases"] if self.run is not None else []
+        return {phase["name"]: phase["facts"] for phase in phases if phase["status"] == "done"}
+
+    def write(self) -> None:
+        """Write it, unless somebody else wrote in between: then the API server answers 409."""
+        if self.run is not None:
+            self._data[RUN_KEY] = json.dumps(self.run)
+        body: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": self._name,
+                "namespace": self._cluster.namespace,
+                "labels": {"app.kubernetes.io/managed-by": "hopsworks.airflow"},
+            },
+            "data": self._data,
+        }
+        if self._version is None:
+            written = self._cluster.core.create_namespaced_config_map(self._cluster.namespace, body)
+        else:
+            body["metadata"]["resourceVersion"] = self._version
+            written = self._cluster.core.replace_namespaced_config_map(self._name, self._cluster.namespace, body)
+        self._version = written.metadata.resource_version
+
+    def _running(self) -> Run:
+        if self.run is None or self.run["status"] != "running":
+            raise OperatorError(
+                "no run is open for this deployment",
+                expected="a run that was opened before its phases",
+                untouched="everything",
+                next_step="run one of the collection's playbooks; they open and close their run themselves",
+            )
+        return self.run
+
+    def _last(self, phase: str) -> dict[str, Any]:
+        entries: list[dict[str, Any]] = [entry for entry in self._running()["phases"] if entry["name"] == phase]
+        if not entries:
+            self.begin(phase)
+            return self._last(phase)
+        return entries[-1]
+
+    def _close(self, run: Run, status: str) -> None:
+        run.update(status=status, ended=now())
+        run["attempts"][-1]["ended"] = run["ended"]
+
+
+def now() -> str:
+    """ISO 8601, UTC, milliseconds."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,179 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: run_record
+short_description: What was begun and done on an Airflow deployment, when and by whom
+description:
+  - Keeps the record of runs in a ConfigMap. A phase is written before it acts and after.
+  - A run that was interrupted is found here and gone on with. Whether a phase still has work to do is never read from
+    the record, but from the live system.
+version_added: 0.1.0
+author: hopsworks.airflow contributors (@hopsworks)
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.deployment
+  - hopsworks.airflow.attributes
+attributes:
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details: Reading changes nothing; opening, writing a phase and closing each add to the record.
+options:
+  name:
+    description: Name of the ConfigMap.
+    type: str
+    default: airflow-runbook
+  state:
+    description:
+      - V(read) returns the record. V(open) begins a run, or goes on with the unfinished one of the same playbook.
+      - V(phase) ends the phase O(done) and begins the phase O(begin). V(failed) and V(finished) close the run.
+    type: str
+    choices: [read, open, phase, failed, finished]
+    default: read
+  run:
+    description: Identifier of a new run; not used where an unfinished run is gone on with.
+    type: str
+  playbook:
+    description: Name of the playbook, without its ending.
+    type: str
+  deployment:
+    description: Name of the deployment.
+    type: str
+  by:
+    description: Who runs it.
+    type: str
+  begin:
+    description: Phase that begins.
+    type: str
+  done:
+    description: Phase that has ended.
+    type: str
+  facts:
+    description: What the ended phase wants to be known of it. Never a secret.
+    type: dict
+    default: {}
+  failure:
+    description: Why the run failed, for O(state=failed).
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: What ran last
+  hopsworks.airflow.run_record:
+    namespace: hopsworks
+  register: record
+
+- name: Begin, or go on with, an upgrade
+  hopsworks.airflow.run_record:
+    namespace: hopsworks
+    state: open
+    run: 20261122t030000
+    playbook: upgrade
+    deployment: airflow
+    by: alice@console
+
+- name: One phase ends, the next begins
+  hopsworks.airflow.run_record:
+    namespace: hopsworks
+    state: phase
+    done: snapshot
+    facts: {files: 12}
+    begin: dump
+
+- name: Close the run
+  hopsworks.airflow.run_record:
+    namespace: hopsworks
+    state: finished
+    done: dump
+"""
+
+RETURN = r"""
+run:
+  description: The newest run, or null where there was none.
+  returned: always
+  type: dict
+  sample: {id: 20261122t030000, playbook: upgrade, status: running, attempts: [], phases: []}
+unfinished:
+  description: Whether the newest run has to be finished.
+  returned: always
+  type: bool
+  sample: false
+facts:
+  description: The facts of each phase of the newest run that is done, by its name.
+  returned: always
+  type: dict
+  sample: {snapshot: {files: 12}}
+history:
+  description: Earlier runs, the newest first.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+"""
+
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.record import RunRecord
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+
+
+def act(call: Call) -> dict[str, Any]:
+    given = call.params
+    record = RunRecord(call.cluster, given["name"])
+    state = given["state"]
+    if state == "open":
+        record.open(given["run"], given["playbook"], given["deployment"], given["by"])
+    if given["done"]:
+        record.end(given["done"], given["facts"])
+    if given["begin"] and state == "phase":
+        record.begin(given["begin"])
+    if state == "failed":
+        record.fail(given["begin"], given["failure"])
+    if state == "finished":
+        record.finish()
+    if state != "read" and not call.check_mode:
+        record.write()
+    return {
+        "changed": state != "read",
+        "run": record.run,
+        "unfinished": record.unfinished() is not None,
+        "facts": record.facts(),
+        "history": record.history,
+    }
+
+
+def main() -> None:
+    run_module(
+        {
+            "name": {"type": "str", "default": "airflow-runbook"},
+            "state": {
+                "type": "str",
+                "choices": ["read", "open", "phase", "failed", "finished"],
+                "default": "read",
+            },
+            "run": {"type": "str"},
+            "playbook": {"type": "str"},
+            "deployment": {"type": "str"},
+            "by": {"type": "str"},
+            "begin": {"type": "str"},
+            "done": {"type": "str"},
+            "facts": {"type": "dict", "default": {}},
+            "failure": {"type": "str"},
+        },
+        act,
+        required_if=[
+            ("state", "open", ("run", "playbook", "deployment", "by")),
+            ("state", "failed", ("failure",)),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
