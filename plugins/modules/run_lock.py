@@ -28,15 +28,13 @@ options:
     description: Who takes it; unique for each run, and readable for whoever is refused because of it.
     type: str
     required: true
-  process_id:
-    description: The process on this machine whose end means that the holder has died.
-    type: int
   state:
     description: Whether the lock is to be held or given back.
     type: str
     choices: [held, released]
     default: held
 notes:
+  - The holder counts as dead when the C(ansible-playbook) that took the lock has ended on this machine.
   - A lock lasts as long as the run and leaves nothing behind, so taking or releasing it is not reported as a change.
 """
 
@@ -66,10 +64,13 @@ released:
   sample: true
 """
 
-import os
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import Lock, controller_process
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import (
+    Lock,
+    controller_process,
+    playbook_process,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
 
 
@@ -78,7 +79,7 @@ def act(call: Call) -> dict[str, Any]:
     holder = call.params["holder"]
     if call.params["state"] == "released":
         return {"released": not call.check_mode and lock.release(holder)}
-    process = controller_process(call.params["process_id"] or os.getppid())
+    process = controller_process(playbook_process())
     return {"taken_over_from": lock.acquire(holder, process, check_mode=call.check_mode)}
 
 
@@ -87,7 +88,6 @@ def main() -> None:
         {
             "name": {"type": "str", "default": "airflow-runbook"},
             "holder": {"type": "str", "required": True},
-            "process_id": {"type": "int"},
             "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
         },
         act,

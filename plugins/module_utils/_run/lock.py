@@ -42,6 +42,20 @@ def controller_process(process_id: int) -> str:
     return f"{socket.gethostname()}/{boot}/{process_id}/{start}"
 
 
+def playbook_process() -> int:
+    """The `ansible-playbook` that this process works for: its outermost ancestor of that name, else the parent."""
+    found = process = os.getppid()
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        while process > 1:
+            with open(f"/proc/{process}/cmdline", "rb") as stream:
+                command = [os.path.basename(word) for word in stream.read().split(b"\0")[:2]]
+            if b"ansible-playbook" in command:
+                found = process
+            with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as parent:
+                process = int(parent.read().rpartition(")")[2].split()[1])
+    return found
+
+
 def process_is_gone(process: str) -> bool:
     """True only where this machine itself can tell that the process named by `controller_process` has ended."""
     host, _, rest = process.partition("/")
