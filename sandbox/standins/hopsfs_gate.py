@@ -39,17 +39,41 @@ WEBHDFS_PREFIX = "/webhdfs/v1"
 # directory allows none" (403).
 OPERATIONS: dict[str, frozenset[str]] = {
     "GET": frozenset(
-        (
-            "OPEN GETFILESTATUS LISTSTATUS GETCONTENTSUMMARY GETFILECHECKSUM GETHOMEDIRECTORY GETDELEGATIONTOKEN "
-            "GET_BLOCK_LOCATIONS GETACLSTATUS GETXATTRS LISTXATTRS CHECKACCESS"
-        ).split()
+        [
+            "OPEN",
+            "GETFILESTATUS",
+            "LISTSTATUS",
+            "GETCONTENTSUMMARY",
+            "GETFILECHECKSUM",
+            "GETHOMEDIRECTORY",
+            "GETDELEGATIONTOKEN",
+            "GET_BLOCK_LOCATIONS",
+            "GETACLSTATUS",
+            "GETXATTRS",
+            "LISTXATTRS",
+            "CHECKACCESS",
+        ]
     ),
     "PUT": frozenset(
-        (
-            "CREATE MKDIRS CREATESYMLINK RENAME SETREPLICATION SETOWNER SETPERMISSION SETTIMES RENEWDELEGATIONTOKEN "
-            "CANCELDELEGATIONTOKEN MODIFYACLENTRIES REMOVEACLENTRIES REMOVEDEFAULTACL REMOVEACL SETACL SETXATTR "
-            "REMOVEXATTR"
-        ).split()
+        [
+            "CREATE",
+            "MKDIRS",
+            "CREATESYMLINK",
+            "RENAME",
+            "SETREPLICATION",
+            "SETOWNER",
+            "SETPERMISSION",
+            "SETTIMES",
+            "RENEWDELEGATIONTOKEN",
+            "CANCELDELEGATIONTOKEN",
+            "MODIFYACLENTRIES",
+            "REMOVEACLENTRIES",
+            "REMOVEDEFAULTACL",
+            "REMOVEACL",
+            "SETACL",
+            "SETXATTR",
+            "REMOVEXATTR",
+        ]
     ),
     "POST": frozenset(["APPEND", "CONCAT", "TRUNCATE"]),
     "DELETE": frozenset(["DELETE"]),
