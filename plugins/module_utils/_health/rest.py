@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+try:
+    import requests
+except ImportError:  # reported by the module's own requirement check
+    requests = None  # type: ignore[assignment]
+
+TIMEOUT_SECONDS = 30
+
+
+class AirflowApi:
+    """A logged-in client of the REST API of Airflow 3 (https://airflow.apache.org/docs/apache-airflow/3.0.6/stable-rest-api-ref.html).
+
+    `url` is the public address, through the reverse proxy, as people use it. `ca_file` is a bundle to trust, if not the
+    system's.
+    """
+
+    def __init__(self, url: str, ca_file: str | None = None) -> None:
+        self._url = url.rstrip("/")
+        self._session = requests.Session()
+        if ca_file:
+            self._session.verify = ca_file
+
+    def login(self, user: str, password: str) -> None:
+        """Get a token of the SimpleAuthManager and use it from now on. Raises OperatorError where it is refused."""
+        answer = self._request("POST", "/auth/token", {"username": user, "password": password})
+        if answer.status_code not in (200, 201):
+            raise self._refused("the login", answer)
+        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The decoded answer. Raises OperatorError for anything but success."""
+        return self._checked("GET", path, None, query)
+
+    def post(self, path: str, body: Any) -> Any:
+        return self._checked("POST", path, body, {})
+
+    def patch(self, path: str, body: Any) -> Any:
+        return self._checked("PATCH", path, body, {})
+
+    def find(self, path: str) -> Any | None:
+        """As `get`, None where there is no such thing."""
+        answer = self._request("GET", path)
+        return None if answer.status_code == 404 else self._decoded(f"GET {path}", answer)
+
+    def _checked(self, method: str, path: str, body: Any, query: dict[str, Any]) -> Any:
+        return self._decoded(f"{method} {path}", self._request(method, path, body, query))
+
+    def _decoded(self, what: str, answer: requests.Response) -> Any:
+        if not answer.ok:
+            raise self._refused(what, answer)
+        return answer.json()
+
+    def _request(
+        self, method: str, path: str, body: Any = None, query: dict[str, Any] | None = None
+    ) -> requests.Response:
+        try:
+            return self._session.request(
+                method, self._url + path, json=body, params=query, timeout=TIMEOUT_SECONDS, allow_redirects=False
+            )
+        except requests.RequestException as error:
+            raise OperatorError(
+                f"{method} {path} at {self._url} got no answer ({type(error).__name__})",
+                expected="an answer of the api-server through the reverse proxy",
+                untouched="nothing was changed by this check",
+                next_step="check the proxy and the api-server's pod, then run the same command again",
+            ) from error
+
+    def _refused(self, what: str, answer: requests.Response) -> OperatorError:
+        return OperatorError(
+            f"{what} was answered with {answer.status_code} by {self._url}",
+            expected="success",
+            untouched="nothing was changed by this check",
+            next_step="look at the api-server's log; 401, 403 or 500 after a change of keys means that jwks.json and keys differ",
+        )

@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+import datetime
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+INTERVAL_SECONDS = 1
+
+
+def components(api: AirflowApi, expected: list[str], seconds: float, progress: Callable[[str], None]) -> dict[str, Any]:
+    """The state of each component by its own heartbeat, once all of `expected` are healthy.
+
+    `expected` uses the names of the answer of /api/v2/monitor/health: metadatabase, scheduler, dag_processor, triggerer.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        health: dict[str, Any] = api.get("/api/v2/monitor/health")
+        sick = [name for name in expected if (health.get(name) or {}).get("status") != "healthy"]
+        if not sick:
+            return {name: health[name]["status"] for name in expected}
+        if time.monotonic() > deadline:
+            raise OperatorError(
+                f"no heartbeat of {', '.join(sick)} within {seconds:.0f} s",
+                expected="a healthy " + ", ".join(expected),
+                untouched="nothing was changed by this check",
+                next_step="look at the logs of these components; run the same command again when they work",
+            )
+        progress(f"waiting for the heartbeat of {', '.join(sick)}")
+        time.sleep(INTERVAL_SECONDS)
+
+
+def import_errors(api: AirflowApi) -> list[dict[str, str]]:
+    """DAG files that the new Airflow can't import: `file` and the last line of the `error`."""
+    errors: list[dict[str, str]] = []
+    while True:
+        page = api.get("/api/v2/importErrors", limit=100, offset=len(errors))
+        for entry in page["import_errors"]:
+            lines = entry["stack_trace"].strip().splitlines() or [""]
+            errors.append({"file": entry["filename"], "error": lines[-1][:300]})
+        if not page["import_errors"] or len(errors) >= page["total_entries"]:
+            return sorted(errors, key=lambda entry: entry["file"])
+
+
+def run_dag(api: AirflowApi, dag_id: str, seconds: float, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Run one DAG to success, as a client would: `run_id`, `state`, `seconds`, `tasks`.
+
+    A paused DAG is unpaused for the run and paused again after it. Raises OperatorError where it isn't parsed, or its
+    run doesn't succeed, within `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    path = f"/api/v2/dags/{quote(dag_id, safe='')}"
+    while (dag := api.find(path)) is None:
+        _check(deadline, f"DAG {dag_id} is not known to the new Airflow", "the dag-processor to have parsed its file")
+        progress(f"waiting for DAG {dag_id} to be parsed")
+        time.sleep(INTERVAL_SECONDS)
+    begun = time.monotonic()
+    if dag["is_paused"]:
+        api.patch(path, {"is_paused": False})
+    try:
+        run = api.post(f"{path}/dagRuns", {"logical_date": datetime.datetime.now(datetime.UTC).isoformat()})
+        run_path = f"{path}/dagRuns/{quote(run['dag_run_id'], safe='')}"
+        while run["state"] not in ("success", "failed"):
+            _check(deadline, f"the run of DAG {dag_id} is still {run['state']}", "it to end in success")
+            time.sleep(INTERVAL_SECONDS)
+            run = api.get(run_path)
+        tasks = api.get(f"{run_path}/taskInstances")["task_instances"]
+    finally:
+        if dag["is_paused"]:
+            api.patch(path, {"is_paused": True})
+    states = {task["task_id"]: task["state"] for task in tasks}
+    if run["state"] != "success":
+        raise OperatorError(
+            f"the run {run['dag_run_id']} of DAG {dag_id} failed: {states}",
+            expected="a run to success on the new Airflow",
+            untouched="the deployment is up; nothing else was changed by this check",
+            next_step="read the task's log in the UI; fix it and run the same command again",
+        )
+    return {
+        "dag_id": dag_id,
+        "run_id": run["dag_run_id"],
+        "state": run["state"],
+        "seconds": round(time.monotonic() - begun, 1),
+        "tasks": states,
+    }
+
+
+def _check(deadline: float, found: str, expected: str) -> None:
+    if time.monotonic() > deadline:
+        raise OperatorError(
+            found,
+            expected=expected,
+            untouched="the deployment is up; nothing else was changed by this check",
+            next_step="look at import errors in the UI and at the logs of scheduler and dag-processor, then run again",
+        )
