@@ -46,12 +46,14 @@ def run_module(
     action: Callable[[Call], dict[str, Any]],
     *,
     libraries: tuple[tuple[str, str | None], ...] = (),
+    under_lock: bool = True,
     **module_arguments: Any,
 ) -> None:
     """Run one action as an Ansible module: the common options, the lock, and every failure as words for an operator.
 
     `argument_spec` holds the module's own options; those of `kubernetes.core.k8s_auth_options` and of the fragment
     `hopsworks.airflow.deployment` are added. `libraries` lists (name, traceback of its failed import or None).
+    With `under_lock` false the option `lock` is accepted, as for every module of the action group, but not used.
     `action` returns the module's result; `changed` defaults to false.
     """
     module = AnsibleModule(
@@ -78,7 +80,7 @@ def run_module(
         cluster = Cluster(api.client.client, module.params["namespace"])
         call = Call(module.params, module.check_mode, cluster, Progress(module._name), module.warn)
         lock = module.params["lock"]
-        if lock and not module.check_mode:
+        if lock and under_lock and not module.check_mode:
             with Lock(cluster, lock["name"]).kept(lock["holder"]):
                 result = action(call)
         else:

@@ -91,6 +91,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
         },
         act,
+        under_lock=False,
     )
 
 

@@ -137,14 +137,19 @@ class Lock:
 
     def renew(self, holder: str) -> None:
         """Raises OperatorError where `holder` no longer holds it."""
-        lease = self.read()
-        if lease is None or lease.spec.holder_identity != holder:
-            raise self._held_by(lease)
-        self._cluster.coordination.patch_namespaced_lease(
-            self._name,
-            self._cluster.namespace,
-            {"metadata": {"resourceVersion": lease.metadata.resource_version}, "spec": _times(acquire=False)},
-        )
+        while True:
+            lease = self.read()
+            if lease is None or lease.spec.holder_identity != holder:
+                raise self._held_by(lease)
+            version = lease.metadata.resource_version
+            body = {"metadata": {"resourceVersion": version}, "spec": _times(acquire=False)}
+            try:
+                self._cluster.coordination.patch_namespaced_lease(self._name, self._cluster.namespace, body)
+                return
+            except ApiException as error:
+                # Another action of this run renewed it in between, or somebody took it: look again.
+                if error.status != 409:
+                    raise
 
     @contextlib.contextmanager
     def kept(self, holder: str) -> Iterator[None]:
