@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+# What a NameNode says while it starts, waits for DataNodes or fails over (Hadoop's own class names).
+TEMPORARY_EXCEPTIONS = frozenset({"SafeModeException", "RetriableException", "StandbyException", "ConnectException"})
+# The same without a class of its own: all of these are plain IOExceptions.
+TEMPORARY_MESSAGES = (
+    "Failed to find datanode",
+    "could only be written to 0 of",
+    "could only be replicated to 0 nodes",
+    "Name node is in safe mode",
+    "Namenode is in startup mode",
+)
+QUOTA_EXCEPTIONS = frozenset({"NSQuotaExceededException", "DSQuotaExceededException", "QuotaExceededException"})
+UNTOUCHED = "the DAG folders; they are only read"
+
+
+class HopsfsError(OperatorError):
+    """WebHDFS refused, or could not be reached.
+
+    `status` is the HTTP status (0 without an answer), `exception` Hadoop's short class name ("" without one),
+    `temporary` whether the same request may succeed a little later.
+    """
+
+    def __init__(
+        self,
+        found: str,
+        *,
+        expected: str = "the request to be accepted",
+        untouched: str = UNTOUCHED,
+        next_step: str,
+        status: int = 0,
+        exception: str = "",
+        temporary: bool = False,
+    ) -> None:
+        super().__init__(found, expected=expected, untouched=untouched, next_step=next_step)
+        self.status = status
+        self.exception = exception
+        self.temporary = temporary
+
+    @property
+    def missing(self) -> bool:
+        """Whether the path does not exist."""
+        return self.exception == "FileNotFoundException"
+
+
+def refusal(status: int, body: object, action: str) -> HopsfsError:
+    """A WebHDFS answer other than success, in an operator's words.
+
+    `body` is the decoded JSON, `{"RemoteException": {"exception", "javaClassName", "message"}}`, or anything else;
+    `action` names the operation and path, as in `OPEN /Projects/demo/Airflow/a.py`.
+    """
+    remote = body.get("RemoteException") if isinstance(body, dict) else None
+    remote = remote if isinstance(remote, dict) else {}
+    exception = str(remote.get("exception") or "")
+    lines = str(remote.get("message") or "").strip().splitlines()
+    message = lines[0][:300] if lines else f"HTTP status {status}"
+    temporary = (
+        exception in TEMPORARY_EXCEPTIONS
+        or status in (429, 502, 503, 504)
+        or any(text in message for text in TEMPORARY_MESSAGES)
+    )
+    found = f"HopsFS refused {action}: {exception + ': ' if exception else ''}{message}"
+    if exception in QUOTA_EXCEPTIONS or "could only be" in message:
+        expected, next_step = "room for the copy", "make room or raise the quota, then run the same command again"
+    elif exception in ("AccessControlException", "SecurityException") or status == 401:
+        expected = "a superuser of HopsFS, who may read every DAG folder and give the copy its owners"
+        next_step = "put a superuser's client certificate into the Secret named by tls_secret, then run it again"
+    elif temporary:
+        expected, next_step = "a NameNode out of safe mode and at least one DataNode", "run it again when HopsFS is up"
+    else:
+        expected, next_step = (
+            "the request to be accepted",
+            "look at the NameNode's log, then run the same command again",
+        )
+    return HopsfsError(
+        found, expected=expected, next_step=next_step, status=status, exception=exception, temporary=temporary
+    )

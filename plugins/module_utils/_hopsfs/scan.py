@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import posixpath
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import Status, WebHdfs
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+def in_parallel(workers: int, work: Callable[[T], U], items: Iterable[T]) -> list[U]:
+    """`work` for each item by several threads; the first failure ends it all, after what has begun."""
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def matching(hdfs: WebHdfs, patterns: Iterable[str]) -> list[Status]:
+    """What the patterns name, sorted, without what lies below another of them. `*`, `?` and `[…]` stay within one
+    component, as in a shell. Raises OperatorError where nothing matches."""
+    patterns = list(patterns)
+    found: dict[str, Status] = {}
+    for pattern in patterns:
+        level = ["/"]
+        components = [part for part in pattern.split("/") if part]
+        matched: list[Status] = []
+        for component in components:
+            matched = [status for path in level for status in _step(hdfs, path, component)]
+            level = [status.path for status in matched if status.kind == "directory"]
+        found |= {status.path: status for status in matched}
+    tops = [path for path in found if not any(is_below(path, other) for other in found)]
+    if not tops:
+        raise OperatorError(
+            f"no directory matches {', '.join(patterns)}",
+            expected="at least one DAG folder",
+            untouched="everything; nothing was written",
+            next_step="correct the option sources; `hdfs dfs -ls -d` shows what a pattern names",
+        )
+    return [found[path] for path in sorted(tops)]
+
+
+def _step(hdfs: WebHdfs, directory: str, component: str) -> list[Status]:
+    path = posixpath.join(directory, component)
+    if not any(letter in component for letter in "*?["):
+        status = hdfs.status(path)
+        return [status] if status else []
+    try:
+        listing = hdfs.listing(directory)
+    except HopsfsError as error:
+        # Gone since its parent was listed.
+        if error.missing:
+            return []
+        raise
+    return [status for status in listing if fnmatch.fnmatchcase(posixpath.basename(status.path), component)]
+
+
+def is_below(path: str, directory: str) -> bool:
+    return path != directory and path.startswith(directory.rstrip("/") + "/")
+
+
+def walk(hdfs: WebHdfs, tops: Iterable[Status], workers: int) -> list[Status]:
+    """The given files and directories and all below them. Raises OperatorError for a symbolic link."""
+    found: list[Status] = []
+    level = list(tops)
+    while level:
+        for status in level:
+            if status.kind not in ("file", "directory"):
+                raise OperatorError(
+                    f"{status.path} is a {status.kind}",
+                    expected="files and directories only: a copy of a link would not hold what it leads to",
+                    untouched="everything; nothing was written",
+                    next_step="replace it by a file, or leave its folder out of the option sources",
+                )
+        found += level
+        directories = [status.path for status in level if status.kind == "directory"]
+        listings = in_parallel(workers, lambda path: _listing(hdfs, path), directories)
+        level = [status for listing in listings for status in listing]
+    return found
+
+
+def _listing(hdfs: WebHdfs, path: str) -> list[Status]:
+    try:
+        return hdfs.listing(path)
+    except HopsfsError as error:
+        # Gone since its parent was listed: the next look at the tree doesn't have it.
+        if error.missing:
+            return []
+        raise
+
+
+def describe(
+    hdfs: WebHdfs, statuses: Iterable[Status], workers: int, digest: Callable[[Status], str | None]
+) -> dict[str, Entry]:
+    """Entries by path, with ACL and xattrs, without what vanished meanwhile. `digest` gives a file's SHA-256: read,
+    known from elsewhere, or None where it isn't needed."""
+
+    def entry(status: Status) -> Entry | None:
+        try:
+            return Entry(
+                path=status.path,
+                kind=status.kind,
+                length=status.length,
+                owner=status.owner,
+                group=status.group,
+                permission=status.permission,
+                modified=status.modified,
+                acl=hdfs.acl(status.path),
+                xattrs=tuple(sorted(hdfs.xattrs(status.path).items())),
+                sha256=digest(status) if status.kind == "file" else None,
+                replication=status.replication,
+                block_size=status.block_size,
+            )
+        except HopsfsError as error:
+            if error.missing:
+                return None
+            raise
+
+    return {found.path: found for found in in_parallel(workers, entry, statuses) if found is not None}
+
+
+def digest_of(hdfs: WebHdfs, path: str) -> tuple[int, str]:
+    """Length and SHA-256 of a file's content, read through a DataNode."""
+
+    def attempt() -> tuple[int, str]:
+        digest, length = hashlib.sha256(), 0
+        with hdfs.open(path) as (pieces, _length):
+            for piece in pieces:
+                digest.update(piece)
+                length += len(piece)
+        return length, digest.hexdigest()
+
+    return hdfs.repeating(attempt)

@@ -1,0 +1,214 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry, Manifest, compare
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.room import Room, check_room
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import (
+    describe,
+    digest_of,
+    is_below,
+    matching,
+    walk,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import State, Store, checked_name
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.synchronization import (
+    CONTENT,
+    Synchronization,
+    removals,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+
+# How often a copy is brought up to folders that change while they are copied, before giving up.
+ROUNDS = 5
+
+
+@dataclass
+class Look:
+    """The live folders and the copy side by side, and how they differ."""
+
+    source: dict[str, Entry]
+    found: dict[str, Entry]
+    work: dict[str, tuple[str, ...]]
+
+    @property
+    def to_copy(self) -> list[Entry]:
+        """What has to be written: missing and changed files, missing directories."""
+        return [self.source[path] for path, names in self.work.items() if path in self.source and CONTENT & set(names)]
+
+
+@dataclass
+class Outcome:
+    """What `present` did, or in check mode would do. Files are counted, sizes in bytes."""
+
+    changed: bool
+    before: State
+    manifest: Manifest | None
+    fingerprint: str
+    copied_files: int = 0
+    copied_bytes: int = 0
+    adjusted: int = 0
+    removed: int = 0
+    source: Mapping[str, Entry] = field(default_factory=dict)
+    room: Room | None = None
+
+    def as_result(self, store: Store, name: str) -> dict[str, Any]:
+        """Counts, sizes and fingerprints as the module returns them, with the diff; nothing of any file's content."""
+        after = self.manifest or Manifest(name, "", (), self.source)
+        snapshot = {
+            "name": name,
+            "path": store.path(name),
+            "files": after.files,
+            "directories": after.directories,
+            "bytes": after.length,
+            "created": after.created or None,
+            "manifest_sha256": self.fingerprint or None,
+        }
+        result: dict[str, Any] = {
+            "changed": self.changed,
+            "found": self.before.found,
+            "snapshot": snapshot,
+            "copied_files": self.copied_files,
+            "copied_bytes": self.copied_bytes,
+            "adjusted": self.adjusted,
+            "removed": self.removed,
+            "diff": {
+                "before": summary(name, self.before.found, self.before.manifest, self.before.fingerprint),
+                "after": summary(name, "whole", after, self.fingerprint or "known after the copy"),
+            },
+        }
+        if self.room:
+            result["room"] = asdict(self.room)
+        return result
+
+
+def summary(name: str, found: str, manifest: Manifest | None, fingerprint: str) -> str:
+    """A snapshot in a few lines, for a diff."""
+    lines = [f"snapshot {name}: {found}"]
+    if manifest is not None:
+        lines += [
+            f"directories: {manifest.directories}",
+            f"files: {manifest.files}",
+            f"bytes: {manifest.length}",
+            f"manifest SHA-256: {fingerprint}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def present(
+    hdfs: WebHdfs,
+    store: Store,
+    name: str,
+    patterns: list[str],
+    *,
+    workers: int,
+    progress: Progress,
+    check_mode: bool = False,
+) -> Outcome:
+    """Make the snapshot `name` whole and equal to the live DAG folders.
+
+    A copy is not atomic: after copying, the folders are read anew with all their content, and what differs is copied
+    again, until one look finds both sides equal; that look is what the manifest records. A snapshot left unfinished
+    is continued; one that is whole is compared, and brought up to date where the folders have changed since.
+    Raises OperatorError where there is no room, the place is unsuitable, or the folders don't stop changing.
+    """
+    checked_name(name)
+    tops = matching(hdfs, patterns)
+    store.check_place(patterns, [top.path for top in tops])
+    before = store.state(name)
+    known = before.manifest.entries if before.manifest else {}
+    sync = Synchronization(hdfs, store, name, workers, progress)
+
+    def look() -> Look:
+        found = store.copies(name, known, sync.verified, workers)
+        return compared(hdfs, patterns, found, workers)
+
+    progress(f"reading {', '.join(top.path for top in tops[:5])}{' …' if len(tops) > 5 else ''}")
+    now = look()
+    recorded = before.manifest
+    whole = recorded is not None and recorded.sources == tuple(patterns) and not compare(now.source, recorded.entries)
+    if whole and not now.work:
+        return Outcome(False, before, recorded, before.fingerprint, source=now.source)
+    room = check_room(hdfs, store.path(name), now.to_copy, workers)
+    if check_mode:
+        files = [entry for entry in now.to_copy if entry.kind == "file"]
+        return Outcome(
+            True,
+            before,
+            None,
+            "",
+            copied_files=len(files),
+            copied_bytes=sum(entry.length for entry in files),
+            adjusted=sum(path in now.source and not CONTENT & set(fields) for path, fields in now.work.items()),
+            removed=len(removals(now.work)),
+            source=now.source,
+            room=room,
+        )
+    store.begin(name)
+    for _round in range(ROUNDS):
+        if not now.work:
+            break
+        progress(f"copying: {len(now.work)} of {len(now.source)} files and directories differ")
+        sync.apply(now.work, now.source, now.found)
+        progress("reading the folders again")
+        now = look()
+    if now.work:
+        raise unsettled(now, name)
+    created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    manifest = Manifest(name, created, tuple(patterns), now.source)
+    fingerprint = store.commit(name, manifest)
+    return Outcome(
+        True,
+        before,
+        manifest,
+        fingerprint,
+        copied_files=len(sync.copied),
+        copied_bytes=sum(sync.copied.values()),
+        adjusted=len(sync.adjusted - set(sync.copied)),
+        removed=len(sync.removed),
+        source=now.source,
+        room=room,
+    )
+
+
+def compared(hdfs: WebHdfs, patterns: list[str], found: dict[str, Entry], workers: int) -> Look:
+    """The live folders beside a copy. Content is read only where there is a copy to compare it with."""
+    tops = matching(hdfs, patterns)
+    statuses = walk(hdfs, tops, workers)
+
+    source = describe(
+        hdfs, statuses, workers, lambda status: digest_of(hdfs, status.path)[1] if status.path in found else None
+    )
+    # Directories above the tops exist in the copy only to hold it.
+    mine = {path: entry for path, entry in found.items() if not any(is_below(top.path, path) for top in tops)}
+    return Look(source, mine, compare(source, mine))
+
+
+def unsettled(now: Look, name: str) -> OperatorError:
+    """The folders and their copy still differ after the last round."""
+    lines = [f"{path}: {', '.join(fields)}" for path, fields in list(now.work.items())[:10]]
+    return OperatorError(
+        f"after {ROUNDS} copies {len(now.work)} files or directories still differ from snapshot {name}",
+        expected="DAG folders that nobody writes to while they are copied, and a HopsFS that keeps all metadata",
+        untouched="the DAG folders; the snapshot stays unfinished and is not taken for a whole one",
+        next_step="see which paths change (below), stop their writers, and run the same command again: it goes on",
+        evidence=tuple(lines),
+    )
+
+
+def absent(store: Store, name: str, *, check_mode: bool = False) -> State:
+    """Delete a snapshot, whole or not. Returns what there was."""
+    checked_name(name)
+    before = store.state(name)
+    if before.exists and not check_mode:
+        store.remove(name)
+    return before

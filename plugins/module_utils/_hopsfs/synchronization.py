@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import posixpath
+import threading
+import time
+from collections.abc import Mapping
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import in_parallel, is_below
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.transfer import apply_metadata, copy_content
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+
+# The differences that a new copy of the content settles; all others are metadata.
+CONTENT = frozenset({"missing", "type", "content"})
+Differences = Mapping[str, tuple[str, ...]]
+
+
+class Synchronization:
+    """Makes a copied tree equal to the live one, difference by difference, and remembers what it did.
+
+    `verified` holds the SHA-256 of every file that was copied and read back, `copied` their lengths in bytes,
+    `adjusted` the paths that got metadata only, `removed` those deleted from the copy; all by live path.
+    """
+
+    def __init__(self, hdfs: WebHdfs, store: Store, name: str, workers: int, progress: Progress) -> None:
+        self._hdfs, self._store, self._name, self._workers = hdfs, store, name, workers
+        self._progress = progress
+        self._counting = threading.Lock()
+        self._said = time.monotonic()
+        self.verified: dict[str, str] = {}
+        self.copied: dict[str, int] = {}
+        self.adjusted: set[str] = set()
+        self.removed: set[str] = set()
+
+    def apply(self, work: Differences, source: Mapping[str, Entry], found: Mapping[str, Entry]) -> None:
+        """Settle the differences `work` between the live tree `source` and the copy `found`."""
+        gone = removals(work)
+        self.removed |= gone
+        in_parallel(self._workers, lambda path: self._hdfs.delete(self._target(path)), sorted(gone))
+        contents = [path for path, fields in work.items() if path in source and CONTENT & set(fields)]
+        new_directories = [path for path in contents if source[path].kind == "directory"]
+        in_parallel(self._workers, lambda path: self._hdfs.mkdirs(self._target(path)), new_directories)
+        files = [source[path] for path in contents if source[path].kind == "file"]
+        total = (len(files), sum(entry.length for entry in files))
+        done = len(self.copied)
+        in_parallel(self._workers, lambda entry: self._copy(entry, total, done), files)
+        others = [path for path in work if path in source and path not in contents and source[path].kind == "file"]
+        in_parallel(self._workers, lambda path: self._adjust(source[path], found.get(path)), others)
+        # Each creation and deletion has touched its directory, so directories come last.
+        touched = {posixpath.dirname(path) for path in [*contents, *gone]} | set(work)
+        directories = [path for path in touched if path in source and source[path].kind == "directory"]
+        fresh = set(new_directories)
+        in_parallel(
+            self._workers,
+            lambda path: self._adjust(source[path], None if path in fresh else found.get(path)),
+            directories,
+        )
+        in_parallel(
+            self._workers,
+            lambda path: self._hdfs.set_modified(self._target(path), source[path].modified),
+            directories,
+        )
+        self.adjusted |= {path for path in work if path in source and path not in contents}
+
+    def _target(self, path: str) -> str:
+        return self._store.copy_of(self._name, path)
+
+    def _copy(self, source: Entry, total: tuple[int, int], done: int) -> None:
+        self.verified.pop(source.path, None)
+        try:
+            length, digest = copy_content(self._hdfs, source, self._target(source.path))
+        except HopsfsError as error:
+            # Deleted since it was listed: the next look at the folders settles it.
+            if error.missing:
+                return
+            raise
+        apply_metadata(self._hdfs, source, self._target(source.path), None)
+        with self._counting:
+            self.verified[source.path] = digest
+            self.copied[source.path] = length
+            if time.monotonic() - self._said > 2:
+                self._said = time.monotonic()
+                self._progress(f"copied {len(self.copied) - done} of {total[0]} files ({total[1]} bytes in all)")
+
+    def _adjust(self, source: Entry, found: Entry | None) -> None:
+        apply_metadata(self._hdfs, source, self._target(source.path), found)
+
+
+def removals(work: Differences) -> set[str]:
+    """Paths to delete from the copy: what is no longer there, or has become the other type; topmost ones only."""
+    gone = {path for path, fields in work.items() if "extra" in fields or "type" in fields}
+    return {path for path in gone if not any(is_below(path, other) for other in gone)}

@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry, differences
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import digest_of
+
+
+class Passing:
+    """The body of an upload: the pieces of a download as they come, hashed on the way."""
+
+    def __init__(self, pieces: Iterator[bytes], length: int) -> None:
+        self._pieces = pieces
+        self._length = length
+        self._rest = b""
+        self._digest = hashlib.sha256()
+        self.passed = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[bytes]:
+        while piece := self.read(1 << 17):
+            yield piece
+
+    def read(self, size: int) -> bytes:
+        piece = self._rest or next(self._pieces, b"")
+        if not piece and self.passed < self._length:
+            # The other end waits for the rest of the announced length: break off instead.
+            raise HopsfsError(
+                f"a download ended after {self.passed} of {self._length} bytes",
+                expected="the whole file",
+                next_step="run the same command again",
+                temporary=True,
+            )
+        piece, self._rest = piece[:size], piece[size:]
+        self._digest.update(piece)
+        self.passed += len(piece)
+        return piece
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+
+def copy_content(hdfs: WebHdfs, source: Entry, target: str) -> tuple[int, str]:
+    """Copy a file's content and read it back. Returns its length in bytes and SHA-256.
+
+    Raises HopsfsError where the source is gone (`missing`) or what was written doesn't read back the same.
+    """
+
+    def attempt() -> tuple[int, str]:
+        with hdfs.open(source.path) as (pieces, length):
+            body = Passing(pieces, source.length if length is None else length)
+            # An empty body with a length would be sent in chunks.
+            content = body if len(body) else b""
+            hdfs.create(target, content, replication=source.replication, block_size=source.block_size)
+        written = (body.passed, body.sha256)
+        if digest_of(hdfs, target) != written:
+            raise HopsfsError(
+                f"{target} does not read back as it was written",
+                expected=f"SHA-256 {body.sha256}",
+                next_step="check the health of the DataNodes (hdfs fsck), then run the same command again",
+                temporary=True,
+            )
+        return written
+
+    return hdfs.repeating(attempt)
+
+
+def apply_metadata(hdfs: WebHdfs, wanted: Entry, target: str, found: Entry | None) -> None:
+    """Give `target` the metadata of `wanted`; `found` is what it has (None: not known, or just created).
+
+    The order matters: a new owner drops nothing that comes later, SETACL sets the permission's digits, of which the
+    group's is the mask, so the permission comes after it; times last, for every other change may touch them.
+    """
+    fields = differences(wanted, found) if found else ("owner", "group", "acl", "permission", "xattrs")
+    if "owner" in fields or "group" in fields:
+        hdfs.set_owner(target, wanted.owner, wanted.group)
+    # A default ACL of the directory above may have given a new file entries of its own.
+    if "acl" in fields and (wanted.acl or found or hdfs.acl(target)):
+        hdfs.set_acl(target, wanted.acl, wanted.permission)
+    if "permission" in fields or "acl" in fields:
+        hdfs.set_permission(target, wanted.permission)
+    if "xattrs" in fields:
+        present = dict(found.xattrs) if found else {}
+        for name in sorted(set(present) - {name for name, _value in wanted.xattrs}):
+            hdfs.remove_xattr(target, name)
+        for name, value in wanted.xattrs:
+            if present.get(name) != value:
+                hdfs.set_xattr(target, name, value)
+    if wanted.kind == "file":
+        hdfs.set_modified(target, wanted.modified)
