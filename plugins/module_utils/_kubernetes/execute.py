@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 
+import json
+import select
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -16,11 +18,12 @@ if TYPE_CHECKING:
 
 try:
     from kubernetes import client
-    from kubernetes.stream import stream, ws_client
+    from kubernetes.stream import stream
+    from kubernetes.stream.ws_client import ERROR_CHANNEL, STDERR_CHANNEL, STDIN_CHANNEL, STDOUT_CHANNEL
+    from websocket import ABNF, WebSocketConnectionClosedException
 except ImportError:  # reported by the module's own requirement check
     client = None
     stream = None
-    ws_client = None
 
 
 def execute(
@@ -37,7 +40,7 @@ def execute(
 
     `stdin` is sent in the given chunks. The protocol can't close standard input: a command that reads it must know
     how much to read (`head -c N`). `stdout` is called with each chunk of raw bytes, none is kept.
-    Raises OperatorError where the connection ends before the command's own exit code arrived.
+    Raises OperatorError where the connection ends before the command's own exit code arrived, or time is up.
     """
     chunks = iter(stdin)
     pending = next(chunks, None)
@@ -56,32 +59,34 @@ def execute(
         _preload_content=False,
         **arguments,
     )
-    # The client keeps a second copy of all output unless told otherwise, and offers no argument for it.
-    session._all = ws_client._IgnoredIO()
-    errors = b""
+    errors = status = b""
     deadline = time.monotonic() + timeout_seconds
     try:
-        while True:
-            open_before_reading = session.is_open()
-            session.update(timeout=0 if pending is not None else 1)
-            data = session.read_stdout(timeout=0)
-            if data and stdout is not None:
-                stdout(data)
-            errors = (errors + session.read_stderr(timeout=0))[-4000:]
-            if not open_before_reading:
-                break
-            if pending is not None and session.is_open():
-                session.write_stdin(pending)
+        # Frames are read here and not by the client's update(): it keeps a copy of all output in memory, and some of
+        # its versions wait for the socket while the last frames are already in the TLS layer's buffer.
+        while time.monotonic() < deadline:
+            if _readable(session.sock.sock, 0 if pending is not None else 1):
+                opcode, frame = session.sock.recv_data_frame(True)
+                if opcode == ABNF.OPCODE_CLOSE:
+                    break
+                if opcode not in (ABNF.OPCODE_BINARY, ABNF.OPCODE_TEXT) or not frame.data:
+                    continue
+                channel, data = frame.data[0], frame.data[1:]
+                if channel == STDOUT_CHANNEL and stdout is not None:
+                    stdout(data)
+                elif channel == STDERR_CHANNEL:
+                    errors = (errors + data)[-4000:]
+                elif channel == ERROR_CHANNEL:
+                    status += data
+            elif pending is not None:
+                session.write_channel(STDIN_CHANNEL, pending)
                 pending = next(chunks, None)
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"`{command[0]}` in pod {pod} still ran after {timeout_seconds:.0f} s")
-        try:
-            code = session.returncode
-        except (TypeError, KeyError):
-            # No status frame: the connection broke.
-            code = None
+    except (WebSocketConnectionClosedException, OSError):
+        # Told apart below: with a status the command had ended, without one it may still run.
+        pass
     finally:
         session.close()
+    code = exit_code(status)
     if code is None:
         raise OperatorError(
             f"the connection to pod {pod} ended before `{command[0]}` did",
@@ -89,4 +94,26 @@ def execute(
             untouched="what it had not done yet; its output is discarded",
             next_step="re-run; if it happens again, look at the pod's events and the API server's proxy time-outs",
         )
-    return int(code), errors.decode("utf-8", "replace")
+    return code, errors.decode("utf-8", "replace")
+
+
+def exit_code(status: bytes) -> int | None:
+    """The exit code in a `Status` of the error channel; None where it holds none.
+
+    https://github.com/kubernetes/apimachinery/blob/master/pkg/util/remotecommand/constants.go
+    """
+    try:
+        answer: dict[str, Any] = json.loads(status)
+        if answer["status"] == "Success":
+            return 0
+        causes = answer["details"]["causes"]
+        return int(next(cause["message"] for cause in causes if cause["reason"] == "ExitCode"))
+    except (ValueError, KeyError, TypeError, StopIteration):
+        return None
+
+
+def _readable(connection: Any, seconds: float) -> bool:
+    """Whether a frame can be read: bytes may wait in the TLS layer, where the system does not see them."""
+    if hasattr(connection, "pending") and connection.pending():
+        return True
+    return bool(select.select([connection], [], [], seconds)[0])

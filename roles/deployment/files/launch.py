@@ -1,6 +1,7 @@
 """Start one Airflow component: put the secrets into airflow.cfg, then become an init with the component under it.
 
-The template names a secret as @{entry} or, for use in a URL, @{entry:url}; entries are files of SECRETS. Passwords are
+The template names a secret as @{entry} or, for the URL of a PyMySQL connection, @{entry:pymysql}; entries are files of
+SECRETS. Passwords are
 never part of a command line or of the environment. Keys are copied, because a mounted Secret changes under a running
 process: a pod keeps the generation of keys that it started with.
 """
@@ -24,8 +25,9 @@ def secret(match):
     if not path.is_file():
         sys.exit(f"airflow.cfg.template asks for the secret {entry}, which is not mounted in {SECRETS}")
     text = path.read_text(encoding="utf-8")
-    if form == ":url":
-        text = urllib.parse.quote(text, safe="")
+    if form == ":pymysql":
+        # PyMySQL encodes a password as Latin-1, the server knows it as UTF-8: this makes the one into the other.
+        text = urllib.parse.quote(text.encode("utf-8").decode("latin-1"), safe="")
     # configparser takes a single % for the start of an interpolation
     return text.replace("%", "%%")
 
@@ -39,7 +41,7 @@ def write(name, content, mode=0o600):
 
 def main(command):
     os.umask(0o077)
-    rendered = re.sub(r"@\{([a-z.-]+)(:url)?\}", secret, TEMPLATE.read_text(encoding="utf-8"))
+    rendered = re.sub(r"@\{([a-z.-]+)(:pymysql)?\}", secret, TEMPLATE.read_text(encoding="utf-8"))
     write("airflow.cfg", rendered.encode())
     for source in (*SECRETS.glob("*-private.pem"), *SECRETS.glob("jwks.json"), *SECRETS.glob("passwords.json")):
         write(source.name, source.read_bytes())
