@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Callable
+
+# SHA-256 of values that many deployments run with, because somebody published them as a default or an example.
+PUBLISHED = {
+    "e0bfb701592614dd14e92d23039fe84ec9951167b183ff9c7d446aaa29429450": (
+        "the default of [webserver] secret_key in Airflow 1.10"
+    ),
+    "ef07cceb7be20b013d6502b8bbc816b4b7267e047128ae64592034b2c36a1c3d": (
+        "the default webserverSecretKey of the community's Helm chart (airflow-helm/charts)"
+    ),
+    "b2f118c40ef943640d2d20929e4ed51cb40d731041d3c819b90f5160a8b45de5": (
+        "the default fernetKey of the community's Helm chart (airflow-helm/charts)"
+    ),
+    "81886cc4d79074f6e946934d4e9e9d6a2ef320041045a0bd3c36ab6939df37e8": (
+        "the fernet key in the examples of the image puckel/docker-airflow"
+    ),
+    "1bb83b20d631c65e84017c7db87953129c92384e0eada4cc3b2c374235f8ac34": (
+        "the default fernet_key of the Airflow cookbooks for Chef"
+    ),
+}
+
+Generator = Callable[[str], bytes]
+
+
+def token(_user: str) -> bytes:
+    """32 random bytes, base64url without padding."""
+    return secrets.token_urlsafe(32).encode()
+
+
+def fernet(_user: str) -> bytes:
+    """A Fernet key: 32 random bytes, base64url with padding (https://github.com/fernet/spec)."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32))
+
+
+def simple_auth_password_file(user: str) -> bytes:
+    """What Airflow's SimpleAuthManager reads: a JSON object of user names and passwords."""
+    return json.dumps({user: secrets.token_urlsafe(18)}).encode()
+
+
+GENERATORS: dict[str, Generator] = {
+    "token": token,
+    "fernet": fernet,
+    "simple_auth_password_file": simple_auth_password_file,
+}
+
+
+def fingerprint(value: bytes) -> str:
+    """Enough of a SHA-256 to tell two values apart, too little to be one."""
+    return "SHA256:" + hashlib.sha256(value).hexdigest()[:16]
+
+
+def published_as(value: bytes) -> str | None:
+    """Where a value was published for everybody to read, or None."""
+    return PUBLISHED.get(hashlib.sha256(value.strip()).hexdigest())

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+        load_pem_private_key,
+        load_pem_public_key,
+    )
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+KEY_BITS = 4096
+PUBLIC_EXPONENT = 65537
+
+
+def generate() -> RSAPrivateKey:
+    """A new RSA-4096 key. Takes about a second."""
+    return rsa.generate_private_key(public_exponent=PUBLIC_EXPONENT, key_size=KEY_BITS)
+
+
+def private_pem(key: RSAPrivateKey) -> bytes:
+    """PKCS#8, not encrypted: the form that Airflow reads."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def public_pem(key: RSAPublicKey) -> bytes:
+    """SubjectPublicKeyInfo."""
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def read_private(pem: bytes, where: str) -> RSAPrivateKey:
+    """The key in a PEM entry. `where` names the entry in the OperatorError raised for anything but RSA-4096.
+
+    No part of the entry gets into the error.
+    """
+    key: object = None
+    problem = "no private key in PEM form"
+    try:
+        key = load_pem_private_key(pem, None)
+    except TypeError:
+        problem = "a private key that is encrypted with a passphrase"
+    except UnsupportedAlgorithm:
+        problem = "a private key of an unsupported kind"
+    except ValueError:
+        if b"PUBLIC KEY" in pem:
+            problem = "a public key in the place of the private one"
+    if key is None:
+        raise _not_understood(where, problem)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise _not_understood(where, f"a private key of another kind ({type(key).__name__})")
+    _check_size(key.key_size, where)
+    return key
+
+
+def read_public(pem: bytes, where: str) -> RSAPublicKey:
+    """The same for a public key."""
+    if b"PRIVATE KEY" in pem:
+        raise _not_understood(where, "a private key in the place of the public one, which every component gets to see")
+    try:
+        key = load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm):
+        raise _not_understood(where, "no public key in PEM form") from None
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise _not_understood(where, f"a public key of another kind ({type(key).__name__})")
+    _check_size(key.key_size, where)
+    return key
+
+
+def _check_size(bits: int, where: str) -> None:
+    if bits != KEY_BITS:
+        raise _not_understood(where, f"an RSA key of {bits} bits")
+
+
+def _not_understood(where: str, found: str) -> OperatorError:
+    return OperatorError(
+        f"{where} holds {found}",
+        expected=f"an RSA key of {KEY_BITS} bits in PEM form, not encrypted",
+        untouched="the whole Secret, and every pod that uses it",
+        next_step="put the right key there; or, if no running pod signs or verifies with it, remove the entries of "
+        "this signer from the Secret and run the same command again: a new pair is made",
+    )

@@ -1,0 +1,191 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: generated_secret
+short_description: Secrets that are made once and never shown
+description:
+  - Makes sure that a Secret has the named entries. One that is there stays as it is; one that is missing is generated,
+    or copied from where an earlier deployment keeps it.
+  - Values are neither returned nor shown, only fingerprints of them.
+  - Warns where an entry is a value that was published as a default or an example, and so is known to everybody.
+version_added: 0.1.0
+author: hopsworks.airflow contributors (@hopsworks)
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.deployment
+  - hopsworks.airflow.attributes
+options:
+  secret:
+    description: Name of the Secret.
+    type: str
+    required: true
+  entries:
+    description: What it must hold. All its other entries are kept.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the entry.
+        type: str
+        required: true
+      kind:
+        description:
+          - What to generate.
+          - V(token) is 32 random bytes, base64url without padding.
+          - V(fernet) is a Fernet key, with which Airflow encrypts Variables and Connections.
+          - V(simple_auth_password_file) is a JSON object of O(entries[].user) and a password of 18 random bytes, as
+            Airflow's SimpleAuthManager reads it.
+        type: str
+        choices: [token, fernet, simple_auth_password_file]
+      user:
+        description: The user in a V(simple_auth_password_file).
+        type: str
+        default: admin
+      from_secret:
+        description: Copy the value from this entry of a Secret in the same namespace.
+        type: dict
+        suboptions:
+          name:
+            description: Name of the Secret.
+            type: str
+            required: true
+          key:
+            description: Name of the entry.
+            type: str
+            required: true
+      from_config_map:
+        description: Copy the value from this entry of a ConfigMap in the same namespace.
+        type: dict
+        suboptions:
+          name:
+            description: Name of the ConfigMap.
+            type: str
+            required: true
+          key:
+            description: Name of the entry.
+            type: str
+            required: true
+"""
+
+EXAMPLES = r"""
+- name: What Airflow encrypts, signs cookies and lets the first user in with
+  hopsworks.airflow.generated_secret:
+    namespace: hopsworks
+    secret: airflow-generated
+    entries:
+      - name: api-secret-key
+        kind: token
+      - name: simple_auth_manager_passwords.json
+        kind: simple_auth_password_file
+        user: admin
+      - name: fernet-key
+        from_secret:
+          name: airflow-1-fernet
+          key: fernet-key
+"""
+
+RETURN = r"""
+entries:
+  description:
+    - For each entry its C(fingerprint) (the first 16 hexadecimal digits of its SHA-256) and its C(origin). That is
+      V(kept), V(generated) or V(copied).
+    - In check mode, an entry that would be generated has no C(fingerprint).
+  returned: success
+  type: dict
+  sample:
+    api-secret-key:
+      fingerprint: "SHA256:9f86d081884c7d65"
+      origin: generated
+"""
+
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.generated import (
+    GENERATORS,
+    fingerprint,
+    published_as,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import (
+    StoredSecret,
+    copied_value,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+
+
+def act(call: Call) -> dict[str, Any]:
+    secret = StoredSecret(call.cluster, call.params["secret"])
+    missing: dict[str, bytes] = {}
+    states: dict[str, dict[str, str | None]] = {}
+    for entry in call.params["entries"]:
+        name = entry["name"]
+        value = secret.entries.get(name, b"")
+        origin = "kept"
+        if not value.strip():
+            if entry["kind"]:
+                origin, value = "generated", b"" if call.check_mode else GENERATORS[entry["kind"]](entry["user"])
+            else:
+                origin, value = "copied", copied_value(call.cluster, entry["from_secret"], entry["from_config_map"])
+            missing[name] = value
+        states[name] = {"origin": origin, "fingerprint": fingerprint(value) if value else None}
+        published = published_as(value)
+        if published:
+            call.warn(
+                f"Entry {name} of Secret {secret.name} is known to everybody: it is {published}. "
+                f"It stays as it is ({origin}); replace it as soon as what depends on it allows."
+            )
+    secret.write(missing, dry_run=call.check_mode)
+    header = f"Secret {secret.name}"
+    return {
+        "changed": bool(missing),
+        "entries": states,
+        "diff": {
+            "before_header": header,
+            "after_header": header,
+            "before": {name: state["fingerprint"] for name, state in states.items() if name not in missing},
+            "after": {name: state["fingerprint"] or "(made when the run is real)" for name, state in states.items()},
+        },
+    }
+
+
+def main() -> None:
+    # The names of secrets are no secrets: without `no_log: false` Ansible takes them for such.
+    source = {
+        "type": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "key": {"type": "str", "required": True, "no_log": False},
+        },
+        "no_log": False,
+    }
+    one_of = ["kind", "from_secret", "from_config_map"]
+    run_module(
+        {
+            "secret": {"type": "str", "required": True, "no_log": False},
+            "entries": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "kind": {"type": "str", "choices": list(GENERATORS)},
+                    "user": {"type": "str", "default": "admin"},
+                    "from_secret": source,
+                    "from_config_map": source,
+                },
+                "mutually_exclusive": [one_of],
+                "required_one_of": [one_of],
+            },
+        },
+        act,
+    )
+
+
+if __name__ == "__main__":
+    main()
