@@ -140,7 +140,7 @@ class Server(http.server.ThreadingHTTPServer):
         with self.tls.wrap_socket(request, server_side=True) as secured:
             super().finish_request(secured, client_address)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         error = sys.exc_info()[1]
         # Probes and port scans open a connection and leave before the handshake: nothing to report.
         if not isinstance(error, (ConnectionError, TimeoutError, ssl.SSLEOFError, ssl.SSLZeroReturnError)):
@@ -155,7 +155,7 @@ class Relay(http.server.BaseHTTPRequestHandler):
     answer_begun = False
     server: Server
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Requests are not logged: paths and queries are the business of the file system's own audit log."""
 
     def user(self) -> str:
@@ -309,7 +309,7 @@ class Readiness(http.server.BaseHTTPRequestHandler):
 
     server: Server
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """A probe a second is no news."""
 
     def do_GET(self) -> None:
