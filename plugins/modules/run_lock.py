@@ -57,6 +57,11 @@ taken_over_from:
   returned: state is held
   type: str
   sample: bob@console 20261121t030000
+process_id:
+  description: The C(ansible-playbook) on this machine whose end frees the lock.
+  returned: state is held
+  type: int
+  sample: 4711
 released:
   description: Whether the lock was held by this holder.
   returned: state is released
@@ -79,8 +84,9 @@ def act(call: Call) -> dict[str, Any]:
     holder = call.params["holder"]
     if call.params["state"] == "released":
         return {"released": not call.check_mode and lock.release(holder)}
-    process = controller_process(playbook_process())
-    return {"taken_over_from": lock.acquire(holder, process, check_mode=call.check_mode)}
+    process_id = playbook_process()
+    previous = lock.acquire(holder, controller_process(process_id), check_mode=call.check_mode)
+    return {"taken_over_from": previous, "process_id": process_id}
 
 
 def main() -> None:

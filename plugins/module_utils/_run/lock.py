@@ -10,6 +10,7 @@ import datetime
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ except ImportError:  # reported by the module's own requirement check
 # Longer than any gap between two actions of a run (each action renews it, every RENEWAL_SECONDS while it works).
 DURATION_SECONDS = 60
 RENEWAL_SECONDS = 10
+# An action whose playbook was killed ends itself within the first; a successor waits the second before it acts.
+ORPHAN_CHECK_SECONDS = 0.5
+ORPHAN_GRACE_SECONDS = 2
 PROCESS_ANNOTATION = "hopsworks.airflow/process"
 
 
@@ -121,7 +125,11 @@ class Lock:
             current = self.read()
             if current is None or current.spec.holder_identity != holder:
                 raise self._held_by(current) from error
-        return previous if previous != holder else None
+        if previous in (None, "", holder):
+            return None
+        # Actions of the dead run may not have noticed yet that they are orphans.
+        time.sleep(ORPHAN_GRACE_SECONDS)
+        return str(previous)
 
     def release(self, holder: str) -> bool:
         """Give the lock back. False where it was not held by `holder`: then nothing is done."""
@@ -153,15 +161,25 @@ class Lock:
 
     @contextlib.contextmanager
     def kept(self, holder: str) -> Iterator[None]:
-        """Renewed now, and again every RENEWAL_SECONDS until the block is left."""
+        """Renewed now, and again every RENEWAL_SECONDS until the block is left.
+
+        Ends this process where the playbook that it works for was killed: nothing of a dead run may act beside the
+        next one. What it leaves is what any crash leaves, and the next run finishes it.
+        """
         self.renew(holder)
         done = threading.Event()
+        playbook = controller_process(playbook_process())
 
         def keep() -> None:
-            while not done.wait(RENEWAL_SECONDS):
-                # A failed renewal is seen by the next action; the Lease outlives several of them.
-                with contextlib.suppress(Exception):
-                    self.renew(holder)
+            renewed = time.monotonic()
+            while not done.wait(ORPHAN_CHECK_SECONDS):
+                if process_is_gone(playbook):
+                    os._exit(70)
+                if time.monotonic() - renewed >= RENEWAL_SECONDS:
+                    renewed = time.monotonic()
+                    # A failed renewal is seen by the next action; the Lease outlives several of them.
+                    with contextlib.suppress(Exception):
+                        self.renew(holder)
 
         thread = threading.Thread(target=keep, daemon=True)
         thread.start()
