@@ -54,7 +54,7 @@ def held_by_engine() -> dict[str, str]:
     held: dict[str, str] = {}
     if identifiers:
         for row in json.loads(output("docker", "image", "inspect", *sorted(set(identifiers)))):
-            held.update({tag: row["Config"]["Labels"][LABEL] for tag in row["RepoTags"] or ()})
+            held.update(dict.fromkeys(row["RepoTags"] or (), row["Config"]["Labels"][LABEL]))
     return held
 
 
@@ -144,8 +144,16 @@ def build(mode: str, name: str) -> None:
                 for argument, parent in image.parents.items()
             ]
             run(
-                "docker", "build", "--network=host", f"--file={context / image.dockerfile}", f"--tag={image.tag}",
-                f"--label={LABEL}={wanted}", *arguments, str(context), stdout=sys.stderr, env=_builder(),
+                "docker",
+                "build",
+                "--network=host",
+                f"--file={context / image.dockerfile}",
+                f"--tag={image.tag}",
+                f"--label={LABEL}={wanted}",
+                *arguments,
+                str(context),
+                stdout=sys.stderr,
+                env=_builder(),
             )
         print(f"{image.tag}: made in {time.monotonic() - begun:.0f} s")
 
@@ -167,7 +175,8 @@ def load(mode: str, node: str) -> None:
     wanted = {image.tag: key(images, image.name) for image in images.values() if image.in_cluster}
     listing = output(*containerd, "list")
     absent = [
-        tag for tag, value in wanted.items()
+        tag
+        for tag, value in wanted.items()
         if not any(row.startswith(f"docker.io/{tag} ") and f"{LABEL}={value}" in row for row in listing.splitlines())
     ]
     if not absent:

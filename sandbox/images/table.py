@@ -43,19 +43,17 @@ def table(mode: str) -> dict[str, Image]:
     In both modes the same tags hold the same software: pods can't tell the difference.
     """
     debian = {"BASE": "debian"}
+    pulled = "official.Dockerfile"
     if mode == "official":
         rows = [
-            Image("debian", "bed/debian:bookworm", {"BASE": "debian:bookworm-slim"}, "official.Dockerfile", False),
-            Image("node", "bed/node:1.34", {"BASE": "kindest/node:v1.34.0"}, "official.Dockerfile", False),
-            Image("airflow-1.10.15", "bed/airflow:1.10.15", {"BASE": "apache/airflow:1.10.15-python3.8"},
-                  "official.Dockerfile"),
-            Image("airflow-3.0.6", "bed/airflow:3.0.6", {"BASE": "apache/airflow:3.0.6-python3.12"},
-                  "official.Dockerfile"),
+            Image("debian", "bed/debian:bookworm", {"BASE": "debian:bookworm-slim"}, pulled, False),
+            Image("node", "bed/node:1.34", {"BASE": "kindest/node:v1.34.0"}, pulled, False),
+            Image("airflow-1.10.15", "bed/airflow:1.10.15", {"BASE": "apache/airflow:1.10.15-python3.8"}, pulled),
+            Image("airflow-3.0.6", "bed/airflow:3.0.6", {"BASE": "apache/airflow:3.0.6-python3.12"}, pulled),
             Image("mariadb", "bed/mariadb:10.11", {"BASE": "mariadb:10.11"}),
             Image("hdfs", "bed/hdfs:3.3.6", {**debian, "HADOOP": "apache/hadoop:3.3.6"}),
             Image("nginx", "bed/nginx:1", {"BASE": "nginx:1.28"}),
-            Image("statsd-exporter", "bed/statsd-exporter:0.28.0", {"BASE": "prom/statsd-exporter:v0.28.0"},
-                  "official.Dockerfile"),
+            Image("statsd-exporter", "bed/statsd-exporter:0.28.0", {"BASE": "prom/statsd-exporter:v0.28.0"}, pulled),
             Image("standins", "bed/standins:1", debian),
         ]
     else:
