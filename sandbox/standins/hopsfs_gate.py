@@ -266,10 +266,21 @@ class Relay(http.server.BaseHTTPRequestHandler):
 class NameNodeRelay(Relay):
     """The NameNode's port: operations that HopsFS lacks are refused here."""
 
+    content_is_awaited = False
+
+    def handle_expect_100(self) -> bool:
+        """Content isn't asked for: the NameNode redirects, and only the DataNode takes it."""
+        self.content_is_awaited = True
+        return True
+
     def handle_request(self) -> None:
-        for _ in self.request_body():
-            pass  # the NameNode takes no content: whoever sends it here is redirected, as by the real one
+        if self.content_is_awaited:
+            self.close_connection = True  # whether the client sends it all the same can't be known
+        else:
+            for _ in self.request_body():
+                pass
         parts = urlsplit(self.path)
+        path = unquote(parts.path).removeprefix(WEBHDFS_PREFIX)
         operation = parameter(parts.query, "op").upper()
         query = rewritten_query(parts.query, self.user())
         if operation and operation not in OPERATIONS[self.command]:
@@ -279,14 +290,12 @@ class NameNodeRelay(Relay):
                 "java.lang.IllegalArgumentException",
                 f'Invalid value for webhdfs parameter "op": No enum constant {enumeration}',
             )
-        elif "/.snapshot" in unquote(parts.path):
+        elif "/.snapshot" in path:
             # Without snapshots there is no such directory in any directory.
-            self.answer_error(404, "java.io.FileNotFoundException", f"File does not exist: {unquote(parts.path)}")
+            self.answer_error(404, "java.io.FileNotFoundException", f"File does not exist: {path}")
         elif operation == "GETFILECHECKSUM" and self._is_stored_in_database(parts.path, query):
-            path = unquote(parts.path).removeprefix(WEBHDFS_PREFIX)
-            self.answer_error(
-                403, "java.io.IOException", f"Checksum not supported for files stored in DB. File: {path}"
-            )
+            message = f"Checksum not supported for files stored in DB. File: {path}"
+            self.answer_error(403, "java.io.IOException", message)
         else:
             self.relay(f"{parts.path}?{query}", None)
 
