@@ -82,7 +82,8 @@ class ServiceAdapter(HTTPAdapter):
     def __init__(self, network: Network, context: ssl.SSLContext, connections: int) -> None:
         self._network = network
         self._context = context
-        super().__init__(pool_connections=8, pool_maxsize=connections, max_retries=0)
+        # A copy holds a download and an upload open at the same time.
+        super().__init__(pool_connections=8, pool_maxsize=2 * connections, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         # Large blocks: a body is sent in pieces of this size.

@@ -31,9 +31,9 @@ def in_parallel(workers: int, work: Callable[[T], U], items: Iterable[T]) -> lis
             raise
 
 
-def matching(hdfs: WebHdfs, patterns: Iterable[str]) -> list[Status]:
+def matching(hdfs: WebHdfs, patterns: Iterable[str], *, or_none: bool = False) -> list[Status]:
     """What the patterns name, sorted, without what lies below another of them. `*`, `?` and `[…]` stay within one
-    component, as in a shell. Raises OperatorError where nothing matches."""
+    component, as in a shell. Raises OperatorError where nothing matches, unless `or_none`."""
     patterns = list(patterns)
     found: dict[str, Status] = {}
     for pattern in patterns:
@@ -45,7 +45,7 @@ def matching(hdfs: WebHdfs, patterns: Iterable[str]) -> list[Status]:
             level = [status.path for status in matched if status.kind == "directory"]
         found |= {status.path: status for status in matched}
     tops = [path for path in found if not any(is_below(path, other) for other in found)]
-    if not tops:
+    if not tops and not or_none:
         raise OperatorError(
             f"no directory matches {', '.join(patterns)}",
             expected="at least one DAG folder",
