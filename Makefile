@@ -1,0 +1,40 @@
+# make demo      the bed with an old deployment, and its upgrade
+# make test      every check and every test, on the bed too; reuses a bed that is running
+# make lint      the checks alone
+# make format    mend what formatters can mend
+# make bench     measurements as JSON lines
+# make faults    the upgrade, killed and broken at every point
+# make destroy   take the bed down
+#
+# Each makes .venv first where that is not up to date.
+
+.PHONY: demo test lint format bench faults destroy venv
+MAKEFLAGS += --no-print-directory
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+venv:
+	@sandbox/bootstrap
+
+demo: venv
+	@ansible-playbook sandbox/create.yml
+	@ansible-playbook sandbox/show.yml -i sandbox/inventory.yml
+	@ansible-playbook playbooks/upgrade.yml -i sandbox/inventory.yml
+
+test: venv
+	@python tests/stages.py
+
+lint: venv
+	@python tests/stages.py lint types
+
+format: venv
+	@ruff check --quiet --select I --fix .
+	@ruff format .
+
+bench: venv
+	@echo 'make bench: nothing is measured yet.' >&2; exit 1
+
+faults: venv
+	@pytest tests/faults
+
+destroy: venv
+	@ansible-playbook sandbox/destroy.yml
