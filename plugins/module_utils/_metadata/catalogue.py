@@ -1,0 +1,170 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import like_prefix, quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as the server's catalogue describes it; rows and bytes are its estimates."""
+
+    name: str
+    base: bool
+    engine: str
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A schema that exists, with its default character set and collation."""
+
+    name: str
+    charset: str
+    collation: str
+    tables: Mapping[str, Table]
+
+    @property
+    def content(self) -> frozenset[str]:
+        """Names of all its tables but the collection's own bookkeeping."""
+        return frozenset(self.tables) - BOOKKEEPING
+
+
+@dataclass(frozen=True)
+class Server:
+    """What runs there."""
+
+    engine: str
+    version: str
+
+    @property
+    def renames_atomically(self) -> bool:
+        """Whether one RENAME TABLE of many tables happens as a whole even if the server dies in it.
+
+        MySQL 8.0 and newer: https://dev.mysql.com/doc/refman/8.0/en/atomic-ddl.html. MariaDB: each table by itself,
+        https://mariadb.com/kb/en/atomic-ddl/.
+        """
+        return self.engine == "MySQL" and int(self.version.split(".")[0]) >= 8
+
+
+@dataclass(frozen=True)
+class Session:
+    """Somebody connected to the server with this schema as default."""
+
+    id: int
+    user: str
+    host: str
+    schema: str
+    command: str
+    seconds: int
+
+    def as_result(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "user": self.user,
+            "host": self.host,
+            "schema": self.schema,
+            "command": self.command,
+            "seconds": self.seconds,
+        }
+
+
+def read_server(database: Database) -> Server:
+    version = str(database.value("SELECT VERSION()"))
+    comment = str(database.value("SELECT @@version_comment"))
+    engine = "MariaDB" if "mariadb" in f"{version} {comment}".lower() else "MySQL"
+    if engine == "MySQL" and "cluster" in f"{version} {comment}".lower():
+        engine = "NDB Cluster"
+    return Server(engine, version)
+
+
+def read_schemas(database: Database, names: Schemas) -> dict[str, Schema]:
+    """The live schema, the workspace and all schemas set aside, as far as they exist, with their tables."""
+    condition = "{0} IN (%s, %s) OR {0} LIKE %s OR {0} LIKE %s"
+    values = [names.live, names.workspace, like_prefix(names.aside("")), like_prefix(names.undone(""))]
+    found = database.rows(
+        "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA"
+        f" WHERE {condition.format('SCHEMA_NAME')} ORDER BY SCHEMA_NAME",
+        values,
+    )
+    tables: dict[str, dict[str, Table]] = {name: {} for name, _, _ in found}
+    for schema, name, kind, engine, rows, data, index in database.rows(
+        "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_ROWS, DATA_LENGTH, INDEX_LENGTH"
+        f" FROM information_schema.TABLES WHERE {condition.format('TABLE_SCHEMA')}"
+        " ORDER BY TABLE_SCHEMA, TABLE_NAME",
+        values,
+    ):
+        tables[schema][name] = Table(
+            name, kind == "BASE TABLE", engine or "", int(rows or 0), int(data or 0) + int(index or 0)
+        )
+    return {name: Schema(name, charset, collation, tables[name]) for name, charset, collation in found}
+
+
+def read_schema(database: Database, name: str) -> Schema | None:
+    """One schema with its tables, or None where there is no such schema."""
+    found = database.rows(
+        "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA"
+        " WHERE SCHEMA_NAME = %s",
+        [name],
+    )
+    if not found:
+        return None
+    rows = database.rows(
+        "SELECT TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_ROWS, DATA_LENGTH, INDEX_LENGTH FROM information_schema.TABLES"
+        " WHERE TABLE_SCHEMA = %s ORDER BY TABLE_NAME",
+        [name],
+    )
+    tables = {
+        table: Table(table, kind == "BASE TABLE", engine or "", int(count or 0), int(data or 0) + int(index or 0))
+        for table, kind, engine, count, data, index in rows
+    }
+    return Schema(name, found[0][0], found[0][1], tables)
+
+
+def stored_programs(database: Database, schema: str) -> list[str]:
+    """Triggers, routines and events in a schema: Airflow makes none, and tables with triggers can't be moved."""
+    return [
+        f"{kind.lower()} {name}"
+        for kind, name in database.rows(
+            "SELECT 'TRIGGER', TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s"
+            " UNION ALL SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s"
+            " UNION ALL SELECT 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s",
+            [schema, schema, schema],
+        )
+    ]
+
+
+def sessions_in(database: Database, *schemas: str) -> list[Session]:
+    """Sessions of others with one of these schemas as default.
+
+    Without the right PROCESS the server shows those of the same user only; Airflow's components are that user.
+    """
+    marks = ", ".join(["%s"] * len(schemas))
+    return [
+        Session(int(number), user, host, schema, command or "", int(seconds or 0))
+        for number, user, host, schema, command, seconds in database.rows(
+            "SELECT ID, USER, HOST, DB, COMMAND, TIME FROM information_schema.PROCESSLIST"
+            f" WHERE DB IN ({marks}) AND ID <> CONNECTION_ID() ORDER BY ID",
+            list(schemas),
+        )
+    ]
+
+
+def count_rows(database: Database, schema: str, table: str) -> int:
+    """Exact number of rows; reads an index of the table from end to end."""
+    return int(database.value(f"SELECT COUNT(*) FROM {quoted(schema, table)}"))

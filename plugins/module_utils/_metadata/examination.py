@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import sessions_in
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content, fingerprints
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import missing_privileges
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import Inspection
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Mirror
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
+
+SET_ASIDE, DROP = "set_aside", "drop"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the operator asks for. `namespace` is that of the deployment, `user` the one connected to the server."""
+
+    names: Schemas
+    namespace: str
+    deployment: str
+    run: str
+    confirm: str
+    user: str
+    method: str = SET_ASIDE
+    image: str = ""
+    session_timeout_seconds: float = 60
+    verify_content: bool = True
+    rehearsed_dump: Mapping[str, Any] | None = None
+    extra_tables: tuple[str, ...] = ()
+
+
+def examine(
+    database: Database,
+    request: Request,
+    inspection: Inspection,
+    mirror: Mirror,
+    progress: Callable[[str], None],
+    *,
+    quickly: bool = False,
+) -> list[guard.Finding]:
+    """Put every condition of the reset to the test, each on what the server says now.
+
+    `quickly` leaves out those that have to be waited for or read all rows: who is connected, and the rehearsed dump.
+    """
+    names = request.names
+    revisions: list[str] = []
+    if inspection.workspace is not None and "alembic_version" in inspection.workspace.tables:
+        table = quoted(names.workspace, "alembic_version")
+        revisions = [str(row[0]) for row in database.rows(f"SELECT version_num FROM {table}")]
+    involved = [names.live, names.workspace, names.aside(request.run)]
+    findings = [
+        guard.confirmed(request.deployment, request.confirm),
+        guard.replaceable(inspection),
+        guard.too_old_to_migrate(inspection),
+        guard.no_sentinel(inspection),
+        guard.mirror_agrees(inspection, mirror.read(), mirror.config_map, request.namespace),
+        guard.rights_suffice(missing_privileges(database, involved), request.user, names.live),
+        guard.workspace_complete(inspection, request.deployment),
+        guard.workspace_at_head(inspection, revisions),
+    ]
+    if request.method == SET_ASIDE:
+        findings.append(guard.aside_free(inspection, request.run))
+    if quickly:
+        return findings
+    findings.append(guard.nobody_connected(names.live, sessions_in(database, names.live)))
+    if request.method == DROP:
+
+        def live() -> dict[str, Content]:
+            tables = sorted(inspection.live.content) if inspection.live is not None else []
+            return fingerprints(database, names.live, tables, progress)
+
+        findings.append(guard.dump_rehearsed(inspection, request.rehearsed_dump, request.run, live))
+    return findings

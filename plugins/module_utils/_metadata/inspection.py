@@ -1,0 +1,246 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import (
+    Schema,
+    Server,
+    read_schemas,
+    read_server,
+    stored_programs,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.history import (
+    ESSENTIAL_TABLES,
+    KEPT_TABLE_PREFIXES,
+    REVISIONS_BEFORE_2_7,
+    REVISIONS_FROM_2_7,
+    TABLES_BEFORE_2_7,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
+    BOOKKEEPING,
+    INSTALL,
+    PLAN,
+    WORKSPACE,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import (
+    DROPPING,
+    Plan,
+    moves_done,
+    read_plan,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
+    MIGRATION,
+    Install,
+    Mark,
+    read_install,
+    read_mark,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
+
+ABSENT, EMPTY, OLD, MIGRATABLE = "absent", "empty", "old", "migratable"
+INSTALLED, MOVING, FOREIGN = "installed", "moving", "foreign"
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What the server says about a deployment's schemas, and what that means.
+
+    `stage` is one of absent, empty, old (Airflow before 2.7), migratable, installed (by this collection), moving (a
+    reset or its reverse is half done) and foreign; `problems` say why it is foreign. `plans` are all that were found,
+    `begun` the one that is half done and `moves_done` how many of its moves are made (None: no number fits).
+    """
+
+    names: Schemas
+    server: Server
+    schemas: Mapping[str, Schema]
+    stage: str
+    problems: tuple[str, ...]
+    revisions: tuple[str, ...]
+    install: Install | None
+    plans: tuple[Plan, ...]
+    begun: Plan | None
+    moves_done: int | None
+    mark: Mark | None
+
+    @property
+    def live(self) -> Schema | None:
+        return self.schemas.get(self.names.live)
+
+    @property
+    def workspace(self) -> Schema | None:
+        return self.schemas.get(self.names.workspace)
+
+    @property
+    def workspace_state(self) -> str:
+        """absent, empty, building, complete, rehearsal or foreign."""
+        if self.workspace is None:
+            return "absent"
+        if self.mark is not None:
+            return self.mark.state if self.mark.purpose == MIGRATION else self.mark.purpose
+        return "foreign" if self.workspace.content else "empty"
+
+
+def inspect(database: Database, names: Schemas, extra_tables: Collection[str] = ()) -> Inspection:
+    """Read everything, change nothing. `extra_tables` are further tables known to belong to this deployment."""
+    schemas = read_schemas(database, names)
+    tables = {name: frozenset(schema.tables) for name, schema in schemas.items()}
+    plans = tuple(read_plan(database, name) for name in schemas if name != names.live and PLAN in tables[name])
+    plans = tuple(plan for plan in plans if plan.live == names.live)
+    begun = tuple(plan for plan in plans if plan.unfinished and has_begun(plan, tables))
+    live = schemas.get(names.live)
+    revisions: tuple[str, ...] = ()
+    install: Install | None = None
+    if live is not None and "alembic_version" in live.tables:
+        rows = database.rows(f"SELECT version_num FROM {quoted(names.live, 'alembic_version')}")
+        revisions = tuple(sorted(str(revision) for (revision,) in rows))
+    if live is not None and INSTALL in live.tables:
+        install = read_install(database, names.live)
+    problems: tuple[str, ...] = ()
+    if len(begun) > 1:
+        stage = FOREIGN
+        problems = (f"several moves are half done: {', '.join(plan.schema for plan in begun)}",)
+    elif begun:
+        stage = MOVING
+    elif live is None:
+        stage = ABSENT
+    elif INSTALL in live.tables:
+        stage = INSTALLED if install is not None else FOREIGN
+        problems = () if install is not None else (f"table {INSTALL} is not one that this collection wrote",)
+    else:
+        stage, problems = judge(live, revisions, stored_programs(database, names.live), extra_tables)
+    workspace = schemas.get(names.workspace)
+    return Inspection(
+        names=names,
+        server=read_server(database),
+        schemas=schemas,
+        stage=stage,
+        problems=problems,
+        revisions=revisions,
+        install=install,
+        plans=plans,
+        begun=begun[0] if len(begun) == 1 else None,
+        moves_done=moves_done(begun[0].moves, tables) if len(begun) == 1 else None,
+        mark=read_mark(database, workspace.name) if workspace is not None and WORKSPACE in workspace.tables else None,
+    )
+
+
+def has_begun(plan: Plan, tables: Mapping[str, frozenset[str]]) -> bool:
+    """Whether anything that the plan says is done already. A plan without a deed is only paper.
+
+    Moves are made in order into schemas that were empty, so the first one tells. A drop has begun when it was
+    announced and a table is gone.
+    """
+    if plan.state == DROPPING:
+        return {move.table for move in plan.dropped} != tables.get(plan.live, frozenset()) - BOOKKEEPING
+    first = plan.moves[0]
+    return first.table in tables.get(first.target, frozenset()) and not plan.dropped
+
+
+def judge(
+    live: Schema, revisions: tuple[str, ...], programs: list[str], extra_tables: Collection[str] = ()
+) -> tuple[str, tuple[str, ...]]:
+    """Stage of a schema without our sentinel, and what is wrong with it where it is foreign."""
+    problems: list[str] = []
+    if programs:
+        problems.append(f"it has stored programs, which Airflow never makes: {_listed(programs)}")
+    views = [table.name for table in live.tables.values() if not table.base]
+    if views:
+        problems.append(f"it has views, which Airflow never makes: {_listed(views)}")
+    if not live.content:
+        return (FOREIGN if problems else EMPTY), tuple(problems)
+    known = TABLES_BEFORE_2_7 | set(extra_tables)
+    strange = [name for name in live.content - known if not name.startswith(KEPT_TABLE_PREFIXES)]
+    missing = ESSENTIAL_TABLES - live.content
+    revision = revisions[0] if len(revisions) == 1 else None
+    if ESSENTIAL_TABLES.isdisjoint(live.content - {"connection", "job", "log"}):
+        problems.append(f"none of its tables is Airflow's: {_listed(live.content)}")
+    elif "alembic_version" in missing:
+        problems.append("it has tables but no alembic_version: half a schema, or not Airflow's")
+    elif revision is None:
+        problems.append(
+            "alembic_version is empty: half a schema"
+            if not revisions
+            else f"alembic_version has several revisions: {', '.join(revisions)}"
+        )
+    elif revision in REVISIONS_FROM_2_7 and not problems:
+        # Newer tables are not ours to judge: such a schema is migrated in place and never reset.
+        return MIGRATABLE, ()
+    elif revision not in REVISIONS_BEFORE_2_7:
+        problems.append(f"revision {revision} of alembic_version is none that Airflow 1.x to 3.3 has had")
+    elif missing:
+        problems.append(f"half a schema: revision {revision}, but no table {_listed(missing)}")
+    elif strange:
+        problems.append(f"it has tables that are not Airflow's: {_listed(strange)}")
+    return (FOREIGN if problems else OLD), tuple(problems)
+
+
+def _listed(names: Collection[str], most: int = 10) -> str:
+    ordered = sorted(names)
+    rest = len(ordered) - most
+    return ", ".join(ordered[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def as_result(inspection: Inspection) -> dict[str, Any]:
+    """The same for a module's result."""
+    live, begun, workspace = inspection.live, inspection.begun, inspection.workspace
+    tables = [table for table in live.tables.values() if table.base] if live is not None else []
+    by_schema = {plan.schema: plan for plan in inspection.plans}
+    return {
+        "stage": inspection.stage,
+        "problems": list(inspection.problems),
+        "revision": inspection.revisions[0] if len(inspection.revisions) == 1 else None,
+        "tables": [
+            {"name": table.name, "engine": table.engine, "rows_estimate": table.rows, "bytes": table.bytes}
+            for table in tables
+        ],
+        "rows_estimate": sum(table.rows for table in tables),
+        "bytes": sum(table.bytes for table in tables),
+        "server": {
+            "engine": inspection.server.engine,
+            "version": inspection.server.version,
+            "atomic_rename": inspection.server.renames_atomically,
+        },
+        "installed": inspection.install.as_result() if inspection.install is not None else None,
+        "moving": None
+        if begun is None
+        else {
+            "action": begun.action,
+            "method": begun.method,
+            "run": begun.run,
+            "plan_schema": begun.schema,
+            "moves_done": inspection.moves_done,
+            "moves": len(begun.moves),
+        },
+        "workspace": {
+            "schema": inspection.names.workspace,
+            "state": inspection.workspace_state,
+            "tables": len(workspace.content) if workspace is not None else 0,
+            "mark": inspection.mark.as_result() if inspection.mark is not None else None,
+        },
+        "set_aside": [
+            {
+                "schema": name,
+                "tables": len(schema.content),
+                "bytes": sum(table.bytes for table in schema.tables.values()),
+                "action": by_schema[name].action if name in by_schema else None,
+                "state": by_schema[name].state if name in by_schema else None,
+                "created_at": by_schema[name].created_at if name in by_schema else None,
+            }
+            for name, schema in inspection.schemas.items()
+            if name not in (inspection.names.live, inspection.names.workspace)
+        ],
+    }

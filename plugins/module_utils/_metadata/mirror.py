@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+try:
+    from kubernetes.client.exceptions import ApiException
+except ImportError:  # reported by the module's own requirement check
+    ApiException = Exception
+
+KEY = "installed"
+INSTALLED, UNDONE = "installed", "undone"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the cluster remembers of the last reset, whatever has become of the database since."""
+
+    state: str
+    deployment: str
+    run: str
+    schema: str
+    at: str
+
+
+class Mirror:
+    """Entry `installed` of the run record's ConfigMap: the sentinel's mirror outside the database.
+
+    A database that was restored from an old backup, or replaced, looks as if it had never been installed. The mirror
+    tells. Other entries of the ConfigMap are not touched.
+    """
+
+    def __init__(self, cluster: Cluster, config_map: str) -> None:
+        self._cluster, self.config_map = cluster, config_map
+
+    def read(self) -> Memory | None:
+        """Raises OperatorError where the entry is there and can't be understood."""
+        found = self._cluster.find(self._cluster.core.read_namespaced_config_map, self.config_map)
+        text = (found.data or {}).get(KEY) if found is not None else None
+        if text is None:
+            return None
+        try:
+            value: dict[str, Any] = json.loads(text)
+            return Memory(*(str(value[entry.name]) for entry in fields(Memory)))
+        except (ValueError, KeyError, TypeError) as error:
+            raise OperatorError(
+                f"entry {KEY} of ConfigMap {self.config_map} can't be understood ({type(error).__name__})",
+                expected="what an earlier reset wrote there, or no such entry",
+                untouched="everything",
+                next_step=f"look at it: kubectl -n {self._cluster.namespace} get configmap {self.config_map} -o yaml",
+            ) from None
+
+    def write(self, memory: Memory) -> None:
+        body = {"data": {KEY: json.dumps(asdict(memory))}}
+        try:
+            self._cluster.core.patch_namespaced_config_map(self.config_map, self._cluster.namespace, body)
+        except ApiException as error:
+            if error.status != 404:
+                raise
+            labels = {"app.kubernetes.io/managed-by": "hopsworks.airflow"}
+            metadata = {"name": self.config_map, "namespace": self._cluster.namespace, "labels": labels}
+            self._cluster.core.create_namespaced_config_map(
+                self._cluster.namespace, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, **body}
+            )

@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import (
+    Session,
+    read_schema,
+    sessions_in,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PLAN, PROBE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import Move, Plan, moves_done
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+
+
+@contextlib.contextmanager
+def alone(database: Database, live: str, timeout_seconds: float) -> Iterator[None]:
+    """Nobody else of this collection moves tables of this schema meanwhile.
+
+    The server itself keeps the name until the session ends: a statement of a killed run that the server still carries
+    out is waited for. Raises OperatorError where it isn't free in time.
+    """
+    name = f"hopsworks.airflow/{live}"[-64:]
+    if database.value("SELECT GET_LOCK(%s, %s)", [name, timeout_seconds]) != 1:
+        raise OperatorError(
+            f"another session of this collection still works on schema {live}",
+            expected=f"it to end within {timeout_seconds:.0f} s",
+            untouched="all tables, by this run",
+            next_step="SHOW FULL PROCESSLIST shows it; run the same command again when it has ended",
+        )
+    try:
+        yield
+    finally:
+        database.value("SELECT RELEASE_LOCK(%s)", [name])
+
+
+def wait_for_sessions(
+    database: Database, schemas: Sequence[str], timeout_seconds: float, progress: Callable[[str], None]
+) -> list[Session]:
+    """Wait until nobody else is connected: the server notices a little later than the pod that it is gone.
+
+    Returns those who still are after the time is up.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    reported = 0
+    while True:
+        sessions = sessions_in(database, *schemas)
+        if not sessions or time.monotonic() >= deadline:
+            return sessions
+        if len(sessions) != reported:
+            reported = len(sessions)
+            progress(f"waiting for {reported} sessions on {', '.join(schemas)} to end")
+        time.sleep(0.5)
+
+
+def layout_of(database: Database, schemas: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Names of the tables in each schema; none where there is no such schema."""
+    found = {name: read_schema(database, name) for name in schemas}
+    return {name: frozenset(schema.tables) if schema is not None else frozenset() for name, schema in found.items()}
+
+
+def make_moves(database: Database, plan: Plan, progress: Callable[[str], None], *, backwards: bool = False) -> int:
+    """Make the moves that are not made yet, or take back those that are; returns how many that were.
+
+    All of them are one statement: where the server can, that is all or nothing. Elsewhere a server that dies in it
+    leaves the first few made, which is what the layout then shows. Raises OperatorError where the layout is one that
+    no number of moves explains.
+    """
+    involved = sorted({move.source for move in plan.moves} | {move.target for move in plan.moves})
+    done = moves_done(plan.moves, layout_of(database, involved))
+    if done is None:
+        raise OperatorError(
+            f"the tables in {', '.join(involved)} are not where the plan in {plan.schema} says, after any of its moves",
+            expected="nobody else to move, make or drop tables there",
+            untouched="all tables: none was moved by this run",
+            next_step=f"compare them with table {PLAN} in {plan.schema}, put right what differs, run it again",
+        )
+    if backwards:
+        left = [Move(move.table, move.target, move.source) for move in reversed(plan.moves[:done])]
+    else:
+        left = list(plan.moves[done:])
+    if left:
+        progress(f"moving {len(left)} tables" + (f"; {done} were moved already" if done and not backwards else ""))
+        database.execute(
+            "RENAME TABLE "
+            + ", ".join(f"{quoted(move.source, move.table)} TO {quoted(move.target, move.table)}" for move in left)
+        )
+    return len(left)
+
+
+def check_content(database: Database, schema: str, expected: Sequence[Move], progress: Callable[[str], None]) -> None:
+    """Compare tables with what the plan noted about them. Raises OperatorError naming those that differ."""
+    noted = {move.table: move for move in expected if move.content is not None}
+    now = checksums(database, schema, noted, progress)
+    different = [
+        f"{table} ({move.rows} rows, now {now[table].rows})"
+        for table, move in noted.items()
+        if (now[table].rows, now[table].sum) != (move.rows, move.content)
+    ]
+    if different:
+        raise OperatorError(
+            f"tables in schema {schema} are not what they were when they were set aside: {', '.join(different)}",
+            expected="the same rows, by number and checksum",
+            untouched="all tables are whole and in their places; nothing was dropped",
+            next_step="find out who wrote to them; with `verify: presence` rows are not compared",
+        )
+
+
+def match_charset(database: Database, schema: str, charset: str, collation: str) -> None:
+    """Give a schema a default character set, if it has another: later migrations make their tables with it."""
+    found = read_schema(database, schema)
+    if found is not None and (found.charset, found.collation) != (charset, collation):
+        database.execute(f"ALTER DATABASE {quoted(schema)} CHARACTER SET {charset} COLLATE {collation}")
+
+
+def create_schema(database: Database, schema: str, charset: str, collation: str) -> None:
+    """Make sure it is there. Never drops one."""
+    database.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(schema)} CHARACTER SET {charset} COLLATE {collation}")
+
+
+def drop_tables(database: Database, schema: str, tables: Sequence[str]) -> None:
+    """Drop tables of a schema in one statement, whatever refers to whatever."""
+    if tables:
+        database.execute("SET SESSION foreign_key_checks = 0")
+        try:
+            database.execute("DROP TABLE " + ", ".join(quoted(schema, table) for table in tables))
+        finally:
+            database.execute("SET SESSION foreign_key_checks = 1")
+
+
+def probe_rename(database: Database, workspace: str, aside: str, engines: Iterable[str]) -> None:
+    """Find out on a table of our own whether this server renames tables of these engines across schemas.
+
+    Raises OperatorError where it doesn't.
+    """
+    for engine in sorted(engines):
+        probes = [quoted(schema, PROBE) for schema in (workspace, aside)]
+        database.execute(f"DROP TABLE IF EXISTS {', '.join(probes)}")
+        database.execute(f"CREATE TABLE {probes[0]} (id INT PRIMARY KEY) ENGINE = {quoted(engine)}")
+        try:
+            database.execute(f"RENAME TABLE {probes[0]} TO {probes[1]}")
+        except OperatorError as error:
+            raise OperatorError(
+                f"the server can't rename {engine} tables across schemas: {error.found}",
+                expected="tables that can be set aside",
+                untouched="all tables: the attempt was made on an empty table of this collection",
+                next_step="use method: drop, which wants a dump rehearsed in the same run",
+            ) from None
+        finally:
+            database.execute(f"DROP TABLE IF EXISTS {', '.join(probes)}")

@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+# The collection's own tables. INSTALL is the sentinel: it lives beside Airflow's tables as long as they do.
+INSTALL = "hopsworks_airflow_install"
+PLAN = "hopsworks_airflow_plan"
+PLAN_DRAFT = "hopsworks_airflow_plan_draft"
+WORKSPACE = "hopsworks_airflow_workspace"
+PAUSED = "hopsworks_airflow_paused"
+PROBE = "hopsworks_airflow_probe"
+# Tables of ours that are never moved and never counted as anybody's content.
+BOOKKEEPING = frozenset({PLAN, PLAN_DRAFT, WORKSPACE, PAUSED, PROBE})
+
+SCHEMA_NAME_LENGTH = 64
+_RUN = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")
+
+
+@dataclass(frozen=True)
+class Schemas:
+    """Names of the live schema and of those beside it."""
+
+    live: str
+    workspace: str
+
+    def aside(self, run: str) -> str:
+        """Where a reset of this run puts the old tables."""
+        return f"{self.live}_before_{run}"
+
+    def undone(self, run: str) -> str:
+        """Where going back in this run puts the new tables."""
+        return f"{self.live}_undone_{run}"
+
+
+def schemas_of(live: str, workspace: str | None, run: str | None = None) -> Schemas:
+    """The names, checked. Raises OperatorError for names that could not be schemas, or would be one and the same."""
+    names = Schemas(live, workspace or f"{live}_beside")
+    problem = None
+    if run is not None and not _RUN.fullmatch(run):
+        problem = f"run {run!r} can't be part of a schema's name"
+    elif run is not None and len(names.aside(run)) > SCHEMA_NAME_LENGTH:
+        problem = f"{names.aside(run)!r} is longer than the {SCHEMA_NAME_LENGTH} characters a schema's name may have"
+    elif names.live == names.workspace:
+        problem = f"the workspace is the live schema {live!r}"
+    elif names.workspace.startswith((names.aside(""), names.undone(""))):
+        problem = f"the workspace {names.workspace!r} has a name that is kept for schemas set aside"
+    if problem:
+        raise OperatorError(
+            problem,
+            expected="a run of at most 32 lower-case letters, digits and underscores, and a workspace of its own",
+            untouched="everything; the database was not contacted",
+            next_step="correct `run`, `database.name` or `workspace`",
+        )
+    return names

@@ -1,0 +1,167 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
+    BOOKKEEPING,
+    PLAN,
+    PLAN_DRAFT,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+
+FORMAT = 1
+# States of a plan. DROPPING is written before the one DROP DATABASE, so that no later run sends a second one.
+PLANNED, DROPPING, DONE, UNDONE = "planned", "dropping", "done", "undone"
+# What a plan is for.
+RESET, RESTORE = "reset", "restore"
+_COLUMNS = ("position", "from_schema", "to_schema", "table_name", "row_count", "content", "detail")
+
+
+@dataclass(frozen=True)
+class Move:
+    """One table and where it goes. `rows` and `content` say what was in it when the plan was made, where known."""
+
+    table: str
+    source: str
+    target: str
+    rows: int | None = None
+    content: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a reset, or its reverse, does to tables: written beside them before the first of them is moved.
+
+    `schema` is where the plan itself is kept; `moves` are made in this order and in no other; `dropped` are the live
+    tables that DROP DATABASE removes before the moves (method drop only).
+    """
+
+    schema: str
+    action: str
+    method: str
+    deployment: str
+    run: str
+    live: str
+    workspace: str
+    moves: tuple[Move, ...]
+    dropped: tuple[Move, ...] = ()
+    state: str = PLANNED
+    created_at: str = field(default_factory=lambda: now())
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def unfinished(self) -> bool:
+        return self.state in (PLANNED, DROPPING)
+
+
+def now() -> str:
+    """ISO 8601, UTC, seconds."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def moves_done(moves: Sequence[Move], tables: Mapping[str, frozenset[str]]) -> int | None:
+    """How many of the moves, made in order, lead to the layout that is there; None where no number does.
+
+    `tables` are the names of the tables now in each schema. Tables that the plan does not name make it None, too:
+    somebody else was at work.
+    """
+    involved = {move.source for move in moves} | {move.target for move in moves}
+    actual = {schema: tables.get(schema, frozenset()) - BOOKKEEPING for schema in involved}
+    layout: dict[str, set[str]] = {schema: set() for schema in involved}
+    for move in moves:
+        layout[move.source].add(move.table)
+    for done in range(len(moves) + 1):
+        if layout == actual:
+            return done
+        if done < len(moves):
+            move = moves[done]
+            layout[move.source].discard(move.table)
+            layout[move.target].add(move.table)
+    return None
+
+
+def write_plan(database: Database, plan: Plan) -> None:
+    """Write it under a draft name, then rename it: a plan that is there is whole."""
+    draft = quoted(plan.schema, PLAN_DRAFT)
+    database.execute(f"DROP TABLE IF EXISTS {draft}")
+    database.execute(
+        f"CREATE TABLE {draft} (position INT PRIMARY KEY, from_schema VARCHAR(64), to_schema VARCHAR(64),"
+        " table_name VARCHAR(64), row_count BIGINT, content VARCHAR(64), detail TEXT) CHARACTER SET utf8mb4"
+    )
+    header = {
+        "format": FORMAT,
+        "action": plan.action,
+        "method": plan.method,
+        "deployment": plan.deployment,
+        "run": plan.run,
+        "live": plan.live,
+        "workspace": plan.workspace,
+        "state": plan.state,
+        "created_at": plan.created_at,
+        "facts": dict(plan.facts),
+    }
+    rows: list[tuple[object, ...]] = [(0, None, None, None, None, None, json.dumps(header))]
+    entries = [*plan.dropped, *plan.moves]
+    rows += [
+        (position, move.source, move.target or None, move.table, move.rows, move.content, None)
+        for position, move in enumerate(entries, start=1)
+    ]
+    database.insert(draft, _COLUMNS, rows)
+    database.execute(f"RENAME TABLE {draft} TO {quoted(plan.schema, PLAN)}")
+
+
+def read_plan(database: Database, schema: str) -> Plan:
+    """The plan kept in a schema. Raises OperatorError where it can't be read."""
+    rows = database.rows(f"SELECT {', '.join(_COLUMNS)} FROM {quoted(schema, PLAN)} ORDER BY position")
+    try:
+        header = json.loads(rows[0][6])
+        if rows[0][0] != 0 or header["format"] != FORMAT:
+            raise ValueError("unknown format")
+        entries = [
+            Move(name, source, target or "", count, content) for _, source, target, name, count, content, _ in rows[1:]
+        ]
+        return Plan(
+            schema=schema,
+            action=header["action"],
+            method=header["method"],
+            deployment=header["deployment"],
+            run=header["run"],
+            live=header["live"],
+            workspace=header["workspace"],
+            moves=tuple(move for move in entries if move.target),
+            dropped=tuple(move for move in entries if not move.target),
+            state=header["state"],
+            created_at=header["created_at"],
+            facts=header["facts"],
+        )
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise OperatorError(
+            f"table {PLAN} in schema {schema} is not a plan that this version wrote ({type(error).__name__})",
+            expected="the plan of a reset",
+            untouched="all tables",
+            next_step=f"look at {schema}.{PLAN}; finish with the version of the collection that wrote it",
+        ) from None
+
+
+def mark_plan(database: Database, plan: Plan, state: str) -> Plan:
+    """Write the state down before (DROPPING) or after (DONE, UNDONE) what it stands for."""
+    table = quoted(plan.schema, PLAN)
+    header = json.loads(database.value(f"SELECT detail FROM {table} WHERE position = 0"))
+    header["state"] = state
+    database.execute(f"UPDATE {table} SET detail = %s WHERE position = 0", [json.dumps(header)])
+    return replace(plan, state=state)

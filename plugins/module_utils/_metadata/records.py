@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, WORKSPACE
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+
+# What a schema beside the live one is being built for.
+MIGRATION, REHEARSAL = "migration", "rehearsal"
+BUILDING, COMPLETE = "building", "complete"
+
+
+@dataclass(frozen=True)
+class Install:
+    """The sentinel: this schema was installed by this collection and is never reset again."""
+
+    deployment: str
+    run: str
+    installed_at: str
+    image: str
+    revision: str
+    method: str
+    set_aside: str
+
+    def as_result(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Says that all tables of a schema beside the live one were put there by this collection, and how far it got."""
+
+    purpose: str
+    deployment: str
+    run: str
+    state: str
+    image: str
+    revision: str
+    created_at: str
+
+    def as_result(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+Record = TypeVar("Record", Install, Mark)
+
+
+def read_install(database: Database, schema: str) -> Install | None:
+    """The sentinel's one row; None where the table has another shape or not exactly one row."""
+    return _read(database, schema, INSTALL, Install)
+
+
+def write_install(database: Database, schema: str, install: Install) -> None:
+    _write(database, schema, INSTALL, install)
+
+
+def read_mark(database: Database, schema: str) -> Mark | None:
+    """The mark's one row; None where the table has another shape or not exactly one row."""
+    return _read(database, schema, WORKSPACE, Mark)
+
+
+def write_mark(database: Database, schema: str, mark: Mark) -> None:
+    """Put the mark into a schema, in place of an earlier one. Written before any other table gets there."""
+    _write(database, schema, WORKSPACE, mark)
+
+
+def complete_mark(database: Database, schema: str, mark: Mark, revision: str) -> Mark:
+    """Say that what was being built is whole."""
+    database.execute(
+        f"UPDATE {quoted(schema, WORKSPACE)} SET state = %s, revision = %s",
+        [COMPLETE, revision],
+    )
+    return replace(mark, state=COMPLETE, revision=revision)
+
+
+def _read(database: Database, schema: str, table: str, kind: type[Record]) -> Record | None:
+    names = [entry.name for entry in fields(kind)]
+    present = {
+        name
+        for (name,) in database.rows(
+            "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+            [schema, table],
+        )
+    }
+    if not present.issuperset(names):
+        return None
+    rows = database.rows(f"SELECT {', '.join(names)} FROM {quoted(schema, table)}")
+    return kind(*(str(value) for value in rows[0])) if len(rows) == 1 else None
+
+
+def _write(database: Database, schema: str, table: str, record: Install | Mark) -> None:
+    values = asdict(record)
+    target = quoted(schema, table)
+    database.execute(f"DROP TABLE IF EXISTS {target}")
+    columns = ", ".join(f"{name} VARCHAR(512) NOT NULL" for name in values)
+    database.execute(f"CREATE TABLE {target} ({columns}) CHARACTER SET utf8mb4")
+    database.insert(target, list(values), [list(values.values())])

@@ -1,0 +1,306 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content, checksums
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import (
+    DROP,
+    SET_ASIDE,
+    Request,
+    examine,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
+    INSTALLED,
+    MOVING,
+    Inspection,
+    inspect,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import INSTALLED as REMEMBERED
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import (
+    check_content,
+    create_schema,
+    drop_tables,
+    make_moves,
+    match_charset,
+    probe_rename,
+    wait_for_sessions,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN, WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import (
+    DONE,
+    DROPPING,
+    PLANNED,
+    RESET,
+    UNDONE,
+    Move,
+    Plan,
+    mark_plan,
+    now,
+    write_plan,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import Install, write_install
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Mirror
+
+
+class Reset:
+    """Puts the new schema in the place of the old one, behind the guard, once or not at all.
+
+    Whatever ends it in between, another run on any machine reads from the database how far it got, and finishes.
+    """
+
+    def __init__(self, database: Database, request: Request, mirror: Mirror, progress: Callable[[str], None]) -> None:
+        self._database, self._request, self._mirror = database, request, mirror
+        self._progress, self._names = progress, request.names
+
+    def predict(self) -> dict[str, Any]:
+        """What `carry_out` would do, by reading only. Raises OperatorError where it would refuse even later."""
+        inspection = self._inspect()
+        if inspection.stage == INSTALLED:
+            return self._settled(inspection, changes=False)
+        if inspection.stage == MOVING and inspection.begun is not None:
+            self._may_finish(inspection.begun)
+            return self._result(inspection, inspection.begun, changed=True)
+        findings = self._examine(inspection)
+        guard.enforce(findings, predicting=True)
+        return self._result(inspection, self._planned(inspection, {}), changed=True, findings=findings)
+
+    def carry_out(self) -> dict[str, Any]:
+        inspection = self._inspect()
+        if inspection.stage == INSTALLED:
+            return self._settled(inspection, changes=True)
+        if inspection.stage == MOVING and inspection.begun is not None:
+            plan = inspection.begun
+            self._may_finish(plan)
+            self._progress(f"finishing what run {plan.run} began: {inspection.moves_done} of {len(plan.moves)} moves")
+            sessions = wait_for_sessions(
+                self._database, [self._names.live], self._request.session_timeout_seconds, self._progress
+            )
+            guard.enforce([guard.nobody_connected(self._names.live, sessions)], predicting=False)
+            self._replace(inspection, plan)
+            return self._result(inspection, plan, changed=True)
+        # All that can be known without waiting first; then wait; then everything once more, as it is by then.
+        guard.enforce(self._examine(inspection, quickly=True), predicting=False)
+        wait_for_sessions(self._database, [self._names.live], self._request.session_timeout_seconds, self._progress)
+        inspection = self._inspect()
+        findings = self._examine(inspection)
+        guard.enforce(findings, predicting=False)
+        plan = self._write_plan(inspection)
+        self._replace(inspection, plan)
+        return self._result(inspection, plan, changed=True, findings=findings)
+
+    def _inspect(self) -> Inspection:
+        return inspect(self._database, self._names, self._request.extra_tables)
+
+    def _examine(self, inspection: Inspection, *, quickly: bool = False) -> list[guard.Finding]:
+        return examine(self._database, self._request, inspection, self._mirror, self._progress, quickly=quickly)
+
+    def _planned(self, inspection: Inspection, contents: Mapping[str, Content]) -> Plan:
+        request, names = self._request, self._names
+        old = sorted(inspection.live.content) if inspection.live is not None else []
+        new = sorted(inspection.workspace.content - {INSTALL}) if inspection.workspace is not None else []
+        aside = names.aside(request.run)
+
+        def leaving(table: str, target: str) -> Move:
+            content = contents.get(table)
+            known = (content.rows, content.sum) if content is not None else (None, None)
+            return Move(table, names.live, target, *known)
+
+        # The sentinel comes last: where it is, everything is.
+        arriving = [Move(table, names.workspace, names.live) for table in [*new, INSTALL]]
+        setting_aside = request.method == SET_ASIDE and bool(old)
+        return Plan(
+            schema=aside if setting_aside else names.workspace,
+            action=RESET,
+            method=request.method,
+            deployment=request.deployment,
+            run=request.run,
+            live=names.live,
+            workspace=names.workspace,
+            moves=tuple([leaving(table, aside) for table in old] if setting_aside else []) + tuple(arriving),
+            dropped=tuple(leaving(table, "") for table in old) if request.method == DROP else (),
+            facts=self._facts(inspection),
+        )
+
+    def _facts(self, inspection: Inspection) -> dict[str, Any]:
+        live, workspace = inspection.live, inspection.workspace
+        return {
+            "old_revision": inspection.revisions[0] if inspection.revisions else None,
+            "new_revision": inspection.mark.revision if inspection.mark is not None else None,
+            "old_charset": [live.charset, live.collation] if live is not None else None,
+            "new_charset": [workspace.charset, workspace.collation] if workspace is not None else None,
+        }
+
+    def _write_plan(self, inspection: Inspection) -> Plan:
+        """Everything that has to be there before the first table moves; the plan itself last."""
+        database, request, names = self._database, self._request, self._names
+        mark, live, workspace = inspection.mark, inspection.live, inspection.workspace
+        if mark is None or workspace is None:
+            raise AssertionError("the guard lets nobody through without a complete workspace")
+        for stale in inspection.plans:
+            # A plan of which nothing was done, or all was undone, is in nobody's way any more.
+            if stale.unfinished or (stale.state == UNDONE and stale.schema == names.aside(request.run)):
+                drop_tables(database, stale.schema, [PLAN])
+        if live is None:
+            create_schema(database, names.live, workspace.charset, workspace.collation)
+        contents: dict[str, Content] = {}
+        if live is not None and request.verify_content and request.method == SET_ASIDE:
+            contents = checksums(database, names.live, sorted(live.content), self._progress)
+        plan = self._planned(inspection, contents)
+        if live is not None and plan.schema != names.workspace:
+            create_schema(database, plan.schema, live.charset, live.collation)
+            engines = {table.engine for table in live.tables.values()}
+            probe_rename(database, names.workspace, plan.schema, engines - {"InnoDB"})
+        install = Install(
+            deployment=request.deployment,
+            run=request.run,
+            installed_at=now(),
+            image=request.image or mark.image,
+            revision=mark.revision,
+            method=request.method,
+            set_aside=plan.schema if plan.schema != names.workspace else "",
+        )
+        write_install(database, names.workspace, install)
+        write_plan(database, plan)
+        return plan
+
+    def _may_finish(self, plan: Plan) -> None:
+        request = self._request
+        if plan.action != RESET:
+            raise OperatorError(
+                f"run {plan.run} was going back to the old tables and is half done (its plan is in {plan.schema})",
+                expected="no other move under way",
+                untouched="all tables: none was moved by this run",
+                next_step="finish it with `state: restored`, then decide again",
+            )
+        findings = [guard.confirmed(request.deployment, request.confirm)]
+        if plan.deployment != request.deployment:
+            findings.append(
+                guard.Finding(
+                    "same_deployment",
+                    guard.REFUSED,
+                    f"the move half done belongs to deployment {plan.deployment!r}",
+                    f"a plan of deployment {request.deployment!r}",
+                    f"run the playbook for {plan.deployment!r}, which began it",
+                )
+            )
+        guard.enforce(findings, predicting=False)
+
+    def _replace(self, inspection: Inspection, plan: Plan) -> None:
+        """From wherever it stands to the end. Every step finds out by itself whether it is done."""
+        database = self._database
+        if plan.dropped:
+            plan = self._drop(plan)
+        make_moves(database, plan, self._progress)
+        leaving = [move for move in plan.moves if move.source == plan.live]
+        if leaving and self._request.verify_content:
+            check_content(database, plan.schema, leaving, self._progress)
+        charset = plan.facts.get("new_charset")
+        if charset:
+            match_charset(database, plan.live, charset[0], charset[1])
+        self._mirror.write(Memory(REMEMBERED, plan.deployment, plan.run, plan.live, now()))
+        if plan.schema == plan.workspace:
+            drop_tables(database, plan.schema, [PLAN])
+        else:
+            mark_plan(database, plan, DONE)
+        self._tidy(inspection)
+
+    def _drop(self, plan: Plan) -> Plan:
+        """The one DROP DATABASE. What an interrupted one has left over is dropped table by table."""
+        database, live = self._database, quoted(plan.live)
+        inspection = self._inspect()
+        arriving = {move.table for move in plan.moves}
+        unmoved = inspection.workspace is not None and inspection.workspace.content == arriving
+        if plan.state == PLANNED:
+            plan = mark_plan(database, plan, DROPPING)
+            self._progress(f"dropping schema {plan.live}: {len(plan.dropped)} tables")
+            database.execute(f"DROP DATABASE {live}")
+        elif unmoved and inspection.live is not None:
+            left = inspection.live.content
+            if not left <= {move.table for move in plan.dropped}:
+                raise OperatorError(
+                    f"schema {plan.live} was being dropped, and now has tables it did not have:"
+                    f" {', '.join(sorted(left - {move.table for move in plan.dropped}))}",
+                    expected="only tables that the plan names",
+                    untouched="all tables that are there",
+                    next_step="find out who made them, move them elsewhere, run the same command again",
+                )
+            drop_tables(database, plan.live, sorted(left))
+        charset, collation = plan.facts["new_charset"]
+        create_schema(database, plan.live, charset, collation)
+        return plan
+
+    def _settled(self, inspection: Inspection, *, changes: bool) -> dict[str, Any]:
+        """Installed already: nothing to do, but for the last strokes of a run that died right before its end."""
+        install, request = inspection.install, self._request
+        if install is None or install.deployment != request.deployment:
+            owner = install.deployment if install is not None else "nobody"
+            raise OperatorError(
+                f"schema {self._names.live} was installed for deployment {owner!r}",
+                expected=f"deployment {request.deployment!r}",
+                untouched="everything",
+                next_step="check database.name: two deployments can't share a schema",
+            )
+        memory = self._mirror.read()
+        forgotten = memory is None or memory.state != REMEMBERED or memory.schema != self._names.live
+        leftovers = (
+            inspection.workspace is not None
+            and inspection.workspace_state == "complete"
+            and not inspection.workspace.content
+        )
+        if changes and forgotten:
+            self._mirror.write(Memory(REMEMBERED, install.deployment, install.run, self._names.live, now()))
+        if changes and leftovers:
+            self._tidy(inspection)
+        return {
+            "changed": forgotten or leftovers,
+            "stage": INSTALLED,
+            "method": install.method,
+            "run": install.run,
+            "revision": install.revision,
+            "set_aside": install.set_aside or None,
+            "moved": 0,
+            "tables": [],
+            "conditions": [],
+        }
+
+    def _tidy(self, inspection: Inspection) -> None:
+        """The workspace stays behind empty: its mark is the last to go."""
+        if inspection.mark is not None:
+            drop_tables(self._database, self._names.workspace, [WORKSPACE])
+
+    def _result(
+        self, inspection: Inspection, plan: Plan, *, changed: bool, findings: list[guard.Finding] | None = None
+    ) -> dict[str, Any]:
+        leaving = plan.dropped or tuple(move for move in plan.moves if move.source == plan.live)
+        rows = {table.name: table.rows for table in inspection.live.tables.values()} if inspection.live else {}
+        return {
+            "changed": changed,
+            "stage": inspection.stage,
+            "method": plan.method,
+            "run": plan.run,
+            "revision": plan.facts.get("new_revision"),
+            "set_aside": plan.schema if plan.schema != plan.workspace else None,
+            "moved": len(plan.moves),
+            "tables": [
+                {
+                    "name": move.table,
+                    "rows": move.rows if move.rows is not None else rows.get(move.table),
+                    "checksum": move.content,
+                }
+                for move in leaving
+            ],
+            "conditions": [finding.as_result() for finding in findings or []],
+        }

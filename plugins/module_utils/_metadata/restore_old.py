@@ -1,0 +1,265 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
+    FOREIGN,
+    INSTALLED,
+    MIGRATABLE,
+    MOVING,
+    Inspection,
+    inspect,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import UNDONE as REMEMBERED_UNDONE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import (
+    check_content,
+    create_schema,
+    drop_tables,
+    make_moves,
+    match_charset,
+    wait_for_sessions,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import (
+    DONE,
+    DROPPING,
+    RESET,
+    RESTORE,
+    UNDONE,
+    Move,
+    Plan,
+    mark_plan,
+    now,
+    read_plan,
+    write_plan,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import Request
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Mirror
+
+
+class Restore:
+    """The reverse of a reset by set_aside: the old tables back in their place, the new ones kept beside.
+
+    A reset that is half done is taken back move by move; its new tables return to the workspace.
+    """
+
+    def __init__(self, database: Database, request: Request, mirror: Mirror, progress: Callable[[str], None]) -> None:
+        self._database, self._request, self._mirror = database, request, mirror
+        self._progress, self._names = progress, request.names
+
+    def predict(self) -> dict[str, Any]:
+        """What `carry_out` would do, by reading only. Raises OperatorError where it would refuse even later."""
+        inspection = inspect(self._database, self._names, self._request.extra_tables)
+        plan = inspection.begun
+        if inspection.stage == MOVING and plan is not None:
+            guard.enforce([self._confirmed(), self._can_be_taken_back(plan)], predicting=True)
+            return self._result(inspection, plan, changed=True)
+        if inspection.stage != INSTALLED:
+            return self._nothing(inspection)
+        guard.enforce(self._examine(inspection), predicting=True)
+        return self._result(inspection, self._planned(inspection), changed=True)
+
+    def carry_out(self) -> dict[str, Any]:
+        database = self._database
+        inspection = inspect(database, self._names, self._request.extra_tables)
+        plan = inspection.begun
+        if inspection.stage == MOVING and plan is not None:
+            guard.enforce([self._confirmed(), self._can_be_taken_back(plan)], predicting=False)
+            self._alone()
+            if plan.action == RESET:
+                self._take_back(plan)
+            else:
+                self._restore(plan)
+            return self._result(inspection, plan, changed=True)
+        if inspection.stage != INSTALLED:
+            return self._nothing(inspection)
+        guard.enforce([*self._examine(inspection)[:-1]], predicting=False)
+        self._alone()
+        plan = self._planned(inspection)
+        source = self._aside(inspection)
+        if source is not None and self._request.verify_content:
+            # Before anything moves: afterwards the new tables would be away and the old ones not what they were.
+            check_content(
+                database, source.schema, [move for move in source.moves if move.source == source.live], self._progress
+            )
+        live = inspection.live
+        if live is not None:
+            create_schema(database, plan.schema, live.charset, live.collation)
+        for stale in inspection.plans:
+            if stale.unfinished:
+                drop_tables(database, stale.schema, [PLAN])
+        write_plan(database, plan)
+        self._restore(plan)
+        return self._result(inspection, plan, changed=True)
+
+    def _confirmed(self) -> guard.Finding:
+        return guard.confirmed(self._request.deployment, self._request.confirm)
+
+    def _can_be_taken_back(self, plan: Plan) -> guard.Finding:
+        name = "can_be_taken_back"
+        if plan.deployment != self._request.deployment:
+            return guard.Finding(
+                name,
+                guard.REFUSED,
+                f"the move half done belongs to deployment {plan.deployment!r}",
+                f"a plan of deployment {self._request.deployment!r}",
+                f"run the playbook for {plan.deployment!r}, which began it",
+            )
+        if plan.state == DROPPING:
+            return guard.Finding(
+                name,
+                guard.REFUSED,
+                f"run {plan.run} dropped the old tables (method: drop)",
+                "old tables that were set aside",
+                "let the reset finish (`state: reset`); the old rows come back from the rehearsed dump only",
+            )
+        return guard.Finding(name, guard.HOLDS, f"run {plan.run} set the old tables aside")
+
+    def _examine(self, inspection: Inspection) -> list[guard.Finding]:
+        """The conditions; who is connected is the last of them."""
+        live, install = self._names.live, inspection.install
+        owner = install.deployment if install is not None else ""
+        findings = [self._confirmed()]
+        if owner != self._request.deployment:
+            findings.append(
+                guard.Finding(
+                    "same_deployment",
+                    guard.REFUSED,
+                    f"schema {live} was installed for deployment {owner!r}",
+                    f"deployment {self._request.deployment!r}",
+                    "check database.name: two deployments can't share a schema",
+                )
+            )
+        if install is not None and install.method == "drop":
+            findings.append(
+                guard.Finding(
+                    "set_aside",
+                    guard.REFUSED,
+                    f"run {install.run} dropped the old tables (method: drop)",
+                    "old tables that were set aside",
+                    "restore the rehearsed dump into an empty schema with metadata_restore",
+                )
+            )
+        elif install is not None and install.set_aside:
+            findings.append(self._aside_whole(inspection, install.set_aside))
+        undone = inspection.schemas.get(self._names.undone(self._request.run))
+        if undone is not None and undone.content:
+            findings.append(
+                guard.Finding(
+                    "undone_free",
+                    guard.REFUSED,
+                    f"schema {undone.name} already holds {len(undone.content)} tables",
+                    "no such schema, or nothing in it",
+                    "use another `run`",
+                )
+            )
+        sessions = [] if inspection.live is None else wait_for_sessions(self._database, [live], 0, self._progress)
+        return [*findings, guard.nobody_connected(live, sessions)]
+
+    def _aside_whole(self, inspection: Inspection, schema: str) -> guard.Finding:
+        name = "aside_whole"
+        source, found = self._aside(inspection), inspection.schemas.get(schema)
+        expected = f"all tables of the old schema in {schema}, with the plan of the reset that put them there"
+        step = f"look at {schema}; without its tables the old rows come back from a dump only (metadata_restore)"
+        if source is None or found is None or source.state != DONE:
+            return guard.Finding(
+                name, guard.REFUSED, f"schema {schema} has no plan of a finished reset", expected, step
+            )
+        noted = {move.table for move in source.moves if move.source == source.live}
+        if noted != found.content:
+            different = ", ".join(sorted(noted ^ found.content))
+            return guard.Finding(name, guard.REFUSED, f"schema {schema} differs in {different}", expected, step)
+        return guard.Finding(name, guard.HOLDS, f"all {len(noted)} old tables are in schema {schema}")
+
+    def _aside(self, inspection: Inspection) -> Plan | None:
+        schema = inspection.install.set_aside if inspection.install is not None else ""
+        return next((plan for plan in inspection.plans if schema and plan.schema == schema), None)
+
+    def _planned(self, inspection: Inspection) -> Plan:
+        request, names, source = self._request, self._names, self._aside(inspection)
+        undone = names.undone(request.run)
+        new = sorted(inspection.live.content - {INSTALL}) if inspection.live is not None else []
+        # The sentinel goes first: what is half taken away is not an install.
+        leaving = [Move(table, names.live, undone) for table in [INSTALL, *new]]
+        old = [move for move in source.moves if move.source == source.live] if source is not None else []
+        returning = [Move(move.table, move.target, names.live, move.rows, move.content) for move in old]
+        return Plan(
+            schema=undone,
+            action=RESTORE,
+            method="set_aside",
+            deployment=request.deployment,
+            run=request.run,
+            live=names.live,
+            workspace=names.workspace,
+            moves=tuple(leaving + returning),
+            facts={**(source.facts if source is not None else {}), "set_aside": source.schema if source else None},
+        )
+
+    def _alone(self) -> None:
+        sessions = wait_for_sessions(
+            self._database, [self._names.live], self._request.session_timeout_seconds, self._progress
+        )
+        guard.enforce([guard.nobody_connected(self._names.live, sessions)], predicting=False)
+
+    def _take_back(self, plan: Plan) -> None:
+        make_moves(self._database, plan, self._progress, backwards=True)
+        self._settle(plan)
+
+    def _restore(self, plan: Plan) -> None:
+        database = self._database
+        make_moves(database, plan, self._progress)
+        returned = [move for move in plan.moves if move.target == plan.live]
+        if self._request.verify_content:
+            check_content(database, plan.live, returned, self._progress)
+        self._settle(plan)
+        set_aside = plan.facts.get("set_aside")
+        if set_aside:
+            mark_plan(database, read_plan(database, set_aside), UNDONE)
+        mark_plan(database, plan, DONE)
+
+    def _settle(self, plan: Plan) -> None:
+        charset = plan.facts.get("old_charset")
+        if charset:
+            match_charset(self._database, plan.live, charset[0], charset[1])
+        self._mirror.write(Memory(REMEMBERED_UNDONE, plan.deployment, plan.run, plan.live, now()))
+
+    def _nothing(self, inspection: Inspection) -> dict[str, Any]:
+        """The old tables are in their place already, or it can't be told: then it is refused."""
+        if inspection.stage in (FOREIGN, MIGRATABLE):
+            guard.enforce([guard.replaceable(inspection)], predicting=False)
+        return {
+            "changed": False,
+            "stage": inspection.stage,
+            "method": None,
+            "run": None,
+            "revision": inspection.revisions[0] if inspection.revisions else None,
+            "set_aside": None,
+            "moved": 0,
+            "tables": [],
+            "conditions": [],
+        }
+
+    def _result(self, inspection: Inspection, plan: Plan, *, changed: bool) -> dict[str, Any]:
+        returning = [move for move in plan.moves if plan.live in (move.source, move.target) and move.content]
+        return {
+            "changed": changed,
+            "stage": inspection.stage,
+            "method": plan.method,
+            "run": plan.run,
+            "revision": plan.facts.get("old_revision"),
+            "set_aside": plan.schema,
+            "moved": len(plan.moves),
+            "tables": [{"name": move.table, "rows": move.rows, "checksum": move.content} for move in returning],
+            "conditions": [],
+        }

@@ -1,0 +1,247 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: metadata_db
+short_description: Put a new metadata schema in the place of an old one, or the old one back
+description:
+  - Resets the metadata database of an Airflow too old to be migrated (1.x to 2.6) by putting a schema that was built
+    beside it in its place, behind a guard that looks at the live database and never guesses.
+  - With O(method=set_aside) every old table is moved, whole, into a schema of its own, and no row is lost. It takes a
+    moment, no space, and no DROP DATABASE is ever issued.
+  - A reset that is interrupted, at any point, is recognised from the database alone and finished by the next run, on
+    any machine. It happens once or not at all.
+  - C(hopsworks_airflow_install), a table of one row beside Airflow's own, says from then on that this schema is not to
+    be reset again. The entry C(installed) of the run record's ConfigMap says so, too, in case the database itself is
+    replaced by an older one.
+version_added: 0.1.0
+author: hopsworks.airflow contributors (@hopsworks)
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.deployment
+  - hopsworks.airflow.database
+  - hopsworks.airflow.attributes
+options:
+  state:
+    description:
+      - V(reset) puts the new schema of O(workspace) in the place of the live one.
+      - V(restored) is the reverse of a reset by O(method=set_aside). The old tables return, the new ones are kept in a
+        schema C(<live>_undone_<run>). A reset that is half done is taken back, too.
+    type: str
+    choices: [reset, restored]
+    default: reset
+  method:
+    description:
+      - V(set_aside) moves the old tables to schema C(<live>_before_<run>).
+      - V(drop) drops the live schema, once. It wants a dump of the very same rows, rehearsed in the same run.
+    type: str
+    choices: [set_aside, drop]
+    default: set_aside
+  deployment:
+    description: Name of the deployment.
+    type: str
+    required: true
+  confirm:
+    description: The deployment's name, as typed by the operator. Anything else is refused.
+    type: str
+    default: ''
+  run:
+    description: Id of the run, at most 32 lower-case letters, digits and underscores. It becomes part of schema names.
+    type: str
+    required: true
+  image:
+    description: Image that the new schema is for, to be noted in the sentinel. Left out, the one that built the schema.
+    type: str
+    default: ''
+  workspace:
+    description:
+      - The schema beside the live one that M(hopsworks.airflow.metadata_migrate) has built. It stays behind empty.
+        Left out, it is the live schema's name followed by C(_beside).
+    type: str
+  rehearsed_dump:
+    description: What M(hopsworks.airflow.metadata_restore) returned under this name; wanted by O(method=drop).
+    type: dict
+  extra_tables:
+    description: Tables in the live schema that are not Airflow's own but belong to this deployment (of plugins, say).
+    type: list
+    elements: str
+    default: []
+  session_timeout:
+    description: Seconds to wait for the sessions of components that were just stopped to end.
+    type: int
+    default: 60
+  verify:
+    description:
+      - V(content) compares number of rows and checksum of every table set aside, before and after. It reads all rows.
+      - V(presence) only makes sure that every table is where it belongs.
+    type: str
+    choices: [content, presence]
+    default: content
+  record:
+    description: Name of the run record's ConfigMap.
+    type: str
+    default: airflow-runbook
+"""
+
+EXAMPLES = r"""
+- name: Set the old tables aside and put the new ones in their place
+  hopsworks.airflow.metadata_db:
+    namespace: hopsworks
+    database: "{{ database }}"
+    deployment: airflow
+    confirm: airflow
+    run: 20261122t030000
+
+- name: Go back to the old tables
+  hopsworks.airflow.metadata_db:
+    namespace: hopsworks
+    database: "{{ database }}"
+    deployment: airflow
+    confirm: airflow
+    run: 20261123t090000
+    state: restored
+"""
+
+RETURN = r"""
+stage:
+  description: Stage the live schema was in, as in M(hopsworks.airflow.metadata_db_info).
+  returned: success
+  type: str
+  sample: old
+method:
+  description: How the reset is made, or was.
+  returned: success
+  type: str
+  sample: set_aside
+run:
+  description: The run whose reset it is; that of an earlier run where this one finished it.
+  returned: success
+  type: str
+  sample: 20261122t030000
+revision:
+  description: Revision of the schema that is live at the end.
+  returned: success
+  type: str
+  sample: fe199e1abd77
+set_aside:
+  description: The schema that holds the tables that made room.
+  returned: success
+  type: str
+  sample: airflow_before_20261122t030000
+moved:
+  description: Number of tables moved, or to be moved.
+  returned: success
+  type: int
+  sample: 79
+tables:
+  description: The old tables; in check mode rows are the server's estimates.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{name: dag, rows: 12, checksum: "3817263541"}]
+conditions:
+  description: What each condition of the guard found; V(later) is one that is looked at when it counts.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{condition: too_old_to_migrate, verdict: holds, found: revision 03afc6b6f902 is older than 2.7}]
+seconds:
+  description: How long it took, without waiting for sessions to end.
+  returned: success
+  type: float
+  sample: 0.9
+"""
+
+import time
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
+    DATABASE_ARGUMENT,
+    PYMYSQL_IMPORT_ERROR,
+    connected,
+    read_address,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import Request
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Mirror
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+
+
+def act(call: Call) -> dict[str, Any]:
+    params = call.params
+    address = read_address(call.cluster, params["database"])
+    request = Request(
+        names=schemas_of(address.name, params["workspace"], params["run"]),
+        namespace=call.cluster.namespace,
+        deployment=params["deployment"],
+        run=params["run"],
+        confirm=params["confirm"],
+        user=address.user,
+        method=params["method"],
+        image=params["image"],
+        session_timeout_seconds=params["session_timeout"],
+        verify_content=params["verify"] == "content",
+        rehearsed_dump=params["rehearsed_dump"],
+        extra_tables=tuple(params["extra_tables"]),
+    )
+    mirror = Mirror(call.cluster, params["record"])
+    kind = Reset if params["state"] == "reset" else Restore
+    begun = time.monotonic()
+    with connected(call.cluster, address) as database:
+        action = kind(database, request, mirror, call.progress)
+        if call.check_mode:
+            result = action.predict()
+        else:
+            with alone(database, address.name, params["session_timeout"]):
+                result = action.carry_out()
+    result["seconds"] = round(time.monotonic() - begun, 1)
+    if result["changed"]:
+        result["diff"] = difference(params["state"], address.name, result)
+    return result
+
+
+def difference(state: str, live: str, result: dict[str, Any]) -> dict[str, str]:
+    """Before and after in words: tables and where they are."""
+    old = f"{len(result['tables'])} old tables"
+    if state == "reset":
+        gone = f"{old} in schema {result['set_aside']}\n" if result["set_aside"] else ""
+        before = f"schema {live}: {result['stage']}, {old}\n"
+        return {"before": before, "after": f"schema {live}: installed, revision {result['revision']}\n{gone}"}
+    return {
+        "before": f"schema {live}: {result['stage']}\n",
+        "after": f"schema {live}: old, revision {result['revision']}\nnew tables in schema {result['set_aside']}\n",
+    }
+
+
+def main() -> None:
+    run_module(
+        {
+            **DATABASE_ARGUMENT,
+            "state": {"type": "str", "choices": ["reset", "restored"], "default": "reset"},
+            "method": {"type": "str", "choices": ["set_aside", "drop"], "default": "set_aside"},
+            "deployment": {"type": "str", "required": True},
+            "confirm": {"type": "str", "default": ""},
+            "run": {"type": "str", "required": True},
+            "image": {"type": "str", "default": ""},
+            "workspace": {"type": "str"},
+            "rehearsed_dump": {"type": "dict"},
+            "extra_tables": {"type": "list", "elements": "str", "default": []},
+            "session_timeout": {"type": "int", "default": 60},
+            "verify": {"type": "str", "choices": ["content", "presence"], "default": "content"},
+            "record": {"type": "str", "default": "airflow-runbook"},
+        },
+        act,
+        libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
+    )
+
+
+if __name__ == "__main__":
+    main()
