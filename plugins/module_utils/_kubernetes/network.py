@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-
 import contextlib
 import selectors
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -37,7 +37,8 @@ class Network:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._tunnels: dict[tuple[str, str, int], Tunnel] = {}
+        self._tunnels: dict[tuple[str, int], Tunnel] = {}
+        self._direct: set[tuple[str, int]] = set()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Network:
@@ -53,21 +54,36 @@ class Network:
 
     def address(self, host: str, port: int) -> tuple[str, int]:
         """Host and port to connect to from here. Raises OperatorError where a Service has no ready pod."""
-        with contextlib.suppress(OSError):
-            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            return host, port
+        key = (host, port)
+        with self._lock:
+            # Asked once: an unanswered question to a name server costs seconds, and callers ask at every request.
+            if key not in self._direct and key not in self._tunnels:
+                tunnel = None if resolves(host, port) else self._tunnel(host, port)
+                if tunnel is None:
+                    self._direct.add(key)
+                else:
+                    self._tunnels[key] = tunnel
+            return self._tunnels[key].address if key in self._tunnels else key
+
+    def _tunnel(self, host: str, port: int) -> Tunnel | None:
         labels = host.split(".")
         if len(labels) > 2 and labels[2] != "svc":
-            return host, port
+            return None
         name, namespace = labels[0], labels[1] if len(labels) > 1 else self._cluster.namespace
-        key = (namespace, name, port)
-        with self._lock:
-            if key not in self._tunnels:
-                target = ready_pod_behind(self._cluster, namespace, name, port)
-                if target is None:
-                    return host, port
-                self._tunnels[key] = Tunnel(self._cluster, namespace, *target)
-            return self._tunnels[key].address
+
+        def find() -> tuple[str, int] | None:
+            return ready_pod_behind(self._cluster, namespace, name, port)
+
+        target = find()
+        return Tunnel(self._cluster, namespace, *target, find=find) if target else None
+
+
+def resolves(host: str, port: int) -> bool:
+    try:
+        socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return True
 
 
 def ready_pod_behind(cluster: Cluster, namespace: str, service: str, port: int) -> tuple[str, int] | None:
@@ -101,10 +117,22 @@ def ready_pod_behind(cluster: Cluster, namespace: str, service: str, port: int) 
 
 
 class Tunnel:
-    """A listener on 127.0.0.1 whose every connection is a port-forward of its own to one pod's port."""
+    """A listener on 127.0.0.1 whose every connection is a port-forward of its own to one pod's port.
 
-    def __init__(self, cluster: Cluster, namespace: str, pod: str, port: int) -> None:
+    `find` names the pod (and its port) to go on with when that one is gone.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        pod: str,
+        port: int,
+        *,
+        find: Callable[[], tuple[str, int] | None] | None = None,
+    ) -> None:
         self._cluster, self._namespace, self._pod, self._port = cluster, namespace, pod, port
+        self._find = find
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -123,17 +151,29 @@ class Tunnel:
     def _serve(self, near: socket.socket) -> None:
         with contextlib.closing(near):
             try:
-                core = client.CoreV1Api(self._cluster.fresh_api())
-                forward = portforward(
-                    core.connect_get_namespaced_pod_portforward, self._pod, self._namespace, ports=str(self._port)
-                )
-            except ApiException:
+                forward, port = self._forward()
+            except (ApiException, OperatorError):
                 # The peer sees a closed connection and says so in its own words.
                 return
-            far: Any = forward.socket(self._port)
+            far: Any = forward.socket(port)
             # The client's own wrapper offers no half-close and blocks in sendall: plain relay on its real socket.
             relay(near, far)
             forward.close()
+
+    def _forward(self) -> tuple[Any, int]:
+        try:
+            return port_forward(self._cluster, self._namespace, self._pod, self._port), self._port
+        except ApiException:
+            target = self._find() if self._find else None
+            if target is None or target == (self._pod, self._port):
+                raise
+            self._pod, self._port = target
+            return port_forward(self._cluster, self._namespace, *target), target[1]
+
+
+def port_forward(cluster: Cluster, namespace: str, pod: str, port: int) -> Any:
+    core = client.CoreV1Api(cluster.fresh_api())
+    return portforward(core.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
 
 
 def relay(near: socket.socket, far: Any) -> None:
