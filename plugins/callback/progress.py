@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-
 DOCUMENTATION = r"""
 name: progress
 type: notification
@@ -24,6 +23,7 @@ import tempfile
 import threading
 
 from ansible.plugins.callback import CallbackBase
+
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import PROGRESS_FILE
 
 INTERVAL_SECONDS = 0.5
@@ -43,6 +43,7 @@ class CallbackModule(CallbackBase):
         self._thread: threading.Thread | None = None
 
     def v2_playbook_on_start(self, playbook: object) -> None:
+        del playbook
         descriptor, self._path = tempfile.mkstemp(prefix="airflow-progress-")
         self._stream = os.fdopen(descriptor, encoding="utf-8")
         os.environ[PROGRESS_FILE] = self._path
@@ -50,6 +51,7 @@ class CallbackModule(CallbackBase):
         self._thread.start()
 
     def v2_playbook_on_stats(self, stats: object) -> None:
+        del stats
         if self._thread is not None:
             self._stop.set()
             self._thread.join()

@@ -4,30 +4,27 @@
 
 from __future__ import annotations
 
-
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import Lock
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import Lock
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+
+KUBERNETES_IMPORT_ERROR: str | None = None
 try:
-    import kubernetes
     from kubernetes.client.exceptions import ApiException
     from urllib3.exceptions import HTTPError
 except ImportError:
-    kubernetes = None
     KUBERNETES_IMPORT_ERROR = traceback.format_exc()
-else:
-    KUBERNETES_IMPORT_ERROR = None
 
 
 @dataclass
@@ -96,14 +93,14 @@ def run_module(
             f"the Kubernetes API server does not answer ({type(error).__name__})",
             expected="an answer",
             untouched="everything this action had not reached yet",
-            next_step="check kubeconfig and network, then run the same command again: it goes on where this one stopped",
+            next_step="check kubeconfig and network, then run the same command again: it goes on where this stopped",
         )
         module.fail_json(msg=str(unreachable), failure=unreachable.as_result())
     module.exit_json(**{"changed": False, **result})
 
 
 def from_api(error: ApiException) -> OperatorError:
-    """An API server's refusal in an operator's words. The body may hold an object's content: only its message is kept."""
+    """An API server's refusal in an operator's words. Of the body, which may hold an object, only the message is kept."""
     import json
 
     try:

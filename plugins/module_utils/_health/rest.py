@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -80,5 +79,5 @@ class AirflowApi:
             f"{what} was answered with {answer.status_code} by {self._url}",
             expected="success",
             untouched="nothing was changed by this check",
-            next_step="look at the api-server's log; 401, 403 or 500 after a change of keys means that jwks.json and keys differ",
+            next_step="look at the api-server's log; 401, 403 or 500 after new keys mean that jwks.json lacks one",
         )

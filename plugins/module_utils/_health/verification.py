@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-
 import datetime
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ INTERVAL_SECONDS = 1
 def components(api: AirflowApi, expected: list[str], seconds: float, progress: Callable[[str], None]) -> dict[str, Any]:
     """The state of each component by its own heartbeat, once all of `expected` are healthy.
 
-    `expected` uses the names of the answer of /api/v2/monitor/health: metadatabase, scheduler, dag_processor, triggerer.
+    `expected` uses the names of /api/v2/monitor/health: metadatabase, scheduler, dag_processor, triggerer.
     """
     deadline = time.monotonic() + seconds
     while True:

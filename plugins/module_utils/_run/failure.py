@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 
-
 class OperatorError(Exception):
     """Something the operator has to know and act upon; nothing else is raised on purpose by this collection.
 

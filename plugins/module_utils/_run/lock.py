@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-
 import contextlib
 import datetime
 import os
@@ -36,13 +35,14 @@ PROCESS_ANNOTATION = "hopsworks.airflow/process"
 def controller_process(process_id: int) -> str:
     """Names one process on one boot of one machine: `host/boot id/pid/start time`, as far as the system tells."""
     boot = start = "-"
-    with contextlib.suppress(OSError):
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
-            boot = stream.read().strip()
-    with contextlib.suppress(OSError, IndexError):
-        with open(f"/proc/{process_id}/stat", encoding="utf-8", errors="replace") as stream:
-            # Field 22 of proc(5); the second field may hold spaces, so count from its closing parenthesis.
-            start = stream.read().rpartition(")")[2].split()[19]
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+        boot = stream.read().strip()
+    with (
+        contextlib.suppress(OSError, IndexError),
+        open(f"/proc/{process_id}/stat", encoding="utf-8", errors="replace") as stream,
+    ):
+        # Field 22 of proc(5); the second field may hold spaces, so count from its closing parenthesis.
+        start = stream.read().rpartition(")")[2].split()[19]
     return f"{socket.gethostname()}/{boot}/{process_id}/{start}"
 
 

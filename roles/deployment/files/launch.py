@@ -57,7 +57,7 @@ def main(command):
     # As PID 1, Python would miss an early SIGTERM and leave zombies. Only the component gets the signal, not its tasks.
     for init in (["tini", "--"], ["dumb-init", "--single-child", "--"]):
         if shutil.which(init[0]):
-            os.execvp(init[0], [*init, *command])
+            os.execvp(init[0], [*init, *command])  # noqa: S606 (replacing this process is the purpose)
     sys.exit("the image has neither tini nor dumb-init")
 
 

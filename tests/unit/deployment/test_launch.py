@@ -1,4 +1,4 @@
-"""The script that starts a component, run as a pod runs it, with its three folders moved and an init that only tells."""
+"""The script that starts a component, run as a pod runs it, with its folders moved and an init that only tells."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ def pod(tmp_path: pathlib.Path) -> Pod:
 
 
 @pytest.mark.parametrize(
-    "password", ["a|b", "100%", "%(x)s", "a&b", "\"double\" 'single'", "two words", "pä$ß€", "@{fernet-key}", "\\1\\g<0>"]
+    "password",
+    ["a|b", "100%", "%(x)s", "a&b", "\"double\" 'single'", "two words", "pä$ß€", "@{fernet-key}", "\\1\\g<0>"],
 )
 def test_any_password_reaches_the_server_as_it_is(pod: Pod, password: str) -> None:
     pod.give("database-password", password)

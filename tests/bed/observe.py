@@ -1,0 +1,48 @@
+"""Run a command and keep what others could see of it: its output, and every process list while it ran.
+
+Each run gets a numbered folder of its own.
+
+usage: observe.py FOLDER COMMAND [ARGUMENT ...]
+"""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+import threading
+
+
+def process_list() -> set[str]:
+    """Command lines of all processes of this machine, those in the bed's containers included."""
+    lines = set()
+    for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.add(entry.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip())
+        except OSError:
+            continue
+    return lines - {""}
+
+
+def main(folder: pathlib.Path, command: list[str]) -> int:
+    folder = folder / str(len(list(folder.glob("*"))) + 1)
+    folder.mkdir(parents=True)
+    seen: set[str] = set()
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.05):
+            seen.update(process_list())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with (folder / "output.log").open("wb") as stream:
+        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT).returncode
+    ended.set()
+    watcher.join()
+    (folder / "processes.txt").write_text("\n".join(sorted(seen)), encoding="utf-8")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(pathlib.Path(sys.argv[1]), sys.argv[2:]))

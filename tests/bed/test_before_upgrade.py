@@ -1,0 +1,170 @@
+"""On a bed with the old deployment: a rehearsal changes nothing, and what can't end well is refused before it begins.
+
+Every test here leaves the bed as it found it, and proves that.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import pathlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from bed import NAMESPACE, Bed
+from kubernetes import client
+
+UPGRADE = "playbooks/upgrade.yml"
+
+
+@pytest.fixture
+def untouched(bed: Bed) -> Iterator[None]:
+    before = bed.fingerprint()
+    history = bed.history()
+    yield
+    assert bed.fingerprint() == before
+    assert bed.history() == history
+
+
+def refused(bed: Bed, *arguments: str, playbook: str = UPGRADE) -> str:
+    """The message of a run that must be refused, in all of its four parts."""
+    done = bed.play(playbook, *arguments)
+    assert done.returncode != 0, done.stdout[-4000:]
+    for part in ("Found:", "Expected:", "Untouched:", "Next:"):
+        assert part in done.stdout, done.stdout[-4000:]
+    return done.stdout
+
+
+@contextmanager
+def sql(bed: Bed, there: str, back: str) -> Iterator[None]:
+    with bed.database() as cursor:
+        cursor.execute(there)
+    try:
+        yield
+    finally:
+        with bed.database() as cursor:
+            cursor.execute(back)
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_rehearsal_changes_nothing_and_names_every_phase(bed: Bed) -> None:
+    checksums = bed.checksums()
+    files = bed.dag_files()
+    done = bed.play(UPGRADE, "--check")
+    assert done.returncode == 0, done.stdout[-4000:]
+    for phase in ("snapshot", "backup", "keys", "images", "schema", "cut_over", "verify", "resume"):
+        assert f"\n        {phase}" in done.stdout, f"{phase} is not in the plan:\n{done.stdout[-4000:]}"
+    assert bed.dag_files() == files
+    # The old scheduler writes its own heartbeat all the time.
+    assert {k: v for k, v in bed.checksums().items() if not k.endswith((".job", ".log"))} == {
+        k: v for k, v in checksums.items() if not k.endswith((".job", ".log"))
+    }
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize("typed", ["", "another", "AIRFLOW"])
+def test_a_wrong_confirmation_is_refused(bed: Bed, typed: str) -> None:
+    assert "airflow_confirm" in refused(bed, "-e", json.dumps({"airflow_confirm": typed}))
+
+
+@pytest.mark.usefixtures("untouched")
+def test_an_unreachable_database_is_refused(bed: Bed) -> None:
+    assert "mysql" in refused(bed, "-e", "airflow_database_port=3307")
+
+
+def test_an_unknown_revision_is_refused(bed: Bed) -> None:
+    with sql(
+        bed,
+        "UPDATE airflow.alembic_version SET version_num = 'feedfacecafe'",
+        "UPDATE airflow.alembic_version SET version_num = '03afc6b6f902'",
+    ):
+        assert "feedfacecafe" in refused(bed)
+
+
+def test_somebody_elses_table_is_refused(bed: Bed) -> None:
+    with sql(bed, "CREATE TABLE airflow.orders (id INT)", "DROP TABLE airflow.orders"):
+        assert "orders" in refused(bed)
+
+
+def test_a_database_that_is_not_airflows_is_refused(bed: Bed) -> None:
+    with sql(
+        bed,
+        "CREATE DATABASE airflow_shop",
+        "DROP DATABASE airflow_shop",
+    ):
+        with bed.database() as cursor:
+            cursor.execute("CREATE TABLE airflow_shop.customers (id INT)")
+        assert "customers" in refused(bed, "-e", "airflow_database_name=airflow_shop")
+
+
+@pytest.mark.usefixtures("untouched")
+def test_install_refuses_a_database_with_something_in_it(bed: Bed) -> None:
+    assert "upgrade.yml" in refused(bed, playbook="playbooks/install.yml")
+
+
+@pytest.mark.usefixtures("untouched")
+def test_missing_rights_are_named(bed: Bed, tmp_path: pathlib.Path) -> None:
+    """With the pods' own service account, which may do nothing, all missing verbs are listed."""
+    token = bed.cluster.core.create_namespaced_service_account_token(
+        "default", NAMESPACE, client.AuthenticationV1TokenRequest(spec=client.V1TokenRequestSpec(audiences=[]))
+    )
+    host = bed.cluster.api.configuration.host
+    kubeconfig = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "limited",
+        "clusters": [{"name": "c", "cluster": {"server": host, "insecure-skip-tls-verify": True}}],
+        "users": [{"name": "u", "user": {"token": token.status.token}}],
+        "contexts": [{"name": "limited", "context": {"cluster": "c", "user": "u"}}],
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(kubeconfig), encoding="utf-8")
+    message = refused(bed, "-e", f"airflow_kubeconfig={path}")
+    assert "secrets" in message
+    assert "get" in message
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_second_run_at_the_same_time_is_refused(bed: Bed) -> None:
+    lease = client.V1Lease(
+        metadata=client.V1ObjectMeta(name="airflow-runbook"),
+        spec=client.V1LeaseSpec(
+            holder_identity="carol@elsewhere 20261122t010203",
+            lease_duration_seconds=60,
+            renew_time=datetime.datetime.now(datetime.UTC),
+        ),
+    )
+    bed.cluster.coordination.create_namespaced_lease(NAMESPACE, lease)
+    try:
+        assert "carol@elsewhere" in refused(bed)
+    finally:
+        bed.cluster.coordination.delete_namespaced_lease("airflow-runbook", NAMESPACE)
+
+
+def test_an_unhealthy_starting_point_is_refused(bed: Bed) -> None:
+    """A webserver that can't start is no point to start from: its image does not exist."""
+    apps = bed.cluster.apps
+    before = apps.read_namespaced_deployment("airflow-webserver", NAMESPACE)
+    container = before.spec.template.spec.containers[0].name
+    template = {"spec": {"containers": [{"name": container, "image": "bed/none:1"}]}}
+    broken = {"spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}, "template": template}}
+    apps.patch_namespaced_deployment("airflow-webserver", NAMESPACE, broken)
+    try:
+        assert "airflow-webserver" in refused(bed)
+    finally:
+        live = apps.read_namespaced_deployment("airflow-webserver", NAMESPACE)
+        before.metadata.resource_version = live.metadata.resource_version
+        apps.replace_namespaced_deployment("airflow-webserver", NAMESPACE, before)
+
+
+@pytest.mark.usefixtures("untouched")
+def test_no_room_for_the_snapshot_is_refused(bed: Bed) -> None:
+    bed.hdfs(
+        "hdfs dfs -mkdir -p /airflow-snapshots; hdfs dfs -chmod 700 /airflow-snapshots; "
+        "hdfs dfsadmin -setSpaceQuota 1m /airflow-snapshots"
+    )
+    try:
+        assert "/airflow-snapshots" in refused(bed)
+    finally:
+        bed.hdfs("hdfs dfs -rm -r -f -skipTrash /airflow-snapshots")
