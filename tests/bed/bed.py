@@ -26,6 +26,9 @@ INVENTORY = ROOT / "sandbox" / "inventory.yml"
 TOOLS = pathlib.Path(sys.executable).parent
 NAMESPACE = "hopsworks"
 
+# Written by the tests before an upgrade, read by those after it.
+BEFORE = ROOT / ".sandbox" / "before-upgrade.json"
+
 # What an Airflow 1.10 knows and nothing changes while it is quiet; `is_paused` is all of `dag` that operators see.
 HISTORY = {
     "dag_run": "SELECT * FROM {schema}.dag_run ORDER BY id",

@@ -40,6 +40,8 @@ def main(folder: pathlib.Path, command: list[str]) -> int:
         code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT).returncode
     ended.set()
     watcher.join()
+    lines = (folder / "output.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    print("\n".join(lines[-60:]))
     (folder / "processes.txt").write_text("\n".join(sorted(seen)), encoding="utf-8")
     return code
 

@@ -10,11 +10,10 @@ import stat
 
 import pytest
 import requests
-from bed import NAMESPACE, ROOT, Bed, expected
+from bed import BEFORE, NAMESPACE, ROOT, Bed, expected
 
 CANARIES = ("CANARY-db-", "CANARY-connection-7391", "CANARY-variable-2846", "PRIVATE KEY-----")
 OBSERVED = ROOT / ".sandbox" / "observed" / "1"
-BEFORE = ROOT / ".sandbox" / "before-upgrade.json"
 
 KEYS = {
     "airflow-webserver": {"api-server-private.pem"},

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from bed import NAMESPACE, Bed
+from bed import BEFORE, NAMESPACE, Bed
 from kubernetes import client
 
 UPGRADE = "playbooks/upgrade.yml"
@@ -25,6 +25,13 @@ def untouched(bed: Bed) -> Iterator[None]:
     yield
     assert bed.fingerprint() == before
     assert bed.history() == history
+
+
+@pytest.fixture(scope="module", autouse=True)
+def remember(bed: Bed) -> None:
+    """What the upgrade must keep, for the tests that come after it."""
+    before = {"files": bed.dag_files(), "history": bed.history()}
+    BEFORE.write_text(json.dumps(before, default=str), encoding="utf-8")
 
 
 def refused(bed: Bed, *arguments: str, playbook: str = UPGRADE) -> str:
