@@ -100,7 +100,7 @@ def run_module(
 
 
 def from_api(error: ApiException) -> OperatorError:
-    """An API server's refusal in an operator's words. Of the body, which may hold an object, only the message is kept."""
+    """An API server's refusal in an operator's words: its message only, since the body may hold an object."""
     import json
 
     try:

@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import event_time
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Object, Objects
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
+
+EVENTS = 8
+LOG_LINES = 20
+
+
+def evidence(
+    cluster: Cluster, objects: Objects, involved: list[str], *, pod: Object | None = None, container: str | None = None
+) -> tuple[str, ...]:
+    """The last warnings about the objects named in `involved`, and the last log lines of a container of a pod.
+
+    Whatever cannot be read is left out: evidence must not hide the failure that it explains. Redacted, also of every
+    secret that the pod gets.
+    """
+    known = _secrets_of(cluster, pod) if pod is not None else ()
+    lines: list[str] = []
+    with contextlib.suppress(ApiException, HTTPError):
+        events = objects.list("Event", field_selector="type=Warning")["items"]
+        mine = [event for event in events if event["involvedObject"].get("name") in involved]
+        for event in sorted(mine, key=event_time)[-EVENTS:]:
+            what = f"{event['involvedObject'].get('kind')} {event['involvedObject'].get('name')}"
+            lines.append(f"event {event_time(event)}Z {what}: {event.get('reason')}: {event.get('message')}")
+    if pod is not None and container:
+        lines += log_lines(cluster, pod["metadata"]["name"], container)
+    return tuple(redact("\n".join(lines), known).splitlines())
+
+
+def log_lines(cluster: Cluster, pod: str, container: str) -> list[str]:
+    """The last log lines of a container; of its previous life where the present one has none. Not redacted."""
+    for previous in (False, True):
+        with contextlib.suppress(ApiException, HTTPError):
+            text: str = cluster.core.read_namespaced_pod_log(
+                pod, cluster.namespace, container=container, previous=previous, tail_lines=LOG_LINES
+            )
+            if text and text.strip():
+                return [f"log of {container} in {pod}: {line}" for line in text.strip().splitlines()]
+    return []
+
+
+def _secrets_of(cluster: Cluster, pod: Object) -> tuple[str, ...]:
+    """All values of the Secrets that a pod uses, as far as they are text and readable."""
+    values: set[str] = set()
+    for name in sorted(secret_names(pod["spec"])):
+        with contextlib.suppress(ApiException, HTTPError):
+            for value in (cluster.secret_entries(name) or {}).values():
+                with contextlib.suppress(UnicodeDecodeError):
+                    values.update(_texts(value.decode()))
+    return tuple(values)
+
+
+def _texts(value: str) -> set[str]:
+    """A value, its lines, and where it is a JSON document the strings in it."""
+    texts = {value.strip(), *(line.strip() for line in value.splitlines())}
+    with contextlib.suppress(ValueError):
+        document = json.loads(value)
+        if isinstance(document, dict):
+            texts.update(text for text in document.values() if isinstance(text, str))
+    return texts
+
+
+def secret_names(pod_spec: dict[str, Any]) -> set[str]:
+    """Names of the Secrets that a pod's environment and volumes come from."""
+    names: set[str] = set()
+    for volume in pod_spec.get("volumes", []):
+        names.add(volume.get("secret", {}).get("secretName", ""))
+        for source in volume.get("projected", {}).get("sources", []):
+            names.add(source.get("secret", {}).get("name", ""))
+    for container in [*pod_spec.get("initContainers", []), *pod_spec.get("containers", [])]:
+        for variable in container.get("env", []):
+            names.add(variable.get("valueFrom", {}).get("secretKeyRef", {}).get("name", ""))
+        for source in container.get("envFrom", []):
+            names.add(source.get("secretRef", {}).get("name", ""))
+    return names - {""}

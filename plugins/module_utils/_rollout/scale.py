@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes.client.exceptions import ApiException
+
+Object = dict[str, Any]
+KINDS = ("Deployment", "StatefulSet")
+DEFAULT_GRACE_SECONDS = 30
+GRACE_MARGIN_SECONDS = 30
+
+
+@dataclass
+class Scaled:
+    """What becomes of one workload: `before` and `after` are its replicas."""
+
+    name: str
+    kind: str | None
+    action: Literal["stopped", "started", "unchanged", "absent"]
+    before: int = 0
+    after: int = 0
+
+
+def find(objects: Objects, name: str) -> Object | None:
+    """The Deployment of that name, else the StatefulSet, with its kind."""
+    for kind in KINDS:
+        found = objects.read(kind, name)
+        if found is not None:
+            return {**found, "kind": kind}
+    return None
+
+
+class Scaler:
+    """Stops workloads by scaling them to 0, and starts those again that it stopped.
+
+    The replicas that a workload had are kept in an annotation on it, written together with the change: whatever
+    happens in between, what was stopped can be told from what was at 0 before.
+    """
+
+    def __init__(self, cluster: Cluster, progress: Progress) -> None:
+        self._cluster, self._progress = cluster, progress
+        self._objects = Objects(cluster)
+
+    def stop(self, name: str, *, timeout_seconds: float, check_mode: bool = False) -> Scaled:
+        """Scale it to 0 and wait until its last pod has ended; it gets its grace period, if that is longer."""
+        while True:
+            workload = find(self._objects, name)
+            if workload is None:
+                return Scaled(name, None, "absent")
+            replicas = workload["spec"].get("replicas", 1)
+            result = Scaled(name, workload["kind"], "stopped" if replicas else "unchanged", replicas, 0)
+            if check_mode or not replicas:
+                break
+            if self._scale(workload, 0, str(replicas)):
+                self._progress(f"{name}: stopping")
+                break
+        if not check_mode:
+            pod_spec = workload["spec"]["template"]["spec"]
+            grace = pod_spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
+            with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
+                watcher.until_gone(timeout_seconds=max(timeout_seconds, grace + GRACE_MARGIN_SECONDS))
+        return result
+
+    def start(self, name: str, *, timeout_seconds: float, later: list[str], check_mode: bool = False) -> Scaled:
+        """Give it back the replicas that it had when it was stopped, and wait until it is healthy.
+
+        One that was not stopped by `stop` is left alone.
+        """
+        while True:
+            workload = find(self._objects, name)
+            if workload is None:
+                return Scaled(name, None, "absent")
+            metadata, before = workload["metadata"], workload["spec"].get("replicas", 1)
+            replicas = metadata.get("annotations", {}).get(STOPPED_ANNOTATION)
+            # Scaled up by somebody in the meantime: then the annotation is old.
+            after = before or int(replicas or 0)
+            result = Scaled(name, workload["kind"], "unchanged" if before == after else "started", before, after)
+            generation = metadata["generation"]
+            if check_mode or replicas is None:
+                break
+            written = self._scale(workload, after, None)
+            if written:
+                generation = written["metadata"]["generation"]
+                self._progress(f"{name}: {result.action}")
+                break
+        if not check_mode and after:
+            with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
+                watcher.until_rolled_out(timeout_seconds=timeout_seconds, generation=generation, later=later)
+        return result
+
+    def _scale(self, workload: Object, replicas: int, annotation: str | None) -> Object | None:
+        """Replicas and annotation in one change, or None where somebody changed the workload since it was read."""
+        metadata = workload["metadata"]
+        change = {
+            "metadata": {
+                "resourceVersion": metadata["resourceVersion"],
+                "annotations": {STOPPED_ANNOTATION: annotation},
+            },
+            "spec": {"replicas": replicas},
+        }
+        try:
+            return self._objects.patch(workload["kind"], metadata["name"], change)
+        except ApiException as error:
+            if error.status != 409:
+                raise
+            return None

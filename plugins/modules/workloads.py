@@ -1,0 +1,179 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: workloads
+short_description: Ordered, watched rollouts of Deployments and StatefulSets
+description:
+  - Applies workloads one after the other by server-side apply, each when the one before is rolled out and healthy.
+  - Watches, rather than polls. A rollout is done when the controller has seen it, all replicas are updated and
+    available, and no old pod is left.
+  - Stops at the first workload that does not get healthy, as soon as that is certain (image cannot be pulled, crash
+    loop, container that cannot be configured, pods refused by quota or webhook, progress deadline), and shows the
+    events and the last log lines, without secrets. Running the same command again goes on there.
+  - Says V(changed) only where the API server's dry run differs from the live object. A run that changes nothing
+    restarts nothing; it only makes anew what an earlier run left in a back-off.
+  - Also stops workloads and starts again what it stopped.
+version_added: 0.1.0
+author: hopsworks.airflow contributors (@hopsworks)
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.deployment
+  - hopsworks.airflow.attributes
+options:
+  state:
+    description:
+      - V(applied) rolls out O(definitions).
+      - V(stopped) scales O(names) to 0 and waits until their pods have ended. The replicas they had are kept in the
+        annotation C(hopsworks.airflow/replicas-before-stop).
+      - V(started) gives those back their replicas that V(stopped) took, and waits until they are healthy.
+    type: str
+    choices: [applied, stopped, started]
+    default: applied
+  definitions:
+    description:
+      - The Deployments and StatefulSets, complete. The order is the order of the rollout.
+      - All are checked by a dry run before the first is touched.
+    type: list
+    elements: dict
+  names:
+    description: Names of the Deployments or StatefulSets to stop or start, in this order. Absent ones are no error.
+    type: list
+    elements: str
+  replace:
+    description:
+      - Whether a live object of the same name that was made by others is deleted (its pods get their grace period) and
+        made anew. Otherwise it is refused, since applying would leave containers of the old one in the new pods.
+      - The same goes for a change of fields that cannot be changed.
+    type: bool
+    default: false
+  backup_secret:
+    description:
+      - Secret in which what is replaced is kept, as JSON under C(<kind>-<name>.json), before it is deleted.
+      - An entry that exists stays, so that a second attempt does not overwrite what the first one saved.
+    type: str
+  wait_for_old:
+    description: Whether a rollout is done only when the last old pod has ended.
+    type: bool
+    default: true
+  timeout:
+    description:
+      - How long each single workload may take, in seconds.
+      - For pods that are to end, their grace period counts where it is longer.
+    type: int
+    default: 600
+"""
+
+EXAMPLES = r"""
+- name: Roll out, in this order
+  hopsworks.airflow.workloads:
+    namespace: hopsworks
+    definitions:
+      - "{{ lookup('ansible.builtin.template', 'webserver.yml.j2') | from_yaml }}"
+      - "{{ lookup('ansible.builtin.template', 'scheduler.yml.j2') | from_yaml }}"
+    replace: true
+    backup_secret: airflow-before-20261122t030000
+
+- name: Stop what reads and writes the database
+  hopsworks.airflow.workloads:
+    namespace: hopsworks
+    state: stopped
+    names: [airflow-scheduler, airflow-webserver]
+"""
+
+RETURN = r"""
+workloads:
+  description:
+    - What was, or would be, done to each, in order.
+    - Applied, C(action) is V(created), V(replaced), V(configured), V(retried) (unchanged, but a pod in a back-off was
+      made anew) or V(unchanged), and C(seconds) is what it took until healthy.
+    - Stopped or started, C(action) is V(stopped), V(started), V(unchanged) or V(absent), with the replicas C(before)
+      and C(after).
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: airflow-webserver
+      kind: Deployment
+      action: replaced
+      seconds: 14.2
+"""
+
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+
+
+def act(call: Call) -> dict[str, Any]:
+    return applied(call) if call.params["state"] == "applied" else scaled(call)
+
+
+def applied(call: Call) -> dict[str, Any]:
+    applier = Applier(
+        call.cluster, call.progress, replace=call.params["replace"], backup_secret=call.params["backup_secret"]
+    )
+    steps = applier.plan(call.params["definitions"])
+    seconds: dict[str, float] = {}
+    if not call.check_mode:
+        seconds = applier.roll_out(
+            steps, timeout_seconds=call.params["timeout"], wait_for_old=call.params["wait_for_old"]
+        )
+    return {
+        "changed": any(step.action != "unchanged" for step in steps),
+        "workloads": [
+            {"name": step.name, "kind": step.kind, "action": step.action, "seconds": seconds.get(step.name)}
+            for step in steps
+        ],
+        "diff": [step.diff() for step in steps if step.action not in ("unchanged", "retried")],
+    }
+
+
+def scaled(call: Call) -> dict[str, Any]:
+    scaler = Scaler(call.cluster, call.progress)
+    names, timeout = call.params["names"], call.params["timeout"]
+    results = []
+    for position, name in enumerate(names):
+        if call.params["state"] == "stopped":
+            results.append(scaler.stop(name, timeout_seconds=timeout, check_mode=call.check_mode))
+        else:
+            later = names[position + 1 :]
+            results.append(scaler.start(name, timeout_seconds=timeout, later=later, check_mode=call.check_mode))
+    return {
+        "changed": any(result.action in ("stopped", "started") for result in results),
+        "workloads": [vars(result) for result in results],
+        "diff": {
+            "before": {result.name: {"replicas": result.before} for result in results if result.kind},
+            "after": {result.name: {"replicas": result.after} for result in results if result.kind},
+        },
+    }
+
+
+def main() -> None:
+    run_module(
+        {
+            "state": {"type": "str", "choices": ["applied", "stopped", "started"], "default": "applied"},
+            "definitions": {"type": "list", "elements": "dict"},
+            "names": {"type": "list", "elements": "str"},
+            "replace": {"type": "bool", "default": False},
+            "backup_secret": {"type": "str", "no_log": False},
+            "wait_for_old": {"type": "bool", "default": True},
+            "timeout": {"type": "int", "default": 600},
+        },
+        act,
+        required_if=[
+            ("state", "applied", ["definitions"]),
+            ("state", "stopped", ["names"]),
+            ("state", "started", ["names"]),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
