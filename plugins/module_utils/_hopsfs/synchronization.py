@@ -50,7 +50,7 @@ class Synchronization:
         files = [source[path] for path in contents if source[path].kind == "file"]
         total = (len(files), sum(entry.length for entry in files))
         done = len(self.copied)
-        in_parallel(self._workers, lambda entry: self._copy(entry, total, done), files)
+        in_parallel(self._workers, lambda entry: self._copy(entry, found, total, done), files)
         others = [path for path in work if path in source and path not in contents and source[path].kind == "file"]
         in_parallel(self._workers, lambda path: self._adjust(source[path], found.get(path)), others)
         # Each creation and deletion has touched its directory, so directories come last.
@@ -72,7 +72,7 @@ class Synchronization:
     def _target(self, path: str) -> str:
         return self._store.copy_of(self._name, path)
 
-    def _copy(self, source: Entry, total: tuple[int, int], done: int) -> None:
+    def _copy(self, source: Entry, found: Mapping[str, Entry], total: tuple[int, int], done: int) -> None:
         self.verified.pop(source.path, None)
         try:
             length, digest = copy_content(self._hdfs, source, self._target(source.path))
@@ -81,7 +81,9 @@ class Synchronization:
             if error.missing:
                 return
             raise
-        apply_metadata(self._hdfs, source, self._target(source.path), None)
+        parent = found.get(posixpath.dirname(source.path))
+        inherits = parent is not None and any(entry.startswith("default:") for entry in parent.acl)
+        apply_metadata(self._hdfs, source, self._target(source.path), None, inherits=inherits)
         with self._counting:
             self.verified[source.path] = digest
             self.copied[source.path] = length

@@ -75,17 +75,18 @@ def copy_content(hdfs: WebHdfs, source: Entry, target: str) -> tuple[int, str]:
     return hdfs.repeating(attempt)
 
 
-def apply_metadata(hdfs: WebHdfs, wanted: Entry, target: str, found: Entry | None) -> None:
-    """Give `target` the metadata of `wanted`; `found` is what it has (None: not known, or just created).
+def apply_metadata(hdfs: WebHdfs, wanted: Entry, target: str, found: Entry | None, *, inherits: bool = True) -> None:
+    """Give `target` the metadata of `wanted`; `found` is what it has (None: just created, by us). `inherits` says
+    whether a new file may have got entries from a default ACL of its directory.
 
-    The order matters: a new owner drops nothing that comes later, SETACL sets the permission's digits, of which the
-    group's is the mask, so the permission comes after it; times last, for every other change may touch them.
+    The order matters: SETACL sets the permission's digits too, of which the group's is the mask, so the permission
+    comes after it; times last, for a new owner or ACL may touch them. A directory's time is not set here, as whatever
+    is done in the directory later changes it.
     """
     fields = differences(wanted, found) if found else ("owner", "group", "acl", "permission", "xattrs")
     if "owner" in fields or "group" in fields:
         hdfs.set_owner(target, wanted.owner, wanted.group)
-    # A default ACL of the directory above may have given a new file entries of its own.
-    if "acl" in fields and (wanted.acl or found or hdfs.acl(target)):
+    if "acl" in fields and (wanted.acl or found or inherits):
         hdfs.set_acl(target, wanted.acl, wanted.permission)
     if "permission" in fields or "acl" in fields:
         hdfs.set_permission(target, wanted.permission)
