@@ -12,7 +12,8 @@ short_description: Ordered, watched rollouts of Deployments and StatefulSets
 description:
   - Applies workloads one after the other by server-side apply, each when the one before is rolled out and healthy.
   - Watches, rather than polls. A rollout is done when the controller has seen it, all replicas are updated and
-    available, and no old pod is left.
+    available, and no old pod is left. Ready and available are Kubernetes' own words; a container without a readiness
+    probe is ready as soon as it runs, unless the workload has C(minReadySeconds).
   - Stops at the first workload that does not get healthy, as soon as that is certain (image cannot be pulled, crash
     loop, container that cannot be configured, pods refused by quota or webhook, progress deadline), and shows the
     events and the last log lines, without secrets. Running the same command again goes on there.

@@ -31,10 +31,17 @@ COLLECTIONS = {
 Object = dict[str, Any]
 
 
+def is_malformed(error: ApiException) -> bool:
+    """Whether the API server found fault with the object itself. Server-side apply says so of unknown fields with 500."""
+    return error.status in (400, 422) or (
+        error.status == 500 and "failed to create typed patch object" in str(error.body)
+    )
+
+
 def is_passing(error: Exception) -> bool:
     """Whether an error is one of an API server that is away or overloaded, so that the same request may work soon."""
     if isinstance(error, ApiException):
-        return error.status in (429, 500, 502, 503, 504)
+        return error.status in (429, 500, 502, 503, 504) and not is_malformed(error)
     return isinstance(error, HTTPError)
 
 

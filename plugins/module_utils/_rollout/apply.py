@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirror import Mirror
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER, Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import (
+    FIELD_MANAGER,
+    Objects,
+    is_malformed,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
     STOPPED_ANNOTATION,
@@ -149,7 +153,7 @@ class Applier:
 
     def _refused(self, error: Any) -> Any:
         """A definition that the API server finds fault with; other errors as they are."""
-        if error.status not in (400, 422):
+        if not is_malformed(error):
             return error
         try:
             message = json.loads(error.body)["message"]

@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A namespace of its own on the bed for each test file; `KUBECONFIG` or the bed's own kubeconfig says which cluster."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from kubernetes import client, config
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+ROOT = Path(__file__).resolve().parents[3]
+KUBECONFIG = os.environ.get("KUBECONFIG", str(ROOT / ".sandbox" / "kubeconfig"))
+IMAGE = "bed/standins:1"
+RUNS = ("python3", "-c", "import signal; signal.signal(signal.SIGTERM, lambda *_: exit(0)); signal.pause()")
+
+
+@pytest.fixture(scope="module")
+def namespace(request):
+    name = "lab-rollout-" + request.module.__name__.rpartition("test_")[2].replace("_", "-")
+    core = client.CoreV1Api(config.new_client_from_config(KUBECONFIG))
+    for _attempt in range(60):
+        try:
+            core.create_namespace({"metadata": {"name": name}})
+            break
+        except client.ApiException as error:
+            if error.status != 409:
+                raise
+            # Left by a run that was killed, or still ending.
+            core.delete_namespace(name)
+            time.sleep(1)
+    for _attempt in range(100):
+        if core.list_namespaced_service_account(name, field_selector="metadata.name=default").items:
+            break
+        time.sleep(0.1)
+    yield name
+    core.delete_namespace(name)
+
+
+@pytest.fixture
+def cluster(namespace):
+    return Cluster(config.new_client_from_config(KUBECONFIG), namespace)
+
+
+class Said(list):
+    """Takes the place of the progress file."""
+
+    def __call__(self, message):
+        self.append(message)
+
+
+@pytest.fixture
+def said():
+    return Said()
+
+
+def workload(name, *, kind="Deployment", image=IMAGE, command=RUNS, replicas=1, deadline=60, labels=None, **pod):
+    """A definition as the roles render it; keyword arguments go into the container (`env`) or the pod."""
+    labels = labels or {"app": name}
+    container = {"name": "main", "image": image, "imagePullPolicy": "IfNotPresent", "command": list(command)}
+    for key in ("env", "readinessProbe", "resources"):
+        if key in pod:
+            container[key] = pod.pop(key)
+    spec = {
+        "replicas": replicas,
+        "selector": {"matchLabels": labels},
+        "template": {
+            "metadata": {"labels": labels},
+            "spec": {"terminationGracePeriodSeconds": 5, "containers": [container], **pod},
+        },
+    }
+    if kind == "Deployment":
+        spec["progressDeadlineSeconds"] = deadline
+    else:
+        spec["serviceName"] = name
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
