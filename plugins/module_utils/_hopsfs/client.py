@@ -82,7 +82,7 @@ class WebHdfs:
         self._session = session
         self._progress = progress
         self._patience = patience
-        self._said = 0.0
+        self._said = float("-inf")
         self._said_lock = threading.Lock()
 
     # Requests

@@ -143,7 +143,9 @@ def unreachable(error: BaseException, host: str, port: int) -> HopsfsError:
             expected=f"a server certificate for {host} signed by ca.crt, and a client certificate that it accepts",
             next_step="check the entries ca.crt and tls.crt of the Secret named by tls_secret (openssl x509 -text)",
         )
-    system = next((cause for cause in chain if isinstance(cause, OSError) and cause.strerror), None)
+    # The exceptions of requests are OSErrors too, with the URL for their words.
+    foreign = [cause for cause in chain if not isinstance(cause, requests.RequestException)]
+    system = next((cause for cause in foreign if isinstance(cause, OSError) and cause.strerror), None)
     detail = system.strerror if isinstance(system, OSError) else type(chain[-1]).__name__
     return HopsfsError(
         f"{host}:{port} does not answer ({detail})",

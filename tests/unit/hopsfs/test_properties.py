@@ -77,7 +77,11 @@ def test_a_snapshot_is_equal_and_leaves_the_folders_alone(seed):
     before = hopsfs.tree("/Projects")
     planned = take(connect(hopsfs), check_mode=True)
     assert hopsfs.writes == []
+    hopsfs.log.clear()
     outcome = take(connect(hopsfs))
+    # Once to copy and once to see that nothing has changed, each with its redirect.
+    reads = [path for operation, path in hopsfs.log if operation == "OPEN" and path.startswith("/Projects")]
+    assert len(reads) == 4 * outcome.copied_files
     assert_whole(hopsfs)
     assert hopsfs.tree("/Projects") == before
     assert all(path.startswith(ROOT) for _operation, path in hopsfs.writes)

@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError, refusal
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import digest_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.transfer import copy_content
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.tests.unit.hopsfs.fake import Answer, RefusedError
+
+
+def failing(times: int, failure: Exception):
+    """A `before` that fails this often."""
+    left = [times]
+
+    def before(_operation: str, _path: str) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise failure
+
+    return before
+
+
+SAFE_MODE = RefusedError(403, "SafeModeException", "Cannot create file/x. Name node is in safe mode.")
+RESET = requests.ConnectionError(ConnectionResetError(104, "Connection reset by peer"), "https://u:CANARY@namenode/x")
+
+
+@pytest.mark.parametrize("failure", [SAFE_MODE, RESET, RefusedError(503, "", "")])
+def test_what_passes_is_waited_for_and_said(hopsfs, hdfs, clock, said, failure):
+    hopsfs.before = failing(6, failure)
+    hdfs.mkdirs("/x")
+    assert "/x" in hopsfs.nodes
+    assert 3 < clock.now < 30
+    assert 1 <= len(said) <= 3
+    assert "CANARY" not in "".join(said)
+
+
+def test_what_does_not_pass_ends_in_words(hopsfs, hdfs, clock):
+    hopsfs.before = failing(10_000, SAFE_MODE)
+    with pytest.raises(OperatorError, match="safe mode") as refused:
+        hdfs.mkdirs("/x")
+    assert 100 < clock.now <= 120
+    assert "DataNode" in refused.value.expected
+
+
+def test_a_refusal_for_good_is_not_repeated(hopsfs, hdfs, clock):
+    hopsfs.before = failing(1, RefusedError(403, "AccessControlException", "Permission denied: user=airflow"))
+    with pytest.raises(OperatorError) as refused:
+        hdfs.set_owner("/", "a", "b")
+    assert clock.now == 0
+    assert "superuser" in refused.value.expected
+    assert "SETOWNER /" in refused.value.found
+
+
+def test_no_failure_shows_the_query(hopsfs, hdfs):
+    """The query may hold the value of an extended attribute."""
+    secret = "0x" + b"CANARY-attribute".hex()
+    for failure in (
+        requests.exceptions.InvalidURL(f"https://namenode/?xattr.value={secret}"),
+        RefusedError(400, "IllegalArgumentException", f'Invalid value for webhdfs parameter "xattr.value": {secret}'),
+    ):
+        hopsfs.before = failing(10_000, failure)
+        with pytest.raises(HopsfsError) as refused:
+            hdfs.set_xattr("/", "user.note", secret)
+        assert secret not in str(refused.value) + repr(refused.value.args) + str(refused.value.__cause__)
+
+
+def test_a_broken_download_is_begun_again(hopsfs, hdfs):
+    hopsfs.put("/a", "FILE", "0644", b"0123456789" * 5)
+    hopsfs.broken_downloads = 2
+    length, digest = digest_of(hdfs, "/a")
+    assert length == 50
+    assert digest == digest_of(hdfs, "/a")[1]
+
+
+def entry(length: int) -> Entry:
+    return Entry("/a", "file", length, "hdfs", "hdfs", "0644", 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"0123456789" * 50])
+def test_a_copy_broken_off_or_damaged_is_made_again(hopsfs, hdfs, content):
+    hopsfs.put("/a", "FILE", "0644", content)
+    hopsfs.put("/b", "FILE", "0644", b"older and longer than what replaces it" * 50)
+    hopsfs.broken_downloads = 1
+    hopsfs.flipped_uploads = 1
+    assert copy_content(hdfs, entry(len(content)), "/b")[0] == len(content)
+    assert hopsfs.nodes["/b"].content == content
+
+
+def test_a_copy_that_never_reads_back_the_same_is_refused(hopsfs, hdfs):
+    hopsfs.put("/a", "FILE", "0644", b"content")
+    hopsfs.flipped_uploads = 10_000
+    with pytest.raises(OperatorError, match="does not read back"):
+        copy_content(hdfs, entry(7), "/b")
+
+
+def test_a_download_without_its_end_is_no_copy(hopsfs, hdfs, monkeypatch):
+    """A DataNode that closes early without saying so."""
+    hopsfs.put("/a", "FILE", "0644", b"0123456789")
+    monkeypatch.setattr(Answer, "iter_content", lambda answer, _size: iter([answer.content[:4]]))
+    with pytest.raises(OperatorError, match="ended after 4 of 10 bytes"):
+        copy_content(hdfs, entry(10), "/b")
+    assert "/b" not in hopsfs.nodes
+
+
+def test_a_redirect_to_plain_http_is_not_followed(hopsfs, hdfs, monkeypatch):
+    hopsfs.put("/a", "FILE", "0644", b"content")
+    monkeypatch.setattr(hopsfs, "request", lambda *_a, **_k: Answer("", 307, location="http://datanode:9864/x?op=OPEN"))
+    with pytest.raises(OperatorError, match="redirected to http://datanode"):
+        digest_of(hdfs, "/a")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://namenode:9870", "namenode:9870", "https://", "https://namenode/webhdfs/v1", "https://n:1/?x=1"]
+)
+def test_only_a_plain_https_address_is_accepted(hopsfs, said, url):
+    with pytest.raises(OperatorError, match="url is"):
+        WebHdfs(url, hopsfs, said.append)
+
+
+def test_a_rename_whose_answer_was_lost_is_content(hopsfs, hdfs):
+    hopsfs.put("/new", "FILE", "0644", b"done before")
+    hdfs.rename("/old", "/new")
+    with pytest.raises(HopsfsError) as refused:
+        hdfs.rename("/old", "/nowhere")
+    assert refused.value.missing
+
+
+def test_switched_off_acls_and_attributes_are_none(hopsfs, hdfs):
+    message = "The {} operation has been rejected.  Support for {}s has been disabled by setting x to false."
+    hopsfs.before = failing(1, RefusedError(403, "AclException", message.format("ACL", "ACL")))
+    assert hdfs.acl("/") == ()
+    hopsfs.before = failing(1, RefusedError(403, "IOException", message.format("XAttr", "XAttr")))
+    assert hdfs.xattrs("/") == {}
+
+
+def test_only_the_users_attributes_are_read(hopsfs, hdfs):
+    hopsfs.nodes["/"].xattrs = {"user.a": "0x41"}
+    assert hdfs.xattrs("/") == {"user.a": "0x41"}
+
+
+@pytest.mark.parametrize(
+    ("exception", "status", "answer"),
+    [
+        ("IllegalArgumentException", 400, "absent"),
+        ("SnapshotException", 403, "possible"),
+        ("FileNotFoundException", 404, "possible"),
+    ],
+)
+def test_the_probe_for_native_snapshots(hopsfs, hdfs, exception, status, answer):
+    hopsfs.before = failing(1, RefusedError(status, exception, "…"))
+    assert hdfs.native_snapshots("/airflow-snapshots/.probe") == answer
+
+
+@pytest.mark.parametrize("body", [None, [], {}, {"RemoteException": None}, {"RemoteException": {}}, "<html>"])
+def test_any_other_answer_has_words_too(body):
+    error = refusal(502, body, "OPEN /a")
+    assert "502" in error.found
+    assert error.temporary
