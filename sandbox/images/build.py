@@ -107,7 +107,10 @@ def products(images: dict[str, Image], image: Image) -> Path | None:
         partial = Path(tempfile.mkdtemp(prefix=f"{image.name}-", suffix=".partial", dir=CACHE))
         try:
             parents = {argument: images[parent].tag for argument, parent in image.parents.items()}
-            run(str(make), cwd=partial, env={**os.environ, **parents, "SOURCE": str(image.products)}, stdout=sys.stderr)
+            # Go would stamp the checkout's own revision on Kubernetes, or fail where it can't read it.
+            go_flags = f"{os.environ.get('GOFLAGS', '')} -buildvcs=false".strip()
+            environment = {**os.environ, **parents, "SOURCE": str(image.products), "GOFLAGS": go_flags}
+            run(str(make), cwd=partial, env=environment, stdout=sys.stderr)
             partial.rename(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
