@@ -22,7 +22,7 @@ from airflow.settings import Session
 from airflow.utils import timezone
 from airflow.www_rbac.app import cached_appbuilder
 
-PATIENCE_SECONDS = 300
+PATIENCE_SECONDS = 600
 FIRST_RUN = timezone.datetime(2026, 2, 1, 6, 0)
 
 

@@ -18,6 +18,6 @@ def look_up():
     return 42
 
 
-with DAG("p_fraud_detection_120__big_lookup", start_date=datetime(2024, 1, 1), catchup=False, **on_request):
+with DAG("p_fraud_detection_120__big_lookup", start_date=datetime(2024, 1, 1), catchup=False, **on_request) as dag:
     PythonOperator(task_id="look_up", python_callable=look_up)
 

@@ -30,5 +30,5 @@ def score():
     return {"threshold": threshold, "length of the key": len(key)}
 
 
-with DAG("p_fraud_detection_120__score_transactions", start_date=datetime(2024, 1, 1), catchup=False, **on_request):
+with DAG("p_fraud_detection_120__score_transactions", start_date=datetime(2024, 1, 1), catchup=False, **on_request) as dag:
     PythonOperator(task_id="score", python_callable=score, pool="fraud_detection_gpu")
