@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-from __future__ import annotations
-
 """The guard of the reset: one function a condition, each of which can only say no.
 
 Everything is read live. A condition that can't hold yet, because the run has not got that far (the new schema is not
 built, components still serve), is LATER: fine for a prediction, a refusal when it counts.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -86,20 +86,7 @@ class Restore:
             return self._nothing(inspection)
         guard.enforce([*self._examine(inspection)[:-1]], predicting=False)
         self._alone()
-        plan = self._planned(inspection)
-        source = self._aside(inspection)
-        if source is not None and self._request.verify_content:
-            # Before anything moves: afterwards the new tables would be away and the old ones not what they were.
-            check_content(
-                database, source.schema, [move for move in source.moves if move.source == source.live], self._progress
-            )
-        live = inspection.live
-        if live is not None:
-            create_schema(database, plan.schema, live.charset, live.collation)
-        for stale in inspection.plans:
-            if stale.unfinished:
-                drop_tables(database, stale.schema, [PLAN])
-        write_plan(database, plan)
+        plan = self._write_plan(inspection)
         self._restore(plan)
         return self._result(inspection, plan, changed=True)
 
@@ -205,6 +192,25 @@ class Restore:
             moves=tuple(leaving + returning),
             facts={**(source.facts if source is not None else {}), "set_aside": source.schema if source else None},
         )
+
+    def _write_plan(self, inspection: Inspection) -> Plan:
+        """Everything that has to be there before the first table moves; the plan itself last."""
+        database = self._database
+        plan = self._planned(inspection)
+        source = self._aside(inspection)
+        if source is not None and self._request.verify_content:
+            # Before anything moves: afterwards the new tables would be away and the old ones not what they were.
+            check_content(
+                database, source.schema, [move for move in source.moves if move.source == source.live], self._progress
+            )
+        live = inspection.live
+        if live is not None:
+            create_schema(database, plan.schema, live.charset, live.collation)
+        for stale in inspection.plans:
+            if stale.unfinished:
+                drop_tables(database, stale.schema, [PLAN])
+        write_plan(database, plan)
+        return plan
 
     def _alone(self) -> None:
         sessions = wait_for_sessions(

@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
+
+LABEL_ACTION = "hopsworks.airflow/action"
+LABEL_RUN = "hopsworks.airflow/run"
+MIGRATE = "migrate"
+RESULT_MARK = "hopsworks.airflow result: "
+PASSWORD_FOLDER = "/run/hopsworks.airflow/database"  # noqa: S105
+
+# Runs in the target image, with its Python. Prints as its last line what that image calls its newest revision.
+PROGRAM = r"""
+import importlib.metadata, importlib.util, json, os, subprocess, sys
+from urllib.parse import quote
+
+with open(os.environ["PASSWORD_FILE"], "rb") as stream:
+    password = stream.read()
+driver, options = "mysqldb", ""
+try:
+    import MySQLdb  # noqa: F401
+except ImportError:
+    # Encodes the password as Latin-1: this text's Latin-1 bytes are the password's own. A fresh schema is made of
+    # several statements at once: client_flag 65536 (MULTI_STATEMENTS).
+    driver, options, password = "pymysql", "&client_flag=65536", password.decode("latin-1").encode()
+url = "mysql+%s://%s:%s@%s:%s/%s?charset=utf8mb4%s" % (
+    driver, quote(os.environ["DATABASE_USER"], safe=""), quote(password, safe=""), os.environ["DATABASE_HOST"],
+    os.environ["DATABASE_PORT"], quote(os.environ["DATABASE_SCHEMA"], safe=""), options)
+environment = dict(os.environ, AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=url)
+code = subprocess.call(["airflow", "db", "migrate"], env=environment)
+if code:
+    sys.exit(code if code > 0 else 1)
+from alembic.script import ScriptDirectory
+folder = os.path.join(os.path.dirname(importlib.util.find_spec("airflow").origin), "migrations")
+version = importlib.metadata.version("apache-airflow")
+print("RESULT_MARK" + json.dumps({"heads": ScriptDirectory(folder).get_heads(), "version": version}), flush=True)
+""".replace("RESULT_MARK", RESULT_MARK)
+
+# An image's entrypoint is bypassed, and with it what it does for a UID without a home.
+SHELL = '[ -w "${HOME:-/}" ] || export HOME="${AIRFLOW_USER_HOME_DIR:-/home/airflow}"; exec python3 -c "$1"'
+
+
+@dataclass(frozen=True)
+class Pod:
+    """What a deployment wants of pods in its namespace, as Kubernetes writes it."""
+
+    service_account: str | None = None
+    security_context: dict[str, Any] = field(default_factory=dict)
+    node_selector: dict[str, str] = field(default_factory=dict)
+    tolerations: list[dict[str, Any]] = field(default_factory=list)
+    resources: dict[str, Any] = field(default_factory=dict)
+    environment: list[dict[str, Any]] = field(default_factory=list)
+    image_pull_secrets: list[dict[str, str]] = field(default_factory=list)
+
+
+def labels_of(run: str) -> dict[str, str]:
+    return {
+        "app.kubernetes.io/name": "airflow-migrate",
+        "app.kubernetes.io/managed-by": "hopsworks.airflow",
+        LABEL_ACTION: MIGRATE,
+        LABEL_RUN: run,
+    }
+
+
+def migrate_job(
+    address: Address, secret: dict[str, str], schema: str, image: str, run: str, pod: Pod, timeout_seconds: int
+) -> dict[str, Any]:
+    """The Job that runs `airflow db migrate` of an image on a schema. The password is mounted, and nowhere written."""
+    labels = labels_of(run)
+    name = f"airflow-migrate-{run.replace('_', '-')}-{secrets.token_hex(3)}"
+    container = {
+        "name": "migrate",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["/bin/sh", "-c", SHELL, "migrate", PROGRAM],
+        "env": [
+            {"name": "USER", "value": "airflow"},
+            {"name": "LOGNAME", "value": "airflow"},
+            {"name": "PYTHONUNBUFFERED", "value": "1"},
+            {"name": "AIRFLOW__CORE__LOAD_EXAMPLES", "value": "False"},
+            {"name": "DATABASE_HOST", "value": address.host},
+            {"name": "DATABASE_PORT", "value": str(address.port)},
+            {"name": "DATABASE_SCHEMA", "value": schema},
+            {"name": "DATABASE_USER", "value": address.user},
+            {"name": "PASSWORD_FILE", "value": f"{PASSWORD_FOLDER}/password"},
+            *pod.environment,
+        ],
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "resources": pod.resources,
+        "volumeMounts": [{"name": "database", "mountPath": PASSWORD_FOLDER, "readOnly": True}],
+    }
+    specification: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 5,
+        "securityContext": pod.security_context,
+        "nodeSelector": pod.node_selector,
+        "tolerations": pod.tolerations,
+        "imagePullSecrets": pod.image_pull_secrets,
+        "containers": [container],
+        "volumes": [
+            {
+                "name": "database",
+                "secret": {
+                    "secretName": secret["name"],
+                    "items": [{"key": secret["key"], "path": "password"}],
+                    # Readable by whatever UID the pod gets; nobody else is in it.
+                    "defaultMode": 0o444,
+                },
+            }
+        ],
+    }
+    if pod.service_account:
+        specification["serviceAccountName"] = pod.service_account
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {
+            # Never twice: a second attempt would meet what the first has left.
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": timeout_seconds,
+            # For a run that was killed and never run again.
+            "ttlSecondsAfterFinished": 3600,
+            "template": {"metadata": {"labels": labels}, "spec": specification},
+        },
+    }
+
+
+def head_in(lines: list[str]) -> tuple[str, str]:
+    """The newest revision and the version that the image reported. Raises OperatorError where it didn't."""
+    for line in reversed(lines):
+        _, found, text = line.partition(RESULT_MARK)
+        if found:
+            result = json.loads(text)
+            heads = result["heads"]
+            if len(heads) == 1:
+                return str(heads[0]), str(result["version"])
+            raise OperatorError(
+                f"the image has {len(heads)} newest revisions: {', '.join(heads)}",
+                expected="one",
+                untouched="the live schema",
+                next_step="use an image of an Airflow release; this one's migrations branch",
+            )
+    raise OperatorError(
+        "the image did not report its newest revision",
+        expected=f"a last line of the log that begins with {RESULT_MARK!r}",
+        untouched="the live schema",
+        next_step="check that it is an image of Airflow 2.7 or newer with python3 on its PATH",
+    )
+
+
+def secret_forms(password: bytes) -> tuple[str, ...]:
+    """The password as it might show up in a log: as it is and as in a URL, in either driver's way."""
+    forms = {password.decode("utf-8", "replace"), password.decode("latin-1")}
+    return tuple(forms | {quote(form, safe="") for form in forms})

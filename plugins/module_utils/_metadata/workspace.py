@@ -1,0 +1,150 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
+    INSTALLED,
+    MOVING,
+    Inspection,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import (
+    create_schema,
+    drop_tables,
+    match_charset,
+    wait_for_sessions,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PAUSED, WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
+    BUILDING,
+    COMPLETE,
+    Mark,
+    complete_mark,
+    write_mark,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+
+# What Airflow's documentation asks for: howto/set-up-database.html, "Setting up a MySQL Database".
+CHARSET, COLLATION = "utf8mb4", "utf8mb4_unicode_ci"
+SESSION_SECONDS = 60
+
+
+def standing(inspection: Inspection, run: str, image: str, revisions: list[str]) -> dict[str, Any] | None:
+    """The result where nothing is to be built, else None; `revisions` are those of the workspace.
+
+    Raises OperatorError for a live schema that no new one is ever to replace.
+    """
+    mark, install = inspection.mark, inspection.install
+    if inspection.stage == INSTALLED and install is not None:
+        return _unchanged(install.revision, f"schema {inspection.names.live} is installed already")
+    if inspection.stage == MOVING and inspection.begun is not None:
+        revision = inspection.begun.facts.get("new_revision")
+        return _unchanged(revision, "the new schema is being moved into its place; metadata_db finishes that first")
+    guard.enforce([guard.replaceable(inspection)], predicting=False)
+    if (
+        mark is not None
+        and inspection.workspace_state == COMPLETE
+        and (mark.run, mark.image) == (run, image)
+        and revisions == [mark.revision]
+    ):
+        return _unchanged(mark.revision, f"schema {inspection.names.workspace} is complete already")
+    return None
+
+
+def _unchanged(revision: str | None, reason: str) -> dict[str, Any]:
+    return {"changed": False, "revision": revision, "before": revision, "seconds": 0.0, "reason": reason}
+
+
+def revisions_of(database: Database, schema: str) -> list[str]:
+    """Rows of alembic_version; none where there is no such table."""
+    found = read_schema(database, schema)
+    if found is None or "alembic_version" not in found.tables:
+        return []
+    table = quoted(schema, "alembic_version")
+    return [str(row[0]) for row in database.rows(f"SELECT version_num FROM {table} ORDER BY 1")]
+
+
+def refuse_others(database: Database, inspection: Inspection, deployment: str) -> None:
+    """Raises OperatorError where the workspace holds anything that an earlier run of this deployment did not make."""
+    name, mark, workspace = inspection.names.workspace, inspection.mark, inspection.workspace
+    if inspection.workspace_state == "foreign" and workspace is not None:
+        strange = sorted(workspace.content)
+    elif mark is not None and mark.deployment != deployment:
+        raise _not_ours(name, f"holds the new schema of deployment {mark.deployment!r} (run {mark.run})")
+    elif mark is not None:
+        # The mark is put into an empty schema, so what is older than it was put there by somebody else, beforehand.
+        strange = [
+            str(table)
+            for (table,) in database.rows(
+                "SELECT t.TABLE_NAME FROM information_schema.TABLES t JOIN information_schema.TABLES m"
+                " ON m.TABLE_SCHEMA = t.TABLE_SCHEMA AND m.TABLE_NAME = %s"
+                " WHERE t.TABLE_SCHEMA = %s AND t.CREATE_TIME < m.CREATE_TIME AND t.TABLE_NAME <> %s",
+                [WORKSPACE, name, PAUSED],
+            )
+        ]
+    else:
+        strange = []
+    if strange:
+        raise _not_ours(name, f"has tables that no run of this collection made there: {', '.join(strange[:10])}")
+
+
+def _not_ours(schema: str, what: str) -> OperatorError:
+    return OperatorError(
+        f"schema {schema} {what}",
+        expected="no such schema, an empty one, or what an earlier run of this deployment left there",
+        untouched="all tables, in it and elsewhere",
+        next_step="choose another `workspace`, or move those tables elsewhere",
+    )
+
+
+def begin(
+    database: Database,
+    inspection: Inspection,
+    deployment: str,
+    run: str,
+    image: str,
+    progress: Callable[[str], None],
+) -> Mark:
+    """An empty workspace with a mark that says what is being built there. Drops tables of our own only."""
+    name = inspection.names.workspace
+    refuse_others(database, inspection, deployment)
+    sessions = wait_for_sessions(database, [name], SESSION_SECONDS, progress)
+    guard.enforce([guard.nobody_connected(name, sessions)], predicting=False)
+    create_schema(database, name, CHARSET, COLLATION)
+    found = read_schema(database, name)
+    leftovers = sorted(found.content) if found is not None else []
+    if leftovers:
+        progress(f"dropping {len(leftovers)} tables of an earlier run in schema {name}")
+        drop_tables(database, name, leftovers)
+    match_charset(database, name, CHARSET, COLLATION)
+    mark = Mark("migration", deployment, run, BUILDING, image, "", now())
+    write_mark(database, name, mark)
+    return mark
+
+
+def finish(database: Database, schema: str, mark: Mark, head: str) -> None:
+    """Say that the schema is whole, if it is at the image's newest revision. Raises OperatorError otherwise."""
+    revisions = revisions_of(database, schema)
+    if revisions != [head]:
+        raise OperatorError(
+            f"after `airflow db migrate` alembic_version in schema {schema} is {', '.join(revisions) or 'empty'}",
+            expected=f"{head}, the newest revision of the image",
+            untouched="the live schema",
+            next_step="look at the Job's log above; run the same command again: it begins the new schema anew",
+        )
+    complete_mark(database, schema, mark, head)

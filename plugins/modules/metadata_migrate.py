@@ -1,0 +1,249 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: metadata_migrate
+short_description: Build a new metadata schema beside the live one
+description:
+  - Runs C(airflow db migrate) of an image on a schema of its own while the live one, which is not touched, is in use.
+  - It runs as a Job with a unique name, which is watched, its log shown while it is written, and deleted afterwards.
+    A Job that a killed run left behind is removed first.
+  - A schema that an interrupted run left half built is emptied, table by table, and built anew. It is recognised by a
+    table C(hopsworks_airflow_workspace), which is put there first; tables of anybody else are never dropped.
+  - The image itself is asked for its newest revision, and the schema is complete when it has that revision.
+version_added: 0.1.0
+author: hopsworks.airflow contributors (@hopsworks)
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.deployment
+  - hopsworks.airflow.database
+  - hopsworks.airflow.attributes
+options:
+  deployment:
+    description: Name of the deployment.
+    type: str
+    required: true
+  run:
+    description:
+      - Id of the run, at most 32 lower-case letters, digits and underscores. A schema that this run has completed
+        with the same image is left as it is; one of an earlier run is built anew.
+    type: str
+    required: true
+  image:
+    description: Image of the new Airflow.
+    type: str
+    required: true
+  workspace:
+    description:
+      - The schema to build. It is created where it does not exist. Left out, it is the live schema's name followed by
+        C(_beside).
+    type: str
+  extra_tables:
+    description: Tables in the live schema that are not Airflow's own but belong to this deployment (of plugins, say).
+    type: list
+    elements: str
+    default: []
+  timeout:
+    description: Seconds that the Job may take, from its creation.
+    type: int
+    default: 900
+  pod:
+    description: What the deployment wants of pods in its namespace, as Kubernetes writes it.
+    type: dict
+    default: {}
+    suboptions:
+      service_account:
+        description: Service account. It needs no rights, and its token is not mounted.
+        type: str
+      security_context:
+        description: The pod's C(securityContext).
+        type: dict
+        default: {}
+      node_selector:
+        description: The pod's C(nodeSelector).
+        type: dict
+        default: {}
+      tolerations:
+        description: The pod's C(tolerations).
+        type: list
+        elements: dict
+        default: []
+      resources:
+        description: The container's C(resources).
+        type: dict
+        default: {}
+      environment:
+        description: Further environment variables of the container (an auth manager with tables of its own, say).
+        type: list
+        elements: dict
+        default: []
+      image_pull_secrets:
+        description: The pod's C(imagePullSecrets).
+        type: list
+        elements: dict
+        default: []
+"""
+
+EXAMPLES = r"""
+- name: Build the new schema
+  hopsworks.airflow.metadata_migrate:
+    namespace: hopsworks
+    database: "{{ database }}"
+    deployment: airflow
+    run: 20261122t030000
+    image: apache/airflow:3.0.6-python3.12
+    pod:
+      security_context: {runAsNonRoot: true}
+"""
+
+RETURN = r"""
+revision:
+  description: Revision of the new schema; in check mode only known where nothing is to be built.
+  returned: success
+  type: str
+  sample: fe199e1abd77
+before:
+  description: Revision that the workspace had before.
+  returned: success
+  type: str
+  sample: null
+version:
+  description: Version of Airflow in the image.
+  returned: when the schema was built
+  type: str
+  sample: 3.0.6
+workspace:
+  description: The schema that holds the new tables.
+  returned: success
+  type: str
+  sample: airflow_beside
+tables:
+  description: Number of tables in it.
+  returned: success
+  type: int
+  sample: 45
+seconds:
+  description: How long it took.
+  returned: success
+  type: float
+  sample: 9.1
+reason:
+  description: Why nothing was built.
+  returned: when nothing is to be built
+  type: str
+  sample: schema airflow_beside is complete already
+"""
+
+import time
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import workspace
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
+    DATABASE_ARGUMENT,
+    PYMYSQL_IMPORT_ERROR,
+    connected,
+    read_address,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import Job, remove_leftovers
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
+    LABEL_ACTION,
+    MIGRATE,
+    Pod,
+    head_in,
+    migrate_job,
+    secret_forms,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+
+LEFTOVER_SECONDS = 60
+
+
+def act(call: Call) -> dict[str, Any]:
+    params, begun = call.params, time.monotonic()
+    address = read_address(call.cluster, params["database"])
+    names = schemas_of(address.name, params["workspace"], params["run"])
+    with connected(call.cluster, address) as database:
+        inspection = inspect(database, names, params["extra_tables"])
+        before = workspace.revisions_of(database, names.workspace)
+        known = {
+            "workspace": names.workspace,
+            "tables": len(inspection.workspace.content) if inspection.workspace else 0,
+        }
+        result = workspace.standing(inspection, params["run"], params["image"], before)
+        if result is not None:
+            return {**result, **known}
+        if call.check_mode:
+            workspace.refuse_others(database, inspection, params["deployment"])
+            return {"changed": True, "revision": None, "before": next(iter(before), None), "seconds": 0.0, **known}
+        remove_leftovers(call.cluster, f"{LABEL_ACTION}={MIGRATE}", LEFTOVER_SECONDS, call.progress)
+        # Inspected anew: the Job may have gone on while it was being removed.
+        inspection = inspect(database, names, params["extra_tables"])
+        mark = workspace.begin(
+            database, inspection, params["deployment"], params["run"], params["image"], call.progress
+        )
+    manifest = migrate_job(
+        address,
+        params["database"]["password_secret"],
+        names.workspace,
+        params["image"],
+        params["run"],
+        Pod(**(params["pod"] or {})),
+        params["timeout"],
+    )
+    lines = Job(call.cluster, manifest, call.progress, secret_forms(address.password)).run(params["timeout"])
+    head, version = head_in(lines)
+    # A session of its own: the Job may take longer than servers and tunnels keep an idle one.
+    with connected(call.cluster, address) as database:
+        workspace.finish(database, names.workspace, mark, head)
+        built = read_schema(database, names.workspace)
+    return {
+        "changed": True,
+        "revision": head,
+        "before": next(iter(before), None),
+        "version": version,
+        "workspace": names.workspace,
+        "tables": len(built.content) if built is not None else 0,
+        "seconds": round(time.monotonic() - begun, 1),
+        "diff": {"before": f"{names.workspace}: {before}\n", "after": f"{names.workspace}: ['{head}']\n"},
+    }
+
+
+def main() -> None:
+    run_module(
+        {
+            **DATABASE_ARGUMENT,
+            "deployment": {"type": "str", "required": True},
+            "run": {"type": "str", "required": True},
+            "image": {"type": "str", "required": True},
+            "workspace": {"type": "str"},
+            "extra_tables": {"type": "list", "elements": "str", "default": []},
+            "timeout": {"type": "int", "default": 900},
+            "pod": {
+                "type": "dict",
+                "default": {},
+                "options": {
+                    "service_account": {"type": "str"},
+                    "security_context": {"type": "dict", "default": {}},
+                    "node_selector": {"type": "dict", "default": {}},
+                    "tolerations": {"type": "list", "elements": "dict", "default": []},
+                    "resources": {"type": "dict", "default": {}},
+                    "environment": {"type": "list", "elements": "dict", "default": []},
+                    "image_pull_secrets": {"type": "list", "elements": "dict", "default": [], "no_log": False},
+                },
+            },
+        },
+        act,
+        libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,246 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Names of schemas and tables can't be bound as values.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import fingerprints
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database, session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import Request
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PLAN, Schemas
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import Mark, write_mark
+
+DATA = Path(__file__).parent / "data"
+PASSWORD = "CANARY-db-pä|ss%w&o\"r'd $x{7}"
+OLD_REVISION, NEW_REVISION = "03afc6b6f902", "fe199e1abd77"
+RUN = "20261122t030000"
+
+# Rows such as an old deployment has: NULLs, binary, FLOAT with more digits than a dump keeps, awkward text.
+ROWS = """
+INSERT INTO alembic_version VALUES ('03afc6b6f902');
+INSERT INTO dag (dag_id, is_paused, is_subdag, is_active, last_scheduler_run, fileloc, owners) VALUES
+ ('p_demo_1__hello', 0, 0, 1, '2026-11-21 03:00:00.123456', '/dags/hello.py', 'demo'),
+ ('p_demo_1__sleeping', 1, 0, 1, NULL, '/dags/sleeping.py', 'demo'),
+ ('p_demo_1__gone', 0, 0, 0, NULL, '/dags/gone.py', 'dämo');
+INSERT INTO dag_tag VALUES ('nightly', 'p_demo_1__hello');
+INSERT INTO dag_run (dag_id, execution_date, state, run_id, external_trigger, conf) VALUES
+ ('p_demo_1__hello', '2026-11-20 00:00:00', 'success', 'scheduled__1', 0, x'80049500ff'),
+ ('p_demo_1__hello', '2026-11-21 00:00:00', 'failed', 'scheduled__2', 0, NULL);
+INSERT INTO task_instance (task_id, dag_id, execution_date, duration, state, try_number, pool, pool_slots) VALUES
+ ('say', 'p_demo_1__hello', '2026-11-20 00:00:00', 0.123456789, 'success', 1, 'default_pool', 1),
+ ('say', 'p_demo_1__hello', '2026-11-21 00:00:00', 1234567.891, 'failed', 2, 'default_pool', 1);
+INSERT INTO variable (`key`, val, is_encrypted) VALUES ('greeting', 'Grüß Gott \\\\ ''quoted'' "twice"', 0);
+INSERT INTO connection (conn_id, conn_type, password) VALUES ('store', 'http', 'gAAAA');
+INSERT INTO slot_pool (pool, slots, description) VALUES ('default_pool', 128, 'Default pool'), ('narrow', 2, '');
+INSERT INTO log (dttm, dag_id, event, owner) SELECT '2026-11-21', 'p_demo_1__hello', CONCAT('event ', seq), 'demo'
+ FROM seq_1_to_300;
+"""
+
+
+class Server:
+    """A MariaDB server of its own for the tests, in a directory of its own, on loopback."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "general.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = int(probe.getsockname()[1])
+
+    def create(self) -> None:
+        subprocess.run(
+            [
+                _tool("mariadb-install-db"),
+                "--no-defaults",
+                f"--datadir={self.folder / 'data'}",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+                "--skip-name-resolve",
+            ],
+            check=True,
+            capture_output=True,
+        )
+        self.start()
+        secret = PASSWORD.replace("'", "''")
+        self.as_root(f"CREATE USER airflow@'%' IDENTIFIED BY '{secret}'; GRANT ALL ON `airflow%`.* TO airflow@'%'")
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [
+                _tool("mariadbd"),
+                "--no-defaults",
+                "--user=root",
+                f"--datadir={self.folder / 'data'}",
+                f"--socket={self.folder / 'socket'}",
+                f"--pid-file={self.folder / 'pid'}",
+                f"--port={self.port}",
+                "--bind-address=127.0.0.1",
+                "--skip-name-resolve",
+                "--general-log=1",
+                f"--general-log-file={self.log}",
+                f"--log-error={self.folder / 'error.log'}",
+                "--open-files-limit=4096",
+                "--innodb-buffer-pool-size=64M",
+                # Speed: nothing here has to survive a machine that loses its power.
+                "--innodb-flush-log-at-trx-commit=2",
+                "--innodb-doublewrite=0",
+                "--sync-frm=0",
+            ]
+        )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return
+            time.sleep(0.05)
+        raise AssertionError((self.folder / "error.log").read_text()[-2000:])
+
+    def kill(self) -> None:
+        """End it as a power failure would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+
+    def as_root(self, statements: str, schema: str | None = None) -> str:
+        return subprocess.run(
+            [
+                _tool("mariadb"),
+                "--no-defaults",
+                f"--socket={self.folder / 'socket'}",
+                "--user=root",
+                "--batch",
+                "--skip-column-names",
+                *([schema] if schema else []),
+            ],
+            input=statements,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    def session(self) -> contextlib.AbstractContextManager[Database]:
+        return session("127.0.0.1", self.port, "airflow", PASSWORD.encode(), "the test's server")
+
+    def logged(self, text: str) -> int:
+        """How many statements in the server's log contain a text."""
+        self.as_root("FLUSH GENERAL LOGS")
+        return self.log.read_text(encoding="utf-8", errors="replace").upper().count(text.upper())
+
+
+class RememberingMirror:
+    """The ConfigMap's entry, in memory."""
+
+    config_map = "airflow-runbook"
+
+    def __init__(self) -> None:
+        self.memory: Memory | None = None
+
+    def read(self) -> Memory | None:
+        return self.memory
+
+    def write(self, memory: Memory) -> None:
+        self.memory = memory
+
+
+class Deployment:
+    """Schemas of one deployment on the server: an old live one and, beside it, a complete new one."""
+
+    def __init__(self, server: Server, live: str) -> None:
+        self.server, self.names = server, Schemas(live, f"{live}_beside")
+        self.name = "demo"
+
+    def make_old(self) -> None:
+        self.server.as_root(f"CREATE DATABASE {self.names.live} CHARACTER SET latin1")
+        # A dump ends with statements that restore the session's settings; the rows need none of them.
+        self.server.as_root((DATA / "airflow-1.10.15.sql").read_text(), self.names.live)
+        self.server.as_root(f"SET time_zone='+00:00';{ROWS}", self.names.live)
+
+    def make_empty(self) -> None:
+        self.server.as_root(f"CREATE DATABASE {self.names.live} CHARACTER SET latin1")
+
+    def make_new(self, database: Database, *, run: str = RUN) -> None:
+        schema = self.names.workspace
+        self.server.as_root(f"CREATE DATABASE IF NOT EXISTS {schema} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+        self.mark_new(database, run=run)
+        self.server.as_root((DATA / "airflow-3.0.6.sql").read_text(), schema)
+        self.server.as_root(f"INSERT INTO alembic_version VALUES ('{NEW_REVISION}')", schema)
+
+    def mark_new(self, database: Database, *, run: str = RUN) -> None:
+        mark = Mark("migration", self.name, run, "complete", "bed/airflow:3.0.6", NEW_REVISION, "2026-11-22T03:00:00Z")
+        write_mark(database, self.names.workspace, mark)
+
+    def request(self, **changes: object) -> Request:
+        values = {
+            "names": self.names,
+            "namespace": "hopsworks",
+            "deployment": self.name,
+            "run": RUN,
+            "confirm": self.name,
+            "user": "airflow",
+            "session_timeout_seconds": 0.2,
+            **changes,
+        }
+        return Request(**values)  # type: ignore[arg-type]
+
+    def tables(self, schema: str) -> set[str]:
+        return set(
+            self.server.as_root(
+                f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'"
+            ).split()
+        )
+
+    def schemas(self) -> set[str]:
+        return {name for name in self.server.as_root("SHOW DATABASES").split() if name.startswith(self.names.live)}
+
+    def definition(self, schema: str) -> str:
+        """Definitions of all Airflow's tables and all their rows, as the dump tool writes them."""
+        return subprocess.run(
+            [
+                _tool("mariadb-dump"),
+                "--no-defaults",
+                f"--socket={self.server.folder / 'socket'}",
+                "--user=root",
+                "--skip-comments",
+                "--hex-blob",
+                "--order-by-primary",
+                f"--ignore-table={schema}.{PLAN}",
+                schema,
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    def rehearsed(self, database: Database, schema: str, run: str = RUN) -> dict[str, object]:
+        """What a rehearsal returns for the rows that are there now."""
+        found = fingerprints(database, schema, sorted(self.tables(schema)), quiet)
+        tables = {table: {"rows": content.rows, "sum": content.sum} for table, content in found.items()}
+        return {"database": self.names.live, "run": run, "tables": tables}
+
+
+def quiet(line: str) -> None:
+    """Progress that nobody listens to."""
+    del line
+
+
+def _tool(name: str) -> str:
+    # mariadbd stands in /usr/sbin, which is not on every PATH.
+    found = shutil.which(name, path="/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin:/bin")
+    if found is None:
+        raise AssertionError(f"{name} is missing: apt-get install mariadb-server-core mariadb-client")
+    return found
