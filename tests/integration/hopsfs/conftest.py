@@ -11,6 +11,7 @@ import uuid
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.access import opened
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import execute
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 
@@ -22,15 +23,23 @@ OPTIONS = {
 }
 
 
-@pytest.fixture(scope="session")
-def cluster():
-    """The bed's cluster; without a bed the test fails rather than being skipped unseen."""
+def bed_cluster() -> Cluster:
+    """The bed's cluster. Raises FileNotFoundError where there is none."""
     from kubernetes import config
 
     kubeconfig = CHECKOUT / ".sandbox" / "kubeconfig"
     if not kubeconfig.exists():
-        pytest.fail("there is no bed: run `ansible-playbook sandbox/create.yml` first", pytrace=False)
+        raise FileNotFoundError(kubeconfig)
     return Cluster(config.new_client_from_config(str(kubeconfig)), "hopsworks")
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """Without a bed the tests fail rather than being skipped unseen."""
+    try:
+        return bed_cluster()
+    except FileNotFoundError as error:
+        pytest.fail(f"there is no bed ({error}): run `ansible-playbook sandbox/create.yml` first", pytrace=False)
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +56,17 @@ def laboratory(hdfs):
     with contextlib.ExitStack() as stack:
         stack.callback(hdfs.delete, path)
         yield path
+
+
+@pytest.fixture(scope="session")
+def administer(cluster):
+    """Runs `hdfs dfsadmin ARGUMENTS` beside the NameNode."""
+
+    def run(*arguments: str) -> None:
+        pods = cluster.core.list_namespaced_pod("hopsworks", label_selector="app=namenode").items
+        code, errors = execute.execute(
+            cluster, pods[0].metadata.name, "namenode", ["/usr/local/bin/hdfs", "dfsadmin", *arguments]
+        )
+        assert code == 0, errors
+
+    return run
