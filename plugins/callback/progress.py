@@ -27,6 +27,8 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import PROGRESS_FILE
 
 INTERVAL_SECONDS = 0.5
+# Lines of a program's log can be longer than anybody reads while waiting.
+LONGEST = 140
 
 
 class CallbackModule(CallbackBase):
@@ -66,4 +68,4 @@ class CallbackModule(CallbackBase):
     def _show_new_lines(self) -> None:
         for line in self._stream:
             entry = json.loads(line)
-            self._display.display(f"    … {entry['message']}", color="dark gray")
+            self._display.display(f"    … {entry['message'][:LONGEST]}", color="dark gray")

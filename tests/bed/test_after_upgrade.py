@@ -111,7 +111,7 @@ def test_the_proxy_serves_people_who_log_in(bed: Bed) -> None:
 
 
 def test_metrics_arrive(bed: Bed) -> None:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import Tunnel
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.tunnel import Tunnel
 
     pods = bed.cluster.core.list_namespaced_pod(NAMESPACE, label_selector="app=airflow-scheduler").items
     tunnel = Tunnel(bed.cluster, NAMESPACE, pods[0].metadata.name, 9102)

@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
-
 import json
-import select
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.frames import (
+    ClosedError,
+    read_frame,
+    readable,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ try:
     from kubernetes import client
     from kubernetes.stream import stream
     from kubernetes.stream.ws_client import ERROR_CHANNEL, STDERR_CHANNEL, STDIN_CHANNEL, STDOUT_CHANNEL
-    from websocket import ABNF, WebSocketConnectionClosedException
+    from websocket import WebSocketConnectionClosedException
 except ImportError:  # reported by the module's own requirement check
     client = None
     stream = None
@@ -62,16 +65,13 @@ def execute(
     errors = status = b""
     deadline = time.monotonic() + timeout_seconds
     try:
-        # Frames are read here and not by the client's update(): it keeps a copy of all output in memory, and some of
-        # its versions wait for the socket while the last frames are already in the TLS layer's buffer.
+        # Not by the client's update(): it keeps a copy of all output in memory.
         while time.monotonic() < deadline:
-            if _readable(session.sock.sock, 0 if pending is not None else 1):
-                opcode, frame = session.sock.recv_data_frame(True)
-                if opcode == ABNF.OPCODE_CLOSE:
-                    break
-                if opcode not in (ABNF.OPCODE_BINARY, ABNF.OPCODE_TEXT) or not frame.data:
+            if readable(session, (), 0 if pending is not None else 1):
+                frame = read_frame(session)
+                if frame is None:
                     continue
-                channel, data = frame.data[0], frame.data[1:]
+                channel, data = frame
                 if channel == STDOUT_CHANNEL and stdout is not None:
                     stdout(data)
                 elif channel == STDERR_CHANNEL:
@@ -81,7 +81,7 @@ def execute(
             elif pending is not None:
                 session.write_channel(STDIN_CHANNEL, pending)
                 pending = next(chunks, None)
-    except (WebSocketConnectionClosedException, OSError):
+    except (ClosedError, WebSocketConnectionClosedException, OSError):
         # Told apart below: with a status the command had ended, without one it may still run.
         pass
     finally:
@@ -110,10 +110,3 @@ def exit_code(status: bytes) -> int | None:
         return int(next(cause["message"] for cause in causes if cause["reason"] == "ExitCode"))
     except (ValueError, KeyError, TypeError, StopIteration):
         return None
-
-
-def _readable(connection: Any, seconds: float) -> bool:
-    """Whether a frame can be read: bytes may wait in the TLS layer, where the system does not see them."""
-    if hasattr(connection, "pending") and connection.pending():
-        return True
-    return bool(select.select([connection], [], [], seconds)[0])

@@ -4,26 +4,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import selectors
 import socket
 import threading
-import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.tunnel import Tunnel
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 
 try:
-    from kubernetes import client
     from kubernetes.client.exceptions import ApiException
-    from kubernetes.stream import portforward
 except ImportError:  # reported by the module's own requirement check
-    client = None
-    portforward = None
     ApiException = Exception
 
 
@@ -114,84 +107,3 @@ def ready_pod_behind(cluster: Cluster, namespace: str, service: str, port: int) 
         untouched="everything; nothing was sent to it",
         next_step=f"kubectl -n {namespace} get pods -l '{selector}'; re-run when one is ready",
     )
-
-
-class Tunnel:
-    """A listener on 127.0.0.1 whose every connection is a port-forward of its own to one pod's port.
-
-    `find` names the pod (and its port) to go on with when that one is gone.
-    """
-
-    def __init__(
-        self,
-        cluster: Cluster,
-        namespace: str,
-        pod: str,
-        port: int,
-        *,
-        find: Callable[[], tuple[str, int] | None] | None = None,
-    ) -> None:
-        self._cluster, self._namespace, self._pod, self._port = cluster, namespace, pod, port
-        self._find = find
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.address: tuple[str, int] = self._listener.getsockname()[:2]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _peer = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(near,), daemon=True).start()
-
-    def _serve(self, near: socket.socket) -> None:
-        with contextlib.closing(near):
-            try:
-                forward, port = self._forward()
-            except (ApiException, OperatorError):
-                # The peer sees a closed connection and says so in its own words.
-                return
-            far: Any = forward.socket(port)
-            # The client's own wrapper offers no half-close and blocks in sendall: plain relay on its real socket.
-            relay(near, far)
-            forward.close()
-
-    def _forward(self) -> tuple[Any, int]:
-        try:
-            return port_forward(self._cluster, self._namespace, self._pod, self._port), self._port
-        except ApiException:
-            target = self._find() if self._find else None
-            if target is None or target == (self._pod, self._port):
-                raise
-            self._pod, self._port = target
-            return port_forward(self._cluster, self._namespace, *target), target[1]
-
-
-def port_forward(cluster: Cluster, namespace: str, pod: str, port: int) -> Any:
-    core = client.CoreV1Api(cluster.fresh_api())
-    return portforward(core.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
-
-
-def relay(near: socket.socket, far: Any) -> None:
-    """Copy bytes both ways until either side closes."""
-    near.setblocking(True)
-    far.setblocking(True)
-    with selectors.DefaultSelector() as selector:
-        selector.register(near, selectors.EVENT_READ, far)
-        selector.register(far, selectors.EVENT_READ, near)
-        idle_since = time.monotonic()
-        while time.monotonic() - idle_since < 3600:
-            for key, _events in selector.select(timeout=30):
-                idle_since = time.monotonic()
-                source: Any = key.fileobj
-                try:
-                    data = source.recv(65536)
-                    if not data:
-                        return
-                    key.data.sendall(data)
-                except OSError:
-                    return

@@ -32,7 +32,7 @@ Object = dict[str, Any]
 
 
 def is_malformed(error: ApiException) -> bool:
-    """Whether the API server found fault with the object itself. Server-side apply says so of unknown fields with 500."""
+    """Whether the API server found fault with the object itself. Server-side apply answers unknown fields with 500."""
     return error.status in (400, 422) or (
         error.status == 500 and "failed to create typed patch object" in str(error.body)
     )
@@ -113,9 +113,19 @@ class Objects:
             content_type="application/merge-patch+json",
         )
 
-    def delete(self, kind: str, name: str, *, uid: str | None = None, propagation: str = "Background") -> None:
+    def delete(
+        self,
+        kind: str,
+        name: str,
+        *,
+        uid: str | None = None,
+        propagation: str = "Background",
+        grace_seconds: int | None = None,
+    ) -> None:
         """Delete the object, only if it is the one with this `uid`. One that is gone already is no error."""
         body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+        if grace_seconds is not None:
+            body["gracePeriodSeconds"] = grace_seconds
         if uid:
             body["preconditions"] = {"uid": uid}
         try:

@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class Right:
+    """What this collection does to one kind of object, and what for. `resource` may name a subresource (`pods/log`).
+
+    `cluster_wide` rights are for objects outside the namespace (a ClusterRole), the others for a Role in it.
+    """
+
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    purpose: str
+    cluster_wide: bool = False
+
+    @property
+    def name(self) -> str:
+        """As kubectl writes it: `deployments.apps`, `pods/log`."""
+        return f"{self.resource}.{self.group}" if self.group else self.resource
+
+
+# Server-side apply of an object that does not exist yet needs both `patch` and `create`.
+RIGHTS: tuple[Right, ...] = (
+    Right("", "configmaps", ("get", "create", "update", "patch"), "run record, configuration"),
+    Right("", "events", ("list", "watch"), "the cause of a failure"),
+    Right("", "pods", ("get", "list", "watch", "create", "delete"), "rollouts, images on the nodes"),
+    Right("", "pods/exec", ("get", "create"), "dumps by the database's own tool"),
+    Right("", "pods/log", ("get",), "the cause of a failure, logs of migrations"),
+    Right("", "pods/portforward", ("get", "create"), "the way to database and HopsFS from outside the cluster"),
+    Right("", "secrets", ("get", "create", "patch"), "signing keys, passwords, backups of what is replaced"),
+    Right("", "serviceaccounts", ("get", "create", "patch"), "the pods' own account"),
+    Right("", "services", ("get", "create", "patch"), "the address of the API server's pods"),
+    Right(
+        "apps",
+        "deployments",
+        ("get", "list", "watch", "create", "patch", "delete"),
+        "the components; delete, to replace those that others made",
+    ),
+    Right("apps", "replicasets", ("list", "watch"), "rollouts"),
+    Right("apps", "statefulsets", ("get", "list", "watch", "patch"), "components that are one"),
+    Right("batch", "jobs", ("get", "list", "watch", "create", "delete"), "migrations of the database"),
+    Right("coordination.k8s.io", "leases", ("get", "create", "update", "patch", "delete"), "the run lock"),
+    Right("policy", "poddisruptionbudgets", ("get", "create", "patch"), "drains of nodes"),
+    Right("rbac.authorization.k8s.io", "rolebindings", ("get", "create", "patch"), "the pods' own rights"),
+    Right("rbac.authorization.k8s.io", "roles", ("get", "create", "patch"), "the pods' own rights"),
+    Right("", "nodes", ("list",), "which nodes need the image", cluster_wide=True),
+)
+CHECKS_AT_ONCE = 8
+
+
+def missing_rights(cluster: Cluster, rights: tuple[Right, ...] = RIGHTS) -> dict[str, list[str]]:
+    """Verbs that whoever asks lacks in the namespace, by the name of the resource, as the API server itself says."""
+    questions = [(right, verb) for right in rights for verb in right.verbs]
+    with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
+        answers = list(pool.map(lambda question: _allowed(cluster, *question), questions))
+    missing: dict[str, list[str]] = {}
+    for (right, verb), allowed in zip(questions, answers, strict=True):
+        if not allowed:
+            missing.setdefault(right.name, []).append(verb)
+    return missing
+
+
+def rules(*, cluster_wide: bool = False) -> list[dict[str, Any]]:
+    """The rights as rules of a Role, or of a ClusterRole."""
+    return [
+        {"apiGroups": [right.group], "resources": [right.resource], "verbs": list(right.verbs)}
+        for right in RIGHTS
+        if right.cluster_wide == cluster_wide
+    ]
+
+
+def _allowed(cluster: Cluster, right: Right, verb: str) -> bool:
+    resource, _, subresource = right.resource.partition("/")
+    attributes = {"group": right.group, "resource": resource, "subresource": subresource, "verb": verb}
+    if not right.cluster_wide:
+        attributes["namespace"] = cluster.namespace
+    review = cluster.authorization.create_self_subject_access_review({"spec": {"resourceAttributes": attributes}})
+    return bool(review.status.allowed)

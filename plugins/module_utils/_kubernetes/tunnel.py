@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.frames import (
+    ClosedError,
+    read_frame,
+    readable,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+try:
+    from kubernetes import client
+    from kubernetes.client.exceptions import ApiException
+    from kubernetes.stream import stream
+    from websocket import WebSocketException
+except ImportError:  # reported by the module's own requirement check
+    client = None
+    stream = None
+    ApiException = WebSocketException = Exception
+
+DATA_CHANNEL = 0
+IDLE_SECONDS = 30
+
+
+class Tunnel:
+    """A listener on 127.0.0.1 whose every connection is a port-forward of its own to one pod's port.
+
+    `find` names the pod (and its port) to go on with when that one is gone.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        pod: str,
+        port: int,
+        *,
+        find: Callable[[], tuple[str, int] | None] | None = None,
+    ) -> None:
+        self._cluster, self._namespace, self._pod, self._port = cluster, namespace, pod, port
+        self._find = find
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.address: tuple[str, int] = self._listener.getsockname()[:2]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _peer = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        with (
+            contextlib.closing(near),
+            contextlib.suppress(ApiException, OperatorError, ClosedError, OSError, WebSocketException),
+        ):
+            # Where any of these ends it, the peer sees a closed connection and says so in its own words.
+            session = self._forward()
+            try:
+                relay(near, session)
+            finally:
+                session.close()
+
+    def _forward(self) -> Any:
+        try:
+            return port_forward(self._cluster, self._namespace, self._pod, self._port)
+        except ApiException:
+            target = self._find() if self._find else None
+            if target is None or target == (self._pod, self._port):
+                raise
+            self._pod, self._port = target
+            return port_forward(self._cluster, self._namespace, *target)
+
+
+def port_forward(cluster: Cluster, namespace: str, pod: str, port: int) -> Any:
+    """An open session (WSClient) to one port of a pod: channel 0 carries data, channel 1 errors."""
+    core = client.CoreV1Api(cluster.fresh_api())
+    return stream(
+        core.connect_get_namespaced_pod_portforward,
+        pod,
+        namespace,
+        ports=str(port),
+        binary=True,
+        _preload_content=False,
+    )
+
+
+def relay(near: socket.socket, session: Any) -> None:
+    """Copy bytes both ways until either side closes.
+
+    The first frame of each channel names the port, in two bytes
+    (https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/cri/streaming/portforward/websocket.go).
+    """
+    near.setblocking(True)
+    opened: set[int] = set()
+    while True:
+        for source in readable(session, [near], IDLE_SECONDS):
+            if source is near:
+                data = near.recv(65536)
+                if not data:
+                    return
+                session.write_channel(DATA_CHANNEL, data)
+                continue
+            frame = read_frame(session)
+            if frame is None:
+                continue
+            channel, data = frame
+            if channel not in opened:
+                opened.add(channel)
+            elif channel == DATA_CHANNEL:
+                near.sendall(data)
+            elif data:
+                return
