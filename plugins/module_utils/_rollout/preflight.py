@@ -1,0 +1,231 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import ready_pod_behind
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import missing_rights
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_ours
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import assess
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes import client
+    from kubernetes.client.exceptions import ApiException
+
+Object = dict[str, Any]
+
+# The first in which `preStop: {sleep: ...}` works without a feature gate; without it restarts lose requests.
+OLDEST_KUBERNETES = (1, 30)
+# Marks of controllers that put an object back to what they think it should be.
+CONTROLLER_MARKS = {
+    "meta.helm.sh/release-name": "Helm",
+    "argocd.argoproj.io/tracking-id": "Argo CD",
+    "argocd.argoproj.io/instance": "Argo CD",
+    "kustomize.toolkit.fluxcd.io/name": "Flux",
+    "helm.toolkit.fluxcd.io/name": "Flux",
+    "fleet.cattle.io/bundle-id": "Fleet",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found. Level `warning` is for what can go wrong later, and does not end the run."""
+
+    check: str
+    ok: bool
+    found: str
+    expected: str
+    next_step: str = ""
+    level: Literal["error", "warning"] = "error"
+
+
+def failure(findings: list[Finding]) -> OperatorError | None:
+    """All findings that forbid to begin, in one message, or None."""
+    failed = [finding for finding in findings if not finding.ok and finding.level == "error"]
+    if not failed:
+        return None
+    return OperatorError(
+        "; ".join(finding.found for finding in failed),
+        expected="; ".join(dict.fromkeys(finding.expected for finding in failed)),
+        untouched="everything",
+        next_step="; ".join(dict.fromkeys(finding.next_step for finding in failed)),
+    )
+
+
+class Preflight:
+    """Read-only checks of a cluster. Each yields findings; none ends the others."""
+
+    def __init__(self, cluster: Cluster, progress: Progress) -> None:
+        self._cluster, self._progress = cluster, progress
+        self._objects = Objects(cluster)
+
+    def run(
+        self, *, workloads: list[str], secrets: list[Object], services: list[Object], rights: bool
+    ) -> list[Finding]:
+        """All findings, the good ones too, in the order of the checks."""
+        checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+            ("kubernetes", self.version),
+            ("namespace", self.namespace),
+        ]
+        if rights:
+            checks.append(("rights", self.rights))
+        checks.append(("nodes", self.nodes))
+        checks += [(f"workload {name}", functools.partial(self.workload, name)) for name in workloads]
+        checks += [(f"secret {wanted['name']}", functools.partial(self.secret, wanted)) for wanted in secrets]
+        checks += [(f"service {wanted['name']}", functools.partial(self.service, wanted)) for wanted in services]
+        findings: list[Finding] = []
+        for name, check in checks:
+            findings += self._guarded(name, check)
+        return findings
+
+    def _guarded(self, name: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
+        try:
+            return list(check())
+        except ApiException as error:
+            found = f"{name} cannot be looked at: the API server answered {error.status} {error.reason}"
+            next_step = "grant the missing right (docs/operator.md lists them)" if error.status == 403 else "try again"
+            return [Finding(name, ok=False, found=found, expected=f"{name} can be read", next_step=next_step)]
+
+    def version(self) -> Iterator[Finding]:
+        found = client.VersionApi(self._cluster.api).get_code()
+        version = (int(found.major), int("".join(filter(str.isdigit, found.minor))))
+        yield Finding(
+            "kubernetes",
+            ok=version >= OLDEST_KUBERNETES,
+            found=f"Kubernetes {found.git_version}",
+            expected=f"Kubernetes {'.'.join(map(str, OLDEST_KUBERNETES))} or newer (preStop sleep)",
+            next_step="upgrade the cluster first",
+        )
+
+    def namespace(self) -> Iterator[Finding]:
+        name = self._cluster.namespace
+        try:
+            phase = self._cluster.core.read_namespace(name).status.phase
+        except ApiException as error:
+            if error.status == 403:
+                return  # who may act in a namespace need not be allowed to read it
+            if error.status != 404:
+                raise
+            phase = "absent"
+        yield Finding(
+            f"namespace {name}",
+            ok=phase == "Active",
+            found=f"namespace {name} is {phase.lower()}",
+            expected=f"namespace {name} with the deployment in it",
+            next_step="correct the namespace or the kubeconfig",
+        )
+
+    def rights(self) -> Iterator[Finding]:
+        missing = missing_rights(self._cluster)
+        lacking = ", ".join(f"{' and '.join(verbs)} on {name}" for name, verbs in sorted(missing.items()))
+        yield Finding(
+            "rights",
+            ok=not missing,
+            found=f"missing rights: {lacking}" if missing else "all rights are there",
+            expected=f"the rights that docs/operator.md lists, in namespace {self._cluster.namespace}",
+            next_step="have an administrator grant them, or use another kubeconfig",
+        )
+
+    def nodes(self) -> Iterator[Finding]:
+        nodes = self._cluster.core.list_node().items
+        ready = [
+            node.metadata.name
+            for node in nodes
+            if any(c.type == "Ready" and c.status == "True" for c in node.status.conditions or [])
+        ]
+        lost = sorted({node.metadata.name for node in nodes} - set(ready))
+        yield Finding(
+            "nodes",
+            ok=not lost,
+            found=f"{len(ready)} of {len(nodes)} nodes are ready" + (f" (not {', '.join(lost)})" if lost else ""),
+            expected="all nodes ready",
+            next_step="see why: kubectl describe node",
+            level="warning" if ready else "error",
+        )
+
+    def workload(self, name: str) -> Iterator[Finding]:
+        check = f"workload {name}"
+        workload = find(self._objects, name)
+        if workload is None:
+            yield Finding(check, ok=True, found=f"{name} does not exist yet", expected=f"{name} healthy or absent")
+            return
+        kind, ours = workload["kind"], is_ours(workload)
+        with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
+            verdict = assess(watcher.observe(), wait_for_old=False)
+        yield Finding(
+            check,
+            ok=ours or verdict.state == "done" or "deletionTimestamp" in workload["metadata"],
+            found=redact(f"{kind} {name}: {verdict.reason}"),
+            expected=f"{kind} {name} healthy before it is replaced",
+            next_step=f"kubectl -n {self._cluster.namespace} describe {kind.lower()} {name}; what is broken before "
+            "cannot prove that nothing broke",
+        )
+        controllers = sorted(_controllers(workload))
+        if controllers:
+            yield Finding(
+                check,
+                ok=False,
+                found=f"{kind} {name} belongs to {' and '.join(controllers)}, which may put it back to what it was",
+                expected="no other controller that changes it",
+                next_step="take it out of its release or application, or pause that until its definition says the same",
+                level="warning",
+            )
+
+    def secret(self, wanted: Object) -> Iterator[Finding]:
+        name, keys = wanted["name"], wanted.get("keys") or []
+        entries = self._cluster.secret_entries(name)
+        lacking = [key for key in keys if not (entries or {}).get(key)]
+        found = f"Secret {name} has {', '.join(keys) or 'entries'}"
+        if entries is None:
+            found = f"there is no Secret {name}"
+        elif lacking:
+            found = f"Secret {name} lacks {', '.join(lacking)}"
+        yield Finding(
+            f"secret {name}",
+            ok=entries is not None and not lacking,
+            found=found,
+            expected=f"Secret {name}" + (f" with {', '.join(keys)}" if keys else ""),
+            next_step="create or complete it, or name the right one",
+        )
+
+    def service(self, wanted: Object) -> Iterator[Finding]:
+        name, port = wanted["name"], int(wanted["port"])
+        problem = None
+        try:
+            pod = ready_pod_behind(self._cluster, self._cluster.namespace, name, port)
+            if pod is None:
+                problem = f"there is no Service {name}"
+        except OperatorError as error:
+            problem = error.found
+        yield Finding(
+            f"service {name}",
+            ok=problem is None,
+            found=problem or f"Service {name} has a ready pod",
+            expected=f"Service {name} with a ready pod behind port {port}",
+            next_step=f"kubectl -n {self._cluster.namespace} get service,endpoints {name}",
+        )
+
+
+def _controllers(workload: Object) -> set[str]:
+    metadata = workload["metadata"]
+    marks = {**metadata.get("labels", {}), **metadata.get("annotations", {})}
+    found = {controller for mark, controller in CONTROLLER_MARKS.items() if mark in marks}
+    if marks.get("app.kubernetes.io/managed-by") == "Helm":
+        found.add("Helm")
+    return found

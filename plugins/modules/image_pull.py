@@ -1,0 +1,130 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_pull
+short_description: Has an image on the nodes before anything needs it
+description:
+  - Makes sure that every node which may run the pods has the image, so that a rollout does not wait for it, and a
+    wrong name, a missing pull secret or an unreachable registry is found while everything still runs.
+  - Trusts what nodes report; where one doesn't report the image, a pod on that node pulls it and is deleted.
+  - Deletes the pods that an earlier run left because it was killed.
+version_added: 0.1.0
+author: hopsworks.airflow contributors (@hopsworks)
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.deployment
+  - hopsworks.airflow.attributes
+options:
+  image:
+    description: The image, as the pods name it.
+    type: str
+    required: true
+  node_selector:
+    description: Labels that the pods ask of their nodes.
+    type: dict
+    default: {}
+  tolerations:
+    description: The pods' tolerations. Nodes with a taint that they do not tolerate are left out.
+    type: list
+    elements: dict
+    default: []
+  pull_secrets:
+    description: Names of the Secrets for the registry.
+    type: list
+    elements: str
+    default: []
+  service_account:
+    description: Service account of the pods, for its pull secrets.
+    type: str
+  security_context:
+    description: Security context of the pods, where the namespace demands one.
+    type: dict
+    default: {}
+  timeout:
+    description: How long the nodes may take, in seconds.
+    type: int
+    default: 1800
+notes:
+  - A kubelet reports its 50 largest images only. An image that is there and not reported costs a pod for a moment,
+    and is not reported as a change.
+"""
+
+EXAMPLES = r"""
+- name: Have the image where the pods may run
+  hopsworks.airflow.image_pull:
+    namespace: hopsworks
+    image: apache/airflow:3.0.6-python3.12
+    node_selector:
+      kubernetes.io/os: linux
+    pull_secrets: [registry]
+"""
+
+RETURN = r"""
+nodes:
+  description:
+    - For each node that may run the pods V(present) or V(pulled).
+    - In check mode V(missing), where the image would be pulled.
+  returned: success
+  type: dict
+  sample:
+    worker-1: present
+    worker-2: pulled
+"""
+
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import Puller
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+
+
+def act(call: Call) -> dict[str, Any]:
+    params = call.params
+    pod_spec: dict[str, Any] = {
+        "nodeSelector": params["node_selector"],
+        "tolerations": params["tolerations"],
+        "imagePullSecrets": [{"name": name} for name in params["pull_secrets"]],
+        "securityContext": params["security_context"],
+    }
+    if params["service_account"]:
+        pod_spec["serviceAccountName"] = params["service_account"]
+    puller = Puller(call.cluster, call.progress, params["image"], pod_spec)
+    nodes = puller.nodes()
+    missing = [name for name, present in nodes.items() if not present]
+    before = {name: "present" if present else "missing" for name, present in nodes.items()}
+    after = dict.fromkeys(nodes, "present")
+    if call.check_mode:
+        states = before
+    else:
+        pulled = puller.pull(missing, timeout_seconds=params["timeout"])
+        states = {name: "pulled" if pulled.get(name) else "present" for name in nodes}
+    header = f"image {params['image']}"
+    return {
+        "changed": any(state != "present" for state in states.values()),
+        "nodes": states,
+        "diff": {"before_header": header, "after_header": header, "before": before, "after": after},
+    }
+
+
+def main() -> None:
+    run_module(
+        {
+            "image": {"type": "str", "required": True},
+            "node_selector": {"type": "dict", "default": {}},
+            "tolerations": {"type": "list", "elements": "dict", "default": []},
+            "pull_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
+            "service_account": {"type": "str"},
+            "security_context": {"type": "dict", "default": {}},
+            "timeout": {"type": "int", "default": 1800},
+        },
+        act,
+    )
+
+
+if __name__ == "__main__":
+    main()

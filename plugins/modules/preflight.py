@@ -1,0 +1,150 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: preflight
+short_description: Whether a cluster is fit for what is about to be done
+description:
+  - Makes all checks, and fails with all that is wrong at once. Changes nothing.
+  - Checked are the version of Kubernetes (1.30 or newer), the namespace, the caller's rights, the nodes, and the
+    workloads, Secrets and Services that are named.
+  - Warns, without failing, of nodes that are not ready and of workloads that belong to Helm, Argo CD or Flux, since
+    these may put back what is changed.
+version_added: 0.1.0
+author: hopsworks.airflow contributors (@hopsworks)
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.deployment
+  - hopsworks.airflow.attributes.info_module
+options:
+  workloads:
+    description:
+      - Deployments or StatefulSets that are going to be replaced. They must be healthy or absent; those that this
+        collection made itself may be half done.
+    type: list
+    elements: str
+    default: []
+  secrets:
+    description: Secrets that are needed.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the Secret.
+        type: str
+        required: true
+      keys:
+        description: Entries that it must have, not empty.
+        type: list
+        elements: str
+        default: []
+  services:
+    description: Services that must have a ready pod.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the Service.
+        type: str
+        required: true
+      port:
+        description: Number of its port.
+        type: int
+        required: true
+  rights:
+    description: Whether to ask the API server for each right that the collection needs.
+    type: bool
+    default: true
+"""
+
+EXAMPLES = r"""
+- name: See whether the upgrade can begin
+  hopsworks.airflow.preflight:
+    namespace: hopsworks
+    workloads: [airflow-webserver, airflow-scheduler]
+    secrets:
+      - name: mysql-users-secrets
+        keys: [airflow]
+    services:
+      - name: mysql
+        port: 3306
+"""
+
+RETURN = r"""
+findings:
+  description:
+    - What each check found. C(ok) says whether it is as expected. C(level) is V(error), or V(warning) for what does not
+      forbid to begin.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - check: kubernetes
+      ok: true
+      level: error
+      found: Kubernetes v1.34.4
+      expected: Kubernetes 1.30 or newer (preStop sleep)
+      next_step: ""
+"""
+
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.preflight import Preflight, failure
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+
+
+def act(call: Call) -> dict[str, Any]:
+    params = call.params
+    findings = Preflight(call.cluster, call.progress).run(
+        workloads=params["workloads"],
+        secrets=params["secrets"],
+        services=params["services"],
+        rights=params["rights"],
+    )
+    for finding in findings:
+        if not finding.ok and finding.level == "warning":
+            call.warn(f"{finding.found}. Expected: {finding.expected}. Next: {finding.next_step}.")
+    failed = failure(findings)
+    if failed is not None:
+        raise failed
+    return {
+        "findings": [{**vars(finding), "next_step": "" if finding.ok else finding.next_step} for finding in findings]
+    }
+
+
+def main() -> None:
+    run_module(
+        {
+            "workloads": {"type": "list", "elements": "str", "default": []},
+            "secrets": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "no_log": False,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+                },
+            },
+            "services": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"name": {"type": "str", "required": True}, "port": {"type": "int", "required": True}},
+            },
+            "rights": {"type": "bool", "default": True},
+        },
+        act,
+        under_lock=False,
+    )
+
+
+if __name__ == "__main__":
+    main()
