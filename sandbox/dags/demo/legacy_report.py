@@ -4,7 +4,7 @@ from airflow import DAG
 from airflow.operators.python_operator import PythonOperator
 from airflow.utils.dates import days_ago
 
-dag = DAG("p_demo_119__legacy_report", schedule_interval=None, start_date=days_ago(2))
+dag = DAG("p_demo_119__legacy_report", schedule_interval=None, start_date=days_ago(2000))
 
 
 def report(**context):
