@@ -23,7 +23,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move i
     match_charset,
     wait_for_sessions,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PAUSED, WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
     BUILDING,
@@ -93,9 +93,10 @@ def refuse_others(database: Database, inspection: Inspection, deployment: str) -
             for (table,) in database.rows(
                 "SELECT t.TABLE_NAME FROM information_schema.TABLES t JOIN information_schema.TABLES m"
                 " ON m.TABLE_SCHEMA = t.TABLE_SCHEMA AND m.TABLE_NAME = %s"
-                " WHERE t.TABLE_SCHEMA = %s AND t.CREATE_TIME < m.CREATE_TIME AND t.TABLE_NAME <> %s",
-                [WORKSPACE, name, PAUSED],
+                " WHERE t.TABLE_SCHEMA = %s AND t.CREATE_TIME < m.CREATE_TIME",
+                [WORKSPACE, name],
             )
+            if table not in BOOKKEEPING
         ]
     else:
         strange = []

@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Names of schemas and tables can't be bound as values.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PAUSED
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import quiet
+
+UNPAUSED = ["p_demo_1__gone", "p_demo_1__hello"]
+
+
+@pytest.fixture
+def quiesce(database, deployment):
+    return Quiesce(database, deployment.names, quiet)
+
+
+def test_pauses_what_runs_and_resumes_just_that(quiesce, deployment):
+    before = deployment.definition(deployment.names.live)
+
+    assert sorted(quiesce.pause()) == UNPAUSED
+
+    assert quiesce.unpaused() == {}
+    assert quiesce.resume() == (UNPAUSED, [])
+    assert deployment.definition(deployment.names.live) == before
+
+
+def test_a_run_that_died_after_the_pause_loses_nothing(server, deployment, quiesce):
+    quiesce.pause()
+    with server.session() as later:
+        again = Quiesce(later, deployment.names, quiet)
+
+        assert sorted(again.pause()) == UNPAUSED
+        assert again.resume() == (UNPAUSED, [])
+
+
+def test_a_run_that_died_within_the_pause_loses_nothing(quiesce, deployment):
+    quiesce._remember(quiesce.unpaused())
+    deployment.server.as_root(f"UPDATE {deployment.names.live}.dag SET is_paused = 1 WHERE dag_id = '{UNPAUSED[0]}'")
+
+    assert sorted(quiesce.pause()) == UNPAUSED
+    assert quiesce.resume() == (UNPAUSED, [])
+
+
+def test_what_was_paused_by_hand_after_a_resume_stays_paused(quiesce, deployment):
+    quiesce.pause()
+    quiesce.resume()
+    deployment.server.as_root(f"UPDATE {deployment.names.live}.dag SET is_paused = 1 WHERE dag_id = '{UNPAUSED[0]}'")
+
+    assert quiesce.resume() == ([], [])
+    assert sorted(quiesce.pause()) == UNPAUSED[1:]
+    assert quiesce.resume() == (UNPAUSED[1:], [])
+
+
+def test_the_same_dags_run_again_in_the_new_schema(quiesce, database, deployment, mirror):
+    quiesce.pause()
+    quiesce.resume()
+    Reset(database, deployment.request(), mirror, quiet).carry_out()
+    live = deployment.names.live
+    database.execute(f"INSERT INTO {live}.dag_bundle (name) VALUES ('dags')")
+    for dag in ("p_demo_1__hello", "p_demo_1__sleeping"):
+        database.execute(
+            f"INSERT INTO {live}.dag (dag_id, is_paused, bundle_name, max_active_tasks,"
+            " max_consecutive_failed_dag_runs, has_task_concurrency_limits) VALUES (%s, 1, 'dags', 16, 0, 0)",
+            [dag],
+        )
+
+    assert quiesce.resume(quiesce.remembered().dags, forget=True) == (["p_demo_1__hello"], ["p_demo_1__gone"])
+
+    assert list(quiesce.unpaused()) == ["p_demo_1__hello"]
+    assert PAUSED not in deployment.tables(deployment.names.workspace)
+    assert quiesce.resume(forget=True) == ([], [])
+
+
+def test_waits_for_running_task_instances(quiesce, deployment):
+    table = f"{deployment.names.live}.task_instance"
+    deployment.server.as_root(
+        f"UPDATE {table} SET state = 'running', start_date = UTC_TIMESTAMP() - INTERVAL 75 SECOND"
+    )
+    lines = []
+    quiesce = Quiesce(quiesce._database, deployment.names, lines.append)
+    ending = threading.Timer(1.5, lambda: deployment.server.as_root(f"UPDATE {table} SET state = 'success'"))
+    ending.start()
+    begun = time.monotonic()
+
+    quiesce.wait_until_idle(30)
+
+    ending.join()
+    assert time.monotonic() - begun > 1.5
+    assert "p_demo_1__hello.say (running 7" in lines[0]
+
+
+def test_gives_up_in_time_and_lets_everything_run_again(quiesce, deployment):
+    before_pause = quiesce.unpaused()
+    deployment.server.as_root(f"UPDATE {deployment.names.live}.task_instance SET state = 'queued' LIMIT 1")
+    quiesce.pause()
+
+    with pytest.raises(OperatorError, match=r"p_demo_1__hello\.say \(queued"):
+        quiesce.wait_until_idle(0.5)
+
+    assert quiesce.unpaused() == before_pause
+
+
+def test_does_not_wait_for_dags_that_the_new_airflow_cannot_import(quiesce, deployment):
+    quiesce.pause()
+    deployment.server.as_root(
+        f"INSERT INTO {deployment.names.live}.import_error (filename, stacktrace) VALUES ('demo/only_old.py', 'x')"
+    )
+    deployment.server.as_root(
+        f"UPDATE {deployment.names.workspace}.{PAUSED} SET dag_id = 'only_old', fileloc = '/dags/only_old.py'"
+        " WHERE dag_id = 'p_demo_1__gone'"
+    )
+    begun = time.monotonic()
+
+    quiesce.wait_for(quiesce.remembered().dags, 20)
+
+    assert time.monotonic() - begun < 2
