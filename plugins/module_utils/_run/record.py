@@ -100,9 +100,16 @@ class RunRecord:
         self._close(self._running(), "done")
 
     def facts(self) -> dict[str, dict[str, Any]]:
-        """The facts of each phase that is done, by its name; of several attempts the last."""
-        phases = self.run["phases"] if self.run is not None else []
-        return {phase["name"]: phase["facts"] for phase in phases if phase["status"] == "done"}
+        """The facts of each phase that is done, by its name.
+
+        A phase that a later attempt found done already has nothing to tell then: what an earlier one told is kept.
+        """
+        facts: dict[str, dict[str, Any]] = {}
+        for phase in self.run["phases"] if self.run is not None else []:
+            if phase["status"] == "done":
+                told = {name: value for name, value in phase["facts"].items() if value not in (None, [], {}, "")}
+                facts[phase["name"]] = {**phase["facts"], **facts.get(phase["name"], {}), **told}
+        return facts
 
     def write(self) -> None:
         """Write it, unless somebody else wrote in between: then the API server answers 409."""
