@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import sysconfig
 from pathlib import Path
 
@@ -41,7 +40,7 @@ antsibull_nox.add_ansible_test_session(
         "--exclude",
         "sandbox/",
         "--python",
-        f"{sys.version_info.major}.{sys.version_info.minor}",
+        "default",
     ],
     default=True,
     ansible_core_version="2.19",

@@ -68,6 +68,12 @@ STAGES = (
         "the failed task above; `make destroy` and again, to begin from nothing",
     ),
     Stage(
+        "integration",
+        "the parts, each against the real thing on the bed",
+        ("pytest tests/integration --junit-xml={junit}",),
+        "the first failure above; `.venv/bin/pytest tests/integration -x -k NAME` runs it alone",
+    ),
+    Stage(
         "install",
         "molecule scenario install: a deployment without a past",
         ("molecule test --scenario-name install --destroy never",),
