@@ -16,7 +16,6 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connection import send, unreachable
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError, refusal
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 
 try:
     import requests
@@ -69,7 +68,7 @@ class WebHdfs:
     All operations raise HopsfsError, an OperatorError.
     """
 
-    def __init__(self, url: str, session: Any, progress: Progress, *, patience: float = 120) -> None:
+    def __init__(self, url: str, session: Any, progress: Callable[[str], object], *, patience: float = 120) -> None:
         parts = urlsplit(url)
         if parts.scheme != "https" or not parts.hostname or parts.path.strip("/") or parts.query:
             raise OperatorError(
@@ -141,7 +140,14 @@ class WebHdfs:
     def _call(self, method: str, path: str, operation: str, **parameters: Any) -> dict[str, Any]:
         def attempt() -> dict[str, Any]:
             response = self._once(method, path, operation, parameters)
-            return dict(response.json()) if response.content else {}
+            try:
+                return dict(response.json()) if response.content else {}
+            except ValueError:
+                raise HopsfsError(
+                    f"{self._base} answered {operation} {path} with something that is not JSON",
+                    expected="WebHDFS",
+                    next_step="correct the option url: it names the NameNode's web server, or what stands before it",
+                ) from None
 
         return self.repeating(attempt)
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
@@ -17,7 +17,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan imp
     walk,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 
 
 def inspect(
@@ -28,7 +27,7 @@ def inspect(
     verify: bool,
     compare_live: bool,
     workers: int,
-    progress: Progress,
+    progress: Callable[[str], object],
 ) -> list[dict[str, Any]]:
     """What the module `hopsfs_snapshot_info` returns about each snapshot, or about the one called `name`."""
     names = store.names()

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -26,7 +26,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.synchron
     removals,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 
 # How often a copy is brought up to folders that change while they are copied, before giving up.
 ROUNDS = 5
@@ -111,7 +110,7 @@ def present(
     patterns: list[str],
     *,
     workers: int,
-    progress: Progress,
+    progress: Callable[[str], object],
     check_mode: bool = False,
 ) -> Outcome:
     """Make the snapshot `name` whole and equal to the live DAG folders.

@@ -7,7 +7,7 @@ from __future__ import annotations
 import posixpath
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError
@@ -15,7 +15,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import in_parallel, is_below
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.transfer import apply_metadata, copy_content
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 
 # The differences that a new copy of the content settles; all others are metadata.
 CONTENT = frozenset({"missing", "type", "content"})
@@ -29,7 +28,7 @@ class Synchronization:
     `adjusted` the paths that got metadata only, `removed` those deleted from the copy; all by live path.
     """
 
-    def __init__(self, hdfs: WebHdfs, store: Store, name: str, workers: int, progress: Progress) -> None:
+    def __init__(self, hdfs: WebHdfs, store: Store, name: str, workers: int, progress: Callable[[str], object]) -> None:
         self._hdfs, self._store, self._name, self._workers = hdfs, store, name, workers
         self._progress = progress
         self._counting = threading.Lock()

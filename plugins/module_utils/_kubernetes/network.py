@@ -24,7 +24,8 @@ class Network:
     """Addresses of cluster services as seen from here.
 
     A name of a Service (`mysql`, `mysql.hopsworks`, `mysql.hopsworks.svc.cluster.local`) is reached directly where the
-    name resolves (inside the cluster), else through a port-forward of the API server. Any other name is left alone.
+    name resolves (inside the cluster), else through a port-forward of the API server; so is the name of a pod of a
+    StatefulSet (`mysql-0.mysql.hopsworks.svc.cluster.local`). Any other name is left alone.
     Use as a context manager: leaving it closes the tunnels.
     """
 
@@ -60,12 +61,16 @@ class Network:
 
     def _tunnel(self, host: str, port: int) -> Tunnel | None:
         labels = host.split(".")
-        if len(labels) > 2 and labels[2] != "svc":
+        if labels[3:4] == ["svc"]:
+            # POD.SERVICE.NAMESPACE.svc: one pod of a StatefulSet, as a DataNode of HDFS calls itself.
+            service, namespace, pod = labels[1], labels[2], labels[0]
+        elif len(labels) < 3 or labels[2] == "svc":
+            service, namespace, pod = labels[0], labels[1] if len(labels) > 1 else self._cluster.namespace, None
+        else:
             return None
-        name, namespace = labels[0], labels[1] if len(labels) > 1 else self._cluster.namespace
 
         def find() -> tuple[str, int] | None:
-            return ready_pod_behind(self._cluster, namespace, name, port)
+            return ready_pod_behind(self._cluster, namespace, service, port, pod)
 
         target = find()
         return Tunnel(self._cluster, namespace, *target, find=find) if target else None
@@ -79,8 +84,10 @@ def resolves(host: str, port: int) -> bool:
     return True
 
 
-def ready_pod_behind(cluster: Cluster, namespace: str, service: str, port: int) -> tuple[str, int] | None:
-    """Name of a ready pod of a Service, and its container port for the Service's `port`.
+def ready_pod_behind(
+    cluster: Cluster, namespace: str, service: str, port: int, only: str | None = None
+) -> tuple[str, int] | None:
+    """Name of a ready pod of a Service (the one called `only`, if given), and its container port for `port`.
 
     None where there is no such Service. Raises OperatorError where it has no ready pod.
     """
@@ -95,14 +102,16 @@ def ready_pod_behind(cluster: Cluster, namespace: str, service: str, port: int) 
     pods = cluster.core.list_namespaced_pod(namespace, label_selector=selector).items if selector else []
     for pod in pods:
         conditions = {c.type: c.status for c in (pod.status.conditions or [])}
-        if pod.metadata.deletion_timestamp is None and conditions.get("Ready") == "True":
+        wanted = only in (None, pod.metadata.name) and pod.metadata.deletion_timestamp is None
+        if wanted and conditions.get("Ready") == "True":
             if isinstance(target, str):
                 containers = [*pod.spec.containers, *(pod.spec.init_containers or [])]
                 named = (p for c in containers for p in (c.ports or []) if p.name == target)
                 target = next((p.container_port for p in named), port)
             return pod.metadata.name, int(target)
     raise OperatorError(
-        f"Service {service} in namespace {namespace} has no ready pod ({len(pods)} pods match its selector)",
+        f"Service {service} in namespace {namespace} has no ready pod{f' called {only}' if only else ''} "
+        f"({len(pods)} pods match its selector)",
         expected="at least one ready pod behind it",
         untouched="everything; nothing was sent to it",
         next_step=f"kubectl -n {namespace} get pods -l '{selector}'; re-run when one is ready",

@@ -14,6 +14,7 @@ import threading
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs import client
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.access import opened
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connection import send
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.snapshot import present
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
@@ -37,7 +38,7 @@ class Dying:
     def read(self, _size: int) -> bytes:
         if self._sent * 2 >= len(self._body):
             die()
-        piece = self._body.read(min(4096, len(self._body) // 2 + 1))
+        piece: bytes = self._body.read(min(4096, len(self._body) // 2 + 1))
         self._sent += len(piece)
         return piece
 
@@ -50,7 +51,7 @@ class Reaper:
     def __init__(self, last: int) -> None:
         self._last = last
         self._lock = threading.Lock()
-        self._send = client.send
+        self._send = send
         self.writes = 0
 
     def __call__(self, session, method, url, *, body=None, stream=False):
@@ -70,7 +71,7 @@ class Reaper:
 def main() -> None:
     last, root, name, *patterns = sys.argv[1:]
     reaper = Reaper(int(last))
-    client.send = reaper
+    vars(client)["send"] = reaper
     progress = Progress("test")
     with opened(bed_cluster(), OPTIONS, progress) as hdfs:
         present(hdfs, Store(hdfs, root), name, patterns, workers=4, progress=progress)

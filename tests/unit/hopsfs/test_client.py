@@ -117,6 +117,12 @@ def test_a_redirect_to_plain_http_is_not_followed(hopsfs, hdfs, monkeypatch):
         digest_of(hdfs, "/a")
 
 
+def test_another_web_server_is_recognised(hopsfs, hdfs, monkeypatch):
+    monkeypatch.setattr(hopsfs, "request", lambda *_a, **_k: Answer("", 200, b"<html>Please log in</html>"))
+    with pytest.raises(OperatorError, match="not JSON"):
+        hdfs.status("/")
+
+
 @pytest.mark.parametrize(
     "url", ["http://namenode:9870", "namenode:9870", "https://", "https://namenode/webhdfs/v1", "https://n:1/?x=1"]
 )
