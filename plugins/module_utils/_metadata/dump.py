@@ -1,0 +1,186 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import (
+    Schema,
+    read_schema,
+    read_server,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content, fingerprints
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import (
+    REPORT_BYTES,
+    DumpFile,
+    Manifest,
+    chunks_of,
+    entries_of,
+    whole,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import create_schema, drop_tables
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
+    BUILDING,
+    Mark,
+    read_mark,
+    write_mark,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
+
+REHEARSAL, RESTORE = "rehearsal", "restore"
+
+
+def dump_path(directory: str, database: str, run: str) -> Path:
+    """Where the dump of a schema in a run is kept."""
+    return Path(directory).expanduser() / f"{database}-{run}.sql.gz"
+
+
+def existing(schema: Schema | None, name: str) -> Schema:
+    """Raises OperatorError where there is no such schema."""
+    if schema is None:
+        raise OperatorError(
+            f"there is no schema {name}",
+            expected="a schema to dump",
+            untouched="everything",
+            next_step="correct database.name",
+        )
+    return schema
+
+
+def up_to_date(path: Path, now_there: dict[str, Content]) -> Manifest | None:
+    """The manifest of the dump that is there, if it is whole and holds just the rows that are live now."""
+    manifest = whole(path)
+    if manifest is None or {table: entry.sum for table, entry in manifest.tables.items()} != {
+        table: content.sum for table, content in now_there.items()
+    }:
+        return None
+    return manifest if all(entry.steady for entry in manifest.tables.values()) else None
+
+
+def read_content(database: Database, name: str, progress: Callable[[str], None]) -> dict[str, Content]:
+    schema = existing(read_schema(database, name), name)
+    tables = [table.name for table in schema.tables.values() if table.base]
+    return fingerprints(database, name, tables, progress)
+
+
+def make_dump(
+    database: Database,
+    tools: Tools,
+    name: str,
+    run: str,
+    path: Path,
+    before: dict[str, Content],
+    progress: Callable[[str], None],
+) -> Manifest:
+    """Dump a schema into a file. What is at that path already is replaced when the new one is whole."""
+    schema = existing(read_schema(database, name), name)
+    server = read_server(database)
+    target = DumpFile(path, progress)
+    try:
+        tools.dump(name, target.write)
+        after = read_content(database, name, progress)
+        return target.commit(
+            lambda size, digest: Manifest(
+                database=name,
+                run=run,
+                server=f"{server.engine} {server.version}",
+                charset=schema.charset,
+                collation=schema.collation,
+                bytes=size,
+                sha256=digest,
+                created_at=now(),
+                tables=entries_of(before, after),
+            )
+        )
+    except BaseException:
+        target.discard()
+        raise
+
+
+class Restoration:
+    """Plays a dump into a schema that has nothing in it, and compares what is there then with what was dumped."""
+
+    def __init__(
+        self, database: Database, schema: str, dump: Path, manifest: Manifest, progress: Callable[[str], None]
+    ) -> None:
+        self._database, self._schema, self._dump, self._manifest = database, schema, dump, manifest
+        self._progress = progress
+
+    def make_room(self, purpose: str) -> None:
+        """An empty schema with a mark, so that what an interrupted run leaves there is known as such and removed."""
+        self.refuse_others(purpose)
+        database, manifest = self._database, self._manifest
+        create_schema(database, self._schema, manifest.charset, manifest.collation)
+        self._empty()
+        write_mark(database, self._schema, Mark(purpose, "", manifest.run, BUILDING, "", "", now()))
+
+    def refuse_others(self, purpose: str) -> None:
+        """Raises OperatorError where anything is there that an earlier run of the same purpose did not leave."""
+        found = read_schema(self._database, self._schema)
+        if found is None or not found.content:
+            return
+        mark = read_mark(self._database, self._schema) if WORKSPACE in found.tables else None
+        if mark is None or mark.purpose != purpose:
+            whose = f"those of a {mark.purpose}" if mark is not None else "not this collection's"
+            raise OperatorError(
+                f"schema {self._schema} has {len(found.content)} tables that are {whose}:"
+                f" {', '.join(sorted(found.content)[:10])}",
+                expected="no such schema, or an empty one",
+                untouched="all tables: nothing is ever restored over anything",
+                next_step="name another `schema`, or move those tables elsewhere",
+            )
+
+    def play(self, tools: Tools) -> None:
+        tools.restore(self._schema, self._manifest.bytes, self._chunks())
+
+    def compare(self) -> dict[str, Content]:
+        """What is in the restored tables. Raises OperatorError where it isn't what was dumped."""
+        restored = read_content(self._database, self._schema, self._progress)
+        restored = {table: content for table, content in restored.items() if table not in BOOKKEEPING}
+        different = sorted(restored.keys() ^ self._manifest.tables.keys())
+        different += [
+            f"{table} ({entry.rows} rows dumped, {restored[table].rows} restored)"
+            for table, entry in self._manifest.tables.items()
+            if table in restored and entry.steady and restored[table].sum != entry.sum
+        ]
+        if different:
+            raise OperatorError(
+                f"what was restored from {self._dump} differs from what was dumped: {', '.join(different)}",
+                expected="the same tables with the same rows",
+                untouched=f"everything but schema {self._schema}, which keeps what was restored for you to look at",
+                next_step="dump again; if it happens again, don't rely on dumps of this database: see docs/operator.md",
+            )
+        return restored
+
+    def clear(self) -> None:
+        """Drop what was restored, and the mark last. The schema stays behind empty."""
+        self._empty()
+        drop_tables(self._database, self._schema, [WORKSPACE])
+
+    def keep(self) -> None:
+        """What was restored is there to stay: drop the mark alone."""
+        drop_tables(self._database, self._schema, [WORKSPACE])
+
+    def _empty(self) -> None:
+        found = read_schema(self._database, self._schema)
+        if found is not None:
+            drop_tables(self._database, self._schema, sorted(found.content))
+
+    def _chunks(self) -> Iterator[bytes]:
+        sent = reported = 0
+        for chunk in chunks_of(self._dump):
+            yield chunk
+            sent += len(chunk)
+            if sent - reported >= REPORT_BYTES:
+                reported = sent
+                self._progress(f"{sent / 1e6:.0f} of {self._manifest.bytes / 1e6:.0f} MB restored (compressed)")

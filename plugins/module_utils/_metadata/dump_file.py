@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT = 1
+CHUNK_BYTES = 1 << 20
+REPORT_BYTES = 16 << 20
+LAST_LINE = b"-- Dump completed"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a dump holds of one table. `steady`: nobody wrote to it between before and after the dump."""
+
+    rows: int
+    sum: str
+    steady: bool
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Describes a dump, and by being there says that it is whole. Kept beside it, with the suffix `.json`."""
+
+    database: str
+    run: str
+    server: str
+    charset: str
+    collation: str
+    bytes: int
+    sha256: str
+    created_at: str
+    tables: Mapping[str, Entry] = field(default_factory=dict)
+
+    def write(self, dump: Path) -> None:
+        text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+        part = manifest_of(dump).with_suffix(".part")
+        with open_private(part) as stream:
+            stream.write(text.encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(manifest_of(dump))
+
+
+def manifest_of(dump: Path) -> Path:
+    return dump.with_name(dump.name + ".json")
+
+
+def open_private(path: Path) -> Any:
+    """A new file that nobody else can read, whatever the umask; one left there by a killed run is replaced."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def read_manifest(dump: Path) -> Manifest:
+    """The manifest of a dump. Raises OperatorError where the dump isn't whole."""
+    try:
+        values: dict[str, Any] = json.loads(manifest_of(dump).read_bytes())
+        if values.pop("format") != FORMAT:
+            raise ValueError("unknown format")
+        tables = {name: Entry(**entry) for name, entry in values.pop("tables").items()}
+        return Manifest(tables=tables, **values)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _not_whole(dump, f"its manifest can't be read ({type(error).__name__})") from None
+
+
+def verify(dump: Path, manifest: Manifest) -> None:
+    """Read a dump from end to end. Raises OperatorError where it isn't what its manifest says, or not whole."""
+    digest, size = hashlib.sha256(), 0
+    unpack, tail = zlib.decompressobj(zlib.MAX_WBITS | 16), b""
+    try:
+        for chunk in chunks_of(dump):
+            digest.update(chunk)
+            size += len(chunk)
+            tail = (tail + unpack.decompress(chunk))[-400:]
+    except (OSError, zlib.error) as error:
+        raise _not_whole(dump, f"it can't be read ({type(error).__name__})") from None
+    if (size, digest.hexdigest()) != (manifest.bytes, manifest.sha256):
+        raise _not_whole(dump, f"its {size} bytes are not the {manifest.bytes} that were written (SHA-256)")
+    if not unpack.eof or LAST_LINE not in tail:
+        raise _not_whole(dump, "its last line is not there")
+
+
+def whole(dump: Path) -> Manifest | None:
+    """The manifest of a dump that is there and verifies, else None."""
+    try:
+        manifest = read_manifest(dump)
+        verify(dump, manifest)
+    except OperatorError:
+        return None
+    return manifest
+
+
+def chunks_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            yield chunk
+
+
+def _not_whole(dump: Path, what: str) -> OperatorError:
+    return OperatorError(
+        f"{dump} is not a whole dump: {what}",
+        expected="a dump as metadata_dump wrote it, with its manifest beside it",
+        untouched="everything",
+        next_step="dump again, or name another dump",
+    )
+
+
+class DumpFile:
+    """A dump while it is written: under another name, private, its digest counted along."""
+
+    def __init__(self, path: Path, progress: Callable[[str], None]) -> None:
+        self.path, self._progress = path, progress
+        self._part = path.with_name(path.name + ".part")
+        self._digest, self.bytes, self._reported = hashlib.sha256(), 0, 0
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._stream = open_private(self._part)
+
+    def write(self, data: bytes) -> None:
+        self._stream.write(data)
+        self._digest.update(data)
+        self.bytes += len(data)
+        if self.bytes - self._reported >= REPORT_BYTES:
+            self._reported = self.bytes
+            self._progress(f"{self.bytes / 1e6:.0f} MB dumped (compressed)")
+
+    def commit(self, manifest: Callable[[int, str], Manifest]) -> Manifest:
+        """Give it its name, then write the manifest, which makes it count. An earlier manifest goes first."""
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._stream.close()
+        made = manifest(self.bytes, self._digest.hexdigest())
+        verify(self._part, made)
+        manifest_of(self.path).unlink(missing_ok=True)
+        self._part.replace(self.path)
+        made.write(self.path)
+        return made
+
+    def discard(self) -> None:
+        self._stream.close()
+        self._part.unlink(missing_ok=True)
+
+
+def entries_of(before: Mapping[str, Content], after: Mapping[str, Content]) -> dict[str, Entry]:
+    """Tables that are the same before and after a dump are just that in it; of others it is not known."""
+    return {
+        table: Entry(content.rows, content.sum, steady=after.get(table) == content) for table, content in before.items()
+    }
+
+
+def utc_now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

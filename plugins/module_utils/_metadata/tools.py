@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import secret_forms
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
+
+# The credentials are the first bytes of standard input. The shell keeps them in a variable that it does not export and
+# hands them to the tool through a pipe: they are in no process list, no environment and no file of the pod.
+# dd reads not one byte more than it is told, whatever dd it is.
+_CREDENTIALS = """
+set -u
+credentials=$(dd bs=1 count="$1" 2>/dev/null; printf x); credentials=${credentials%x}
+"""
+# The tool's own exit code, although it is the first of a pipeline.
+DUMP = (
+    _CREDENTIALS
+    + """
+tool=$(command -v mariadb-dump || command -v mysqldump) || { echo "no mariadb-dump or mysqldump" >&2; exit 127; }
+command -v gzip >/dev/null || { echo "no gzip" >&2; exit 127; }
+case $("$tool" --version) in *MariaDB*) own= ;; *) own=--set-gtid-purged=OFF ;; esac
+exec 5>&1
+code=$({ { printf %s "$credentials" | "$tool" --defaults-extra-file=/dev/stdin $own --single-transaction --quick \\
+    --hex-blob --no-tablespaces --skip-add-locks --skip-add-drop-table --skip-disable-keys --skip-triggers \\
+    --default-character-set=utf8mb4 -- "$2" 6>&-; echo $? >&6; } | gzip -c >&5; } 6>&1)
+exit "$code"
+"""
+)
+RESTORE = (
+    _CREDENTIALS
+    + """
+tool=$(command -v mariadb || command -v mysql) || { echo "no mariadb or mysql" >&2; exit 127; }
+command -v gzip >/dev/null || { echo "no gzip" >&2; exit 127; }
+exec 4<&0
+printf %s "$credentials" | {
+  exec 3<&0 0<&4
+  head -c "$3" | gzip -cd | "$tool" --defaults-extra-file=/dev/fd/3 --default-character-set=utf8mb4 -- "$2"
+}
+"""
+)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The database's own client tools, in one of its pods."""
+
+    cluster: Cluster
+    pod: str
+    container: str | None
+    address: Address
+    timeout_seconds: float
+
+    def dump(self, schema: str, write: Callable[[bytes], object]) -> None:
+        """Dump a schema, gzip-compressed, in chunks. Raises OperatorError where the tool fails."""
+        self._run(DUMP, [schema], (), write)
+
+    def restore(self, schema: str, size: int, chunks: Iterable[bytes]) -> None:
+        """Play a gzip-compressed dump of `size` bytes into a schema. Raises OperatorError where the tool fails."""
+        self._run(RESTORE, [schema, str(size)], chunks, None)
+
+    def _run(
+        self, script: str, arguments: list[str], chunks: Iterable[bytes], write: Callable[[bytes], object] | None
+    ) -> None:
+        options = option_file(self.address)
+        command = ["/bin/sh", "-c", script, "hopsworks.airflow", str(len(options)), *arguments]
+
+        def stdin() -> Iterator[bytes]:
+            yield options
+            yield from chunks
+
+        code, errors = execute(
+            self.cluster,
+            self.pod,
+            self.container,
+            command,
+            stdin=stdin(),
+            stdout=write,
+            timeout_seconds=self.timeout_seconds,
+        )
+        if code:
+            raise OperatorError(
+                f"the database's own tool in pod {self.pod} ended with exit code {code}",
+                expected="exit code 0",
+                untouched="the live schema; what was written is not taken for whole",
+                next_step="put right what the tool says, then run the same command again",
+                evidence=tuple(redact(errors, secret_forms(self.address.password)).strip().splitlines()[-20:]),
+            )
+
+
+def option_file(address: Address) -> bytes:
+    """Credentials as MySQL's and MariaDB's tools read them: https://mariadb.com/kb/en/configuring-mariadb-with-option-files/."""
+    password = address.password.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
+    user = address.user.replace("\\", "\\\\").replace('"', '\\"')
+    head = f'[client]\nhost="{address.host}"\nport={address.port}\nuser="{user}"\n'
+    return head.encode() + b'password="' + password + b'"\n'
+
+
+def ready_pod(cluster: Cluster, selector: str) -> str:
+    """A ready pod of the database. Raises OperatorError where there is none."""
+    pods = cluster.core.list_namespaced_pod(cluster.namespace, label_selector=selector).items
+    for pod in pods:
+        conditions = {condition.type: condition.status for condition in pod.status.conditions or []}
+        if pod.metadata.deletion_timestamp is None and conditions.get("Ready") == "True":
+            return str(pod.metadata.name)
+    raise OperatorError(
+        f"no ready pod with labels {selector} in namespace {cluster.namespace} ({len(pods)} pods match)",
+        expected="a pod of the database, whose own tools dump and restore",
+        untouched="everything",
+        next_step=f"correct `pod_selector`, or: kubectl -n {cluster.namespace} get pods -l '{selector}'",
+    )

@@ -1,0 +1,191 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: metadata_dump
+short_description: Dump Airflow's metadata database with the database's own tool
+description:
+  - Runs C(mariadb-dump) or C(mysqldump) in a pod of the database, in one transaction, and streams its compressed output
+    into a file on the machine that runs the module.
+  - The file gets its name when it is whole. A manifest beside it (suffix C(.json)) comes last and holds its SHA-256,
+    and of each table the number of rows and a sum over their content.
+  - A dump of this run that is whole, and of which no row has changed since, is not made again.
+  - Dump tools write C(FLOAT) with six digits, so the durations of task instances lose their last bits. The sums are of
+    rows as a dump has them.
+version_added: 0.1.0
+author: hopsworks.airflow contributors (@hopsworks)
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.deployment
+  - hopsworks.airflow.database
+  - hopsworks.airflow.attributes
+options:
+  run:
+    description: Id of the run, at most 32 lower-case letters, digits and underscores. It is part of the file's name.
+    type: str
+    required: true
+  directory:
+    description: Folder for the dump. It is created with mode 0700; the dump gets mode 0600. A dump is a secret.
+    type: path
+    required: true
+  pod_selector:
+    description: Label selector of the database's pods, in O(namespace).
+    type: str
+    default: app=mysqlds
+  container:
+    description: Container of the pod that has the tools. Left out, the pod's first.
+    type: str
+  timeout:
+    description: Seconds that the dump may take.
+    type: int
+    default: 3600
+"""
+
+EXAMPLES = r"""
+- name: Dump the metadata database
+  hopsworks.airflow.metadata_dump:
+    namespace: hopsworks
+    database: "{{ database }}"
+    run: 20261122t030000
+    directory: /var/lib/airflow-runbook
+  register: dump
+"""
+
+RETURN = r"""
+path:
+  description: The dump; in check mode, where it would be.
+  returned: success
+  type: str
+  sample: /var/lib/airflow-runbook/airflow-20261122t030000.sql.gz
+bytes:
+  description: Size of the file in bytes; in check mode, what the server estimates for the tables, uncompressed.
+  returned: success
+  type: int
+  sample: 48213
+sha256:
+  description: SHA-256 of the file.
+  returned: when there is a dump
+  type: str
+  sample: 5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef
+tables:
+  description: Number of tables.
+  returned: success
+  type: int
+  sample: 33
+rows:
+  description: Number of rows in all tables; in check mode, the server's estimate.
+  returned: success
+  type: int
+  sample: 1204
+unsteady:
+  description: Tables that somebody wrote to meanwhile. The dump is consistent, but not known to be what is live.
+  returned: when there is a dump
+  type: list
+  elements: str
+  sample: [job, log]
+seconds:
+  description: How long it took.
+  returned: success
+  type: float
+  sample: 2.3
+"""
+
+import time
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
+    DATABASE_ARGUMENT,
+    PYMYSQL_IMPORT_ERROR,
+    connected,
+    read_address,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
+    dump_path,
+    existing,
+    make_dump,
+    read_content,
+    up_to_date,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import Manifest
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools, ready_pod
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+
+
+def act(call: Call) -> dict[str, Any]:
+    params, begun = call.params, time.monotonic()
+    address = read_address(call.cluster, params["database"])
+    schemas_of(address.name, None, params["run"])
+    path = dump_path(params["directory"], address.name, params["run"])
+    tools = Tools(
+        call.cluster,
+        ready_pod(call.cluster, params["pod_selector"]),
+        params["container"],
+        address,
+        params["timeout"],
+    )
+    with connected(call.cluster, address) as database:
+        schema = existing(read_schema(database, address.name), address.name)
+        if call.check_mode and not path.exists():
+            # Without a dump to compare with, reading every row would tell nothing.
+            tables = schema.tables.values()
+            return {
+                "changed": True,
+                "path": str(path),
+                "bytes": sum(table.bytes for table in tables),
+                "tables": len(tables),
+                "rows": sum(table.rows for table in tables),
+                "seconds": round(time.monotonic() - begun, 1),
+                "diff": difference(str(path), None, None),
+            }
+        before = read_content(database, address.name, call.progress)
+        manifest = up_to_date(path, before)
+        if manifest is not None or call.check_mode:
+            return described(str(path), manifest, changed=manifest is None, begun=begun)
+        manifest = make_dump(database, tools, address.name, params["run"], path, before, call.progress)
+    return described(str(path), manifest, changed=True, begun=begun)
+
+
+def described(path: str, manifest: Manifest | None, *, changed: bool, begun: float) -> dict[str, Any]:
+    result: dict[str, Any] = {"changed": changed, "path": path, "seconds": round(time.monotonic() - begun, 1)}
+    if manifest is not None:
+        result |= {
+            "bytes": manifest.bytes,
+            "sha256": manifest.sha256,
+            "tables": len(manifest.tables),
+            "rows": sum(entry.rows for entry in manifest.tables.values()),
+            "unsteady": sorted(table for table, entry in manifest.tables.items() if not entry.steady),
+        }
+    if changed:
+        result["diff"] = difference(path, manifest and manifest.sha256, manifest and manifest.bytes)
+    return result
+
+
+def difference(path: str, sha256: str | None, size: int | None) -> dict[str, str]:
+    known = f" {size} bytes, SHA-256 {sha256}" if sha256 else " a dump of the rows that are live"
+    return {"before": "", "after": f"{path}:{known}\n"}
+
+
+def main() -> None:
+    run_module(
+        {
+            **DATABASE_ARGUMENT,
+            "run": {"type": "str", "required": True},
+            "directory": {"type": "path", "required": True},
+            "pod_selector": {"type": "str", "default": "app=mysqlds"},
+            "container": {"type": "str"},
+            "timeout": {"type": "int", "default": 3600},
+        },
+        act,
+        libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
+    )
+
+
+if __name__ == "__main__":
+    main()

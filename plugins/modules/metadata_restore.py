@@ -1,0 +1,199 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: metadata_restore
+short_description: Restore a dump of Airflow's metadata database, for real or as a rehearsal
+description:
+  - Plays a dump of M(hopsworks.airflow.metadata_dump) into a schema with the database's own tool, and compares every
+    table with what the dump's manifest says.
+  - Nothing is ever restored over anything. The schema must not exist, or be empty, or hold what an interrupted run of
+    this module left there.
+version_added: 0.1.0
+author: hopsworks.airflow contributors (@hopsworks)
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.deployment
+  - hopsworks.airflow.database
+  - hopsworks.airflow.attributes
+options:
+  state:
+    description:
+      - V(rehearsed) restores into O(schema), compares, and drops the restored tables again, table by table. The schema
+        stays behind empty. A rehearsal leaves nothing that has changed and is not reported as a change.
+      - V(restored) restores into O(schema), compares, and leaves it there.
+    type: str
+    choices: [rehearsed, restored]
+    required: true
+  dump:
+    description: Path of a dump that M(hopsworks.airflow.metadata_dump) made. Its manifest has to be beside it.
+    type: path
+    required: true
+  schema:
+    description: The schema to restore into. It is created where it does not exist.
+    type: str
+    required: true
+  pod_selector:
+    description: Label selector of the database's pods, in O(namespace).
+    type: str
+    default: app=mysqlds
+  container:
+    description: Container of the pod that has the tools. Left out, the pod's first.
+    type: str
+  timeout:
+    description: Seconds that the restore may take.
+    type: int
+    default: 3600
+"""
+
+EXAMPLES = r"""
+- name: Rehearse the restore
+  hopsworks.airflow.metadata_restore:
+    namespace: hopsworks
+    database: "{{ database }}"
+    state: rehearsed
+    dump: "{{ dump.path }}"
+    schema: airflow_rehearsal
+  register: rehearsal
+
+- name: Restore into a schema of its own
+  hopsworks.airflow.metadata_restore:
+    namespace: hopsworks
+    database: "{{ database }}"
+    state: restored
+    dump: /var/lib/airflow-runbook/airflow-20261122t030000.sql.gz
+    schema: airflow_restored
+"""
+
+RETURN = r"""
+rehearsed_dump:
+  description:
+    - What M(hopsworks.airflow.metadata_db) wants to see before it drops anything. The database that was dumped, the
+      run that dumped it, and of each table as restored the number of rows and a sum over their content.
+  returned: state is rehearsed, not in check mode
+  type: dict
+  sample: {database: airflow, run: 20261122t030000, tables: {dag: {rows: 12, sum: 5f70bf18a086007016e948b0}}}
+tables:
+  description: Tables restored, or to be restored.
+  returned: success
+  type: list
+  elements: str
+  sample: [dag, dag_run]
+rows:
+  description: Rows in all tables.
+  returned: success
+  type: int
+  sample: 1204
+seconds:
+  description: How long it took.
+  returned: success
+  type: float
+  sample: 3.4
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
+    DATABASE_ARGUMENT,
+    PYMYSQL_IMPORT_ERROR,
+    Database,
+    connected,
+    read_address,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
+    REHEARSAL,
+    RESTORE,
+    Restoration,
+    read_content,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import (
+    Manifest,
+    read_manifest,
+    verify,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools, ready_pod
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+
+
+def act(call: Call) -> dict[str, Any]:
+    params, begun = call.params, time.monotonic()
+    rehearsing = params["state"] == "rehearsed"
+    dump, schema = Path(params["dump"]), params["schema"]
+    manifest = read_manifest(dump)
+    verify(dump, manifest)
+    address = read_address(call.cluster, params["database"])
+    tools = Tools(
+        call.cluster,
+        ready_pod(call.cluster, params["pod_selector"]),
+        params["container"],
+        address,
+        params["timeout"],
+    )
+    result: dict[str, Any] = {
+        "changed": not rehearsing,
+        "tables": sorted(manifest.tables),
+        "rows": sum(entry.rows for entry in manifest.tables.values()),
+    }
+    purpose = REHEARSAL if rehearsing else RESTORE
+    with connected(call.cluster, address) as database:
+        if not rehearsing and restored_already(database, schema, manifest, call):
+            return {**result, "changed": False, "seconds": round(time.monotonic() - begun, 1)}
+        restoration = Restoration(database, schema, dump, manifest, call.progress)
+        if call.check_mode:
+            restoration.refuse_others(purpose)
+        else:
+            restoration.make_room(purpose)
+            restoration.play(tools)
+    if not call.check_mode:
+        # A session of its own: playing a dump may take longer than an idle one is kept.
+        with connected(call.cluster, address) as database:
+            restoration = Restoration(database, schema, dump, manifest, call.progress)
+            restored = restoration.compare()
+            result["rows"] = sum(content.rows for content in restored.values())
+            if rehearsing:
+                restoration.clear()
+                tables = {table: {"rows": content.rows, "sum": content.sum} for table, content in restored.items()}
+                result["rehearsed_dump"] = {"database": manifest.database, "run": manifest.run, "tables": tables}
+            else:
+                restoration.keep()
+    if not rehearsing:
+        result["diff"] = {"before": f"{schema}: empty\n", "after": f"{schema}: {len(manifest.tables)} tables\n"}
+    return {**result, "seconds": round(time.monotonic() - begun, 1)}
+
+
+def restored_already(database: Database, schema: str, manifest: Manifest, call: Call) -> bool:
+    """Whether the schema holds just what the dump holds."""
+    found = read_schema(database, schema)
+    if found is None or WORKSPACE in found.tables or found.content != manifest.tables.keys():
+        return False
+    now = read_content(database, schema, call.progress)
+    return all(now[table].sum == entry.sum for table, entry in manifest.tables.items() if entry.steady)
+
+
+def main() -> None:
+    run_module(
+        {
+            **DATABASE_ARGUMENT,
+            "state": {"type": "str", "choices": ["rehearsed", "restored"], "required": True},
+            "dump": {"type": "path", "required": True},
+            "schema": {"type": "str", "required": True},
+            "pod_selector": {"type": "str", "default": "app=mysqlds"},
+            "container": {"type": "str"},
+            "timeout": {"type": "int", "default": 3600},
+        },
+        act,
+        libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
+    )
+
+
+if __name__ == "__main__":
+    main()
