@@ -85,13 +85,14 @@ def assess(
         return failure
     wanted = spec.get("replicas", 1)
     updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
-    old = [pod for pod in observed.pods if belongs(workload, pod) and not is_current(observed, pod)]
     progress = f"{updated} of {wanted} updated, {available} available"
     if updated != wanted or available != wanted or status.get("replicas", 0) != wanted:
         return Verdict("waiting", progress + _what_pods_wait_for(observed))
     if workload["kind"] == "StatefulSet" and wanted and status.get("currentRevision") != status.get("updateRevision"):
         return Verdict("waiting", progress)
-    ending = [pod for pod in observed.pods if belongs(workload, pod) and "deletionTimestamp" in pod["metadata"]]
+    own = [pod for pod in observed.pods if belongs(workload, pod)]
+    ending = [pod for pod in own if wanted == 0 or "deletionTimestamp" in pod["metadata"]]
+    old = [pod for pod in own if not is_current(observed, pod)]
     if wait_for_old and (old or ending):
         names = sorted({pod["metadata"]["name"] for pod in [*old, *ending]})
         return Verdict("waiting", f"{progress}; still ending: {', '.join(names)}")
