@@ -111,6 +111,7 @@ def environment() -> dict[str, str]:
         "PATH": f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}",
         "PYTHON": str(ROOT / ".venv/bin/python"),
         "MOLECULE_GLOB": "molecule/*/molecule.yml",
+        "MOLECULE_COMMAND_BORDERS": "false",
         # Molecule's memory of the bed goes with the bed.
         "MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / ".sandbox/molecule"),
     }
