@@ -1,0 +1,247 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.availability import (
+    Prober,
+    Sample,
+    read,
+    summarise,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+START = 1_795_000_000.0
+
+
+def samples(text, *, begin=START, step=0.1, name="ui"):
+    """One sample for each character: `.` is a success, `x` a failure, a blank nobody looking."""
+    return [
+        Sample(begin + index * step, name, 200 if mark == "." else 502, 0.01)
+        for index, mark in enumerate(text)
+        if mark != " "
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "away", "longest", "absences", "unobserved"),
+    [
+        ("..........", 0, 0, 0, 0),
+        ("..xxx.....", 0.4, 0.4, 1, 0),  # from the success before to the success after
+        ("..x....xx.", 0.5, 0.3, 2, 0),
+        ("xxx.......", 0.3, 0.3, 1, 0),  # from the first sample
+        (".......xxx", 0.3, 0.3, 1, 0),  # to the last
+        ("xxx", 0.2, 0.2, 1, 0),
+        ("x", 0, 0, 1, 0),
+        # Interrupted: 30 s in which nobody looked.
+        ("....." + " " * 300 + ".....", 0, 0, 0, 30.1),
+        ("..xxx" + " " * 300 + "xx...", 30.6, 30.6, 1, 0),  # away before and after: away between
+        ("..xxx" + " " * 300 + ".....", 0.3, 0.3, 1, 30.1),
+        ("....." + " " * 300 + "xx...", 0.2, 0.2, 1, 30.1),
+        # A pause of the prober itself is no interruption.
+        ("....." + " " * 15 + ".....", 0, 0, 0, 0),
+    ],
+)
+def test_time_away(text, away, longest, absences, unobserved):
+    result = summarise(samples(text))["ui"]
+    assert result["away_seconds"] == pytest.approx(away, abs=0.02)
+    assert result["longest_gap_seconds"] == pytest.approx(longest, abs=0.02)
+    assert len(result["absences"]) == absences
+    assert result["unobserved_seconds"] == pytest.approx(unobserved, abs=0.02)
+    assert result["requests"] == len(text.replace(" ", ""))
+    assert result["failures"] == text.count("x")
+
+
+def test_a_slow_probe_is_not_taken_for_one_that_was_interrupted():
+    assert summarise(samples("..x.......", step=10))["ui"]["unobserved_seconds"] == 0
+
+
+def test_each_url_is_added_up_for_itself_whatever_the_order(tmp_path):
+    mixed = samples("..xx..") + samples("......", name="api")
+    file = tmp_path / "samples.jsonl"
+    file.write_text("".join(json.dumps(vars(sample)) + "\n" for sample in reversed(mixed)))
+    result = summarise(read(file))
+    assert result["ui"]["away_seconds"] == pytest.approx(0.3)
+    assert result["api"]["away_seconds"] == 0
+    assert result["ui"]["errors"] == {"HTTP 502": 2}
+
+
+def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path):
+    file = tmp_path / "samples.jsonl"
+    lines = [json.dumps(vars(sample)) for sample in samples("...")]
+    file.write_text(lines[0] + "\n" + lines[1] + "\n" + lines[2][:20])
+    assert len(read(file)) == 2
+    assert read(tmp_path / "absent") == []
+    assert summarise([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "good"), [(200, True), (302, True), (401, True), (404, True), (500, False), (502, False)]
+)
+def test_what_counts_as_an_answer_of_the_application(status, good):
+    assert Sample(0, "ui", status, 0).succeeded == good
+
+
+def test_no_answer_is_a_failure():
+    assert not Sample(0, "ui", None, 0, "ConnectionRefusedError").succeeded
+
+
+class Server:
+    """Answers as told: a status, or seconds to wait before a 200."""
+
+    def __init__(self):
+        outer = self
+        self.status, self.wait, self.connections = 200, 0.0, set()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                outer.connections.add(self.client_address)
+                status = outer.status
+                time.sleep(outer.wait)
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_arguments):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/ui"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def server():
+    running = Server()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def probe(tmp_path):
+    """Probe in a thread; ends and returns the samples when called."""
+    file, stop_file, started = tmp_path / "samples.jsonl", tmp_path / "stop", []
+
+    def begin(url, **options):
+        prober = Prober({"ui": url}, file, interval_seconds=0.05, timeout_seconds=options.pop("timeout", 2.0))
+        arguments = {"seconds": 30, "process_id": None, **options}
+        ended = []
+        thread = threading.Thread(target=lambda: ended.append(prober.run(stop_file, **arguments)))
+        thread.start()
+        started.append(thread)
+
+        def end(*, stop=True):
+            if stop:
+                stop_file.touch()
+            thread.join(10)
+            assert not thread.is_alive()
+            return read(file), ended[0]
+
+        return end
+
+    yield begin
+    stop_file.touch()
+    for thread in started:
+        thread.join(10)
+
+
+def test_every_request_is_a_connection_of_its_own(server, probe):
+    end = probe(server.url)
+    time.sleep(1)
+    seen, ended = end()
+    assert ended == "told to stop"
+    assert 10 <= len(seen) <= 30
+    assert len(server.connections) == len(seen)
+    assert {sample.status for sample in seen} == {200}
+
+
+def test_slow_answers_do_not_hide_what_comes_after_them(server, probe):
+    server.wait = 1.0
+    end = probe(server.url)
+    time.sleep(0.5)
+    server.wait, server.status = 0.0, 503
+    time.sleep(0.5)
+    seen, _ = end()
+    slow = [sample for sample in seen if sample.status == 200]
+    failed = [sample for sample in seen if sample.status == 503]
+    assert len(slow) >= 4
+    assert len(failed) >= 4
+    assert failed[0].time < slow[0].time + slow[0].seconds
+
+
+def test_a_closed_port_is_named(probe):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        end = probe(f"http://127.0.0.1:{unused.getsockname()[1]}/")
+        time.sleep(0.3)
+        seen, _ = end()
+    assert {sample.error for sample in seen} == {"ConnectionRefusedError"}
+
+
+def test_no_answer_in_time_is_a_failure(server, probe):
+    server.wait = 1.0
+    end = probe(server.url, timeout=0.2)
+    time.sleep(0.3)
+    seen, _ = end()
+    assert {sample.error for sample in seen} == {"TimeoutError"}
+
+
+def test_it_ends_when_the_time_is_over(server, probe):
+    seen, ended = probe(server.url, seconds=0.3)(stop=False)
+    assert ended == "time is over"
+    assert seen
+
+
+def test_it_ends_with_the_process_that_it_watches(server, probe):
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    end = probe(server.url, process_id=process.pid)
+    time.sleep(0.3)
+    process.kill()
+    process.wait()
+    _, ended = end(stop=False)
+    assert ended == "its playbook has ended"
+
+
+def test_the_file_is_for_its_owner_only(server, probe, tmp_path):
+    end = probe(server.url)
+    end()
+    assert (tmp_path / "samples.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "url", ["", "ui", "ftp://example.com/", "http:///ui", "http://example.com:port/", "http://example.com:99999/"]
+)
+def test_a_url_that_cannot_be_requested_is_refused_before_it_is_needed(url, tmp_path):
+    with pytest.raises(OperatorError, match="ui"):
+        Prober({"ui": url}, tmp_path / "x", interval_seconds=1, timeout_seconds=1)
+    assert not (tmp_path / "x").exists()
+
+
+def test_certificates_that_cannot_be_read_are_refused(tmp_path):
+    (tmp_path / "ca.pem").write_text("nothing")
+    for file in ("ca.pem", "absent.pem"):
+        with pytest.raises(OperatorError, match="certificates"):
+            Prober(
+                {"ui": "https://example.com/"},
+                tmp_path / "x",
+                interval_seconds=1,
+                timeout_seconds=1,
+                ca_file=str(tmp_path / file),
+            )
