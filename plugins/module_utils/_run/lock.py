@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import email.utils
+import math
 import os
 import socket
 import threading
@@ -84,7 +86,15 @@ class Lock:
         self._cluster, self._name = cluster, name
 
     def read(self) -> Any | None:
-        return self._cluster.find(self._cluster.coordination.read_namespaced_lease, self._name)
+        """The Lease, or None. Its `age_seconds` is how long ago it was renewed."""
+
+        def read(name: str, namespace: str) -> Any:
+            answer = self._cluster.coordination.read_namespaced_lease_with_http_info(name, namespace)
+            lease, _status, headers = answer
+            lease.age_seconds = _age_seconds(lease, headers.get("Date"))
+            return lease
+
+        return self._cluster.find(read, self._name)
 
     def acquire(self, holder: str, process: str, *, check_mode: bool = False) -> str | None:
         """Take the lock for `holder`. Returns the holder it was taken over from, if that one had died.
@@ -104,14 +114,11 @@ class Lock:
             "spec": {"holderIdentity": holder, "leaseDurationSeconds": DURATION_SECONDS, **_times(acquire=True)},
         }
         previous = lease.spec.holder_identity if lease is not None else None
-        if lease is not None and previous and previous != holder:
-            age = _age_seconds(lease)
-            if age < (lease.spec.lease_duration_seconds or DURATION_SECONDS) and not process_is_gone(
-                (lease.metadata.annotations or {}).get(PROCESS_ANNOTATION, "")
-            ):
-                raise self._held_by(lease)
+        taken_over = str(previous) if previous not in (None, "", holder) else None
+        if taken_over is not None and is_alive(lease):
+            raise self._held_by(lease)
         if check_mode:
-            return previous
+            return taken_over
         try:
             if lease is None:
                 self._cluster.coordination.create_namespaced_lease(self._cluster.namespace, body)
@@ -125,11 +132,10 @@ class Lock:
             current = self.read()
             if current is None or current.spec.holder_identity != holder:
                 raise self._held_by(current) from error
-        if previous in (None, "", holder):
-            return None
-        # Actions of the dead run may not have noticed yet that they are orphans.
-        time.sleep(ORPHAN_GRACE_SECONDS)
-        return str(previous)
+        if taken_over is not None:
+            # Actions of the dead run may not have noticed yet that they are orphans.
+            time.sleep(ORPHAN_GRACE_SECONDS)
+        return taken_over
 
     def release(self, holder: str) -> bool:
         """Give the lock back. False where it was not held by `holder`: then nothing is done."""
@@ -198,7 +204,7 @@ class Lock:
                 next_step="run the same command again: it takes the lock and goes on where this one stopped",
             )
         duration = lease.spec.lease_duration_seconds or DURATION_SECONDS
-        age = _age_seconds(lease)
+        age = lease.age_seconds
         return OperatorError(
             f"{lease.spec.holder_identity} works on this deployment (lock renewed {age:.0f} s ago)",
             expected="no other run at the same time",
@@ -212,8 +218,24 @@ def _times(*, acquire: bool) -> dict[str, str]:
     return {"renewTime": now, "acquireTime": now} if acquire else {"renewTime": now}
 
 
-def _age_seconds(lease: Any) -> float:
-    renewed = lease.spec.renew_time
-    if renewed is None:
-        return float("inf")
-    return float((datetime.datetime.now(datetime.UTC) - renewed).total_seconds())
+def is_alive(lease: Any) -> bool:
+    """Whether a Lease is held by somebody who is still there, or may be, as far as can be told from here."""
+    if lease.age_seconds >= (lease.spec.lease_duration_seconds or DURATION_SECONDS):
+        return False
+    return not process_is_gone((lease.metadata.annotations or {}).get(PROCESS_ANNOTATION, ""))
+
+
+def _age_seconds(lease: Any, server_date: str | None) -> float:
+    """How long ago a Lease was written, by the API server's clock alone: those of two machines may differ by minutes.
+
+    `server_date` is the Date header of the answer that brought the Lease. A server that tells no times is taken to be
+    in step with this machine. Never negative; infinite for a Lease that nobody renewed.
+    """
+    written = [entry.time for entry in lease.metadata.managed_fields or [] if entry.time is not None]
+    if written and server_date:
+        age: datetime.timedelta = email.utils.parsedate_to_datetime(server_date) - max(written)
+        return max(0.0, age.total_seconds())
+    if lease.spec.renew_time is None:
+        return math.inf
+    age = datetime.datetime.now(datetime.UTC) - lease.spec.renew_time
+    return max(0.0, age.total_seconds())

@@ -1,0 +1,311 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One run at a time: who gets the lock, who is refused, who succeeds whom."""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run import lock as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import (
+    DURATION_SECONDS,
+    Lock,
+    controller_process,
+    process_is_gone,
+)
+
+ELSEWHERE = "another-machine/boot/4711/1"
+
+
+class Coordination:
+    """Leases of one namespace, with versions as the API server keeps them, and a clock of its own."""
+
+    def __init__(self):
+        self.lease = None
+        self.clock = datetime.datetime(2026, 11, 22, 3, 0, 0, tzinfo=datetime.UTC)
+        self.version = 0
+        self.writes = 0
+        self.before_write = None
+
+    def pass_time(self, seconds):
+        self.clock += datetime.timedelta(seconds=seconds)
+
+    def read_namespaced_lease_with_http_info(self, _name, _namespace):
+        if self.lease is None:
+            raise ApiException(status=404)
+        headers = {"Date": email.utils.format_datetime(self.clock, usegmt=True)}
+        return SimpleNamespace(**vars(self.lease)), 200, headers
+
+    def create_namespaced_lease(self, _namespace, body):
+        self._written()
+        if self.lease is not None:
+            raise ApiException(status=409)
+        self._store(body)
+
+    def replace_namespaced_lease(self, _name, _namespace, body):
+        self._checked(body)
+        self._store(body)
+
+    def patch_namespaced_lease(self, _name, _namespace, body):
+        self._checked(body)
+        self._stamp()
+
+    def delete_namespaced_lease(self, _name, _namespace, body):
+        self._checked({"metadata": body["preconditions"]})
+        self.lease = None
+
+    def _written(self):
+        self.writes += 1
+        if self.before_write is not None:
+            action, self.before_write = self.before_write, None
+            action()
+
+    def _checked(self, body):
+        self._written()
+        if self.lease is None:
+            raise ApiException(status=404)
+        if body["metadata"]["resourceVersion"] != self.lease.metadata.resource_version:
+            raise ApiException(status=409)
+
+    def _store(self, body):
+        self.lease = SimpleNamespace(
+            metadata=SimpleNamespace(annotations=body["metadata"]["annotations"]),
+            spec=SimpleNamespace(
+                holder_identity=body["spec"]["holderIdentity"],
+                lease_duration_seconds=body["spec"]["leaseDurationSeconds"],
+                renew_time=datetime.datetime.now(datetime.UTC),
+            ),
+        )
+        self._stamp()
+
+    def _stamp(self):
+        self.version += 1
+        self.lease.metadata.resource_version = str(self.version)
+        self.lease.metadata.managed_fields = [SimpleNamespace(time=self.clock)]
+
+
+@pytest.fixture(autouse=True)
+def no_grace(monkeypatch):
+    monkeypatch.setattr(subject, "ORPHAN_GRACE_SECONDS", 0)
+
+
+@pytest.fixture
+def server():
+    return Coordination()
+
+
+@pytest.fixture
+def lock(server):
+    def find(read, name):
+        try:
+            return read(name, "lab")
+        except ApiException:
+            return None
+
+    return Lock(SimpleNamespace(coordination=server, namespace="lab", find=find), "airflow-runbook")
+
+
+def holder(server):
+    return server.lease and server.lease.spec.holder_identity
+
+
+def test_a_free_lock_is_taken(lock, server):
+    assert lock.acquire("alice", ELSEWHERE) is None
+    assert holder(server) == "alice"
+
+
+def test_the_holder_may_take_it_again(lock):
+    lock.acquire("alice", ELSEWHERE)
+    assert lock.acquire("alice", ELSEWHERE) is None
+    assert lock.acquire("alice", ELSEWHERE, check_mode=True) is None
+
+
+def test_a_second_run_is_refused_with_name_and_age(lock, server):
+    lock.acquire("alice", ELSEWHERE)
+    server.pass_time(20)
+    with pytest.raises(OperatorError) as refusal:
+        lock.acquire("bob", ELSEWHERE)
+    assert "alice" in refusal.value.found
+    assert "20 s ago" in refusal.value.found
+    assert f"in {DURATION_SECONDS - 20} s" in refusal.value.next_step
+    assert holder(server) == "alice"
+
+
+def test_it_expires_unless_it_is_renewed(lock, server):
+    lock.acquire("alice", ELSEWHERE)
+    server.pass_time(DURATION_SECONDS - 1)
+    lock.renew("alice")
+    server.pass_time(DURATION_SECONDS - 1)
+    with pytest.raises(OperatorError):
+        lock.acquire("bob", ELSEWHERE)
+    server.pass_time(1)
+    assert lock.acquire("bob", ELSEWHERE) == "alice"
+    assert holder(server) == "bob"
+
+
+@pytest.mark.parametrize("skew", [-3600, 3600])
+def test_a_clock_that_goes_wrong_here_changes_nothing(lock, server, skew):
+    """Both machines' clocks may be wrong: only the API server's counts."""
+    lock.acquire("alice", ELSEWHERE)
+    server.lease.spec.renew_time += datetime.timedelta(seconds=skew)
+    server.pass_time(DURATION_SECONDS - 1)
+    with pytest.raises(OperatorError):
+        lock.acquire("bob", ELSEWHERE)
+    server.pass_time(1)
+    assert lock.acquire("bob", ELSEWHERE) == "alice"
+
+
+def test_without_times_of_the_server_the_own_clock_counts(lock, server):
+    lock.acquire("alice", ELSEWHERE)
+    server.lease.metadata.managed_fields = None
+    with pytest.raises(OperatorError):
+        lock.acquire("bob", ELSEWHERE)
+    server.lease.spec.renew_time -= datetime.timedelta(seconds=DURATION_SECONDS)
+    assert lock.acquire("bob", ELSEWHERE) == "alice"
+
+
+@pytest.fixture
+def ended():
+    """The name of a process of this machine that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    name = controller_process(process.pid)
+    assert not process_is_gone(name)
+    process.communicate(b"\n")
+    return name
+
+
+def test_a_run_that_died_on_this_machine_is_succeeded_at_once(lock, ended):
+    lock.acquire("alice", ended)
+    assert lock.acquire("bob", ELSEWHERE) == "alice"
+
+
+def test_a_run_that_lives_on_this_machine_is_not(lock):
+    lock.acquire("alice", controller_process(os.getpid()))
+    with pytest.raises(OperatorError):
+        lock.acquire("bob", ELSEWHERE)
+
+
+def test_check_mode_refuses_and_predicts_but_writes_nothing(lock, server, ended):
+    assert lock.acquire("alice", ended, check_mode=True) is None
+    assert holder(server) is None
+    lock.acquire("alice", ended)
+    writes = server.writes
+    assert lock.acquire("bob", ELSEWHERE, check_mode=True) == "alice"
+    assert (holder(server), server.writes) == ("alice", writes)
+
+
+def test_of_two_that_see_the_same_dead_holder_one_gets_it(lock, server, ended):
+    lock.acquire("alice", ended)
+    server.before_write = lambda: lock.acquire("carol", ELSEWHERE)
+    with pytest.raises(OperatorError, match="carol"):
+        lock.acquire("bob", ELSEWHERE)
+    assert holder(server) == "carol"
+
+
+def test_of_two_that_see_a_free_lock_one_gets_it(lock, server):
+    server.before_write = lambda: lock.acquire("carol", ELSEWHERE)
+    with pytest.raises(OperatorError, match="carol"):
+        lock.acquire("bob", ELSEWHERE)
+    assert holder(server) == "carol"
+
+
+def test_only_the_holder_gives_it_back(lock, server):
+    lock.acquire("alice", ELSEWHERE)
+    assert not lock.release("bob")
+    assert holder(server) == "alice"
+    assert lock.release("alice")
+    assert server.lease is None
+    assert not lock.release("alice")
+
+
+def test_who_has_lost_it_cannot_renew_it(lock, server):
+    with pytest.raises(OperatorError, match="is free"):
+        lock.renew("alice")
+    lock.acquire("alice", ELSEWHERE)
+    server.pass_time(DURATION_SECONDS)
+    lock.acquire("bob", ELSEWHERE)
+    with pytest.raises(OperatorError, match="bob"):
+        lock.renew("alice")
+
+
+def test_a_renewal_that_crosses_another_is_tried_again(lock, server):
+    lock.acquire("alice", ELSEWHERE)
+    server.before_write = lambda: lock.renew("alice")
+    lock.renew("alice")
+    assert server.version == 3
+
+
+def test_a_renewal_that_crosses_a_take_over_is_refused(lock, server):
+    lock.acquire("alice", ELSEWHERE)
+    server.pass_time(DURATION_SECONDS)
+    server.before_write = lambda: lock.acquire("bob", ELSEWHERE)
+    with pytest.raises(OperatorError, match="bob"):
+        lock.renew("alice")
+
+
+def test_an_action_without_the_lock_does_not_begin(lock):
+    with pytest.raises(OperatorError), lock.kept("alice"):
+        pytest.fail("the action began")
+
+
+def test_it_is_renewed_while_an_action_works(lock, server, monkeypatch):
+    monkeypatch.setattr(subject, "RENEWAL_SECONDS", 0.02)
+    monkeypatch.setattr(subject, "ORPHAN_CHECK_SECONDS", 0.01)
+    lock.acquire("alice", ELSEWHERE)
+    with lock.kept("alice"):
+        time.sleep(0.3)
+        renewals = server.version
+    assert renewals > 4
+    assert not [thread for thread in threading.enumerate() if "keep" in thread.name]
+    time.sleep(0.1)
+    assert server.version <= renewals + 1
+
+
+def test_an_orphan_ends_itself(lock, monkeypatch):
+    """An action whose playbook was killed must not act beside the next run."""
+    ended = threading.Event()
+    monkeypatch.setattr(subject.os, "_exit", lambda _code: ended.set())
+    monkeypatch.setattr(subject, "ORPHAN_CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(subject, "process_is_gone", lambda _process: not ended.is_set())
+    lock.acquire("alice", ELSEWHERE)
+    with lock.kept("alice"):
+        assert ended.wait(5)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "nonsense",
+        "another-machine/boot/1/1",
+        f"{socket.gethostname()}/boot-without-proc",
+        f"{socket.gethostname()}/-/{os.getpid()}/1",
+        f"{socket.gethostname()}/boot/not-a-number/1",
+    ],
+)
+def test_what_cannot_be_told_from_here_is_taken_to_live(name):
+    assert not process_is_gone(name)
+
+
+def test_a_number_that_another_process_has_by_now_is_not_the_one():
+    host, boot, number, start = controller_process(os.getpid()).split("/")
+    assert process_is_gone(f"{host}/{boot}/{number}/{int(start) - 1}")
+
+
+def test_after_a_restart_of_the_machine_all_are_gone():
+    host, _boot, number, start = controller_process(os.getpid()).split("/")
+    assert process_is_gone(f"{host}/another-boot/{number}/{start}")
