@@ -17,7 +17,7 @@ venv:
 
 demo: venv
 	@ansible-playbook sandbox/create.yml
-	@ansible-playbook sandbox/show.yml -i sandbox/inventory.yml
+	@ansible-playbook playbooks/status.yml -i sandbox/inventory.yml
 	@ansible-playbook playbooks/upgrade.yml -i sandbox/inventory.yml
 
 test: venv
