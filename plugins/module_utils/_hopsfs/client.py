@@ -134,7 +134,7 @@ class WebHdfs:
                 answer = response.json()
             except (ValueError, requests.RequestException):
                 answer = None
-            raise refusal(response.status_code, answer, f"{operation} {path}")
+            raise refusal(response.status_code, answer, operation, path)
         return response
 
     def _call(self, method: str, path: str, operation: str, **parameters: Any) -> dict[str, Any]:

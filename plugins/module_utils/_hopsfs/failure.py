@@ -8,15 +8,21 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 
 # What a NameNode says while it starts, waits for DataNodes or fails over (Hadoop's own class names).
 TEMPORARY_EXCEPTIONS = frozenset({"SafeModeException", "RetriableException", "StandbyException", "ConnectException"})
-# The same without a class of its own: all of these are plain IOExceptions.
-TEMPORARY_MESSAGES = (
-    "Failed to find datanode",
-    "could only be written to 0 of",
-    "could only be replicated to 0 nodes",
-    "Name node is in safe mode",
-    "Namenode is in startup mode",
-)
 QUOTA_EXCEPTIONS = frozenset({"NSQuotaExceededException", "DSQuotaExceededException", "QuotaExceededException"})
+# What no waiting cures. Any other failure of an upload or download may: DataNodes and their pipelines break in many
+# ways ("Could not get block locations", "Failed to find datanode", "could only be written to 0 of the 1 minReplication
+# nodes", EOFException), most of them plain IOExceptions, and the whole transfer is repeated.
+LASTING_EXCEPTIONS = QUOTA_EXCEPTIONS | {
+    "AccessControlException",
+    "SecurityException",
+    "FileNotFoundException",
+    "FileAlreadyExistsException",
+    "ParentNotDirectoryException",
+    "IllegalArgumentException",
+    "HadoopIllegalArgumentException",
+    "InvalidPathException",
+    "UnsupportedOperationException",
+}
 UNTOUCHED = "the DAG folders; they are only read"
 
 
@@ -49,23 +55,23 @@ class HopsfsError(OperatorError):
         return self.exception == "FileNotFoundException"
 
 
-def refusal(status: int, body: object, action: str) -> HopsfsError:
+def refusal(status: int, body: object, operation: str, path: str) -> HopsfsError:
     """A WebHDFS answer other than success, in an operator's words.
 
-    `body` is the decoded JSON, `{"RemoteException": {"exception", "javaClassName", "message"}}`, or anything else;
-    `action` names the operation and path, as in `OPEN /Projects/demo/Airflow/a.py`.
+    `body` is the decoded JSON, `{"RemoteException": {"exception", "javaClassName", "message"}}`, or anything else.
     """
     remote = body.get("RemoteException") if isinstance(body, dict) else None
     remote = remote if isinstance(remote, dict) else {}
     exception = str(remote.get("exception") or "")
     lines = str(remote.get("message") or "").strip().splitlines()
     message = lines[0][:300] if lines else f"HTTP status {status}"
+    moves_data = operation in ("OPEN", "CREATE") and exception != ""
     temporary = (
         exception in TEMPORARY_EXCEPTIONS
         or status in (429, 502, 503, 504)
-        or any(text in message for text in TEMPORARY_MESSAGES)
+        or (moves_data and exception not in LASTING_EXCEPTIONS)
     )
-    found = f"HopsFS refused {action}: {exception + ': ' if exception else ''}{message}"
+    found = f"HopsFS refused {operation} {path}: {exception + ': ' if exception else ''}{message}"
     if exception in QUOTA_EXCEPTIONS or "could only be" in message:
         expected, next_step = "room for the copy", "make room or raise the quota, then run the same command again"
     elif exception in ("AccessControlException", "SecurityException") or status == 401:

@@ -110,6 +110,33 @@ def test_a_download_without_its_end_is_no_copy(hopsfs, hdfs, monkeypatch):
     assert "/b" not in hopsfs.nodes
 
 
+@pytest.mark.parametrize(
+    ("exception", "message"),
+    [
+        ("IOException", 'Could not get block locations. Source file "/b" - Aborting...blk_1'),
+        ("IOException", "Failed to find datanode, suggest to check cluster health."),
+        ("IOException", "File /b could only be written to 0 of the 1 minReplication nodes."),
+        ("EOFException", "Unexpected EOF while trying to read response from server"),
+        ("LeaseExpiredException", "No lease on /b"),
+    ],
+)
+def test_a_copy_outlives_a_data_node_s_restart(hopsfs, hdfs, clock, exception, message):
+    """Seen with a DataNode restarted in the middle of uploads."""
+    hopsfs.put("/a", "FILE", "0644", b"content")
+    hopsfs.before = failing(4, RefusedError(403, exception, message))
+    assert copy_content(hdfs, entry(7), "/b")[0] == 7
+    assert clock.now > 0
+
+
+@pytest.mark.parametrize("exception", ["DSQuotaExceededException", "AccessControlException", "FileNotFoundException"])
+def test_a_copy_does_not_wait_for_what_lasts(hopsfs, hdfs, clock, exception):
+    hopsfs.put("/a", "FILE", "0644", b"content")
+    hopsfs.before = failing(1, RefusedError(403, exception, "for good"))
+    with pytest.raises(HopsfsError, match="for good"):
+        copy_content(hdfs, entry(7), "/b")
+    assert clock.now == 0
+
+
 def test_a_redirect_to_plain_http_is_not_followed(hopsfs, hdfs, monkeypatch):
     hopsfs.put("/a", "FILE", "0644", b"content")
     monkeypatch.setattr(hopsfs, "request", lambda *_a, **_k: Answer("", 307, location="http://datanode:9864/x?op=OPEN"))
@@ -167,6 +194,6 @@ def test_the_probe_for_native_snapshots(hopsfs, hdfs, exception, status, answer)
 
 @pytest.mark.parametrize("body", [None, [], {}, {"RemoteException": None}, {"RemoteException": {}}, "<html>"])
 def test_any_other_answer_has_words_too(body):
-    error = refusal(502, body, "OPEN /a")
+    error = refusal(502, body, "OPEN", "/a")
     assert "502" in error.found
     assert error.temporary
