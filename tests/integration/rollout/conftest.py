@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -80,3 +83,20 @@ def workload(name, *, kind="Deployment", image=IMAGE, command=RUNS, replicas=1, 
     else:
         spec["serviceName"] = name
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def ansible(namespace, module, arguments, *flags, kubeconfig=KUBECONFIG):
+    """Run a module as Ansible does; its result."""
+    variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    arguments = {"namespace": namespace, "kubeconfig": str(kubeconfig), **arguments}
+    command = [
+        sys.executable, "-m", "ansible", "adhoc", "-i", "localhost,", "localhost", "-e", json.dumps(variables),
+        "-m", f"hopsworks.airflow.{module}", "-a", json.dumps(arguments),
+        *flags,
+    ]  # fmt: skip
+    environment = {**os.environ, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    try:
+        return json.loads(done.stdout[done.stdout.index("{") :])["plays"][0]["tasks"][0]["hosts"]["localhost"]
+    except (ValueError, LookupError):
+        pytest.fail(done.stdout + done.stderr)

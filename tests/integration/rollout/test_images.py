@@ -1,0 +1,44 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Pulling images by pods; the nodes' own reports are tested with the modules."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import LABELS, SELECTOR, Puller
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+from .conftest import IMAGE
+
+
+@pytest.fixture
+def pods(cluster):
+    return lambda: cluster.core.list_namespaced_pod(cluster.namespace, label_selector=SELECTOR).items
+
+
+def test_an_image_that_is_there_but_not_reported_is_not_a_pull(cluster, said, pods):
+    puller = Puller(cluster, said, IMAGE, {})
+    nodes = list(puller.nodes())
+    assert puller.pull(nodes, timeout_seconds=60) == dict.fromkeys(nodes, False)
+    assert pods() == []
+
+
+def test_pods_of_a_run_that_was_killed_are_removed(cluster, said, pods):
+    left = {
+        "metadata": {"name": "image-pull-left", "labels": LABELS},
+        "spec": {"containers": [{"name": "image", "image": "bed/none:1", "imagePullPolicy": "Never"}]},
+    }
+    cluster.core.create_namespaced_pod(cluster.namespace, left)
+    assert len(pods()) == 1
+    assert Puller(cluster, said, IMAGE, {}).pull([], timeout_seconds=10) == {}
+    assert pods() == []
+
+
+def test_time_that_runs_out_is_told_and_no_pod_stays(cluster, said, pods):
+    puller = Puller(cluster, said, IMAGE, {})
+    with pytest.raises(OperatorError, match="not there after 0 s"):
+        puller.pull(list(puller.nodes()), timeout_seconds=0)
+    assert pods() == []
