@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+
+REPORT_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,23 @@ class Content:
     sum: str
 
 
+def reported(schema: str, tables: Iterable[str], progress: Callable[[str], None]) -> Iterator[str]:
+    """The tables, with a line of progress now and then: before a table, as it may be the one that takes long."""
+    names = list(tables)
+    last = time.monotonic()
+    for number, table in enumerate(names, start=1):
+        if time.monotonic() - last > REPORT_SECONDS:
+            last = time.monotonic()
+            progress(f"reading {schema}.{table} ({number} of {len(names)} tables)")
+        yield table
+
+
 def checksums(
     database: Database, schema: str, tables: Iterable[str], progress: Callable[[str], None]
 ) -> dict[str, Content]:
     """The server's CHECKSUM TABLE of each table: the same wherever the table is moved. Reads every row."""
     found: dict[str, Content] = {}
-    for table in tables:
-        progress(f"reading {schema}.{table}")
+    for table in reported(schema, tables, progress):
         value = database.rows(f"CHECKSUM TABLE {quoted(schema, table)}")[0][1]
         found[table] = Content(count_rows(database, schema, table), str(value))
     return found
@@ -48,8 +61,7 @@ def fingerprints(
     and by sum, so that neither order nor page layout matters and equal rows don't cancel out. Reads every row.
     """
     found: dict[str, Content] = {}
-    for table in tables:
-        progress(f"reading {schema}.{table}")
+    for table in reported(schema, tables, progress):
         columns = database.rows(
             "SELECT COLUMN_NAME, DATA_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
             " ORDER BY ORDINAL_POSITION",

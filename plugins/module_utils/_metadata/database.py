@@ -28,6 +28,8 @@ else:
     PYMYSQL_IMPORT_ERROR = None
 
 CONNECT_TIMEOUT_SECONDS = 10
+# A connection that died unnoticed. Reading a big table from end to end takes minutes, not an hour.
+ANSWER_TIMEOUT_SECONDS = 3600
 # A statement that needs a table somebody else uses gives up after this long, instead of blocking everybody behind it.
 LOCK_WAIT_SECONDS = 30
 
@@ -150,10 +152,11 @@ def session(host: str, port: int, user: str, password: bytes, where: str) -> Ite
             charset="utf8mb4",
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=ANSWER_TIMEOUT_SECONDS,
             init_command=f"SET SESSION time_zone = '+00:00', lock_wait_timeout = {LOCK_WAIT_SECONDS}",
         )
     except pymysql.MySQLError as error:
-        raise explained(error, where) from None
+        raise explained(error, where, untouched="the database: no statement was sent") from None
     with contextlib.closing(connection):
         yield Database(connection, where)
 
@@ -163,12 +166,15 @@ def quoted(*names: str) -> str:
     return ".".join("`" + name.replace("`", "``") + "`" for name in names)
 
 
+_STATEMENT = "what this statement was to change; earlier statements of this action are done and are recognised"
+
+
 def like_prefix(text: str) -> str:
     """A LIKE pattern for everything that begins with `text`."""
     return text.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%") + "%"
 
 
-def explained(error: Exception, where: str) -> OperatorError:
+def explained(error: Exception, where: str, untouched: str = _STATEMENT) -> OperatorError:
     """A failure of the database library in an operator's words."""
     code, text = error.args[0] if error.args else 0, str(error.args[-1] if error.args else error)
     expected, next_step = _ADVICE.get(
@@ -178,7 +184,7 @@ def explained(error: Exception, where: str) -> OperatorError:
     return OperatorError(
         f"the database server {where} answered {code}: {text}",
         expected=expected,
-        untouched="what this statement was to change; earlier statements of this action are done and are recognised",
+        untouched=untouched,
         next_step=next_step,
     )
 

@@ -134,9 +134,12 @@ class Job:
                 raise self._failure("it still runs after the time allowed", self._pod(pods, name))
             self._changed.wait(1)
             self._changed.clear()
+        pod = self._pod(pods, name)
+        if ended.get("exitCode") != 0 and pod is not None and "deletionTimestamp" in pod["metadata"]:
+            raise self._failure("somebody deleted its pod while it ran", pod)
         if ended.get("exitCode") != 0:
             reason = f", {ended['reason']}" if ended.get("reason", "Error") != "Error" else ""
-            raise self._failure(f"it ended with exit code {ended.get('exitCode')}{reason}", self._pod(pods, name))
+            raise self._failure(f"it ended with exit code {ended.get('exitCode')}{reason}", pod)
 
     def _terminated(self, pods: Mirror, name: str) -> Object | None:
         """How the container ended, or None while it runs. A pod that vanished has ended, too."""

@@ -189,7 +189,7 @@ class Quiesce:
         create_schema(database, self._names.workspace, CHARSET, COLLATION)
         database.execute(
             f"CREATE TABLE IF NOT EXISTS {self._memory} (dag_id VARCHAR(512) NOT NULL, fileloc VARCHAR(2000) NOT NULL,"
-            " paused TINYINT NOT NULL) CHARACTER SET utf8mb4"
+            " paused TINYINT NOT NULL, PRIMARY KEY (dag_id)) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
         )
         database.execute("START TRANSACTION")
         database.execute(f"DELETE FROM {self._memory}")

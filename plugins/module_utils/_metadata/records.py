@@ -104,5 +104,6 @@ def _write(database: Database, schema: str, table: str, record: Install | Mark) 
     target = quoted(schema, table)
     database.execute(f"DROP TABLE IF EXISTS {target}")
     columns = ", ".join(f"{name} VARCHAR(512) NOT NULL" for name in values)
-    database.execute(f"CREATE TABLE {target} ({columns}) CHARACTER SET utf8mb4")
+    # With a key, because servers can be told to refuse tables without one.
+    database.execute(f"CREATE TABLE {target} ({columns}, PRIMARY KEY (run)) CHARACTER SET utf8mb4")
     database.insert(target, list(values), [list(values.values())])

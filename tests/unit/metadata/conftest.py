@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import Deployment, RememberingMirror, Server
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+    Deployment,
+    RememberingMirror,
+    Server,
+    install_mariadb,
+)
 
 ROOM_BYTES = 1 << 30
 _numbers = itertools.count(1)
@@ -24,6 +29,7 @@ def server(tmp_path_factory):
     room = shutil.disk_usage(memory).free if memory.is_dir() else 0
     base = memory if room > ROOM_BYTES else tmp_path_factory.mktemp("mariadb")
     with tempfile.TemporaryDirectory(dir=base, prefix="mariadb-") as folder:
+        install_mariadb()
         made = Server(Path(folder))
         made.create()
         yield made

@@ -8,13 +8,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
 import time
 from pathlib import Path
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import fingerprints
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums, fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database, session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import Request
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
@@ -207,6 +208,21 @@ class Deployment:
     def schemas(self) -> set[str]:
         return {name for name in self.server.as_root("SHOW DATABASES").split() if name.startswith(self.names.live)}
 
+    def content(self, database: Database, schema: str) -> dict[str, str]:
+        """A sum over the rows of each of Airflow's tables, wherever they are."""
+        found = checksums(database, schema, sorted(self.tables(schema) - {PLAN}), quiet)
+        return {table: content.sum for table, content in found.items()}
+
+    def everything(self, database: Database) -> dict[str, dict[str, str]]:
+        """All tables of all schemas of this deployment, with their sums."""
+        return {
+            schema: {
+                table: content.sum
+                for table, content in checksums(database, schema, sorted(self.tables(schema)), quiet).items()
+            }
+            for schema in sorted(self.schemas())
+        }
+
     def definition(self, schema: str) -> str:
         """Definitions of all Airflow's tables and all their rows, as the dump tool writes them."""
         return subprocess.run(
@@ -238,9 +254,29 @@ def quiet(line: str) -> None:
     del line
 
 
-def _tool(name: str) -> str:
+def install_mariadb() -> None:
+    """Make sure that the server and its tools are there, or say what to install: these tests are never skipped."""
+    if all(_found(name) for name in ("mariadbd", "mariadb-install-db", "mariadb", "mariadb-dump")):
+        return
+    packages = ["mariadb-server-core", "mariadb-client"]
+    if os.geteuid() != 0 or _found("apt-get") is None:
+        raise AssertionError(f"install {' and '.join(packages)} (MariaDB 10.11) to run these tests")
+    # Workers of one test run may come here at the same time.
+    wait = ["-o", "DPkg::Lock::Timeout=300", "-qq"]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", *wait, "update"], check=False, env=environment)
+    subprocess.run(
+        ["apt-get", *wait, "install", "--no-install-recommends", "-y", *packages], check=True, env=environment
+    )
+
+
+def _found(name: str) -> str | None:
     # mariadbd stands in /usr/sbin, which is not on every PATH.
-    found = shutil.which(name, path="/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin:/bin")
+    return shutil.which(name, path="/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin:/bin")
+
+
+def _tool(name: str) -> str:
+    found = _found(name)
     if found is None:
-        raise AssertionError(f"{name} is missing: apt-get install mariadb-server-core mariadb-client")
+        raise AssertionError(f"{name} is missing")
     return found

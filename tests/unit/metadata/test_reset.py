@@ -129,7 +129,7 @@ class TestInterrupted:
 
     def test_at_every_point_the_reset_is_finished(self, database, deployment, mirror):
         names = deployment.names
-        old = deployment.definition(names.live)
+        old = deployment.content(database, names.live)
         plan = self._planned(database, deployment, mirror)
         for done in range(1, len(plan.moves) + 1):
             self._move(deployment, plan.moves[:done])
@@ -141,13 +141,13 @@ class TestInterrupted:
             assert result["changed"], done
             assert result["run"] == RUN
             assert inspect(database, names).stage == "installed"
-            assert deployment.definition(plan.schema) == old, done
+            assert deployment.content(database, plan.schema) == old, done
             assert deployment.tables(names.workspace) == set()
             self._rewind(database, deployment, plan)
 
     def test_at_every_point_it_can_be_taken_back(self, database, deployment, mirror):
         names = deployment.names
-        old, new = deployment.definition(names.live), deployment.tables(names.workspace)
+        old, new = deployment.content(database, names.live), deployment.tables(names.workspace)
         plan = self._planned(database, deployment, mirror)
         for done in range(1, len(plan.moves) + 1):
             self._move(deployment, plan.moves[:done])
@@ -155,12 +155,12 @@ class TestInterrupted:
             assert restore(database, deployment, mirror)["changed"]
 
             assert inspect(database, names).stage == "old"
-            assert deployment.definition(names.live) == old, done
+            assert deployment.content(database, names.live) == old, done
             assert deployment.tables(names.workspace) == new | {INSTALL}
 
     def test_at_every_point_the_way_back_is_finished(self, database, deployment, mirror):
         names = deployment.names
-        old = deployment.definition(names.live)
+        old = deployment.content(database, names.live)
         reset(database, deployment, mirror)
         plan = self._planned_back(database, deployment, mirror)
         for done in range(1, len(plan.moves) + 1):
@@ -172,7 +172,7 @@ class TestInterrupted:
             assert restore(database, deployment, mirror)["changed"]
 
             assert inspect(database, names).stage == "old"
-            assert deployment.definition(names.live) == old, done
+            assert deployment.content(database, names.live) == old, done
             self._move(deployment, plan.moves, backwards=True)
             set_state(database, plan, "planned")
             mirror.memory = None

@@ -1,0 +1,329 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Names of schemas and tables can't be bound as values.
+# ruff: noqa: S608
+
+"""Every condition of the guard, with attempts to get past it while all the others hold."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+
+import pymysql
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
+    Install,
+    Mark,
+    write_install,
+    write_mark,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import NEW_REVISION, PASSWORD, RUN, quiet
+
+
+@contextlib.contextmanager
+def refused(database, deployment, match):
+    """The block raises, says why in all four parts, and nothing at all is different afterwards."""
+    before = deployment.everything(database)
+    renamed = deployment.server.logged("RENAME TABLE")
+    with pytest.raises(OperatorError, match=match) as caught:
+        yield
+    assert deployment.everything(database) == before
+    assert deployment.server.logged("RENAME TABLE") == renamed
+    for part in (caught.value.found, caught.value.expected, caught.value.untouched, caught.value.next_step):
+        assert part
+    assert PASSWORD not in str(caught.value)
+
+
+def attempt(database, deployment, mirror, **changes):
+    Reset(database, deployment.request(**changes), mirror, quiet).carry_out()
+
+
+def attempt_either_way(database, deployment, mirror, match):
+    """By set_aside and by drop, and in a prediction, which refuses what can't come true."""
+    with refused(database, deployment, match):
+        attempt(database, deployment, mirror)
+    with refused(database, deployment, match):
+        attempt(database, deployment, mirror, method="drop", rehearsed_dump=rehearsed(database, deployment))
+    with refused(database, deployment, match):
+        Reset(database, deployment.request(), mirror, quiet).predict()
+
+
+def rehearsed(database, deployment):
+    return deployment.rehearsed(database, deployment.names.live)
+
+
+@pytest.mark.parametrize("confirm", ["", "Demo", "demo ", "yes", "airflow"])
+def test_the_name_has_to_be_typed(database, deployment, mirror, confirm):
+    for method in ("set_aside", "drop"):
+        with refused(database, deployment, "confirmation"):
+            attempt(database, deployment, mirror, confirm=confirm, method=method)
+
+
+LIVE = {
+    "another application's table": ("CREATE TABLE orders (id INT)", "orders"),
+    "a view": ("CREATE VIEW open_runs AS SELECT * FROM dag_run", "open_runs"),
+    "a trigger": ("CREATE TRIGGER audit BEFORE UPDATE ON dag FOR EACH ROW SET NEW.is_paused = 1", "trigger audit"),
+    "a stored procedure": ("CREATE PROCEDURE tidy() SELECT 1", "procedure tidy"),
+    "an unknown revision": ("UPDATE alembic_version SET version_num = 'ffffffffffff'", "ffffffffffff"),
+    "two revisions": ("INSERT INTO alembic_version VALUES ('ffffffffffff')", "several revisions"),
+    "no revision": ("DELETE FROM alembic_version", "empty: half a schema"),
+    "no alembic_version": ("DROP TABLE alembic_version", "no alembic_version"),
+    "half a schema": ("SET foreign_key_checks=0; DROP TABLE dag_run", "half a schema.*dag_run"),
+    "a revision that migrates": ("UPDATE alembic_version SET version_num = '405de8318b3a'", "migrates in place"),
+    "a newer Airflow": (f"UPDATE alembic_version SET version_num = '{NEW_REVISION}'", "migrates in place"),
+    "somebody's sentinel": (f"CREATE TABLE {INSTALL} (note TEXT)", "not one that this collection wrote"),
+    "an empty sentinel": (
+        f"CREATE TABLE {INSTALL} (deployment INT, run INT, installed_at INT, image INT, revision INT, method INT,"
+         " set_aside INT)",
+        "not one that this collection wrote",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_only_a_schema_known_in_every_respect_is_replaced(database, deployment, mirror, name):
+    statement, match = LIVE[name]
+    deployment.server.as_root(statement, deployment.names.live)
+
+    if name.startswith("a view"):
+        # A sum over a view's rows can't be taken.
+        with pytest.raises(OperatorError, match=match):
+            attempt(database, deployment, mirror)
+    else:
+        attempt_either_way(database, deployment, mirror, match)
+
+
+def test_tables_named_as_this_deployments_own_are_moved_with_the_rest(database, deployment, mirror):
+    deployment.server.as_root("CREATE TABLE plugin_state (id INT PRIMARY KEY)", deployment.names.live)
+    with refused(database, deployment, "plugin_state"):
+        attempt(database, deployment, mirror)
+
+    attempt(database, deployment, mirror, extra_tables=("plugin_state",))
+
+    assert "plugin_state" in deployment.tables(deployment.names.aside(RUN))
+
+
+def test_tables_that_airflow_2_keeps_aside_are_its_own(database, deployment, mirror):
+    deployment.server.as_root("CREATE TABLE _airflow_moved__2_2__dangling__dag_run (id INT)", deployment.names.live)
+
+    attempt(database, deployment, mirror)
+
+
+def test_a_schema_installed_for_another_deployment_is_left_alone(database, deployment, mirror):
+    install = Install("other", "20260101t000000", now(), "", NEW_REVISION, "set_aside", "")
+    write_install(database, deployment.names.live, install)
+
+    attempt_either_way(database, deployment, mirror, "installed for deployment 'other'")
+
+
+def test_the_sentinel_alone_is_enough_to_refuse(database, deployment):
+    write_install(database, deployment.names.live, Install("demo", RUN, now(), "", NEW_REVISION, "drop", ""))
+
+    assert guard.no_sentinel(inspect(database, deployment.names)).verdict == guard.REFUSED
+
+
+def test_a_database_from_an_older_backup_is_left_alone(database, deployment, mirror):
+    mirror.memory = Memory("installed", "demo", "20260101t000000", deployment.names.live, now())
+
+    attempt_either_way(database, deployment, mirror, "remembers that run 20260101t000000 installed")
+
+    mirror.memory = Memory("undone", "demo", "20260101t000000", deployment.names.live, now())
+    attempt(database, deployment, mirror)
+
+
+def test_a_lost_database_is_not_taken_for_a_new_one(database, bare, mirror):
+    bare.make_new(database)
+    mirror.memory = Memory("installed", "demo", "20260101t000000", bare.names.live, now())
+
+    with refused(database, bare, "remembers"):
+        attempt(database, bare, mirror)
+
+
+@contextlib.contextmanager
+def somebody_connected(server, schema):
+    connection = pymysql.connect(
+        host="127.0.0.1", port=server.port, user="airflow", password=PASSWORD.encode(), database=schema
+    )
+    try:
+        yield
+    finally:
+        connection.close()
+
+
+def test_nobody_may_be_connected(server, database, deployment, mirror):
+    with somebody_connected(server, deployment.names.live):
+        for changes in ({}, {"method": "drop", "rehearsed_dump": rehearsed(database, deployment)}):
+            with refused(database, deployment, "1 sessions of others"):
+                attempt(database, deployment, mirror, **changes)
+        predicted = Reset(database, deployment.request(), mirror, quiet).predict()
+    verdicts = {condition["condition"]: condition["verdict"] for condition in predicted["conditions"]}
+    assert verdicts["nobody_connected"] == "later"
+
+
+def test_sessions_of_pods_just_stopped_are_waited_for(server, database, deployment, mirror):
+    connected = somebody_connected(server, deployment.names.live)
+    connected.__enter__()
+    ending = threading.Timer(1.0, connected.__exit__, (None, None, None))
+    ending.start()
+
+    attempt(database, deployment, mirror, session_timeout_seconds=20)
+
+    ending.join()
+
+
+WORKSPACE = {
+    "is not there": (lambda names: f"DROP DATABASE {names.workspace}", "is absent"),
+    "is empty": (
+        lambda names: f"DROP DATABASE {names.workspace}; CREATE DATABASE {names.workspace}",
+        "is empty",
+    ),
+    "is half built": (
+        lambda names: f"UPDATE {names.workspace}.hopsworks_airflow_workspace SET state = 'building'",
+        "is building",
+    ),
+    "is a rehearsal": (
+        lambda names: f"UPDATE {names.workspace}.hopsworks_airflow_workspace SET purpose = 'rehearsal'",
+        "is rehearsal",
+    ),
+    "is another deployment's": (
+        lambda names: f"UPDATE {names.workspace}.hopsworks_airflow_workspace SET deployment = 'other'",
+        "those of deployment other",
+    ),
+    "is somebody else's": (
+        lambda names: f"DROP TABLE {names.workspace}.hopsworks_airflow_workspace",
+        "those of somebody else",
+    ),
+    "lacks a table": (
+        lambda names: f"SET foreign_key_checks=0; DROP TABLE {names.workspace}.task_instance",
+        "lacks task_instance",
+    ),
+    "is behind": (
+        lambda names: f"UPDATE {names.workspace}.alembic_version SET version_num = '29ce7909c52b'",
+        "is 29ce7909c52b",
+    ),
+    "has no revision": (lambda names: f"DELETE FROM {names.workspace}.alembic_version", "is empty"),
+}
+
+
+@pytest.mark.parametrize("name", WORKSPACE)
+def test_the_new_schema_has_to_be_whole_and_ours(database, deployment, mirror, name):
+    statement, match = WORKSPACE[name]
+    deployment.server.as_root(statement(deployment.names))
+
+    for changes in ({}, {"method": "drop", "rehearsed_dump": rehearsed(database, deployment)}):
+        with refused(database, deployment, match):
+            attempt(database, deployment, mirror, **changes)
+
+
+def test_old_tables_are_not_put_where_there_are_some(database, deployment, mirror):
+    aside = deployment.names.aside(RUN)
+    deployment.server.as_root(f"CREATE DATABASE {aside}; CREATE TABLE {aside}.dag (id INT)")
+
+    with refused(database, deployment, "already holds 1 tables"):
+        attempt(database, deployment, mirror)
+
+
+def test_rights_are_known_to_suffice_before_anything_begins(server, database, deployment, mirror):
+    live, workspace = deployment.names.live, deployment.names.workspace
+    server.as_root(
+        f"CREATE USER {live} IDENTIFIED BY 'secret'; GRANT ALL ON `{live}`.* TO {live};"
+        f" GRANT ALL ON `{workspace}`.* TO {live}"
+    )
+    with session("127.0.0.1", server.port, live, b"secret", "limited") as limited:
+        with refused(database, deployment, f"user airflow lacks ALTER ON {deployment.names.aside(RUN)}"):
+            attempt(limited, deployment, mirror)
+        server.as_root(f"GRANT ALL ON `{live}\\_before\\_%`.* TO {live}")
+    with session("127.0.0.1", server.port, live, b"secret", "limited") as limited:
+        attempt(limited, deployment, mirror)
+
+
+def test_a_schema_that_the_user_may_not_see_is_not_taken_for_absent(server, database, deployment, mirror):
+    live, workspace, aside = deployment.names.live, deployment.names.workspace, deployment.names.aside(RUN)
+    server.as_root(f"CREATE USER {live}; GRANT ALL ON `{workspace}`.* TO {live}; GRANT ALL ON `{aside}`.* TO {live}")
+    with session("127.0.0.1", server.port, live, b"", "blind") as blind:
+        assert inspect(blind, deployment.names).stage == "absent"
+        with refused(database, deployment, f"lacks ALTER ON {live}"):
+            attempt(blind, deployment, mirror)
+
+
+class TestDrop:
+    """Nothing is dropped that was not dumped, restored and compared in this run."""
+
+    def drop(self, database, deployment, mirror, dump):
+        attempt(database, deployment, mirror, method="drop", rehearsed_dump=dump)
+
+    @pytest.mark.parametrize("dump", [None, {}])
+    def test_without_a_dump(self, database, deployment, mirror, dump):
+        with refused(database, deployment, "no rehearsed dump"):
+            self.drop(database, deployment, mirror, dump)
+
+    @pytest.mark.parametrize("changes", [{"database": "other"}, {"run": "20260101t000000"}, {"run": None}])
+    def test_with_a_dump_of_something_else(self, database, deployment, mirror, changes):
+        with refused(database, deployment, "the rehearsed dump is of database"):
+            self.drop(database, deployment, mirror, {**rehearsed(database, deployment), **changes})
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE variable SET val = CONCAT(val, ' ')",
+            "INSERT INTO log (event) VALUES ('one more')",
+            "DELETE FROM dag_tag",
+            "UPDATE dag_run SET conf = x'80049500fe' WHERE conf IS NOT NULL",
+            "UPDATE connection SET password = NULL",
+            "UPDATE dag SET last_scheduler_run = '2026-11-21 03:00:00.123457' WHERE last_scheduler_run IS NOT NULL",
+            "CREATE TABLE sensor_instance (id INT)",
+        ],
+    )
+    def test_with_a_dump_of_rows_that_have_changed_since(self, database, deployment, mirror, statement):
+        dump = rehearsed(database, deployment)
+        deployment.server.as_root(statement, deployment.names.live)
+
+        with refused(database, deployment, "differs from the live tables"):
+            self.drop(database, deployment, mirror, dump)
+
+    def test_with_a_dump_that_lacks_a_table(self, database, deployment, mirror):
+        dump = rehearsed(database, deployment)
+        del dump["tables"]["xcom"]
+
+        with refused(database, deployment, "differs from the live tables in xcom"):
+            self.drop(database, deployment, mirror, dump)
+
+    def test_a_prediction_leaves_the_dump_for_later(self, database, deployment, mirror):
+        predicted = Reset(database, deployment.request(method="drop"), mirror, quiet).predict()
+
+        assert {"condition": "dump_rehearsed", "verdict": "later", "found": "no rehearsed dump was given"} in predicted[
+            "conditions"
+        ]
+
+
+def test_several_reasons_are_told_at_once(database, deployment, mirror):
+    mirror.memory = Memory("installed", "demo", "20260101t000000", deployment.names.live, now())
+
+    with pytest.raises(OperatorError) as caught:
+        attempt(database, deployment, mirror, confirm="")
+
+    assert "confirmation" in caught.value.found
+    assert "remembers" in caught.value.found
+    assert any(line.startswith("too_old_to_migrate: holds") for line in caught.value.evidence)
+
+
+def test_the_mark_of_a_finished_schema_is_not_enough(database, bare, mirror):
+    bare.make_old()
+    bare.server.as_root(f"CREATE DATABASE {bare.names.workspace}")
+    mark = Mark("migration", bare.name, RUN, "complete", "image", NEW_REVISION, now())
+    write_mark(database, bare.names.workspace, mark)
+
+    with refused(database, bare, "lacks"):
+        attempt(database, bare, mirror)
