@@ -71,6 +71,8 @@ def test_the_name_has_to_be_typed(database, deployment, mirror, confirm):
             attempt(database, deployment, mirror, confirm=confirm, method=method)
 
 
+COLUMNS = ("deployment", "run", "installed_at", "image", "revision", "method", "set_aside")
+EMPTY_SENTINEL = f"CREATE TABLE {INSTALL} ({', '.join(f'{name} VARCHAR(9)' for name in COLUMNS)})"
 LIVE = {
     "another application's table": ("CREATE TABLE orders (id INT)", "orders"),
     "a view": ("CREATE VIEW open_runs AS SELECT * FROM dag_run", "open_runs"),
@@ -84,11 +86,7 @@ LIVE = {
     "a revision that migrates": ("UPDATE alembic_version SET version_num = '405de8318b3a'", "migrates in place"),
     "a newer Airflow": (f"UPDATE alembic_version SET version_num = '{NEW_REVISION}'", "migrates in place"),
     "somebody's sentinel": (f"CREATE TABLE {INSTALL} (note TEXT)", "not one that this collection wrote"),
-    "an empty sentinel": (
-        f"CREATE TABLE {INSTALL} (deployment INT, run INT, installed_at INT, image INT, revision INT, method INT,"
-         " set_aside INT)",
-        "not one that this collection wrote",
-    ),
+    "an empty sentinel": (EMPTY_SENTINEL, "not one that this collection wrote"),
 }
 
 
