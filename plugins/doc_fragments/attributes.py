@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 
-
 class ModuleDocFragment:
     """What check mode, diff mode and a second run do: the same for all modules unless one says otherwise."""
 
