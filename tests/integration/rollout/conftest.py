@@ -97,6 +97,8 @@ def ansible(namespace, module, arguments, *flags, kubeconfig=KUBECONFIG):
     environment = {**os.environ, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     try:
-        return json.loads(done.stdout[done.stdout.index("{") :])["plays"][0]["tasks"][0]["hosts"]["localhost"]
+        # Lines of progress may stand before and after it.
+        document, _end = json.JSONDecoder().raw_decode(done.stdout, done.stdout.index("{"))
+        return document["plays"][0]["tasks"][0]["hosts"]["localhost"]
     except (ValueError, LookupError):
         pytest.fail(done.stdout + done.stderr)
