@@ -43,6 +43,12 @@ def refused(bed: Bed, *arguments: str, playbook: str = UPGRADE) -> str:
     return done.stdout
 
 
+def quiet(checksums: dict[str, int]) -> dict[str, int]:
+    """Without the tables that the old scheduler writes to all the time."""
+    busy = (".job", ".log", ".dag", ".serialized_dag", ".import_error")
+    return {table: checksum for table, checksum in checksums.items() if not table.endswith(busy)}
+
+
 @contextmanager
 def sql(bed: Bed, there: str, back: str) -> Iterator[None]:
     with bed.database() as cursor:
@@ -63,10 +69,7 @@ def test_a_rehearsal_changes_nothing_and_names_every_phase(bed: Bed) -> None:
     for phase in ("snapshot", "backup", "keys", "images", "schema", "cut_over", "verify", "resume"):
         assert f"\n        {phase}" in done.stdout, f"{phase} is not in the plan:\n{done.stdout[-4000:]}"
     assert bed.dag_files() == files
-    # The old scheduler writes its own heartbeat all the time.
-    assert {k: v for k, v in bed.checksums().items() if not k.endswith((".job", ".log"))} == {
-        k: v for k, v in checksums.items() if not k.endswith((".job", ".log"))
-    }
+    assert quiet(bed.checksums()) == quiet(checksums)
 
 
 @pytest.mark.usefixtures("untouched")
