@@ -106,7 +106,7 @@ def act(call: Call) -> dict[str, Any]:
 def main() -> None:
     run_module(
         {
-            "secret": {"type": "str", "default": "hopsworks-airflow-keys"},
+            "secret": {"type": "str", "default": "hopsworks-airflow-keys", "no_log": False},
             "signers": {"type": "list", "elements": "str", "default": ["api-server", "scheduler"]},
         },
         act,
