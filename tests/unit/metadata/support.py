@@ -60,6 +60,8 @@ class Server:
             self.port = int(probe.getsockname()[1])
 
     def create(self) -> None:
+        # Two servers that begin at the same time would remove each other's temporary files.
+        (self.folder / "tmp").mkdir()
         subprocess.run(
             [
                 _tool("mariadb-install-db"),
@@ -71,6 +73,7 @@ class Server:
             ],
             check=True,
             capture_output=True,
+            env={**os.environ, "TMPDIR": str(self.folder / "tmp")},
         )
         self.start()
         secret = PASSWORD.replace("'", "''")
@@ -85,6 +88,7 @@ class Server:
                 f"--datadir={self.folder / 'data'}",
                 f"--socket={self.folder / 'socket'}",
                 f"--pid-file={self.folder / 'pid'}",
+                f"--tmpdir={self.folder / 'tmp'}",
                 f"--port={self.port}",
                 "--bind-address=127.0.0.1",
                 "--skip-name-resolve",
