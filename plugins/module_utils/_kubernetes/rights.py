@@ -82,7 +82,7 @@ def rules(*, cluster_wide: bool = False) -> list[dict[str, Any]]:
 
 
 def _allowed(cluster: Cluster, right: Right, verb: str) -> bool:
-    resource, _, subresource = right.resource.partition("/")
+    resource, _slash, subresource = right.resource.partition("/")
     attributes = {"group": right.group, "resource": resource, "subresource": subresource, "verb": verb}
     if not right.cluster_wide:
         attributes["namespace"] = cluster.namespace

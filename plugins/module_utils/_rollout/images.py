@@ -35,7 +35,7 @@ def normalised(image: str) -> str:
 
     `python` is `docker.io/library/python:latest`. A tag beside a digest says nothing and is dropped.
     """
-    name, _, digest = image.partition("@")
+    name, _at, digest = image.partition("@")
     first, slash, rest = name.partition("/")
     if not slash or not (set(first) & set(".:") or first == "localhost"):
         first, rest = "docker.io", name

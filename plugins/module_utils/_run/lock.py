@@ -64,8 +64,8 @@ def playbook_process() -> int:
 
 def process_is_gone(process: str) -> bool:
     """True only where this machine itself can tell that the process named by `controller_process` has ended."""
-    host, _, rest = process.partition("/")
-    boot, _, rest = rest.partition("/")
+    host, _slash, rest = process.partition("/")
+    boot, _slash, rest = rest.partition("/")
     process_id = rest.partition("/")[0]
     if host != socket.gethostname() or not process_id.isdigit() or not os.path.isdir("/proc/self"):
         return False

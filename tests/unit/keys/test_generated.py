@@ -36,7 +36,7 @@ def test_the_password_file_is_what_simple_auth_manager_reads():
 
 @pytest.mark.parametrize("kind", GENERATORS)
 def test_no_two_are_alike(kind):
-    made = {GENERATORS[kind]("alice") for _ in range(50)}
+    made = {GENERATORS[kind]("alice") for _index in range(50)}
     assert len(made) == 50
     assert len({fingerprint(value) for value in made}) == 50
 

@@ -26,11 +26,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pai
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import fingerprint, public_jwk, thumbprint
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
-SIGNERS = ["api-server", "scheduler"]
+SIGNERS = ("api-server", "scheduler")
 
 
 def complete(entries, *, generate=True, signers=SIGNERS):
-    return ring.complete(entries, signers, secret="keys", generate=generate)
+    return ring.complete(entries, list(signers), secret="keys", generate=generate)
 
 
 @pytest.fixture(autouse=True)

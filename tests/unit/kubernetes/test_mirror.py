@@ -133,7 +133,7 @@ EXPIRED = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too o
 )
 def test_a_watch_that_breaks_is_begun_anew_with_a_list(mirrored, end):
     """What happened in between is not lost, what is gone does not stay."""
-    names, _ = mirrored(
+    names, _asked = mirrored(
         ("list", listing(pod("a", "9"), pod("b", "9"))),
         ("watch", end),
         ("list", listing(pod("b", "20"), pod("c", "21"), version="21")),
@@ -143,7 +143,7 @@ def test_a_watch_that_breaks_is_begun_anew_with_a_list(mirrored, end):
 
 
 def test_an_api_server_that_is_away_is_waited_for(mirrored):
-    names, _ = mirrored(
+    names, _asked = mirrored(
         ("list", listing(pod("a", "9"))),
         ("watch", ProtocolError("refused")),
         ("list", ProtocolError("refused")),

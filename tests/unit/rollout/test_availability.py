@@ -178,7 +178,7 @@ def test_slow_answers_do_not_hide_what_comes_after_them(server, probe):
     time.sleep(0.5)
     server.wait, server.status = 0.0, 503
     time.sleep(0.5)
-    seen, _ = end()
+    seen, _ended = end()
     slow = [sample for sample in seen if sample.status == 200]
     failed = [sample for sample in seen if sample.status == 503]
     assert len(slow) >= 4
@@ -191,7 +191,7 @@ def test_a_closed_port_is_named(probe):
         unused.bind(("127.0.0.1", 0))
         end = probe(f"http://127.0.0.1:{unused.getsockname()[1]}/")
         time.sleep(0.3)
-        seen, _ = end()
+        seen, _ended = end()
     assert {sample.error for sample in seen} == {"ConnectionRefusedError"}
 
 
@@ -199,7 +199,7 @@ def test_no_answer_in_time_is_a_failure(server, probe):
     server.wait = 1.0
     end = probe(server.url, timeout=0.2)
     time.sleep(0.3)
-    seen, _ = end()
+    seen, _ended = end()
     assert {sample.error for sample in seen} == {"TimeoutError"}
 
 
@@ -215,7 +215,7 @@ def test_it_ends_with_the_process_that_it_watches(server, probe):
     time.sleep(0.3)
     process.kill()
     process.wait()
-    _, ended = end(stop=False)
+    _seen, ended = end(stop=False)
     assert ended == "its playbook has ended"
 
 
