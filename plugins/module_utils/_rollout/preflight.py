@@ -176,7 +176,7 @@ class Preflight:
             next_step=f"kubectl -n {self._cluster.namespace} describe {kind.lower()} {name}; what is broken before "
             "cannot prove that nothing broke",
         )
-        controllers = sorted(_controllers(workload))
+        controllers = sorted(controllers_of(workload))
         if controllers:
             yield Finding(
                 check,
@@ -222,7 +222,8 @@ class Preflight:
         )
 
 
-def _controllers(workload: Object) -> set[str]:
+def controllers_of(workload: Object) -> set[str]:
+    """Names of the controllers whose marks a workload has."""
     metadata = workload["metadata"]
     marks = {**metadata.get("labels", {}), **metadata.get("annotations", {})}
     found = {controller for mark, controller in CONTROLLER_MARKS.items() if mark in marks}

@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import preflight as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.preflight import (
+    Finding,
+    Preflight,
+    failure,
+)
+
+
+def finding(name, *, ok=False, level="error"):
+    return Finding(
+        name, ok=ok, found=f"{name} found", expected=f"{name} expected", next_step=f"mend {name}", level=level
+    )
+
+
+def test_all_failures_are_told_together():
+    error = failure([finding("a"), finding("b", ok=True), finding("c"), finding("d", level="warning")])
+    assert error.found == "a found; c found"
+    assert error.expected == "a expected; c expected"
+    assert error.next_step == "mend a; mend c"
+    assert error.untouched == "everything"
+
+
+def test_warnings_do_not_end_a_run():
+    assert failure([finding("a", ok=True), finding("b", level="warning")]) is None
+
+
+def checks(**core):
+    cluster = SimpleNamespace(
+        core=SimpleNamespace(**core), api=None, namespace="lab", secret_entries=lambda _name: None
+    )
+    return Preflight(cluster, lambda _line: None)
+
+
+@pytest.mark.parametrize(
+    ("major", "minor", "good"),
+    [("1", "34", True), ("1", "30", True), ("1", "30+", True), ("1", "29", False), ("2", "0", True)],
+)
+def test_the_oldest_kubernetes(monkeypatch, major, minor, good):
+    version = SimpleNamespace(major=major, minor=minor, git_version=f"v{major}.{minor}.0")
+    monkeypatch.setattr(subject.client, "VersionApi", lambda _api: SimpleNamespace(get_code=lambda: version))
+    assert [found.ok for found in checks().version()] == [good]
+
+
+def refuse(status):
+    def read(*_arguments):
+        raise ApiException(status=status, reason="Forbidden")
+
+    return read
+
+
+def test_who_may_act_in_a_namespace_need_not_read_it():
+    assert list(checks(read_namespace=refuse(403)).namespace()) == []
+    assert [found.ok for found in checks(read_namespace=refuse(404)).namespace()] == [False]
+
+
+def test_a_namespace_that_is_ending_will_not_do():
+    ending = SimpleNamespace(status=SimpleNamespace(phase="Terminating"))
+    found = next(checks(read_namespace=lambda _name: ending).namespace())
+    assert not found.ok
+    assert "terminating" in found.found
+
+
+def node(name, ready):
+    conditions = [SimpleNamespace(type="Ready", status=ready)]
+    return SimpleNamespace(metadata=SimpleNamespace(name=name), status=SimpleNamespace(conditions=conditions))
+
+
+@pytest.mark.parametrize(
+    ("states", "ok", "level"),
+    [(["True"], True, "warning"), (["True", "Unknown"], False, "warning"), (["False"], False, "error")],
+)
+def test_a_lost_node_is_a_warning_while_another_is_left(states, ok, level):
+    nodes = [node(f"n{index}", state) for index, state in enumerate(states)]
+    found = next(checks(list_node=lambda: SimpleNamespace(items=nodes)).nodes())
+    assert (found.ok, found.level) == (ok, level)
+
+
+def test_a_check_that_is_forbidden_is_a_finding_and_the_others_go_on(monkeypatch):
+    version = SimpleNamespace(major="1", minor="34", git_version="v1.34.4")
+    monkeypatch.setattr(subject.client, "VersionApi", lambda _api: SimpleNamespace(get_code=lambda: version))
+    preflight = checks(read_namespace=refuse(403), list_node=refuse(403))
+    found = preflight.run(workloads=[], secrets=[{"name": "absent", "keys": ["x"]}], services=[], rights=False)
+    assert [(item.check, item.ok) for item in found] == [
+        ("kubernetes", True),
+        ("nodes", False),
+        ("secret absent", False),
+    ]
+    assert "403" in found[1].found
+
+
+@pytest.mark.parametrize(
+    ("metadata", "controllers"),
+    [
+        ({}, set()),
+        ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, {"Helm"}),
+        ({"labels": {"app.kubernetes.io/managed-by": "hopsworks.airflow"}}, set()),
+        (
+            {"annotations": {"meta.helm.sh/release-name": "x", "argocd.argoproj.io/tracking-id": "y"}},
+            {"Helm", "Argo CD"},
+        ),
+        ({"labels": {"kustomize.toolkit.fluxcd.io/name": "x"}}, {"Flux"}),
+    ],
+)
+def test_controllers_that_would_put_it_back_are_known_by_their_marks(metadata, controllers):
+    assert subject.controllers_of({"metadata": metadata}) == controllers
