@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import Schema, Server, Table
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.history import (
+    ESSENTIAL_TABLES,
+    REVISIONS_BEFORE_2_7,
+    REVISIONS_FROM_2_7,
+    TABLES_BEFORE_2_7,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect, judge
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import DATA, OLD_REVISION
+
+OLD_TABLES = frozenset(
+    line.split("`")[1] for line in (DATA / "airflow-1.10.15.sql").read_text().splitlines() if "CREATE TABLE" in line
+)
+
+
+def schema_with(names, views=()):
+    tables = {name: Table(name, name not in views, "InnoDB", 1, 1) for name in [*names, *views]}
+    return Schema("airflow", "utf8mb4", "utf8mb4_general_ci", tables)
+
+
+def test_the_known_revisions_are_those_of_the_packages():
+    # apache-airflow 1.10.15, 2.0.0 and 2.6.3; 2.7.0, 3.0.6 and the newest read.
+    assert {"03afc6b6f902", "2c6edca13270", "c804e5c76e3e"} <= REVISIONS_BEFORE_2_7
+    assert {"405de8318b3a", "fe199e1abd77", "d2f4e1b3c5a7"} <= REVISIONS_FROM_2_7
+    assert not REVISIONS_BEFORE_2_7 & REVISIONS_FROM_2_7
+    assert OLD_TABLES <= TABLES_BEFORE_2_7
+    assert ESSENTIAL_TABLES <= OLD_TABLES
+
+
+@pytest.mark.parametrize("revision", sorted(REVISIONS_BEFORE_2_7)[::10])
+def test_old(revision):
+    assert judge(schema_with(OLD_TABLES), (revision,), []) == ("old", ())
+
+
+@pytest.mark.parametrize("revision", sorted(REVISIONS_FROM_2_7)[::10])
+def test_migratable_whatever_tables_a_newer_airflow_has(revision):
+    assert judge(schema_with(OLD_TABLES | {"asset", "brand_new"}), (revision,), []) == ("migratable", ())
+
+
+@pytest.mark.parametrize(
+    ("tables", "views", "revisions", "programs", "problem"),
+    [
+        (OLD_TABLES | {"orders"}, (), (OLD_REVISION,), [], "tables that are not Airflow's: orders"),
+        (OLD_TABLES, ("report",), (OLD_REVISION,), [], "views, which Airflow never makes: report"),
+        (OLD_TABLES, (), (OLD_REVISION,), ["event tidy"], "stored programs, which Airflow never makes: event tidy"),
+        (OLD_TABLES, (), (), [], "alembic_version is empty"),
+        (OLD_TABLES, (), ("a", "b"), [], "several revisions: a, b"),
+        (OLD_TABLES, (), ("a",), [], "revision a of alembic_version is none"),
+        (OLD_TABLES - {"dag"}, (), (OLD_REVISION,), [], "half a schema: revision 03afc6b6f902, but no table dag"),
+        (OLD_TABLES - {"alembic_version"}, (), (), [], "no alembic_version"),
+        ({"orders", "customers"}, (), (), [], "none of its tables is Airflow's: customers, orders"),
+        ({"orders", "log", "job", "connection"}, (), (), [], "none of its tables is Airflow's"),
+        (set(), (), (), ["procedure x"], "stored programs"),
+        (set(), ("report",), (), [], "views"),
+        (OLD_TABLES, ("report",), ("405de8318b3a",), [], "views"),
+    ],
+)
+def test_foreign_with_the_reason(tables, views, revisions, programs, problem):
+    stage, problems = judge(schema_with(tables, views), revisions, programs)
+
+    assert stage == "foreign"
+    assert any(problem in text for text in problems), problems
+
+
+def test_empty():
+    assert judge(schema_with(()), (), []) == ("empty", ())
+    assert judge(schema_with({"hopsworks_airflow_paused"}), (), []) == ("empty", ())
+
+
+def test_extra_tables_are_known():
+    assert judge(schema_with(OLD_TABLES | {"plugin"}), (OLD_REVISION,), [], ["plugin"])[0] == "old"
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "atomic"),
+    [
+        ("MySQL", "8.0.36", True),
+        ("MySQL", "9.7.0", True),
+        ("MySQL", "5.7.44-log", False),
+        ("MariaDB", "10.11.6-MariaDB", False),
+        ("NDB Cluster", "8.0.36-cluster", False),
+    ],
+)
+def test_which_servers_rename_all_tables_or_none(engine, version, atomic):
+    assert Server(engine, version).renames_atomically is atomic
+
+
+def test_result_of_a_real_schema(database, deployment):
+    result = as_result(inspect(database, deployment.names))
+
+    assert result["stage"] == "old"
+    assert result["revision"] == OLD_REVISION
+    assert {table["name"] for table in result["tables"]} == OLD_TABLES
+    assert result["server"]["engine"] == "MariaDB"
+    assert result["workspace"]["state"] == "complete"
+    assert result["workspace"]["tables"] == 45
+    assert result["moving"] is None
+    assert result["set_aside"] == []
+    assert result["bytes"] > 0
+
+
+def test_other_deployments_on_the_same_server_are_not_seen(server, database, deployment):
+    """Names that a LIKE pattern with a bare underscore would match."""
+    name = deployment.names.live
+    server.as_root(f"CREATE DATABASE {name}xbeforexrun1; CREATE DATABASE {name}2_before_run1")
+
+    assert as_result(inspect(database, deployment.names))["set_aside"] == []

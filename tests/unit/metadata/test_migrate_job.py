@@ -1,0 +1,190 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from urllib.parse import unquote
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import describe, whole_lines
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
+    PROGRAM,
+    RESULT_MARK,
+    Pod,
+    head_in,
+    migrate_job,
+    secret_forms,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD
+
+ADDRESS = Address("mysql", 3306, "airflow", "airflow", PASSWORD.encode())
+SECRET = {"name": "mysql-users-secrets", "key": "airflow"}
+
+
+def job(**changes):
+    return migrate_job(ADDRESS, SECRET, "airflow_beside", "image:1", "20261122t030000", Pod(**changes), 900)
+
+
+def test_the_job_never_carries_the_password():
+    text = json.dumps(job())
+
+    assert not any(form in text for form in secret_forms(ADDRESS.password))
+    assert job()["spec"]["template"]["spec"]["volumes"][0]["secret"]["secretName"] == "mysql-users-secrets"
+
+
+def test_every_job_has_a_name_of_its_own():
+    assert len({job()["metadata"]["name"] for _ in range(50)}) == 50
+    assert all(len(job()["metadata"]["name"]) <= 63 for _ in range(5))
+
+
+def test_what_the_deployment_wants_of_pods_is_in_it():
+    specification = job(
+        service_account="airflow",
+        security_context={"runAsUser": 1000680000, "runAsGroup": 0},
+        node_selector={"disk": "ssd"},
+        environment=[{"name": "AIRFLOW__CORE__AUTH_MANAGER", "value": "x"}],
+    )["spec"]["template"]["spec"]
+
+    assert specification["serviceAccountName"] == "airflow"
+    assert specification["automountServiceAccountToken"] is False
+    assert specification["securityContext"]["runAsUser"] == 1000680000
+    assert specification["nodeSelector"] == {"disk": "ssd"}
+    names = {entry["name"] for entry in specification["containers"][0]["env"]}
+    assert {"USER", "LOGNAME", "AIRFLOW__CORE__AUTH_MANAGER"} <= names
+
+
+class TestProgram:
+    """The program that runs in the image, with an `airflow` and an `alembic` that only say what they got."""
+
+    @pytest.fixture
+    def image(self, tmp_path):
+        packages = tmp_path / "packages"
+        (packages / "airflow").mkdir(parents=True)
+        (packages / "airflow/__init__.py").write_text("raise SystemExit('never imported by the program')")
+        (packages / "alembic").mkdir()
+        (packages / "alembic/__init__.py").write_text("")
+        (packages / "alembic/script.py").write_text(
+            "class ScriptDirectory:\n"
+            "    def __init__(self, folder): assert folder.endswith('airflow/migrations'), folder\n"
+            "    def get_heads(self): return ['fe199e1abd77']\n"
+        )
+        (packages / "apache_airflow-3.0.6.dist-info").mkdir()
+        (packages / "apache_airflow-3.0.6.dist-info/METADATA").write_text(
+            "Metadata-Version: 2.1\nName: apache-airflow\nVersion: 3.0.6\n"
+        )
+        command = tmp_path / "bin/airflow"
+        command.parent.mkdir()
+        command.write_text('#!/bin/sh\necho "$@" "$AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" >&2\nexit ${CODE:-0}\n')
+        command.chmod(0o755)
+        password = tmp_path / "password"
+        password.write_bytes(PASSWORD.encode())
+        self.environment = {
+            "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(packages),
+            "PASSWORD_FILE": str(password),
+            "DATABASE_USER": "air@flow",
+            "DATABASE_HOST": "mysql",
+            "DATABASE_PORT": "3306",
+            "DATABASE_SCHEMA": "airflow_beside",
+        }
+        return packages
+
+    def run(self, **environment):
+        return subprocess.run(
+            [sys.executable, "-S", "-c", PROGRAM],
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def test_reports_the_newest_revision_of_the_image(self, image):
+        ended = self.run()
+
+        assert ended.returncode == 0, ended.stderr
+        assert head_in(ended.stdout.splitlines()) == ("fe199e1abd77", "3.0.6")
+
+    def test_builds_an_address_that_says_the_password_to_mysqlclient(self, image):
+        (image / "MySQLdb.py").write_text("")
+
+        command, address = self.run().stderr.strip().rsplit(" ", 1)
+
+        assert command == "db migrate"
+        assert address.startswith("mysql+mysqldb://air%40flow:")
+        assert address.endswith("@mysql:3306/airflow_beside?charset=utf8mb4")
+        assert unquote(address.split(":")[2].rpartition("@")[0]) == PASSWORD
+
+    def test_builds_an_address_that_says_the_password_to_pymysql(self, image):
+        address = self.run().stderr.strip().rsplit(" ", 1)[1]
+
+        assert address.startswith("mysql+pymysql://air%40flow:")
+        assert address.endswith("?charset=utf8mb4&client_flag=65536")
+        # What PyMySQL makes of the text: https://github.com/PyMySQL/PyMySQL/blob/main/pymysql/connections.py
+        text = unquote(address.split(":")[2].rpartition("@")[0])
+        assert text.encode("latin-1") == PASSWORD.encode()
+
+    @pytest.mark.parametrize("code", [1, 42])
+    def test_passes_a_failure_on_and_reports_nothing(self, image, code):
+        ended = self.run(CODE=str(code))
+
+        assert ended.returncode == code
+        assert RESULT_MARK not in ended.stdout
+
+
+def test_the_password_is_taken_out_of_a_log_in_every_form():
+    for form in secret_forms(PASSWORD.encode()):
+        assert "CANARY" not in redact(f"DB: mysql://airflow:{form} and so on", secret_forms(PASSWORD.encode()))
+
+
+@pytest.mark.parametrize(
+    ("lines", "match"),
+    [
+        ([], "did not report"),
+        (["Database migrating done!"], "did not report"),
+        ([RESULT_MARK + '{"heads": ["a", "b"], "version": "3.0.6"}'], "2 newest revisions: a, b"),
+    ],
+)
+def test_an_image_without_one_newest_revision_is_refused(lines, match):
+    with pytest.raises(OperatorError, match=match):
+        head_in(lines)
+
+
+def waiting(reason, message=""):
+    return {"status": {"containerStatuses": [{"state": {"waiting": {"reason": reason, "message": message}}}]}}
+
+
+def test_what_a_pod_waits_for():
+    assert not describe(None).hopeless
+    for reason in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"):
+        state = describe(waiting(reason, "why"))
+        assert state.hopeless
+        assert state.text == f"{reason}: why"
+    assert not describe(waiting("ContainerCreating")).hopeless
+    assert describe({"status": {"containerStatuses": [{"state": {"running": {}}}]}}).started
+    assert describe({"status": {"containerStatuses": [{"state": {"terminated": {"exitCode": 1}}}]}}).started
+    evicted = describe({"status": {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory"}})
+    assert evicted.hopeless
+    assert "Evicted" in evicted.text
+    full = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
+    assert describe({"status": {"phase": "Pending", "conditions": [full]}}).unschedulable
+
+
+class Stream:
+    def __init__(self, *chunks):
+        self.chunks = chunks
+
+    def stream(self, amt, decode_content):
+        yield from self.chunks
+
+
+def test_lines_of_a_log_are_whole_wherever_the_chunks_end():
+    assert list(whole_lines(Stream(b"one\ntw", b"o\n\xc3", b"\xa4\nlast"))) == ["one", "two", "ä", "last"]
