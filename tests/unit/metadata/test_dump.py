@@ -44,7 +44,7 @@ class LocalPod:
 
     def execute(self, cluster, pod, container, command, *, stdin=(), stdout=None, timeout_seconds=0):
         self.commands.append(command)
-        script, *arguments = command[2], *command[3:]
+        script, arguments = command[2], command[3:]
         # Every process that the script starts is shown with its arguments.
         process = subprocess.Popen(
             ["/bin/sh", "-c", script, *arguments],
