@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import json
 import pathlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,6 +33,17 @@ def remember(bed: Bed) -> None:
     """What the upgrade must keep, for the tests that come after it."""
     before = {"files": bed.dag_files(), "history": bed.history()}
     BEFORE.write_text(json.dumps(before, default=str), encoding="utf-8")
+
+
+def wait_until_ready(bed: Bed, name: str, generation: int) -> None:
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        live = bed.cluster.apps.read_namespaced_deployment(name, NAMESPACE)
+        pods = bed.cluster.core.list_namespaced_pod(NAMESPACE, label_selector=f"app={name}").items
+        if live.status.observed_generation >= generation and live.status.available_replicas == 1 and len(pods) == 1:
+            return
+        time.sleep(1)
+    raise TimeoutError(f"{name} did not get ready again")
 
 
 def refused(bed: Bed, *arguments: str, playbook: str = UPGRADE) -> str:
@@ -165,7 +177,8 @@ def test_an_unhealthy_starting_point_is_refused(bed: Bed) -> None:
     finally:
         live = apps.read_namespaced_deployment("airflow-webserver", NAMESPACE)
         before.metadata.resource_version = live.metadata.resource_version
-        apps.replace_namespaced_deployment("airflow-webserver", NAMESPACE, before)
+        restored = apps.replace_namespaced_deployment("airflow-webserver", NAMESPACE, before)
+        wait_until_ready(bed, "airflow-webserver", restored.metadata.generation)
 
 
 @pytest.mark.usefixtures("untouched")
