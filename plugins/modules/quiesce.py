@@ -121,7 +121,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
 
-QUIESCE_SECONDS, PARSE_SECONDS = 3600, 30
+QUIESCE_SECONDS = 3600
+PARSE_SECONDS = 30
 
 
 def act(call: Call) -> dict[str, Any]:

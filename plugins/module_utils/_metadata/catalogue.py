@@ -102,7 +102,7 @@ def read_schemas(database: Database, names: Schemas) -> dict[str, Schema]:
         f" WHERE {condition.format('SCHEMA_NAME')} ORDER BY SCHEMA_NAME",
         values,
     )
-    tables: dict[str, dict[str, Table]] = {name: {} for name, _, _ in found}
+    tables: dict[str, dict[str, Table]] = {row[0]: {} for row in found}
     for schema, name, kind, engine, rows, data, index in database.rows(
         "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_ROWS, DATA_LENGTH, INDEX_LENGTH"
         f" FROM information_schema.TABLES WHERE {condition.format('TABLE_SCHEMA')}"

@@ -142,7 +142,7 @@ def migrate_job(
 def head_in(lines: list[str]) -> tuple[str, str]:
     """The newest revision and the version that the image reported. Raises OperatorError where it didn't."""
     for line in reversed(lines):
-        _, found, text = line.partition(RESULT_MARK)
+        found, text = line.partition(RESULT_MARK)[1:]
         if found:
             result = json.loads(text)
             heads = result["heads"]

@@ -32,6 +32,11 @@ RESET, RESTORE = "reset", "restore"
 _COLUMNS = ("position", "from_schema", "to_schema", "table_name", "row_count", "content", "detail")
 
 
+def now() -> str:
+    """ISO 8601, UTC, seconds."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
 @dataclass(frozen=True)
 class Move:
     """One table and where it goes. `rows` and `content` say what was in it when the plan was made, where known."""
@@ -61,17 +66,12 @@ class Plan:
     moves: tuple[Move, ...]
     dropped: tuple[Move, ...] = ()
     state: str = PLANNED
-    created_at: str = field(default_factory=lambda: now())
+    created_at: str = field(default_factory=now)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def unfinished(self) -> bool:
         return self.state in (PLANNED, DROPPING)
-
-
-def now() -> str:
-    """ISO 8601, UTC, seconds."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def moves_done(moves: Sequence[Move], tables: Mapping[str, frozenset[str]]) -> int | None:
@@ -133,7 +133,8 @@ def read_plan(database: Database, schema: str) -> Plan:
         if rows[0][0] != 0 or header["format"] != FORMAT:
             raise ValueError("unknown format")
         entries = [
-            Move(name, source, target or "", count, content) for _, source, target, name, count, content, _ in rows[1:]
+            Move(table, source, target or "", count, content)
+            for source, target, table, count, content in (row[1:6] for row in rows[1:])
         ]
         return Plan(
             schema=schema,

@@ -83,7 +83,7 @@ class Quiesce:
         if workspace is None or PAUSED not in workspace.tables:
             return Remembered({}, paused=False)
         rows = self._database.rows(f"SELECT dag_id, fileloc, paused FROM {self._memory} ORDER BY dag_id")
-        return Remembered({str(dag): str(file) for dag, file, _ in rows}, paused=any(paused for _, _, paused in rows))
+        return Remembered({str(row[0]): str(row[1]) for row in rows}, paused=any(row[2] for row in rows))
 
     def busy(self) -> list[Busy]:
         """Task instances that still run or are about to, the longest first."""
@@ -153,7 +153,7 @@ class Quiesce:
         deadline = time.monotonic() + timeout_seconds
         files = self.remembered().dags
         while True:
-            present, _ = self.among(sorted(dags))
+            present = self.among(sorted(dags))[0]
             broken = self._broken_files()
             missing = [dag for dag in dags if dag not in present and _name(files.get(dag, "")) not in broken]
             if not missing or time.monotonic() >= deadline:
