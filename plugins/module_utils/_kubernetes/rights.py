@@ -35,7 +35,7 @@ class Right:
 RIGHTS: tuple[Right, ...] = (
     Right("", "configmaps", ("get", "create", "update", "patch"), "run record, configuration"),
     Right("", "events", ("list", "watch"), "the cause of a failure"),
-    Right("", "pods", ("get", "list", "watch", "create", "delete"), "rollouts, images on the nodes"),
+    Right("", "pods", ("list", "watch", "create", "delete"), "rollouts, images on the nodes"),
     Right("", "pods/exec", ("get", "create"), "dumps by the database's own tool"),
     Right("", "pods/log", ("get",), "the cause of a failure, logs of migrations"),
     Right("", "pods/portforward", ("get", "create"), "the way to database and HopsFS from outside the cluster"),
@@ -50,7 +50,7 @@ RIGHTS: tuple[Right, ...] = (
     ),
     Right("apps", "replicasets", ("list", "watch"), "rollouts"),
     Right("apps", "statefulsets", ("get", "list", "watch", "patch"), "components that are one"),
-    Right("batch", "jobs", ("get", "list", "watch", "create", "delete"), "migrations of the database"),
+    Right("batch", "jobs", ("list", "create", "delete"), "migrations of the database"),
     Right("coordination.k8s.io", "leases", ("get", "create", "update", "patch", "delete"), "the run lock"),
     Right("policy", "poddisruptionbudgets", ("get", "create", "patch"), "drains of nodes"),
     Right("rbac.authorization.k8s.io", "rolebindings", ("get", "create", "patch"), "the pods' own rights"),
