@@ -64,7 +64,7 @@ options:
     type: int
     default: 300
 requirements:
-  - requests
+  - requests >= 2.32.0
 """
 
 EXAMPLES = r"""
@@ -106,10 +106,12 @@ canary:
 """
 
 import json
-import traceback
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import (
+    REQUESTS_IMPORT_ERROR,
+    AirflowApi,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.verification import (
     components,
     import_errors,
@@ -117,13 +119,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.verifica
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
-
-try:
-    import requests  # noqa: F401 - only to report where it is missing
-except ImportError:
-    REQUESTS_IMPORT_ERROR = traceback.format_exc()
-else:
-    REQUESTS_IMPORT_ERROR = None
 
 
 def password_of(call: Call, login: dict[str, str]) -> str:

@@ -163,7 +163,7 @@ def described(path: str, manifest: Manifest | None, *, changed: bool, begun: flo
             "unsteady": sorted(table for table, entry in manifest.tables.items() if not entry.steady),
         }
     if changed:
-        result["diff"] = difference(path, manifest and manifest.sha256, manifest and manifest.bytes)
+        result["diff"] = difference(path, manifest.sha256 if manifest else None, manifest.bytes if manifest else None)
     return result
 
 

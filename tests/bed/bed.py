@@ -124,7 +124,7 @@ class Bed:
             )
             for schema, table in cursor.fetchall():
                 cursor.execute(f"CHECKSUM TABLE `{schema}`.`{table}`")
-                sums[f"{schema}.{table}"] = cursor.fetchone()[1]
+                sums[f"{schema}.{table}"] = next(iter(cursor.fetchall()))[1]
         return sums
 
     def dropped_databases(self) -> list[str]:

@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
+REQUESTS_IMPORT_ERROR: str | None = None
 try:
     import requests
 except ImportError:  # reported by the module's own requirement check
-    requests = None  # type: ignore[assignment]
+    REQUESTS_IMPORT_ERROR = traceback.format_exc()
 
 TIMEOUT_SECONDS = 30
 

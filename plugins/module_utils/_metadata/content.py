@@ -57,8 +57,9 @@ def fingerprints(
     """A sum over the rows as a dump writes them: the same for a table and for a faithful restore of its dump.
 
     CHECKSUM TABLE is not: dump tools write FLOAT with six digits (Airflow 1.10 and 2: task_instance.duration), so the
-    last bits change. Each row's columns are put into one text, its MD5 is cut to 64 bits, all rows are joined by XOR
-    and by sum, so that neither order nor page layout matters and equal rows don't cancel out. Reads every row.
+    last bits change. Each row's columns are put into one text, its SHA-256 (MySQL 9 has no MD5) is cut to 64 bits, all
+    rows are joined by XOR and by sum, so that neither order nor page layout matters and equal rows don't cancel out.
+    Reads every row.
     """
     found: dict[str, Content] = {}
     for table in reported(schema, tables, progress):
@@ -69,7 +70,7 @@ def fingerprints(
         )
         # Length before value, so that no two rows give the same text; NULL is not the empty text.
         parts = ", ".join(f"IFNULL({_text(quoted(name), str(kind).lower())}, 'n')" for name, kind in columns)
-        half = f"CAST(CONV(LEFT(MD5(CONCAT({parts})), 16), 16, 10) AS UNSIGNED)"
+        half = f"CAST(CONV(LEFT(SHA2(CONCAT({parts}), 256), 16), 16, 10) AS UNSIGNED)"
         rows, joined, total = database.rows(
             f"SELECT COUNT(*), BIT_XOR({half}), SUM({half} & 4294967295) FROM {quoted(schema, table)}"
         )[0]
@@ -79,10 +80,10 @@ def fingerprints(
 
 def _text(column: str, kind: str) -> str:
     if kind in _BINARY:
-        return f"MD5({column})"
+        return f"SHA2({column}, 256)"
     # Through UTF-8: columns of different character sets can't be put into one text. Then as bytes: no collation.
     text = f"CAST(CONVERT({column} USING utf8mb4) AS BINARY)"
-    return f"MD5({text})" if kind in _LONG else f"CONCAT(LENGTH({text}), ':', {text})"
+    return f"SHA2({text}, 256)" if kind in _LONG else f"CONCAT(LENGTH({text}), ':', {text})"
 
 
 _BINARY = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit"})
