@@ -26,8 +26,9 @@ class RunRecord:
     Nothing in it decides whether a phase has work to do: every phase looks at the live system for that.
 
     A run is a mapping: `id`, `playbook`, `deployment`, `status` (running, failed, done), `begun`, `ended`,
-    `attempts` (list of `by`, `begun`, `ended`) and `phases` (list of `name`, `status`, `attempt`, `begun`, `ended`,
-    `facts`, `failure`). Times are ISO 8601 in UTC. Entries of the ConfigMap that are not ours are kept.
+    `attempts` (list of `by`, `begun`, `ended`) and `phases` (list of `name`, `status` (running, done, failed,
+    interrupted), `attempt`, `begun`, `ended`, `facts`, `failure`). Times are ISO 8601 in UTC. Entries of the ConfigMap
+    that are not ours are kept.
     """
 
     def __init__(self, cluster: Cluster, name: str) -> None:
@@ -68,6 +69,10 @@ class RunRecord:
                 "attempts": [],
                 "phases": [],
             }
+        for phase in unfinished["phases"]:
+            # Whoever ran it can't tell any more that it ended.
+            if phase["status"] == "running":
+                phase["status"] = "interrupted"
         unfinished.update(status="running", ended=None)
         unfinished["attempts"].append({"by": by, "begun": now(), "ended": None})
         self.run = unfinished
