@@ -1,7 +1,7 @@
 """Every example of every module is run, in check mode on the bed, as it stands in the documentation.
 
-Names in examples need not exist on the bed. What counts is that the module takes the options, and ends in a result or in
-a refusal of four parts, never in a traceback.
+Names in examples need not exist on the bed. What counts: the module takes the options, and ends in a result or in a
+refusal of four parts, never in a traceback.
 """
 
 from __future__ import annotations
