@@ -70,7 +70,7 @@ STAGES = (
     Stage(
         "integration",
         "the parts, each against the real thing on the bed",
-        ("pytest tests/integration --junit-xml={junit}",),
+        ("pytest tests/integration tests/bed/test_examples.py --junit-xml={junit}",),
         "the first failure above; `.venv/bin/pytest tests/integration -x -k NAME` runs it alone",
     ),
     Stage(

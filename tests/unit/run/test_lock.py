@@ -296,6 +296,8 @@ def test_an_orphan_ends_itself(lock, monkeypatch):
         f"{socket.gethostname()}/-/{os.getpid()}/1",
         f"{socket.gethostname()}/boot/not-a-number/1",
     ],
+    # The same names in every process that collects tests.
+    ids=["empty", "nonsense", "another machine", "no process", "unknown boot", "not a number"],
 )
 def test_what_cannot_be_told_from_here_is_taken_to_live(name):
     assert not process_is_gone(name)
