@@ -57,9 +57,8 @@ def fingerprints(
     """A sum over the rows as a dump writes them: the same for a table and for a faithful restore of its dump.
 
     CHECKSUM TABLE is not: dump tools write FLOAT with six digits (Airflow 1.10 and 2: task_instance.duration), so the
-    last bits change. Each row's columns are put into one text, its SHA-256 (MySQL 9 has no MD5) is cut to 64 bits, all
-    rows are joined by XOR and by sum, so that neither order nor page layout matters and equal rows don't cancel out.
-    Reads every row.
+    last bits change. Each row's columns are put into one text, its SHA-256 (MySQL 9 has no MD5) is cut to 64 bits, and
+    these are added up, so that neither order nor page layout matters and equal rows don't cancel out. Reads every row.
     """
     found: dict[str, Content] = {}
     for table in reported(schema, tables, progress):
@@ -70,11 +69,9 @@ def fingerprints(
         )
         # Length before value, so that no two rows give the same text; NULL is not the empty text.
         parts = ", ".join(f"IFNULL({_text(quoted(name), str(kind).lower())}, 'n')" for name, kind in columns)
-        half = f"CAST(CONV(LEFT(SHA2(CONCAT({parts}), 256), 16), 16, 10) AS UNSIGNED)"
-        rows, joined, total = database.rows(
-            f"SELECT COUNT(*), BIT_XOR({half}), SUM({half} & 4294967295) FROM {quoted(schema, table)}"
-        )[0]
-        found[table] = Content(int(rows), f"{int(joined):016x}{int(total or 0):x}")
+        digest = f"CAST(CONV(LEFT(SHA2(CONCAT({parts}), 256), 16), 16, 10) AS UNSIGNED)"
+        rows, total = database.rows(f"SELECT COUNT(*), SUM({digest}) FROM {quoted(schema, table)}")[0]
+        found[table] = Content(int(rows), f"{int(total or 0):x}")
     return found
 
 
