@@ -158,7 +158,7 @@ def main() -> None:
                 "type": "dict",
                 "options": {
                     "user": {"type": "str", "required": True},
-                    "secret": {"type": "str", "required": True},
+                    "secret": {"type": "str", "required": True, "no_log": False},
                     "key": {"type": "str", "default": "passwords.json", "no_log": False},
                 },
             },

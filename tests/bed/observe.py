@@ -37,7 +37,9 @@ def main(folder: pathlib.Path, command: list[str]) -> int:
     watcher = threading.Thread(target=watch)
     watcher.start()
     with (folder / "output.log").open("wb") as stream:
-        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT).returncode
+        code = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False
+        ).returncode
     ended.set()
     watcher.join()
     lines = (folder / "output.log").read_text(encoding="utf-8", errors="replace").splitlines()

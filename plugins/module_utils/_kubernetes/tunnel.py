@@ -121,7 +121,7 @@ def relay(near: socket.socket, session: Any) -> None:
             frame = read_frame(session)
             if frame is None:
                 continue
-            channel, data = frame
+            channel, data = frame[0], frame[1]
             if channel not in opened:
                 opened.add(channel)
             elif channel == DATA_CHANNEL:
