@@ -85,8 +85,8 @@ class Tunnel:
             target = self._find() if self._find else None
             if target is None or target == (self._pod, self._port):
                 raise
-            self._pod, self._port = target
-            return port_forward(self._cluster, self._namespace, *target)
+            self._pod, self._port = target[0], target[1]
+            return port_forward(self._cluster, self._namespace, self._pod, self._port)
 
 
 def port_forward(cluster: Cluster, namespace: str, pod: str, port: int) -> Any:
@@ -121,7 +121,7 @@ def relay(near: socket.socket, session: Any) -> None:
             frame = read_frame(session)
             if frame is None:
                 continue
-            channel, data = frame[0], frame[1]
+            channel, data = frame
             if channel not in opened:
                 opened.add(channel)
             elif channel == DATA_CHANNEL:
