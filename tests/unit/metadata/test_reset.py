@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import re
 
+import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN, PROBE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import read_plan
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import read_install
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import NEW_REVISION, RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import NEW_REVISION, PASSWORD, RUN, quiet
 
 UNDO_RUN = "20261123t090000"
 
@@ -394,3 +396,149 @@ def test_prediction_before_the_new_schema_is_built(database, bare, mirror):
     assert verdicts["workspace_complete"] == "later"
     assert verdicts["too_old_to_migrate"] == "holds"
     assert bare.schemas() == {bare.names.live}
+
+
+class TestWayBackIsRefused:
+    """Going back has a guard, too."""
+
+    def refused(self, database, schemas, mirror, match, **changes):
+        before = schemas.everything(database)
+        action = Restore(database, schemas.request(run=UNDO_RUN, **changes), mirror, quiet)
+        for attempt in (action.predict, action.carry_out):
+            with pytest.raises(OperatorError, match=match):
+                attempt()
+        assert schemas.everything(database) == before
+
+    def test_without_the_name_typed(self, database, deployment, mirror):
+        reset(database, deployment, mirror)
+        self.refused(database, deployment, mirror, "confirmation", confirm="yes")
+
+    def test_for_another_deployment(self, database, deployment, mirror):
+        reset(database, deployment, mirror)
+        self.refused(database, deployment, mirror, "installed for deployment", deployment="other", confirm="other")
+
+    @pytest.mark.parametrize("statement", ["DROP TABLE xcom", "CREATE TABLE more (id INT)", f"DROP TABLE {PLAN}"])
+    def test_when_the_old_tables_are_not_all_there(self, database, deployment, mirror, statement):
+        reset(database, deployment, mirror)
+        deployment.server.as_root(statement, deployment.names.aside(RUN))
+        self.refused(database, deployment, mirror, "airflow_t\\d+_before")
+
+    def test_when_the_old_schema_is_gone(self, database, deployment, mirror):
+        reset(database, deployment, mirror)
+        deployment.server.as_root(f"DROP DATABASE {deployment.names.aside(RUN)}")
+        self.refused(database, deployment, mirror, "has no plan of a finished reset")
+
+    def test_when_there_is_no_room_for_the_new_tables(self, database, deployment, mirror):
+        reset(database, deployment, mirror)
+        undone = deployment.names.undone(UNDO_RUN)
+        deployment.server.as_root(f"CREATE DATABASE {undone}; CREATE TABLE {undone}.dag (id INT)")
+        self.refused(database, deployment, mirror, "already holds 1 tables")
+
+    def test_when_old_rows_have_changed(self, database, deployment, mirror):
+        reset(database, deployment, mirror)
+        deployment.server.as_root("UPDATE variable SET val = 'x'", deployment.names.aside(RUN))
+        before = deployment.everything(database)
+        with pytest.raises(OperatorError, match="not what they were"):
+            restore(database, deployment, mirror)
+        assert deployment.everything(database) == before
+
+        assert restore(database, deployment, mirror, verify_content=False)["changed"]
+
+    def test_while_somebody_is_connected(self, server, database, deployment, mirror):
+        reset(database, deployment, mirror)
+        before = deployment.everything(database)
+        connection = pymysql.connect(
+            host="127.0.0.1",
+            port=server.port,
+            user="airflow",
+            password=PASSWORD.encode(),
+            database=deployment.names.live,
+        )
+        try:
+            with pytest.raises(OperatorError, match="1 sessions of others"):
+                restore(database, deployment, mirror)
+        finally:
+            connection.close()
+        assert deployment.everything(database) == before
+
+    def test_of_a_schema_that_is_not_ours(self, database, deployment, mirror):
+        deployment.server.as_root("CREATE TABLE orders (id INT)", deployment.names.live)
+        self.refused(database, deployment, mirror, "orders")
+
+
+def test_upgraded_again_after_going_back(database, deployment, mirror):
+    old = deployment.definition(deployment.names.live)
+    reset(database, deployment, mirror)
+    restore(database, deployment, mirror)
+    deployment.make_new(database)
+
+    assert reset(database, deployment, mirror)["changed"]
+
+    assert inspect(database, deployment.names).stage == "installed"
+    assert deployment.definition(deployment.names.aside(RUN)) == old
+
+
+def test_a_table_that_somebody_holds_is_not_waited_for_without_end(server, database, deployment, mirror):
+    """A session without a default schema is in no list; the server's own lock time-out ends the attempt."""
+    database.execute("SET SESSION lock_wait_timeout = 1")
+    holder = pymysql.connect(host="127.0.0.1", port=server.port, user="airflow", password=PASSWORD.encode())
+    with holder.cursor() as cursor:
+        cursor.execute("START TRANSACTION")
+        cursor.execute(f"SELECT * FROM {deployment.names.live}.xcom")
+    before = deployment.content(database, deployment.names.live)
+
+    with pytest.raises(OperatorError, match="Lock wait timeout"):
+        reset(database, deployment, mirror)
+
+    assert inspect(database, deployment.names).stage == "old"
+    assert deployment.content(database, deployment.names.live) == before
+    holder.close()
+    assert reset(database, deployment, mirror)["changed"]
+
+
+def test_tables_of_another_engine_are_tried_first(database, deployment, mirror):
+    deployment.server.as_root("ALTER TABLE import_error ENGINE = Aria", deployment.names.live)
+    old = deployment.definition(deployment.names.live)
+
+    reset(database, deployment, mirror)
+
+    assert deployment.definition(deployment.names.aside(RUN)) == old
+
+
+def test_an_engine_that_cannot_be_renamed_across_schemas_is_told_before_anything_moves(database, deployment, mirror):
+    deployment.server.as_root("ALTER TABLE import_error ENGINE = Aria", deployment.names.live)
+    before = deployment.content(database, deployment.names.live)
+
+    with pytest.raises(OperatorError, match="can't rename Aria tables across schemas") as caught:
+        reset(UnwillingDatabase(database), deployment, mirror)
+
+    assert "method: drop" in caught.value.next_step
+    assert deployment.content(database, deployment.names.live) == before
+    assert inspect(database, deployment.names).stage == "old"
+
+
+class UnwillingDatabase:
+    """A server that makes tables of its own engine, and does not rename them across schemas (NDB may be one)."""
+
+    def __init__(self, database):
+        self._database = database
+
+    def __getattr__(self, name):
+        return getattr(self._database, name)
+
+    def execute(self, statement, values=()):
+        if statement.startswith("RENAME TABLE") and PROBE in statement:
+            raise OperatorError("no", expected="", untouched="", next_step="")
+        return self._database.execute(statement, values)
+
+
+def test_two_at_a_time_take_turns(server, database, deployment):
+    with (
+        server.session() as other,
+        alone(other, deployment.names.live, 1),
+        pytest.raises(OperatorError, match="another session"),
+        alone(database, deployment.names.live, 0.2),
+    ):
+        pass
+    with alone(database, deployment.names.live, 1):
+        pass

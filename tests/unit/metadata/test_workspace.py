@@ -1,0 +1,180 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Names of schemas and tables can't be bound as values.
+# ruff: noqa: S608
+
+"""Building the new schema: what is there already is kept, dropped or refused, and never somebody else's dropped."""
+
+from __future__ import annotations
+
+import pymysql
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import workspace
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PAUSED, WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import NEW_REVISION, PASSWORD, RUN, quiet
+
+IMAGE = "bed/airflow:3.0.6"
+
+
+def standing(database, deployment, *, run=RUN, image=IMAGE):
+    revisions = workspace.revisions_of(database, deployment.names.workspace)
+    return workspace.standing(inspect(database, deployment.names), run, image, revisions)
+
+
+def begin(database, deployment, *, name="demo", run=RUN):
+    return workspace.begin(database, inspect(database, deployment.names), name, run, IMAGE, quiet)
+
+
+def test_what_this_run_has_built_is_kept(database, deployment):
+    result = standing(database, deployment)
+
+    assert result is not None
+    assert not result["changed"]
+    assert result["revision"] == NEW_REVISION
+
+
+@pytest.mark.parametrize(
+    "changes", [{"run": "20261130t000000"}, {"image": "bed/airflow:3.1.0"}], ids=["another run", "another image"]
+)
+def test_what_was_built_for_something_else_is_built_anew(database, deployment, changes):
+    assert standing(database, deployment, **changes) is None
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"UPDATE {WORKSPACE} SET state = 'building'",
+        f"UPDATE {WORKSPACE} SET purpose = 'rehearsal'",
+        "UPDATE alembic_version SET version_num = '29ce7909c52b'",
+        "DELETE FROM alembic_version",
+    ],
+)
+def test_what_is_not_whole_is_built_anew(database, deployment, statement):
+    deployment.server.as_root(statement, deployment.names.workspace)
+
+    assert standing(database, deployment) is None
+
+
+def test_nothing_is_built_beside_an_installed_schema(database, deployment, mirror):
+    Reset(database, deployment.request(), mirror, quiet).carry_out()
+
+    result = standing(database, deployment, run="20261130t000000")
+
+    assert result is not None
+    assert "installed already" in result["reason"]
+
+
+def test_nothing_is_built_while_tables_are_being_moved(database, deployment, mirror):
+    action = Reset(database, deployment.request(), mirror, quiet)
+    plan = action._write_plan(inspect(database, deployment.names))
+    move = plan.moves[0]
+    deployment.server.as_root(f"RENAME TABLE {move.source}.{move.table} TO {move.target}.{move.table}")
+
+    result = standing(database, deployment, run="20261130t000000")
+
+    assert result is not None
+    assert "being moved" in result["reason"]
+
+
+def test_nothing_is_built_for_a_schema_that_will_not_be_replaced(database, deployment):
+    deployment.server.as_root("CREATE TABLE orders (id INT)", deployment.names.live)
+
+    with pytest.raises(OperatorError, match="orders"):
+        standing(database, deployment)
+
+
+def test_an_earlier_runs_tables_make_room(database, deployment):
+    dropped = deployment.server.logged("DROP DATABASE")
+    Quiesce(database, deployment.names, quiet).pause()
+    deployment.server.as_root(f"CREATE TABLE {INSTALL} (id INT)", deployment.names.workspace)
+    live = deployment.content(database, deployment.names.live)
+
+    mark = begin(database, deployment, run="20261130t000000")
+
+    assert (mark.state, mark.run) == ("building", "20261130t000000")
+    # What a quiesce has written down is not thrown away with it.
+    assert deployment.tables(deployment.names.workspace) == {WORKSPACE, PAUSED}
+    assert deployment.content(database, deployment.names.live) == live
+    assert deployment.server.logged("DROP DATABASE") == dropped
+
+
+def test_the_schema_is_made_with_the_character_set_that_airflow_asks_for(database, bare):
+    bare.make_empty()
+    bare.server.as_root(f"CREATE DATABASE {bare.names.workspace} CHARACTER SET latin1")
+
+    begin(database, bare)
+
+    assert inspect(database, bare.names).workspace.charset == "utf8mb4"
+
+
+@pytest.mark.parametrize(
+    ("statement", "match"),
+    [
+        (f"DROP TABLE {WORKSPACE}", "no run of this collection made"),
+        (f"UPDATE {WORKSPACE} SET deployment = 'other'", "the new schema of deployment 'other'"),
+        (f"DROP TABLE {WORKSPACE}; CREATE TABLE {WORKSPACE} (id INT)", "no run of this collection made"),
+    ],
+)
+def test_tables_of_others_are_never_dropped(database, deployment, statement, match):
+    deployment.server.as_root(statement, deployment.names.workspace)
+    before = deployment.tables(deployment.names.workspace)
+
+    with pytest.raises(OperatorError, match=match):
+        begin(database, deployment)
+
+    assert deployment.tables(deployment.names.workspace) == before
+
+
+def test_tables_older_than_our_mark_are_somebody_elses(database, bare):
+    bare.make_empty()
+    bare.server.as_root(f"CREATE DATABASE {bare.names.workspace}; CREATE TABLE {bare.names.workspace}.orders (id INT)")
+    bare.server.as_root("DO SLEEP(1.1)")
+    bare.mark_new(database)
+
+    with pytest.raises(OperatorError, match="orders"):
+        begin(database, bare)
+
+    assert "orders" in bare.tables(bare.names.workspace)
+
+
+def test_a_migration_that_still_runs_is_not_pulled_from_under(server, database, deployment, monkeypatch):
+    monkeypatch.setattr(workspace, "SESSION_SECONDS", 0.2)
+    connection = pymysql.connect(
+        host="127.0.0.1",
+        port=server.port,
+        user="airflow",
+        password=PASSWORD.encode(),
+        database=deployment.names.workspace,
+    )
+    before = deployment.tables(deployment.names.workspace)
+    try:
+        with pytest.raises(OperatorError, match="1 sessions of others"):
+            begin(database, deployment)
+    finally:
+        connection.close()
+    assert deployment.tables(deployment.names.workspace) == before
+
+
+def test_it_is_whole_only_at_the_images_newest_revision(database, bare):
+    bare.make_empty()
+    mark = begin(database, bare)
+    table = f"{bare.names.workspace}.alembic_version"
+    with pytest.raises(OperatorError, match="is empty"):
+        workspace.finish(database, bare.names.workspace, mark, NEW_REVISION)
+    database.execute(f"CREATE TABLE {table} (version_num VARCHAR(32) PRIMARY KEY)")
+    database.execute(f"INSERT INTO {table} VALUES ('29ce7909c52b')")
+    with pytest.raises(OperatorError, match="29ce7909c52b"):
+        workspace.finish(database, bare.names.workspace, mark, NEW_REVISION)
+    assert inspect(database, bare.names).workspace_state == "building"
+
+    database.execute(f"UPDATE {table} SET version_num = '{NEW_REVISION}'")
+    workspace.finish(database, bare.names.workspace, mark, NEW_REVISION)
+
+    assert inspect(database, bare.names).workspace_state == "complete"
