@@ -9,23 +9,29 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums, fingerprints
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database, session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database, quoted, session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import Request
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory, Mirror
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PLAN, Schemas
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import Plan
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import Mark, write_mark
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
 
 DATA = Path(__file__).parent / "data"
 PASSWORD = "CANARY-db-pä|ss%w&o\"r'd $x{7}"
 OLD_REVISION, NEW_REVISION = "03afc6b6f902", "fe199e1abd77"
-RUN = "20261122t030000"
+RUN, UNDO_RUN = "20261122t030000", "20261123t090000"
 
 # Rows such as an old deployment has: NULLs, binary, FLOAT with more digits than a dump keeps, awkward text.
 ROWS = """
@@ -228,8 +234,11 @@ class Deployment:
         }
 
     def definition(self, schema: str) -> str:
-        """Definitions of all Airflow's tables and all their rows, as the dump tool writes them."""
-        return subprocess.run(
+        """Definitions of all Airflow's tables and all their rows, as the dump tool writes them.
+
+        But for the next number to be given: a server that opens a table anew counts on from the highest there is.
+        """
+        text = subprocess.run(
             [
                 _tool("mariadb-dump"),
                 "--no-defaults",
@@ -245,6 +254,7 @@ class Deployment:
             capture_output=True,
             text=True,
         ).stdout
+        return re.sub(r" AUTO_INCREMENT=\d+", "", text)
 
     def rehearsed(self, database: Database, schema: str, run: str = RUN) -> dict[str, object]:
         """What a rehearsal returns for the rows that are there now."""
@@ -256,6 +266,39 @@ class Deployment:
 def quiet(line: str) -> None:
     """Progress that nobody listens to."""
     del line
+
+
+def reset(database: Database, deployment: Deployment, mirror: RememberingMirror, **changes: object) -> dict[str, Any]:
+    return Reset(database, deployment.request(**changes), cast("Mirror", mirror), quiet).carry_out()
+
+
+def restore(database: Database, deployment: Deployment, mirror: RememberingMirror, **changes: object) -> dict[str, Any]:
+    request = deployment.request(run=UNDO_RUN, **changes)
+    return Restore(database, request, cast("Mirror", mirror), quiet).carry_out()
+
+
+def set_state(database: Database, plan: Plan, state: str) -> None:
+    database.execute(
+        f"UPDATE {quoted(plan.schema, PLAN)} SET detail = JSON_SET(detail, '$.state', '{state}') WHERE position = 0"
+    )
+
+
+class ClientDiedError(Exception):
+    """The tests' stand-in for SIGKILL."""
+
+
+class DyingDatabase(Database):
+    """A session whose client dies before it sends one more statement that changes something."""
+
+    def __init__(self, database: Database, after: int) -> None:
+        super().__init__(database._connection, database._where)
+        self._left = after
+
+    def execute(self, statement: str, values: Sequence[object] = ()) -> int:
+        if self._left == 0:
+            raise ClientDiedError(statement)
+        self._left -= 1
+        return super().execute(statement, values)
 
 
 def install_mariadb() -> None:

@@ -5,11 +5,9 @@
 # Names of schemas and tables can't be bound as values.
 # ruff: noqa: S608
 
-"""The reset on a real MariaDB: every row stays what it was, whatever interrupts it and wherever."""
+"""The reset on a real MariaDB: every row stays what it was, and what is there decides what is done."""
 
 from __future__ import annotations
-
-import re
 
 import pymysql
 import pytest
@@ -18,22 +16,18 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN, PROBE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import read_plan
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import read_install
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import NEW_REVISION, PASSWORD, RUN, quiet
-
-UNDO_RUN = "20261123t090000"
-
-
-def reset(database, deployment, mirror, **changes):
-    return Reset(database, deployment.request(**changes), mirror, quiet).carry_out()
-
-
-def restore(database, deployment, mirror, **changes):
-    return Restore(database, deployment.request(run=UNDO_RUN, **changes), mirror, quiet).carry_out()
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+    NEW_REVISION,
+    PASSWORD,
+    RUN,
+    UNDO_RUN,
+    quiet,
+    reset,
+    restore,
+)
 
 
 def test_set_aside_and_back_is_the_same_byte_by_byte(database, deployment, mirror):
@@ -126,255 +120,6 @@ def test_foreign_keys_follow_and_none_points_across(database, deployment, mirror
         database.execute(f"INSERT INTO {quoted(live, 'dag_tag')} (name, dag_id) VALUES ('x', 'nobody')")
 
 
-class TestInterrupted:
-    """A server that dies in a RENAME TABLE of many tables leaves the first few of them renamed (MariaDB)."""
-
-    def test_at_every_point_the_reset_is_finished(self, database, deployment, mirror):
-        names = deployment.names
-        old = deployment.content(database, names.live)
-        plan = self._planned(database, deployment, mirror)
-        for done in range(1, len(plan.moves) + 1):
-            self._move(deployment, plan.moves[:done])
-            inspection = inspect(database, names)
-            assert (inspection.stage, inspection.moves_done) == ("moving", done)
-
-            result = reset(database, deployment, mirror, run="20261130t000000")
-
-            assert result["changed"], done
-            assert result["run"] == RUN
-            assert inspect(database, names).stage == "installed"
-            assert deployment.content(database, plan.schema) == old, done
-            assert deployment.tables(names.workspace) == set()
-            self._rewind(database, deployment, plan)
-
-    def test_at_every_point_it_can_be_taken_back(self, database, deployment, mirror):
-        names = deployment.names
-        old, new = deployment.content(database, names.live), deployment.tables(names.workspace)
-        plan = self._planned(database, deployment, mirror)
-        for done in range(1, len(plan.moves) + 1):
-            self._move(deployment, plan.moves[:done])
-
-            assert restore(database, deployment, mirror)["changed"]
-
-            assert inspect(database, names).stage == "old"
-            assert deployment.content(database, names.live) == old, done
-            assert deployment.tables(names.workspace) == new | {INSTALL}
-
-    def test_at_every_point_the_way_back_is_finished(self, database, deployment, mirror):
-        names = deployment.names
-        old = deployment.content(database, names.live)
-        reset(database, deployment, mirror)
-        plan = self._planned_back(database, deployment, mirror)
-        for done in range(1, len(plan.moves) + 1):
-            self._move(deployment, plan.moves[:done])
-            assert inspect(database, names).stage == "moving"
-            with pytest.raises(OperatorError, match="half done"):
-                reset(database, deployment, mirror)
-
-            assert restore(database, deployment, mirror)["changed"]
-
-            assert inspect(database, names).stage == "old"
-            assert deployment.content(database, names.live) == old, done
-            self._move(deployment, plan.moves, backwards=True)
-            set_state(database, plan, "planned")
-            mirror.memory = None
-
-    def test_a_plan_of_which_nothing_was_done_is_made_anew(self, database, deployment, mirror):
-        self._planned(database, deployment, mirror)
-        deployment.server.as_root(f"INSERT INTO {deployment.names.live}.variable (`key`, val) VALUES ('later', 'yes')")
-        old = deployment.definition(deployment.names.live)
-        assert inspect(database, deployment.names).stage == "old"
-
-        result = reset(database, deployment, mirror, run="20261124t000000")
-
-        assert result["run"] == "20261124t000000"
-        assert deployment.definition(deployment.names.aside("20261124t000000")) == old
-
-    def test_somebody_elses_hands_are_noticed(self, database, deployment, mirror):
-        plan = self._planned(database, deployment, mirror)
-        self._move(deployment, plan.moves[:5])
-        deployment.server.as_root(f"CREATE TABLE {deployment.names.live}.surprise (id INT)")
-        before = {schema: deployment.tables(schema) for schema in deployment.schemas()}
-
-        with pytest.raises(OperatorError, match="not where the plan"):
-            reset(database, deployment, mirror)
-
-        assert {schema: deployment.tables(schema) for schema in deployment.schemas()} == before
-
-    def test_rows_changed_while_it_was_half_done_are_noticed(self, database, deployment, mirror):
-        plan = self._planned(database, deployment, mirror)
-        self._move(deployment, plan.moves[:33])
-        deployment.server.as_root(f"UPDATE {plan.schema}.variable SET val = 'changed'")
-
-        with pytest.raises(OperatorError, match="not what they were") as caught:
-            reset(database, deployment, mirror)
-
-        assert "variable" in caught.value.found
-        assert inspect(database, deployment.names).stage == "moving"
-
-    def test_a_server_that_loses_power_in_it(self, server, deployment, mirror):
-        """Whatever the server has made of it by then, the next run finishes it."""
-        old = without_counters(deployment.definition(deployment.names.live))
-        with server.session() as database:
-            plan = self._planned(database, deployment, mirror)
-            self._move(deployment, plan.moves[:40])
-        server.kill()
-        server.start()
-        with server.session() as database:
-            assert reset(database, deployment, mirror)["changed"]
-            assert inspect(database, deployment.names).stage == "installed"
-        assert without_counters(deployment.definition(plan.schema)) == old
-
-    def _planned(self, database, deployment, mirror):
-        """Everything up to the first move."""
-        action = Reset(database, deployment.request(), mirror, quiet)
-        action._write_plan(inspect(database, deployment.names))
-        return read_plan(database, deployment.names.aside(RUN))
-
-    def _planned_back(self, database, deployment, mirror):
-        """Everything up to the first move of the way back."""
-        action = Restore(database, deployment.request(run=UNDO_RUN), mirror, quiet)
-        action._write_plan(inspect(database, deployment.names))
-        return read_plan(database, deployment.names.undone(UNDO_RUN))
-
-    def _move(self, deployment, moves, *, backwards=False):
-        pairs = [((move.source, move.table), (move.target, move.table)) for move in moves]
-        if backwards:
-            pairs = [(target, source) for source, target in reversed(pairs)]
-        if pairs:
-            deployment.server.as_root(
-                "RENAME TABLE " + ", ".join(f"{quoted(*source)} TO {quoted(*target)}" for source, target in pairs)
-            )
-
-    def _rewind(self, database, deployment, plan):
-        """Back to where nothing is done, the plan written."""
-        self._move(deployment, plan.moves, backwards=True)
-        set_state(database, plan, "planned")
-        deployment.mark_new(database)
-
-
-class TestDrop:
-    """The vendor's way: one DROP DATABASE, whatever happens."""
-
-    def test_drops_once_and_again_changes_nothing(self, database, deployment, mirror):
-        dropped = deployment.server.logged("DROP DATABASE")
-
-        result = reset(database, deployment, mirror, **self._drop(database, deployment))
-
-        assert result["method"] == "drop"
-        assert result["set_aside"] is None
-        assert inspect(database, deployment.names).stage == "installed"
-        assert deployment.server.logged("DROP DATABASE") == dropped + 1
-        assert not reset(database, deployment, mirror, **self._drop(database, deployment))["changed"]
-        assert deployment.server.logged("DROP DATABASE") == dropped + 1
-        assert deployment.schemas() == {deployment.names.live, deployment.names.workspace}
-        with pytest.raises(OperatorError, match="dropped the old tables"):
-            restore(database, deployment, mirror)
-
-    def test_interrupted_at_every_statement_it_drops_once(self, server, bare, mirror):
-        """The client dies before each of the statements it sends, one after the other, until there is none left."""
-        with server.session() as database:
-            bare.make_old()
-            bare.make_new(database)
-            changes = self._drop(database, bare)
-        dropped = server.logged("DROP DATABASE")
-        crashes = 0
-        while True:
-            with server.session() as database:
-                dying = DyingDatabase(database, after=crashes)
-                try:
-                    reset(dying, bare, mirror, **changes)
-                    break
-                except ClientDiedError:
-                    crashes += 1
-        assert crashes >= 8
-        with server.session() as database:
-            assert inspect(database, bare.names).stage == "installed"
-        assert server.logged("DROP DATABASE") == dropped + 1
-        assert bare.tables(bare.names.workspace) == set()
-
-    @pytest.mark.parametrize("left", [1, 10, 32])
-    def test_a_drop_that_the_server_did_not_finish_is_finished_by_table(self, database, deployment, mirror, left):
-        """DROP DATABASE is not atomic on MariaDB: a crash leaves some of the tables."""
-        changes = self._drop(database, deployment)
-        action = Reset(database, deployment.request(**changes), mirror, quiet)
-        plan = action._write_plan(inspect(database, deployment.names))
-        set_state(database, plan, "dropping")
-        gone = sorted(deployment.tables(deployment.names.live))[left:]
-        live = deployment.names.live
-        tables = ", ".join(quoted(live, table) for table in gone)
-        deployment.server.as_root(f"SET foreign_key_checks = 0; DROP TABLE {tables}")
-        dropped = deployment.server.logged("DROP DATABASE")
-        assert inspect(database, deployment.names).stage == "moving"
-
-        reset(database, deployment, mirror, **changes)
-
-        assert inspect(database, deployment.names).stage == "installed"
-        assert deployment.server.logged("DROP DATABASE") == dropped
-
-    def _drop(self, database, deployment):
-        rehearsed = deployment.rehearsed(database, deployment.names.live)
-        return {"method": "drop", "rehearsed_dump": rehearsed}
-
-
-def set_state(database, plan, state):
-    database.execute(
-        f"UPDATE {quoted(plan.schema, PLAN)} SET detail = JSON_SET(detail, '$.state', '{state}') WHERE position = 0"
-    )
-
-
-def without_counters(definition):
-    """A server that died counts on from the highest value there is."""
-    return re.sub(r" AUTO_INCREMENT=\d+", "", definition)
-
-
-class ClientDiedError(Exception):
-    """The test's stand-in for SIGKILL."""
-
-
-class DyingDatabase:
-    """A session whose client dies before it sends one more statement that changes something."""
-
-    def __init__(self, database, after):
-        self._database, self._left = database, after
-
-    def __getattr__(self, name):
-        return getattr(self._database, name)
-
-    def execute(self, statement, values=()):
-        self._die(statement)
-        return self._database.execute(statement, values)
-
-    def insert(self, table, columns, rows):
-        self._die(table)
-        return self._database.insert(table, columns, rows)
-
-    def _die(self, statement):
-        if self._left == 0:
-            raise ClientDiedError(statement)
-        self._left -= 1
-
-
-def test_crashing_before_every_statement_of_a_set_aside(server, bare, mirror):
-    with server.session() as database:
-        bare.make_old()
-        bare.make_new(database)
-    old = bare.definition(bare.names.live)
-    crashes = 0
-    while True:
-        with server.session() as database:
-            try:
-                reset(DyingDatabase(database, after=crashes), bare, mirror)
-                break
-            except ClientDiedError:
-                crashes += 1
-    assert crashes >= 8
-    with server.session() as database:
-        assert inspect(database, bare.names).stage == "installed"
-    assert bare.definition(bare.names.aside(RUN)) == old
-    assert bare.tables(bare.names.workspace) == set()
-
-
 def test_prediction_changes_nothing_and_comes_true(database, deployment, mirror):
     before = {schema: deployment.definition(schema) for schema in deployment.schemas()}
 
@@ -396,74 +141,6 @@ def test_prediction_before_the_new_schema_is_built(database, bare, mirror):
     assert verdicts["workspace_complete"] == "later"
     assert verdicts["too_old_to_migrate"] == "holds"
     assert bare.schemas() == {bare.names.live}
-
-
-class TestWayBackIsRefused:
-    """Going back has a guard, too."""
-
-    def refused(self, database, schemas, mirror, match, **changes):
-        before = schemas.everything(database)
-        action = Restore(database, schemas.request(run=UNDO_RUN, **changes), mirror, quiet)
-        for attempt in (action.predict, action.carry_out):
-            with pytest.raises(OperatorError, match=match):
-                attempt()
-        assert schemas.everything(database) == before
-
-    def test_without_the_name_typed(self, database, deployment, mirror):
-        reset(database, deployment, mirror)
-        self.refused(database, deployment, mirror, "confirmation", confirm="yes")
-
-    def test_for_another_deployment(self, database, deployment, mirror):
-        reset(database, deployment, mirror)
-        self.refused(database, deployment, mirror, "installed for deployment", deployment="other", confirm="other")
-
-    @pytest.mark.parametrize("statement", ["DROP TABLE xcom", "CREATE TABLE more (id INT)", f"DROP TABLE {PLAN}"])
-    def test_when_the_old_tables_are_not_all_there(self, database, deployment, mirror, statement):
-        reset(database, deployment, mirror)
-        deployment.server.as_root(statement, deployment.names.aside(RUN))
-        self.refused(database, deployment, mirror, "airflow_t\\d+_before")
-
-    def test_when_the_old_schema_is_gone(self, database, deployment, mirror):
-        reset(database, deployment, mirror)
-        deployment.server.as_root(f"DROP DATABASE {deployment.names.aside(RUN)}")
-        self.refused(database, deployment, mirror, "has no plan of a finished reset")
-
-    def test_when_there_is_no_room_for_the_new_tables(self, database, deployment, mirror):
-        reset(database, deployment, mirror)
-        undone = deployment.names.undone(UNDO_RUN)
-        deployment.server.as_root(f"CREATE DATABASE {undone}; CREATE TABLE {undone}.dag (id INT)")
-        self.refused(database, deployment, mirror, "already holds 1 tables")
-
-    def test_when_old_rows_have_changed(self, database, deployment, mirror):
-        reset(database, deployment, mirror)
-        deployment.server.as_root("UPDATE variable SET val = 'x'", deployment.names.aside(RUN))
-        before = deployment.everything(database)
-        with pytest.raises(OperatorError, match="not what they were"):
-            restore(database, deployment, mirror)
-        assert deployment.everything(database) == before
-
-        assert restore(database, deployment, mirror, verify_content=False)["changed"]
-
-    def test_while_somebody_is_connected(self, server, database, deployment, mirror):
-        reset(database, deployment, mirror)
-        before = deployment.everything(database)
-        connection = pymysql.connect(
-            host="127.0.0.1",
-            port=server.port,
-            user="airflow",
-            password=PASSWORD.encode(),
-            database=deployment.names.live,
-        )
-        try:
-            with pytest.raises(OperatorError, match="1 sessions of others"):
-                restore(database, deployment, mirror)
-        finally:
-            connection.close()
-        assert deployment.everything(database) == before
-
-    def test_of_a_schema_that_is_not_ours(self, database, deployment, mirror):
-        deployment.server.as_root("CREATE TABLE orders (id INT)", deployment.names.live)
-        self.refused(database, deployment, mirror, "orders")
 
 
 def test_upgraded_again_after_going_back(database, deployment, mirror):

@@ -1,0 +1,177 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Names of schemas and tables can't be bound as values.
+# ruff: noqa: S608
+
+"""A reset that dies at any point, whichever way it goes, is finished by the next run or taken back."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import read_plan
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+    RUN,
+    UNDO_RUN,
+    ClientDiedError,
+    DyingDatabase,
+    quiet,
+    reset,
+    restore,
+    set_state,
+)
+
+
+class TestInterrupted:
+    """A server that dies in a RENAME TABLE of many tables leaves the first few of them renamed (MariaDB)."""
+
+    def test_at_every_point_the_reset_is_finished(self, database, deployment, mirror):
+        names = deployment.names
+        old = deployment.content(database, names.live)
+        plan = self._planned(database, deployment, mirror)
+        for done in range(1, len(plan.moves) + 1):
+            self._move(deployment, plan.moves[:done])
+            inspection = inspect(database, names)
+            assert (inspection.stage, inspection.moves_done) == ("moving", done)
+
+            result = reset(database, deployment, mirror, run="20261130t000000")
+
+            assert result["changed"], done
+            assert result["run"] == RUN
+            assert inspect(database, names).stage == "installed"
+            assert deployment.content(database, plan.schema) == old, done
+            assert deployment.tables(names.workspace) == set()
+            self._rewind(database, deployment, plan)
+
+    def test_at_every_point_it_can_be_taken_back(self, database, deployment, mirror):
+        names = deployment.names
+        old, new = deployment.content(database, names.live), deployment.tables(names.workspace)
+        plan = self._planned(database, deployment, mirror)
+        for done in range(1, len(plan.moves) + 1):
+            self._move(deployment, plan.moves[:done])
+
+            assert restore(database, deployment, mirror)["changed"]
+
+            assert inspect(database, names).stage == "old"
+            assert deployment.content(database, names.live) == old, done
+            assert deployment.tables(names.workspace) == new | {INSTALL}
+
+    def test_at_every_point_the_way_back_is_finished(self, database, deployment, mirror):
+        names = deployment.names
+        old = deployment.content(database, names.live)
+        reset(database, deployment, mirror)
+        plan = self._planned_back(database, deployment, mirror)
+        for done in range(1, len(plan.moves) + 1):
+            self._move(deployment, plan.moves[:done])
+            assert inspect(database, names).stage == "moving"
+            with pytest.raises(OperatorError, match="half done"):
+                reset(database, deployment, mirror)
+
+            assert restore(database, deployment, mirror)["changed"]
+
+            assert inspect(database, names).stage == "old"
+            assert deployment.content(database, names.live) == old, done
+            self._move(deployment, plan.moves, backwards=True)
+            set_state(database, plan, "planned")
+            mirror.memory = None
+
+    def test_a_plan_of_which_nothing_was_done_is_made_anew(self, database, deployment, mirror):
+        self._planned(database, deployment, mirror)
+        deployment.server.as_root(f"INSERT INTO {deployment.names.live}.variable (`key`, val) VALUES ('later', 'yes')")
+        old = deployment.definition(deployment.names.live)
+        assert inspect(database, deployment.names).stage == "old"
+
+        result = reset(database, deployment, mirror, run="20261124t000000")
+
+        assert result["run"] == "20261124t000000"
+        assert deployment.definition(deployment.names.aside("20261124t000000")) == old
+
+    def test_somebody_elses_hands_are_noticed(self, database, deployment, mirror):
+        plan = self._planned(database, deployment, mirror)
+        self._move(deployment, plan.moves[:5])
+        deployment.server.as_root(f"CREATE TABLE {deployment.names.live}.surprise (id INT)")
+        before = {schema: deployment.tables(schema) for schema in deployment.schemas()}
+
+        with pytest.raises(OperatorError, match="not where the plan"):
+            reset(database, deployment, mirror)
+
+        assert {schema: deployment.tables(schema) for schema in deployment.schemas()} == before
+
+    def test_rows_changed_while_it_was_half_done_are_noticed(self, database, deployment, mirror):
+        plan = self._planned(database, deployment, mirror)
+        self._move(deployment, plan.moves[:33])
+        deployment.server.as_root(f"UPDATE {plan.schema}.variable SET val = 'changed'")
+
+        with pytest.raises(OperatorError, match="not what they were") as caught:
+            reset(database, deployment, mirror)
+
+        assert "variable" in caught.value.found
+        assert inspect(database, deployment.names).stage == "moving"
+
+    def test_a_server_that_loses_power_in_it(self, server, deployment, mirror):
+        """Whatever the server has made of it by then, the next run finishes it."""
+        old = deployment.definition(deployment.names.live)
+        with server.session() as database:
+            plan = self._planned(database, deployment, mirror)
+            self._move(deployment, plan.moves[:40])
+        server.kill()
+        server.start()
+        with server.session() as database:
+            assert reset(database, deployment, mirror)["changed"]
+            assert inspect(database, deployment.names).stage == "installed"
+        assert deployment.definition(plan.schema) == old
+
+    def _planned(self, database, deployment, mirror):
+        """Everything up to the first move."""
+        action = Reset(database, deployment.request(), mirror, quiet)
+        action._write_plan(inspect(database, deployment.names))
+        return read_plan(database, deployment.names.aside(RUN))
+
+    def _planned_back(self, database, deployment, mirror):
+        """Everything up to the first move of the way back."""
+        action = Restore(database, deployment.request(run=UNDO_RUN), mirror, quiet)
+        action._write_plan(inspect(database, deployment.names))
+        return read_plan(database, deployment.names.undone(UNDO_RUN))
+
+    def _move(self, deployment, moves, *, backwards=False):
+        pairs = [((move.source, move.table), (move.target, move.table)) for move in moves]
+        if backwards:
+            pairs = [(target, source) for source, target in reversed(pairs)]
+        if pairs:
+            deployment.server.as_root(
+                "RENAME TABLE " + ", ".join(f"{quoted(*source)} TO {quoted(*target)}" for source, target in pairs)
+            )
+
+    def _rewind(self, database, deployment, plan):
+        """Back to where nothing is done, the plan written."""
+        self._move(deployment, plan.moves, backwards=True)
+        set_state(database, plan, "planned")
+        deployment.mark_new(database)
+
+
+def test_crashing_before_every_statement_of_a_set_aside(server, bare, mirror):
+    with server.session() as database:
+        bare.make_old()
+        bare.make_new(database)
+    old = bare.definition(bare.names.live)
+    crashes = 0
+    while True:
+        with server.session() as database:
+            try:
+                reset(DyingDatabase(database, after=crashes), bare, mirror)
+                break
+            except ClientDiedError:
+                crashes += 1
+    assert crashes >= 8
+    with server.session() as database:
+        assert inspect(database, bare.names).stage == "installed"
+    assert bare.definition(bare.names.aside(RUN)) == old
+    assert bare.tables(bare.names.workspace) == set()
