@@ -269,12 +269,12 @@ def quiet(line: str) -> None:
 
 
 def reset(database: Database, deployment: Deployment, mirror: RememberingMirror, **changes: object) -> dict[str, Any]:
-    return Reset(database, deployment.request(**changes), cast("Mirror", mirror), quiet).carry_out()
+    return Reset(database, deployment.request(**changes), cast(Mirror, mirror), quiet).carry_out()
 
 
 def restore(database: Database, deployment: Deployment, mirror: RememberingMirror, **changes: object) -> dict[str, Any]:
     request = deployment.request(run=UNDO_RUN, **changes)
-    return Restore(database, request, cast("Mirror", mirror), quiet).carry_out()
+    return Restore(database, request, cast(Mirror, mirror), quiet).carry_out()
 
 
 def set_state(database: Database, plan: Plan, state: str) -> None:
