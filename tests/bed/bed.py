@@ -56,7 +56,9 @@ class Bed:
         return [str(TOOLS / "ansible-playbook"), "-i", str(INVENTORY), *arguments]
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "PATH": f"{TOOLS}:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1"}
+        """An operator's: without what molecule sets for the playbooks that it runs itself."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
+        return {**kept, "PATH": f"{TOOLS}:{os.environ['PATH']}"}
 
     def play(self, playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a playbook of the collection, or of the sandbox, to its end; the output is both streams together."""

@@ -7,6 +7,7 @@ usage: observe.py FOLDER COMMAND [ARGUMENT ...]
 
 from __future__ import annotations
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -36,9 +37,11 @@ def main(folder: pathlib.Path, command: list[str]) -> int:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
+    # As an operator runs it, without what molecule sets for its own playbooks.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
     with (folder / "output.log").open("wb") as stream:
         code = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False
         ).returncode
     ended.set()
     watcher.join()
