@@ -139,7 +139,7 @@ moved:
   type: int
   sample: 79
 tables:
-  description: The old tables; in check mode rows are the server's estimates.
+  description: The old tables; in check mode, and with O(verify=presence), rows are the server's estimates.
   returned: success
   type: list
   elements: dict

@@ -182,7 +182,18 @@ def act(call: Call) -> dict[str, Any]:
             return {**result, **known}
         if call.check_mode:
             workspace.refuse_others(database, inspection, params["deployment"])
-            return {"changed": True, "revision": None, "before": next(iter(before), None), "seconds": 0.0, **known}
+            diff = {
+                "before": f"{names.workspace}: {before}\n",
+                "after": f"{names.workspace}: newest of {params['image']}\n",
+            }
+            return {
+                "changed": True,
+                "revision": None,
+                "before": next(iter(before), None),
+                "seconds": 0.0,
+                "diff": diff,
+                **known,
+            }
         remove_leftovers(call.cluster, f"{LABEL_ACTION}={MIGRATE}", LEFTOVER_SECONDS, call.progress)
         # Inspected anew: the Job may have gone on while it was being removed.
         inspection = inspect(database, names, params["extra_tables"])

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kubernetes import client, config
@@ -84,7 +85,7 @@ class Laboratory:
             *flags,
         ]  # fmt: skip
 
-    def run(self, module: str, arguments: dict[str, object], *flags: str) -> dict:
+    def run(self, module: str, arguments: dict[str, object], *flags: str) -> Any:
         """Run a module; its result. Everything that was shown is kept for the search for secrets."""
         done = subprocess.run(
             self.command(module, arguments, "-vvv", *flags),
