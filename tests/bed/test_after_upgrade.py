@@ -107,7 +107,7 @@ def test_the_proxy_serves_people_who_log_in(bed: Bed) -> None:
     token = requests.post(f"{base}/auth/token", json={"username": "admin", "password": password}, timeout=30).json()
     headers = {"Authorization": f"Bearer {token['access_token']}"}
     assert requests.get(f"{base}/api/v2/dags", headers=headers, timeout=30).json()["total_entries"] >= 5
-    assert '<div id="root">' in requests.get(f"{base}/", timeout=30).text
+    assert '<div id="root"' in requests.get(f"{base}/", timeout=30).text
 
 
 def test_metrics_arrive(bed: Bed) -> None:
@@ -133,7 +133,7 @@ def test_no_secret_leaked(bed: Bed, facts: dict[str, dict[str, object]]) -> None
     """Not in the output at -vvv, a process list, a file beside the dump, an event, an annotation, a ConfigMap."""
     output = (OBSERVED / "output.log").read_text(encoding="utf-8", errors="replace")
     assert "PLAY RECAP" in output
-    assert "<127.0.0.1>" in output, "the output is not at -vvv"
+    assert "ESTABLISH LOCAL CONNECTION" in output, "the output is not at -vvv"
     processes = (OBSERVED / "processes.txt").read_text(encoding="utf-8")
     assert "ansible-playbook" in processes
     places = {"output": output, "process lists": processes}
