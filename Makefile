@@ -3,12 +3,13 @@
 # make lint      the checks alone
 # make format    mend what formatters can mend
 # make bench     measurements as JSON lines
+# make integration  the parts, each against the real thing on the bed (a quarter of an hour)
 # make faults    the upgrade, killed and broken at every point
 # make destroy   take the bed down
 #
 # Each makes .venv first where that is not up to date.
 
-.PHONY: demo test lint format bench faults destroy venv
+.PHONY: demo test lint format bench integration faults destroy venv
 MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -32,6 +33,10 @@ format: venv
 
 bench: venv
 	@echo 'make bench: nothing is measured yet.' >&2; exit 1
+
+integration: venv
+	@ansible-playbook sandbox/create.yml
+	@pytest tests/integration
 
 faults: venv
 	@pytest tests/faults

@@ -68,10 +68,10 @@ STAGES = (
         "the failed task above; `make destroy` and again, to begin from nothing",
     ),
     Stage(
-        "integration",
-        "the parts, each against the real thing on the bed",
-        ("pytest tests/integration tests/bed/test_examples.py --junit-xml={junit}",),
-        "the first failure above; `.venv/bin/pytest tests/integration -x -k NAME` runs it alone",
+        "examples",
+        "the documentation's examples, run in check mode on the bed",
+        ("pytest tests/bed/test_examples.py --junit-xml={junit}",),
+        "the first failure above; `.venv/bin/pytest tests/bed/test_examples.py -x -k MODULE` runs one alone",
     ),
     Stage(
         "install",
