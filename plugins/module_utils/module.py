@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -101,8 +102,6 @@ def run_module(
 
 def from_api(error: ApiException) -> OperatorError:
     """An API server's refusal in an operator's words: its message only, since the body may hold an object."""
-    import json
-
     try:
         message = json.loads(error.body)["message"]
     except (TypeError, ValueError, KeyError):

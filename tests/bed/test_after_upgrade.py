@@ -7,6 +7,7 @@ import json
 import pathlib
 import re
 import stat
+from typing import Any
 
 import pytest
 import requests
@@ -23,7 +24,7 @@ KEYS = {
 
 
 @pytest.fixture(scope="module")
-def facts(bed: Bed) -> dict[str, dict[str, object]]:
+def facts(bed: Bed) -> dict[str, dict[str, Any]]:
     record = bed.run_record()
     assert record is not None
     assert record["status"] == "done"
@@ -57,13 +58,13 @@ def test_pods_run_under_an_arbitrary_uid_with_group_zero(bed: Bed) -> None:
         assert pod.spec.security_context.run_as_group == 0
 
 
-def test_a_dag_ran_to_success_on_the_new_airflow(facts: dict[str, dict[str, object]]) -> None:
+def test_a_dag_ran_to_success_on_the_new_airflow(facts: dict[str, dict[str, Any]]) -> None:
     assert facts["verify"]["version"] == "3.0.6"
-    assert facts["verify"]["canary"]["state"] == "success"  # type: ignore[index]
+    assert facts["verify"]["canary"]["state"] == "success"
 
 
-def test_files_that_cannot_be_imported_are_reported(facts: dict[str, dict[str, object]]) -> None:
-    reported = {pathlib.Path(entry["file"]).name for entry in facts["verify"]["import_errors"]}  # type: ignore[attr-defined]
+def test_files_that_cannot_be_imported_are_reported(facts: dict[str, dict[str, Any]]) -> None:
+    reported = {pathlib.Path(entry["file"]).name for entry in facts["verify"]["import_errors"]}
     old_only = {pathlib.Path(dag["file"]).name for dag in expected()["dags"].values() if not dag["parses_on_airflow_3"]}
     assert old_only <= reported
 
@@ -81,7 +82,7 @@ def test_the_dag_files_are_as_they_were(bed: Bed) -> None:
     assert bed.dag_files() == json.loads(BEFORE.read_text(encoding="utf-8"))["files"]
 
 
-def test_the_old_tables_stand_beside_row_by_row(bed: Bed, facts: dict[str, dict[str, object]]) -> None:
+def test_the_old_tables_stand_beside_row_by_row(bed: Bed, facts: dict[str, dict[str, Any]]) -> None:
     history = json.loads(json.dumps(bed.history(str(facts["cut_over"]["set_aside"])), default=str))
     assert history == json.loads(BEFORE.read_text(encoding="utf-8"))["history"]
 
@@ -90,7 +91,7 @@ def test_no_database_was_dropped(bed: Bed) -> None:
     assert bed.dropped_databases() == []
 
 
-def test_the_dump_restores_into_a_scratch_schema(bed: Bed, facts: dict[str, dict[str, object]]) -> None:
+def test_the_dump_restores_into_a_scratch_schema(bed: Bed, facts: dict[str, dict[str, Any]]) -> None:
     dump = pathlib.Path(str(facts["backup"]["path"]))
     assert stat.S_IMODE(dump.stat().st_mode) == 0o600
     assert stat.S_IMODE(dump.parent.stat().st_mode) == 0o700
@@ -122,14 +123,14 @@ def test_metrics_arrive(bed: Bed) -> None:
         tunnel.close()
 
 
-def test_the_way_people_were_without_a_ui_is_measured(facts: dict[str, dict[str, object]]) -> None:
-    measured = facts["cut_over"]["availability"]["ui"]  # type: ignore[index]
+def test_the_way_people_were_without_a_ui_is_measured(facts: dict[str, dict[str, Any]]) -> None:
+    measured = facts["cut_over"]["availability"]["ui"]
     assert measured["requests"] > 50
     assert measured["away_seconds"] > 0, "an upgrade without any outage was not measured but missed"
     print(f"the UI was away for {measured['away_seconds']} s, goal 30 s")
 
 
-def test_no_secret_leaked(bed: Bed, facts: dict[str, dict[str, object]]) -> None:
+def test_no_secret_leaked(bed: Bed, facts: dict[str, dict[str, Any]]) -> None:
     """Not in the output at -vvv, a process list, a file beside the dump, an event, an annotation, a ConfigMap."""
     output = (OBSERVED / "output.log").read_text(encoding="utf-8", errors="replace")
     assert "PLAY RECAP" in output

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 try:
@@ -51,8 +52,6 @@ class Cluster:
 
     def secret_entries(self, name: str) -> dict[str, bytes] | None:
         """The decoded entries of a Secret, or None where there is no such Secret."""
-        import base64
-
         secret = self.find(self.core.read_namespaced_secret, name)
         if secret is None:
             return None
