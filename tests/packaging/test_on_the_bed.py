@@ -9,15 +9,26 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bed import Bed
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+INVENTORY = str(CHECKOUT / "sandbox/inventory.yml")
+
+pytestmark = pytest.mark.bed
 
 
-@pytest.mark.bed
-def test_status_of_the_bed(installed):
-    inventory = CHECKOUT / "sandbox/inventory.yml"
-    output = installed.output(
-        "ansible-playbook", "hopsworks.airflow.status", "--inventory", str(inventory), timeout=300
-    )
+def test_status(installed):
+    output = installed.output("ansible-playbook", "hopsworks.airflow.status", "--inventory", INVENTORY, timeout=300)
     assert "failed=0" in output
     assert "changed=0" in output
+
+
+def test_upgrade_that_drops(installed):
+    """From 1.10.15 again, with the one method that the molecule scenario doesn't take: one database is dropped."""
+    bed = Bed()
+    bed.reset("old")
+    upgrade = ("ansible-playbook", "hopsworks.airflow.upgrade", "--inventory", INVENTORY)
+    output = installed.output(*upgrade, "--extra-vars", "airflow_reset_method=drop", timeout=900)
+    assert "Upgrade of sandbox: finished" in output
+    assert len(bed.dropped_databases()) == 1
+    assert "changed=0" in installed.output(*upgrade, "--extra-vars", "airflow_reset_method=drop", timeout=300)
