@@ -105,9 +105,9 @@ canary:
   sample: {dag_id: p_demo_119__hello, run_id: manual__2026-11-22, state: success, seconds: 4.2, tasks: {one: success}}
 """
 
-import json
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import LOGIN_OPTIONS, password_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import (
     REQUESTS_IMPORT_ERROR,
     AirflowApi,
@@ -117,21 +117,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.verifica
     import_errors,
     run_dag,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
-
-
-def password_of(call: Call, login: dict[str, str]) -> str:
-    entries = call.cluster.secret_entries(login["secret"]) or {}
-    try:
-        return str(json.loads(entries[login["key"]])[login["user"]])
-    except (KeyError, ValueError) as error:
-        raise OperatorError(
-            f"Secret {login['secret']} has no password for {login['user']} in its entry {login['key']}",
-            expected="a JSON object of users to passwords",
-            untouched="everything",
-            next_step="set airflow_login_user to a user of that file, or add the user to it",
-        ) from error
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -140,7 +126,7 @@ def act(call: Call) -> dict[str, Any]:
     result: dict[str, Any] = {"components": {}, "dags": None, "import_errors": [], "canary": None}
     result["version"] = api.get("/api/v2/version")["version"]
     if given["login"]:
-        api.login(given["login"]["user"], password_of(call, given["login"]))
+        api.login(given["login"]["user"], password_of(call.cluster, given["login"]))
         result["components"] = components(api, given["components"], given["timeout"], call.progress)
         if given["canary_dag"] and not call.check_mode:
             result["canary"] = run_dag(api, given["canary_dag"], given["timeout"], call.progress)
@@ -156,11 +142,7 @@ def main() -> None:
             "ca_file": {"type": "path"},
             "login": {
                 "type": "dict",
-                "options": {
-                    "user": {"type": "str", "required": True},
-                    "secret": {"type": "str", "required": True, "no_log": False},
-                    "key": {"type": "str", "default": "passwords.json", "no_log": False},
-                },
+                "options": LOGIN_OPTIONS,
             },
             "components": {
                 "type": "list",

@@ -33,10 +33,21 @@ class AirflowApi:
 
     def login(self, user: str, password: str) -> None:
         """Get a token of the SimpleAuthManager and use it from now on. Raises OperatorError where it is refused."""
+        self._session.headers["Authorization"] = f"Bearer {self.sign_in(user, password).json()['access_token']}"
+
+    def sign_in(self, user: str, password: str) -> requests.Response:
+        """The answer to a login, with `access_token` in its body and perhaps a cookie, which is not kept."""
         answer = self._request("POST", "/auth/token", {"username": user, "password": password})
+        self._session.cookies.clear()
         if answer.status_code not in (200, 201):
             raise self._refused("the login", answer)
-        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        return answer
+
+    def send(
+        self, method: str, path: str, *, headers: dict[str, str | None] | None = None, body: Any = None
+    ) -> requests.Response:
+        """The answer to one request, whatever it is; `headers` go over those of the login, None leaves one out."""
+        return self._request(method, path, body, headers=headers)
 
     def get(self, path: str, **query: Any) -> Any:
         """The decoded answer. Raises OperatorError for anything but success."""
@@ -62,11 +73,22 @@ class AirflowApi:
         return answer.json()
 
     def _request(
-        self, method: str, path: str, body: Any = None, query: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: dict[str, Any] | None = None,
+        headers: dict[str, str | None] | None = None,
     ) -> requests.Response:
         try:
             return self._session.request(
-                method, self._url + path, json=body, params=query, timeout=TIMEOUT_SECONDS, allow_redirects=False
+                method,
+                self._url + path,
+                json=body,
+                params=query,
+                headers=headers,
+                timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,
             )
         except requests.RequestException as error:
             raise OperatorError(

@@ -1,0 +1,37 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+# Options of a module that logs in; documented by each of them.
+LOGIN_OPTIONS: dict[str, Any] = {
+    "user": {"type": "str", "required": True},
+    "secret": {"type": "str", "required": True, "no_log": False},
+    "key": {"type": "str", "default": "passwords.json", "no_log": False},
+}
+
+
+def password_of(cluster: Cluster, login: dict[str, str]) -> str:
+    """The password of `login` {user, secret, key}, from a password file of the SimpleAuthManager in a Secret.
+
+    Raises OperatorError where it isn't there.
+    """
+    entries = cluster.secret_entries(login["secret"]) or {}
+    try:
+        return str(json.loads(entries[login["key"]])[login["user"]])
+    except (KeyError, ValueError, TypeError) as error:
+        raise OperatorError(
+            f"Secret {login['secret']} has no password for {login['user']} in its entry {login['key']}",
+            expected="a JSON object of users to passwords",
+            untouched="everything",
+            next_step="set airflow_login_user to a user of that file, or add the user to it",
+        ) from error
