@@ -142,10 +142,10 @@ def build(mode: str, name: str) -> None:
                 shutil.copytree(made, context, dirs_exist_ok=True, copy_function=_link, symlinks=True)
             if bundle := certificates():
                 shutil.copy(bundle, context / "ca-certificates.crt")
-            arguments = [
-                f"--build-arg={argument}={images[parent].tag if parent in images else parent}"
+            parents = {
+                argument: images[parent].tag if parent in images else parent
                 for argument, parent in image.parents.items()
-            ]
+            }
             run(
                 "docker",
                 "build",
@@ -153,7 +153,7 @@ def build(mode: str, name: str) -> None:
                 f"--file={context / image.dockerfile}",
                 f"--tag={image.tag}",
                 f"--label={LABEL}={wanted}",
-                *arguments,
+                *(f"--build-arg={argument}={value}" for argument, value in {**parents, **image.arguments}.items()),
                 str(context),
                 stdout=sys.stderr,
                 env=_builder(),

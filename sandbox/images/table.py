@@ -19,7 +19,8 @@ class Image:
 
     ``folder`` holds its Dockerfile, and in ``products/`` what makes the files that no Dockerfile can make (see
     ``build.py``). ``parents`` maps build arguments of the Dockerfile to the name of another image of the table, or to
-    a reference in a public registry. ``in_cluster`` says whether pods use it.
+    a reference in a public registry; ``arguments`` are the other build arguments. ``in_cluster`` says whether pods use
+    it. Images that differ in their arguments alone share a ``directory``.
     """
 
     name: str
@@ -27,14 +28,23 @@ class Image:
     parents: dict[str, str] = field(default_factory=dict)
     dockerfile: str = "Dockerfile"
     in_cluster: bool = True
+    arguments: dict[str, str] = field(default_factory=dict)
+    directory: str = ""
 
     @property
     def folder(self) -> Path:
-        return HERE / self.name
+        return HERE / (self.directory or self.name)
 
     @property
     def products(self) -> Path:
         return self.folder / "products"
+
+
+# The Airflow 3 that Hopsworks runs and the newest, each with the drivers that its official image may lack.
+AIRFLOW_3 = {
+    "3.0.6": "mysqlclient PyMySQL==1.1.1 aiomysql==0.2.0",
+    "3.3.2": "mysqlclient PyMySQL==1.2.3 aiomysql==0.3.2",
+}
 
 
 def table(mode: str) -> dict[str, Image]:
@@ -49,7 +59,17 @@ def table(mode: str) -> dict[str, Image]:
             Image("debian", "bed/debian:bookworm", {"BASE": "debian:bookworm-slim"}, pulled, False),
             Image("node", "bed/node:1.34", {"BASE": "kindest/node:v1.34.0"}, pulled, False),
             Image("airflow-1.10.15", "bed/airflow:1.10.15", {"BASE": "apache/airflow:1.10.15-python3.8"}, pulled),
-            Image("airflow-3.0.6", "bed/airflow:3.0.6", {"BASE": "apache/airflow:3.0.6-python3.12"}, pulled),
+            *(
+                Image(
+                    f"airflow-{version}",
+                    f"bed/airflow:{version}",
+                    {"BASE": f"apache/airflow:{version}-python3.12"},
+                    pulled,
+                    arguments={"DRIVERS": drivers},
+                    directory="airflow-3",
+                )
+                for version, drivers in AIRFLOW_3.items()
+            ),
             Image("mariadb", "bed/mariadb:10.11", {"BASE": "mariadb:10.11"}),
             Image("hdfs", "bed/hdfs:3.3.6", {**debian, "HADOOP": "apache/hadoop:3.3.6"}),
             Image("nginx", "bed/nginx:1", {"BASE": "nginx:1.28"}),
@@ -65,7 +85,16 @@ def table(mode: str) -> dict[str, Image]:
             Image("mariadb", "bed/mariadb:10.11", debian),
             Image("hadoop", "bed/hadoop:3.3.6", in_cluster=False),
             Image("hdfs", "bed/hdfs:3.3.6", {**debian, "HADOOP": "hadoop"}),
-            Image("airflow-3.0.6", "bed/airflow:3.0.6", debian),
+            *(
+                Image(
+                    f"airflow-{version}",
+                    f"bed/airflow:{version}",
+                    debian,
+                    arguments={"AIRFLOW_VERSION": version},
+                    directory="airflow-3",
+                )
+                for version in AIRFLOW_3
+            ),
             Image("airflow-1.10.15", "bed/airflow:1.10.15", debian),
             Image("pause", "bed/pause:3.10.1", debian, in_cluster=False),
             Image("kubernetes", "bed/kubernetes:1.34.4", debian, in_cluster=False),
@@ -75,10 +104,11 @@ def table(mode: str) -> dict[str, Image]:
 
 
 def key(images: dict[str, Image], name: str) -> str:
-    """Hash of everything that goes into an image: its folder, its parents' keys, the names of pulled parents."""
+    """Hash of all that goes into an image: folder, arguments, its parents' keys, the names of pulled parents."""
     image = images[name]
     folder = image.folder if image.dockerfile == "Dockerfile" else image.folder / image.dockerfile
-    return _digest(image.tag, image.dockerfile, *_parents(images, image), *_files(folder))
+    arguments = [f"{argument}={value}" for argument, value in sorted(image.arguments.items())]
+    return _digest(image.tag, image.dockerfile, *_parents(images, image), *arguments, *_files(folder))
 
 
 def products_key(images: dict[str, Image], name: str) -> str:
