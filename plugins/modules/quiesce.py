@@ -42,6 +42,15 @@ options:
       - With O(state=resumed) in a new schema, for the DAGs to be parsed, but not for those whose file the new Airflow
         reports as broken; left out, 30.
     type: int
+  grace:
+    description:
+      - With O(state=quiesced), the seconds that running task instances have anyway, because the pod in which they run
+        waits for them when it ends. Where all of them are expected to end within it, nothing is paused and nothing
+        waited for. Else all DAGs are paused, and those task instances are waited for that need longer.
+      - Expected is the longest that the same task took before. One that has never succeeded before is waited for.
+      - Left out or V(0), all DAGs are paused and all task instances waited for.
+    type: int
+    default: 0
   workspace:
     description:
       - The schema beside the live one in which it is written down. It is created where it does not exist. Left out, it
@@ -82,6 +91,13 @@ running:
   type: list
   elements: str
   sample: [p_demo_1__hello.say (running 12 s)]
+expected_seconds:
+  description:
+    - How long what runs is expected to need (C(running), null where something runs that has never succeeded before),
+      and how long the longest task of the last two weeks took that may start again (C(longest)).
+  returned: state is quiesced
+  type: dict
+  sample: {running: 48.0, longest: 61.2}
 resumed:
   description: DAGs that were paused and run again; in check mode, that would.
   returned: state is resumed
@@ -136,7 +152,8 @@ def act(call: Call) -> dict[str, Any]:
         action = Quiesce(database, names, call.progress)
         if inspection.stage == MOVING or not action.has_dags():
             # No table of DAGs is in its place: there is nothing to pause, and nothing to resume yet.
-            result = {"changed": False, "paused": [], "running": [], "resumed": [], "unknown": []}
+            nothing: dict[str, Any] = {"paused": [], "running": [], "resumed": [], "unknown": []}
+            result = {**nothing, "expected_seconds": {"running": 0.0, "longest": 0.0}}
         elif params["state"] == "quiesced":
             result = quiesced(call, action)
         else:
@@ -145,16 +162,19 @@ def act(call: Call) -> dict[str, Any]:
 
 
 def quiesced(call: Call, action: Quiesce) -> dict[str, Any]:
-    now, memory, busy = action.unpaused(), action.remembered(), action.busy()
+    grace, timeout = call.params["grace"], call.params["timeout"]
+    now, memory, busy, outlook = action.unpaused(), action.remembered(), action.busy(), action.outlook()
     dags = {**(memory.dags if memory.paused else {}), **now}
-    if not call.check_mode:
+    if grace and not memory.paused and outlook.fits(grace):
+        now = dags = {}
+    elif not call.check_mode:
         dags = action.pause()
-        timeout = call.params["timeout"]
-        action.wait_until_idle(QUIESCE_SECONDS if timeout is None else timeout)
+        action.wait_until_idle(QUIESCE_SECONDS if timeout is None else timeout, grace)
     return {
         "changed": bool(now),
         "paused": sorted(dags),
         "running": [str(entry) for entry in busy],
+        "expected_seconds": vars(outlook),
         "diff": {"before": f"{len(now)} DAGs not paused\n", "after": "0 DAGs not paused\n"},
     }
 
@@ -185,6 +205,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["quiesced", "resumed"], "default": "quiesced"},
             "dags": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int"},
+            "grace": {"type": "int", "default": 0},
             "workspace": {"type": "str"},
             "extra_tables": {"type": "list", "elements": "str", "default": []},
         },

@@ -31,6 +31,11 @@ BUSY_STATES = ("queued", "restarting", "running", "shutdown")
 SETTLED_SECONDS = 2.0
 REPORT_SECONDS = 10.0
 BATCH = 500
+# Tasks take longer than they ever did: so much more than their longest run is expected, by factor and in seconds.
+MARGIN = 1.2
+MARGIN_SECONDS = 10.0
+# What tasks took longer ago than this says little about what is started now.
+OUTLOOK_DAYS = 14
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,23 @@ class Busy:
 
     def __str__(self) -> str:
         return f"{self.dag}.{self.task} ({self.state} {self.seconds} s)"
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """How long task instances need, by the longest successful run that the same task had.
+
+    `running` is what those that run or are queued still need, all together, in seconds; None where one of them has
+    never succeeded before. `longest` is the longest that any task of a DAG that isn't paused took lately.
+    """
+
+    running: float | None
+    longest: float
+
+    def fits(self, grace_seconds: float, *, paused: bool = False) -> bool:
+        """Whether all of it ends within a grace; of DAGs that are paused nothing new can start."""
+        needed = None if self.running is None else max(self.running, 0.0 if paused else self.longest)
+        return needed is not None and (not needed or needed * MARGIN + MARGIN_SECONDS <= grace_seconds)
 
 
 class Quiesce:
@@ -95,6 +117,31 @@ class Quiesce:
         )
         return [Busy(str(dag), str(task), str(state), int(seconds)) for dag, task, state, seconds in rows]
 
+    def outlook(self) -> Outlook:
+        """How long what runs still needs. Queued task instances may run one after the other: they count in full."""
+        instances = quoted(self._names.live, "task_instance")
+        running, queued = 0.0, 0.0
+        known = True
+        for entry in self.busy():
+            ((past,),) = self._database.rows(
+                f"SELECT MAX(duration) FROM {instances} WHERE dag_id = %s AND task_id = %s AND state = 'success'",
+                [entry.dag, entry.task],
+            )
+            if past is None:
+                known = False
+            elif entry.state == "queued":
+                queued += float(past)
+            else:
+                # One that takes longer than ever before may take as long again.
+                left = float(past) - entry.seconds
+                running = max(running, left if left > 0 else float(entry.seconds))
+        ((longest,),) = self._database.rows(
+            f"SELECT MAX(duration) FROM {instances} WHERE end_date > UTC_TIMESTAMP() - INTERVAL %s DAY"
+            f" AND dag_id IN (SELECT dag_id FROM {self._dag} WHERE is_paused = 0)",
+            [OUTLOOK_DAYS],
+        )
+        return Outlook(running + queued if known else None, float(longest or 0.0))
+
     def pause(self) -> dict[str, str]:
         """Pause what is not paused; returns all that a resume has to let run again, of an interrupted pause too."""
         now = self.unpaused()
@@ -104,15 +151,18 @@ class Quiesce:
         self._set_paused(list(now), 1)
         return dags
 
-    def wait_until_idle(self, timeout_seconds: float) -> None:
-        """Wait for running task instances. Raises OperatorError, with everything running again, after the time."""
+    def wait_until_idle(self, timeout_seconds: float, grace_seconds: float = 0.0) -> None:
+        """Wait for running task instances, but not for those that end within the grace that they have anyway.
+
+        Raises OperatorError, with everything running again, after the time.
+        """
         deadline = time.monotonic() + timeout_seconds
         idle_since: float | None = None
         reported_at, reported = 0.0, -1
         while True:
             busy = self.busy()
             now = time.monotonic()
-            if busy:
+            if busy and not (grace_seconds and self.outlook().fits(grace_seconds, paused=True)):
                 idle_since = None
                 if len(busy) != reported or now - reported_at > REPORT_SECONDS:
                     reported, reported_at = len(busy), now
@@ -122,7 +172,7 @@ class Quiesce:
                     raise OperatorError(
                         f"after {timeout_seconds:.0f} s {_listed(busy)}",
                         expected="all running task instances to end within the time",
-                        untouched="the old deployment: it goes on as before, the DAGs that were paused run again",
+                        untouched="the deployment: it goes on as before, the DAGs that were paused run again",
                         next_step="wait for them, mark them as failed in the UI, or allow more time (`timeout`,"
                         " airflow_quiesce_timeout); then run the same command again",
                         evidence=tuple(str(entry) for entry in busy[:50]),
