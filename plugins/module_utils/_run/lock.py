@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import email.utils
 import math
 import os
 import socket
@@ -15,6 +14,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Lock:
         def read(name: str, namespace: str) -> Any:
             answer = self._cluster.coordination.read_namespaced_lease_with_http_info(name, namespace)
             lease, _status, headers = answer
-            lease.age_seconds = _age_seconds(lease, headers.get("Date"))
+            lease.age_seconds = _age_seconds(lease, server_time(headers))
             return lease
 
         return self._cluster.find(read, self._name)
@@ -225,15 +225,15 @@ def is_alive(lease: Any) -> bool:
     return not process_is_gone((lease.metadata.annotations or {}).get(PROCESS_ANNOTATION, ""))
 
 
-def _age_seconds(lease: Any, server_date: str | None) -> float:
+def _age_seconds(lease: Any, answered: datetime.datetime | None) -> float:
     """How long ago a Lease was written, by the API server's clock alone: those of two machines may differ by minutes.
 
-    `server_date` is the Date header of the answer that brought the Lease. A server that tells no times is taken to be
-    in step with this machine. Never negative; infinite for a Lease that nobody renewed.
+    `answered` is when the API server gave the answer that brought the Lease. A server that tells no times is taken to
+    be in step with this machine. Never negative; infinite for a Lease that nobody renewed.
     """
     written = [entry.time for entry in lease.metadata.managed_fields or [] if entry.time is not None]
-    if written and server_date:
-        age: datetime.timedelta = email.utils.parsedate_to_datetime(server_date) - max(written)
+    if written and answered is not None:
+        age: datetime.timedelta = answered - max(written)
         return max(0.0, age.total_seconds())
     if lease.spec.renew_time is None:
         return math.inf

@@ -1,0 +1,18 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+from collections.abc import Mapping
+
+
+def server_time(headers: Mapping[str, str] | None) -> datetime.datetime | None:
+    """When the API server gave an answer, by its own clock: the answer's Date header (UTC, whole seconds).
+
+    None where the answer has no such header. The clocks of two machines may differ by minutes; only this one counts.
+    """
+    date = (headers or {}).get("Date")
+    return email.utils.parsedate_to_datetime(date) if date else None
