@@ -44,6 +44,10 @@ options:
         type: list
         elements: str
         default: []
+      written:
+        description: Whether it is going to be changed, so that the right to do so is asked for.
+        type: bool
+        default: false
   services:
     description: Services that must have a ready pod.
     type: list
@@ -59,9 +63,14 @@ options:
         type: int
         required: true
   rights:
-    description: Whether to ask the API server for each right that the collection needs.
+    description: Whether to ask the API server for each right that the runbook needs.
     type: bool
     default: true
+  runbook:
+    description: What is about to be done; a V(rotation) needs fewer rights than an V(upgrade) or an installation.
+    type: str
+    choices: [upgrade, rotation]
+    default: upgrade
 """
 
 EXAMPLES = r"""
@@ -106,7 +115,7 @@ def act(call: Call) -> dict[str, Any]:
         workloads=params["workloads"],
         secrets=params["secrets"],
         services=params["services"],
-        rights=params["rights"],
+        runbook=params["runbook"] if params["rights"] else None,
     )
     for finding in findings:
         if not finding.ok and finding.level == "warning":
@@ -131,6 +140,7 @@ def main() -> None:
                 "options": {
                     "name": {"type": "str", "required": True},
                     "keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+                    "written": {"type": "bool", "default": False},
                 },
             },
             "services": {
@@ -140,6 +150,7 @@ def main() -> None:
                 "options": {"name": {"type": "str", "required": True}, "port": {"type": "int", "required": True}},
             },
             "rights": {"type": "bool", "default": True},
+            "runbook": {"type": "str", "choices": ["upgrade", "rotation"], "default": "upgrade"},
         },
         act,
         under_lock=False,

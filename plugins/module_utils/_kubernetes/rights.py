@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 
 
@@ -57,10 +59,24 @@ RIGHTS: tuple[Right, ...] = (
     Right("rbac.authorization.k8s.io", "roles", ("get", "create", "patch"), "the pods' own rights"),
     Right("", "nodes", ("list",), "which nodes need the image", cluster_wide=True),
 )
+# What a rotation of the signing keys needs, beside rights on the Secrets that it names one by one.
+ROTATION_RIGHTS: tuple[Right, ...] = (
+    Right("", "configmaps", ("get", "create", "update"), "run record"),
+    Right("", "events", ("list", "watch"), "the cause of a failure"),
+    Right("", "pods", ("get", "list", "watch"), "rollouts"),
+    Right("", "pods/exec", ("get", "create"), "the configuration that the api-server runs with"),
+    Right("", "pods/log", ("get",), "the cause of a failure"),
+    Right("", "pods/portforward", ("get", "create"), "the way to database and pods from outside the cluster"),
+    Right("apps", "deployments", ("get", "list", "watch", "patch"), "restarts"),
+    Right("apps", "replicasets", ("list", "watch"), "rollouts"),
+    Right("apps", "statefulsets", ("get", "list", "watch", "patch"), "restarts"),
+    Right("coordination.k8s.io", "leases", ("get", "create", "update", "patch", "delete"), "the run lock"),
+)
+RUNBOOKS = {"upgrade": RIGHTS, "rotation": ROTATION_RIGHTS}
 CHECKS_AT_ONCE = 8
 
 
-def missing_rights(cluster: Cluster, rights: tuple[Right, ...] = RIGHTS) -> dict[str, list[str]]:
+def missing_rights(cluster: Cluster, rights: tuple[Right, ...]) -> dict[str, list[str]]:
     """Verbs that whoever asks lacks in the namespace, by the name of the resource, as the API server itself says."""
     questions = [(right, verb) for right in rights for verb in right.verbs]
     with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
@@ -81,9 +97,14 @@ def rules(*, cluster_wide: bool = False) -> list[dict[str, Any]]:
     ]
 
 
-def _allowed(cluster: Cluster, right: Right, verb: str) -> bool:
+def missing_on(cluster: Cluster, resource: str, name: str, verbs: Sequence[str]) -> list[str]:
+    """Verbs that whoever asks lacks on one object of the core group; a Role may name the objects that it is for."""
+    return [verb for verb in verbs if not _allowed(cluster, Right("", resource, (verb,), ""), verb, name)]
+
+
+def _allowed(cluster: Cluster, right: Right, verb: str, name: str = "") -> bool:
     resource, _slash, subresource = right.resource.partition("/")
-    attributes = {"group": right.group, "resource": resource, "subresource": subresource, "verb": verb}
+    attributes = {"group": right.group, "resource": resource, "subresource": subresource, "verb": verb, "name": name}
     if not right.cluster_wide:
         attributes["namespace"] = cluster.namespace
     review = cluster.authorization.create_self_subject_access_review({"spec": {"resourceAttributes": attributes}})

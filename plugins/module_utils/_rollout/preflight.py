@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import ready_pod_behind
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import missing_rights
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import RUNBOOKS, missing_on, missing_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_ours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import assess
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
@@ -76,15 +76,15 @@ class Preflight:
         self._objects = Objects(cluster)
 
     def run(
-        self, *, workloads: list[str], secrets: list[Object], services: list[Object], rights: bool
+        self, *, workloads: list[str], secrets: list[Object], services: list[Object], runbook: str | None
     ) -> list[Finding]:
-        """All findings, the good ones too, in the order of the checks."""
+        """All findings, the good ones too, in the order of the checks. `runbook` is whose rights are asked for."""
         checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
             ("kubernetes", self.version),
             ("namespace", self.namespace),
         ]
-        if rights:
-            checks.append(("rights", self.rights))
+        if runbook is not None:
+            checks.append(("rights", functools.partial(self.rights, runbook)))
         checks.append(("nodes", self.nodes))
         checks += [(f"workload {name}", functools.partial(self.workload, name)) for name in workloads]
         checks += [(f"secret {wanted['name']}", functools.partial(self.secret, wanted)) for wanted in secrets]
@@ -131,8 +131,8 @@ class Preflight:
             next_step="correct the namespace or the kubeconfig",
         )
 
-    def rights(self) -> Iterator[Finding]:
-        missing = missing_rights(self._cluster)
+    def rights(self, runbook: str) -> Iterator[Finding]:
+        missing = missing_rights(self._cluster, RUNBOOKS[runbook])
         lacking = ", ".join(f"{' and '.join(verbs)} on {name}" for name, verbs in sorted(missing.items()))
         yield Finding(
             "rights",
@@ -143,7 +143,12 @@ class Preflight:
         )
 
     def nodes(self) -> Iterator[Finding]:
-        nodes = self._cluster.core.list_node().items
+        try:
+            nodes = self._cluster.core.list_node().items
+        except ApiException as error:
+            if error.status == 403:
+                return  # nodes are outside the namespace: who needs to see them lacks a right, and was told so
+            raise
         ready = [
             node.metadata.name
             for node in nodes
@@ -189,6 +194,15 @@ class Preflight:
 
     def secret(self, wanted: Object) -> Iterator[Finding]:
         name, keys = wanted["name"], wanted.get("keys") or []
+        if wanted.get("written") and (missing := missing_on(self._cluster, "secrets", name, ("get", "patch"))):
+            yield Finding(
+                f"secret {name}",
+                ok=False,
+                found=f"missing rights: {' and '.join(missing)} on Secret {name}",
+                expected=f"the rights to read and change Secret {name}",
+                next_step="have an administrator grant them, or use another kubeconfig",
+            )
+            return
         entries = self._cluster.secret_entries(name)
         lacking = [key for key in keys if not (entries or {}).get(key)]
         found = f"Secret {name} has {', '.join(keys) or 'entries'}"

@@ -90,7 +90,7 @@ def test_a_check_that_is_forbidden_is_a_finding_and_the_others_go_on(monkeypatch
     version = SimpleNamespace(major="1", minor="34", git_version="v1.34.4")
     monkeypatch.setattr(subject.client, "VersionApi", lambda _api: SimpleNamespace(get_code=lambda: version))
     preflight = checks(read_namespace=refuse(403), list_node=refuse(403))
-    found = preflight.run(workloads=[], secrets=[{"name": "absent", "keys": ["x"]}], services=[], rights=False)
+    found = preflight.run(workloads=[], secrets=[{"name": "absent", "keys": ["x"]}], services=[], runbook=None)
     assert [(item.check, item.ok) for item in found] == [
         ("kubernetes", True),
         ("nodes", False),
