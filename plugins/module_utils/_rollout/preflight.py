@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import ready_pod_behind
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import RUNBOOKS, missing_on, missing_rights
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import (
+    RUNBOOKS,
+    missing_on,
+    missing_rights,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_ours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import assess
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
@@ -85,7 +89,8 @@ class Preflight:
         ]
         if runbook is not None:
             checks.append(("rights", functools.partial(self.rights, runbook)))
-        checks.append(("nodes", self.nodes))
+        if runbook != "rotation":  # which needs no right outside the namespace
+            checks.append(("nodes", self.nodes))
         checks += [(f"workload {name}", functools.partial(self.workload, name)) for name in workloads]
         checks += [(f"secret {wanted['name']}", functools.partial(self.secret, wanted)) for wanted in secrets]
         checks += [(f"service {wanted['name']}", functools.partial(self.service, wanted)) for wanted in services]
@@ -143,12 +148,7 @@ class Preflight:
         )
 
     def nodes(self) -> Iterator[Finding]:
-        try:
-            nodes = self._cluster.core.list_node().items
-        except ApiException as error:
-            if error.status == 403:
-                return  # nodes are outside the namespace: who needs to see them lacks a right, and was told so
-            raise
+        nodes = self._cluster.core.list_node().items
         ready = [
             node.metadata.name
             for node in nodes
