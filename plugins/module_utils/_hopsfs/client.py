@@ -117,7 +117,7 @@ class WebHdfs:
         response = send(self._session, method, url, stream=streams)
         if response.status_code == 307:
             # An answer left unread would keep its connection out of the pool.
-            response.content  # noqa: B018
+            response.content  # noqa: B018 - its property reads it
             location = response.headers.get("Location", "").encode("latin-1").decode("utf-8", "replace")
             target = urlsplit(urljoin(url, location))
             if target.scheme != "https":

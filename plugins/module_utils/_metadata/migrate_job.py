@@ -19,7 +19,7 @@ LABEL_ACTION = "hopsworks.airflow/action"
 LABEL_RUN = "hopsworks.airflow/run"
 MIGRATE = "migrate"
 RESULT_MARK = "hopsworks.airflow result: "
-PASSWORD_FOLDER = "/run/hopsworks.airflow/database"  # noqa: S105
+PASSWORD_FOLDER = "/run/hopsworks.airflow/database"  # noqa: S105 - the name of a folder
 
 # Runs in the target image, with its Python. Prints as its last line what that image calls its newest revision.
 PROGRAM = r"""
@@ -30,7 +30,7 @@ with open(os.environ["PASSWORD_FILE"], "rb") as stream:
     password = stream.read()
 driver, options = "mysqldb", ""
 try:
-    import MySQLdb  # noqa: F401
+    import MySQLdb
 except ImportError:
     # Encodes the password as Latin-1: this text's Latin-1 bytes are the password's own. A fresh schema is made of
     # several statements at once: client_flag 65536 (MULTI_STATEMENTS).
