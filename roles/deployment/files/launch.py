@@ -1,9 +1,11 @@
 """Start one Airflow component: put the secrets into airflow.cfg, then become an init with the component under it.
 
 The template names a secret as @{entry} or, for the URL of a PyMySQL connection, @{entry:pymysql}; entries are files of
-SECRETS. Passwords are
-never part of a command line or of the environment. Keys are copied, because a mounted Secret changes under a running
-process: a pod keeps the generation of keys that it started with.
+SECRETS. Passwords are never part of a command line or of the environment. Keys are copied, because a mounted Secret
+changes under a running process: a pod keeps the generation of keys that it started with.
+
+The kubelet may mount a copy of the Secret that is older than the restart that wants its successor. So a restart for new
+keys says which generation it is for (AIRFLOW_KEYS_GENERATION), and the component starts when that one is mounted.
 """
 
 import json
@@ -11,7 +13,9 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import sys
+import time
 import urllib.parse
 
 TEMPLATE = pathlib.Path("/etc/airflow-launcher/airflow.cfg.template")
@@ -19,17 +23,70 @@ SECRETS = pathlib.Path("/etc/airflow-secrets")
 RUN = pathlib.Path("/run/airflow")
 
 
-def secret(match):
-    entry, form = match.group(1), match.group(2)
-    path = SECRETS / entry
-    if not path.is_file():
-        sys.exit(f"airflow.cfg.template asks for the secret {entry}, which is not mounted in {SECRETS}")
-    text = path.read_text(encoding="utf-8")
-    if form == ":pymysql":
-        # PyMySQL encodes a password as Latin-1, the server knows it as UTF-8: this makes the one into the other.
-        text = urllib.parse.quote(text.encode("utf-8").decode("latin-1"), safe="")
-    # configparser takes a single % for the start of an interpolation
-    return text.replace("%", "%%")
+# The kubelet looks again at least every minute or so; the startup probe allows three.
+LONGEST_WAIT_SECONDS = 150
+
+
+def mounted():
+    """Content by name of all that is mounted, as it was at one moment: a change replaces the folder behind a link."""
+    while True:
+        link = SECRETS / "..data"
+        folder = link.resolve() if link.exists() else SECRETS
+        try:
+            entries = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+        except FileNotFoundError:
+            continue
+        if folder in (SECRETS, link.resolve()):
+            return entries
+
+
+def number(text, origin):
+    if not text.isdecimal():
+        sys.exit(f"the generation of the keys is a number, but {origin} is {text!r}")
+    return int(text)
+
+
+def generation_of(entries):
+    return number(entries.get("generation", b"0").decode("utf-8").strip(), f"{SECRETS}/generation")
+
+
+def wait_for_keys():
+    """What is mounted, as soon as its keys are of the generation that this pod was started for, or of a newer one."""
+    text = os.environ.get("AIRFLOW_KEYS_GENERATION", "").strip()
+    entries = mounted()
+    if not text:
+        return entries
+    wanted = number(text, "AIRFLOW_KEYS_GENERATION")
+    # PID 1 ignores SIGTERM unless it says otherwise, and a pod's end would wait for its whole grace.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+    announced = False
+    while generation_of(entries) < wanted:
+        found = f"the mounted keys are of generation {generation_of(entries)}, this pod was started for {wanted}"
+        if time.monotonic() > deadline:
+            sys.exit(f"{found}: they did not change within {LONGEST_WAIT_SECONDS} s, so nothing was started")
+        if not announced:
+            sys.stderr.write(f"{found}: waiting for the kubelet\n")
+            announced = True
+        time.sleep(0.2)
+        entries = mounted()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return entries
+
+
+def filled_in(template, entries):
+    def secret(match):
+        entry, form = match.group(1), match.group(2)
+        if entry not in entries:
+            sys.exit(f"airflow.cfg.template asks for the secret {entry}, which is not mounted in {SECRETS}")
+        text = entries[entry].decode("utf-8")
+        if form == ":pymysql":
+            # PyMySQL encodes a password as Latin-1, the server knows it as UTF-8: this makes the one into the other.
+            text = urllib.parse.quote(text.encode("utf-8").decode("latin-1"), safe="")
+        # configparser takes a single % for the start of an interpolation
+        return text.replace("%", "%%")
+
+    return re.sub(r"@\{([a-z.-]+)(:pymysql)?\}", secret, template)
 
 
 def write(name, content, mode=0o600):
@@ -41,15 +98,16 @@ def write(name, content, mode=0o600):
 
 def main(command):
     os.umask(0o077)
-    rendered = re.sub(r"@\{([a-z.-]+)(:pymysql)?\}", secret, TEMPLATE.read_text(encoding="utf-8"))
-    write("airflow.cfg", rendered.encode())
-    for source in (*SECRETS.glob("*-private.pem"), *SECRETS.glob("jwks.json"), *SECRETS.glob("passwords.json")):
-        write(source.name, source.read_bytes())
+    entries = wait_for_keys()
+    write("airflow.cfg", filled_in(TEMPLATE.read_text(encoding="utf-8"), entries).encode())
+    for name, content in entries.items():
+        if name.endswith("-private.pem") or name in ("jwks.json", "passwords.json"):
+            write(name, content)
     signer = os.environ.get("AIRFLOW_SIGNING_KEY")
     if signer:
         os.environ["AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH"] = str(RUN / f"{signer}-private.pem")
-        kid = (SECRETS / f"{signer}.kid").read_text(encoding="utf-8")
-        if kid not in [key["kid"] for key in json.loads((RUN / "jwks.json").read_bytes())["keys"]]:
+        kid = entries[f"{signer}.kid"].decode("utf-8")
+        if kid not in [key["kid"] for key in json.loads(entries["jwks.json"])["keys"]]:
             sys.exit(f"the signing key {signer} (kid {kid}) is not in jwks.json: no other component would accept it")
         os.environ["AIRFLOW__API_AUTH__JWT_KID"] = kid
     # Files that tasks write must stay readable for other processes of the group, as in Airflow's own image.

@@ -5,9 +5,12 @@ from __future__ import annotations
 import configparser
 import json
 import pathlib
+import shutil
+import signal
 import stat
 import subprocess
 import sys
+import threading
 import urllib.parse
 
 import pytest
@@ -45,17 +48,34 @@ class Pod:
     def give(self, name: str, content: str) -> None:
         (self.secrets / name).write_text(content, encoding="utf-8")
 
-    def start(self, signing_key: str | None = None, path: str | None = None) -> subprocess.CompletedProcess[str]:
+    def replace(self, there: str, here: str) -> None:
+        script = self.folder / "launch.py"
+        source = script.read_text(encoding="utf-8")
+        assert there in source
+        script.write_text(source.replace(there, here), encoding="utf-8")
+
+    def starting(
+        self, signing_key: str | None = None, path: str | None = None, generation: str | None = None
+    ) -> subprocess.Popen[str]:
         environment = {"PATH": path or f"{self.folder / 'bin'}:/usr/bin:/bin"}
         if signing_key:
             environment["AIRFLOW_SIGNING_KEY"] = signing_key
-        return subprocess.run(
+        if generation is not None:
+            environment["AIRFLOW_KEYS_GENERATION"] = generation
+        return subprocess.Popen(
             [sys.executable, str(self.folder / "launch.py"), "airflow", "scheduler"],
             env=environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
+
+    def start(
+        self, signing_key: str | None = None, path: str | None = None, generation: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        with self.starting(signing_key, path, generation) as process:
+            output, errors = process.communicate(timeout=30)
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
     def option(self, section: str, name: str) -> str:
         parser = configparser.ConfigParser()
@@ -128,3 +148,95 @@ def test_an_image_without_an_init_is_refused(pod: Pod, tmp_path: pathlib.Path) -
     ended = pod.start(path=str(tmp_path / "nothing"))
     assert ended.returncode != 0
     assert "neither tini nor dumb-init" in ended.stderr
+
+
+def test_a_restart_for_new_keys_waits_until_they_are_mounted(pod: Pod) -> None:
+    pod.give("generation", "6")
+    pod.give("jwks.json", json.dumps({"keys": [{"kid": "old"}]}))
+    with pod.starting(generation="7") as process:
+        assert "generation 6, this pod was started for 7" in process.stderr.readline()
+        assert not (pod.run / "airflow.cfg").exists()
+        pod.give("jwks.json", json.dumps({"keys": [{"kid": "new"}]}))
+        pod.give("generation", "7")
+        assert process.wait(timeout=10) == 0
+    assert "new" in (pod.run / "jwks.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("mounted", "wanted"), [("7", "7"), ("8", "7"), ("10", "9"), ("7", ""), (None, ""), (None, None), ("7\n", "7")]
+)
+def test_keys_that_are_new_enough_are_not_waited_for(pod: Pod, mounted: str | None, wanted: str | None) -> None:
+    if mounted is not None:
+        pod.give("generation", mounted)
+    ended = pod.start(generation=wanted)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("mounted", ["6", None])
+def test_keys_that_never_come_end_the_start(pod: Pod, mounted: str | None) -> None:
+    if mounted is not None:
+        pod.give("generation", mounted)
+    pod.replace("LONGEST_WAIT_SECONDS = 150", "LONGEST_WAIT_SECONDS = 0.3")
+    ended = pod.start(generation="7")
+    assert ended.returncode != 0
+    assert f"generation {mounted or 0}, this pod was started for 7: they did not change" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (pod.run / "airflow.cfg").exists()
+
+
+@pytest.mark.parametrize(("mounted", "wanted"), [("seven", "7"), ("7", "seven"), ("7", "-1"), ("", "7")])
+def test_a_generation_that_is_no_number_is_refused(pod: Pod, mounted: str, wanted: str) -> None:
+    pod.give("generation", mounted)
+    ended = pod.start(generation=wanted)
+    assert ended.returncode != 0
+    assert "is a number" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_waiting_for_keys_ends_when_the_pod_does(pod: Pod) -> None:
+    with pod.starting(generation="7") as process:
+        process.stderr.readline()
+        process.terminate()
+        # As an exit: the kernel drops a signal that would kill PID 1.
+        assert process.wait(timeout=10) == 128 + signal.SIGTERM
+
+
+def test_keys_are_of_one_moment_while_the_kubelet_replaces_them(pod: Pod) -> None:
+    """The kubelet writes a new folder, turns the link ..data round, and removes the old folder file by file."""
+    stop = threading.Event()
+
+    def folder(generation: int) -> pathlib.Path:
+        made = pod.secrets / f"..{generation}"
+        made.mkdir()
+        for name in ("fernet-key", "database-password"):
+            (made / name).write_text("value", encoding="utf-8")
+        (made / "jwks.json").write_text(json.dumps({"keys": [{"kid": str(generation)}]}), encoding="utf-8")
+        (made / "scheduler.kid").write_text(str(generation), encoding="utf-8")
+        (made / "scheduler-private.pem").write_text(str(generation), encoding="utf-8")
+        return made
+
+    def turn_round() -> None:
+        current, generation = folder(0), 0
+        (pod.secrets / "..data").symlink_to(current.name)
+        started.set()
+        while not stop.is_set():
+            generation += 1
+            following = folder(generation)
+            (pod.secrets / "..tmp").symlink_to(following.name)
+            (pod.secrets / "..tmp").rename(pod.secrets / "..data")
+            shutil.rmtree(current)
+            current = following
+
+    started = threading.Event()
+    kubelet = threading.Thread(target=turn_round)
+    kubelet.start()
+    started.wait()
+    try:
+        for _ in range(20):
+            ended = pod.start("scheduler")
+            assert ended.returncode == 0, ended.stderr
+            key = (pod.run / "scheduler-private.pem").read_text(encoding="utf-8")
+            assert f"kid={key}\n" in ended.stdout
+    finally:
+        stop.set()
+        kubelet.join()
