@@ -12,8 +12,11 @@ short_description: Measures from outside how long something is away
 description:
   - Requests URLs at a fixed rate, each time on a new connection and whether or not earlier requests have been answered,
     and writes down what came of each. Run it as an asynchronous task around whatever may interrupt them.
-  - A request succeeds when it is answered with an HTTP status below 500. Proxies that have lost the server behind them
-    answer 502, 503 or 504. Redirects are not followed.
+  - A request of O(urls) succeeds when it is answered with an HTTP status below 500. Proxies that have lost the server
+    behind them answer 502, 503 or 504. A request of O(requests) succeeds with the statuses that it expects, so a valid
+    token that is refused is a failure. Redirects are not followed.
+  - Tokens are got when probing begins, by a login or with a key from a Secret, and never leave the module's memory.
+    One that would end while probing is replaced shortly before its end.
   - V(summary) ends a probe that still runs, and adds up what all probes with the same O(file) have seen.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
@@ -28,12 +31,106 @@ options:
     choices: [probing, summary]
     default: probing
   urls:
-    description: What to request (C(GET)), by a name for each. Required to probe.
+    description: What to request (C(GET)) anonymously, by a name for each. To probe, O(urls) or O(requests) is required.
     type: dict
+  url:
+    description: Public address of the deployment, as people use it. Required with O(requests).
+    type: str
+  requests:
+    description: What to request (C(GET)) beside O(urls), and as who.
+    type: list
+    elements: dict
+    suboptions:
+      kind:
+        description:
+          - V(version) asks the version, anonymously.
+          - V(rest) lists a DAG as a client of the REST API, with a token from O(login).
+          - V(session) does the same as somebody at a browser, with the cookie of an earlier login.
+          - V(task_api) asks the Execution API, as a running task does, when a task was first put off. There is no such
+            task, so nothing is read; a valid token gets 200. The token is made with O(task_token).
+        type: str
+        choices: [version, rest, session, task_api]
+        required: true
+      name:
+        description: Name in the result. The kind, if left out.
+        type: str
+      url:
+        description: Something else to request in that role.
+        type: str
+      keep_alive:
+        description:
+          - Whether to send all requests over one connection, one after the other. Where it was closed, the request is
+            sent once more over a new one, which counts as one of C(reconnects) and as no failure.
+        type: bool
+        default: false
+      statuses:
+        description: Expected HTTP statuses.
+        type: list
+        elements: int
+        default: [200]
+  login:
+    description: Who logs in for V(rest) and V(session).
+    type: dict
+    suboptions:
+      user:
+        description: User name.
+        type: str
+        required: true
+      secret:
+        description: Secret that holds the password file of the SimpleAuthManager.
+        type: str
+        required: true
+      key:
+        description: Entry of the Secret, a JSON object of users to passwords.
+        type: str
+        default: passwords.json
+  task_token:
+    description: How to make the token for V(task_api).
+    type: dict
+    suboptions:
+      secret:
+        description: Secret with the signing keys.
+        type: str
+        required: true
+      signer:
+        description: Whose key signs. Tokens of tasks are signed by the scheduler.
+        type: str
+        default: scheduler
+      audience:
+        description: C([execution_api] jwt_audience) of the deployment.
+        type: str
+        default: urn:airflow.apache.org:task
+      issuer:
+        description: C([api_auth] jwt_issuer) of the deployment, if it has one.
+        type: str
+      seconds:
+        description: How long each token lives, in seconds. Not longer than C([execution_api] jwt_expiration_time).
+        type: int
+        default: 600
+  windows:
+    description:
+      - Spans of time, such as the rollout of one component, for which V(summary) also adds up what was seen.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What happened then.
+        type: str
+        required: true
+      begun:
+        description: First moment, in ISO 8601 with its zone.
+        type: str
+        required: true
+      ended:
+        description: Last moment, in ISO 8601 with its zone.
+        type: str
+        required: true
   file:
     description:
       - Where each request gets a line of JSON, with the C(time) at which it was sent (seconds since 1970), C(name),
-        HTTP C(status), C(seconds) until the answer, and C(error) where there was none.
+        HTTP C(status), C(seconds) until the answer, C(error) where there was none, C(good) (whether the status was
+        expected), C(reconnected) and C(renewed) (the first with a new token). No token is in it.
       - Appended to; several attempts of one run can share it. Created with mode 0600.
     type: path
     required: true
@@ -42,7 +139,7 @@ options:
     type: path
     required: true
   interval:
-    description: Seconds from one request for a URL to the next.
+    description: Seconds from one request for a URL to the next. Five names with 0.2 make 25 requests a second.
     type: float
     default: 0.1
   answer_within:
@@ -66,7 +163,10 @@ options:
     description: Certificates to trust for HTTPS, in PEM form, in place of the system's.
     type: path
 notes:
-  - Cluster and lock are not used; their options are there because all modules of the action group have them.
+  - The lock is not used, and the cluster only for the Secrets of O(login) and O(task_token). The options are there
+    because all modules of the action group have them.
+  - As an asynchronous task, a probe that can't begin (because a login is refused, say) fails where nobody looks. Ask
+    M(ansible.builtin.async_status) after the summary.
   - Writes O(file) and O(stop_file) in check mode, too. They are its result, like what others return.
 """
 
@@ -81,12 +181,32 @@ EXAMPLES = r"""
   async: 3600
   poll: 0
 
+- name: Measure what people, clients and tasks see of a rotation
+  hopsworks.airflow.availability_probe:
+    namespace: hopsworks
+    url: https://hopsworks.example.com/hopsworks-api/airflow
+    requests:
+      - {kind: version}
+      - {kind: rest}
+      - {kind: session}
+      - {kind: task_api}
+      - {kind: version, name: keep_alive, keep_alive: true}
+    login: {user: admin, secret: airflow-runtime}
+    task_token: {secret: hopsworks-airflow-keys}
+    interval: 0.2
+    file: /var/lib/airflow-runs/availability.jsonl
+    stop_file: /var/lib/airflow-runs/availability.stop
+  async: 3600
+  poll: 0
+
 - name: End the measurement
   hopsworks.airflow.availability_probe:
     namespace: hopsworks
     state: summary
     file: /var/lib/airflow-runs/availability.jsonl
     stop_file: /var/lib/airflow-runs/availability.stop
+    windows:
+      - {name: api-server, begun: "2026-11-22T03:10:30Z", ended: "2026-11-22T03:10:45Z"}
 """
 
 RETURN = r"""
@@ -107,7 +227,9 @@ urls:
       counts from the last success before to the first after, so it is the longest that it can have been.
     - C(unobserved_seconds) is for how long nobody looked in between, because a run was interrupted. Such a time counts
       as away if it was away both before and after.
-    - C(latency_seconds) of the successes, as C(median), C(p99) and C(longest).
+    - C(latency_seconds) of the successes, as C(median), C(p95), C(p99) and C(longest).
+    - C(failed_at) and C(reconnected_at) are the first 200 moments of each. C(reconnects) counts closed connections,
+      C(renewals) tokens that were replaced because they ended.
   returned: state is summary
   type: dict
   sample:
@@ -116,6 +238,10 @@ urls:
       failures: 96
       errors:
         HTTP 502: 96
+      failed_at: ["2026-11-22T03:10:31.115Z"]
+      reconnects: 0
+      reconnected_at: []
+      renewals: 0
       begun: "2026-11-22T03:10:02.113Z"
       ended: "2026-11-22T03:11:23.201Z"
       away_seconds: 9.8
@@ -127,23 +253,104 @@ urls:
       unobserved_seconds: 0.0
       latency_seconds:
         median: 0.012
+        p95: 0.04
         p99: 0.2
         longest: 1.1
+windows:
+  description: For each of O(windows) its name and times, and what was seen in it, by C(names) as in RV(urls).
+  returned: state is summary
+  type: list
+  elements: dict
+  sample:
+    - name: api-server
+      begun: "2026-11-22T03:10:30Z"
+      ended: "2026-11-22T03:10:45Z"
+      names: {ui: {requests: 150, failures: 96}}
 """
 
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.availability import (
-    Prober,
-    read,
-    summarise,
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import LOGIN_OPTIONS, password_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.identity import (
+    Identity,
+    browser,
+    client,
+    task,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import (
+    REQUESTS_IMPORT_ERROR,
+    AirflowApi,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import TASK_AUDIENCE, signing_key
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.availability import Prober
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import Target
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import read, summarise, windows
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
 
 # What a probe needs at most to see that it is to stop; requests without an answer take longer, and count as they end.
 SETTLE_SECONDS = 1.0
+# No task instance has it: their UUIDs are of version 7.
+TASK = str(uuid.uuid4())
+PATHS = {
+    "version": "/api/v2/version",
+    "rest": "/api/v2/dags?limit=1",
+    "session": "/api/v2/dags?limit=1",
+    "task_api": f"/execution/task-reschedules/{TASK}/start_date",
+}
+
+
+def identities(call: Call, kinds: set[str]) -> dict[str, Identity]:
+    """Who sends the requests of each kind that isn't anonymous. `task_api` asks for a task of this UUID only."""
+    params = call.params
+    made: dict[str, Identity] = {}
+
+    def api() -> AirflowApi:
+        return AirflowApi(params["url"], params["ca_file"], verify=params["verify"])
+
+    for kind, option in (("rest", "login"), ("session", "login"), ("task_api", "task_token")):
+        if kind in kinds and not params[option]:
+            raise OperatorError(
+                f"`requests` has one of kind {kind}, and there is no `{option}`",
+                expected=f"`{option}`, to get a token with",
+                untouched="everything; nothing was requested",
+                next_step=f"give `{option}`, or leave that request out",
+            )
+    if kinds & {"rest", "session"}:
+        user, password = params["login"]["user"], password_of(call.cluster, params["login"])
+        makers = (("rest", client), ("session", browser))
+        made = {kind: make(api, user, password) for kind, make in makers if kind in kinds}
+    if "task_api" in kinds:
+        given = params["task_token"]
+
+        def key() -> Any:
+            return signing_key(call.cluster.secret_entries(given["secret"]) or {}, given["signer"], given["secret"])
+
+        claims = {"audience": given["audience"], "issuer": given["issuer"]}
+        made["task_api"] = task(api, key, TASK, claims, given["seconds"])
+    return made
+
+
+def targets(call: Call) -> list[Target]:
+    wanted = call.params["requests"] or []
+    who = identities(call, {request["kind"] for request in wanted})
+    found = [Target(name, url) for name, url in (call.params["urls"] or {}).items()]
+    for request in wanted:
+        kind = request["kind"]
+        found.append(
+            Target(
+                request["name"] or kind,
+                request["url"] or call.params["url"].rstrip("/") + PATHS[kind],
+                frozenset(request["statuses"]),
+                who.get(kind),
+                request["keep_alive"],
+            )
+        )
+    return found
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -153,10 +360,11 @@ def act(call: Call) -> dict[str, Any]:
         if not stop_file.exists():
             stop_file.touch(mode=0o600)
             time.sleep(SETTLE_SECONDS)
-        return {"urls": summarise(read(file))}
+        samples = read(file)
+        return {"urls": summarise(samples), "windows": windows(samples, params["windows"])}
     stop_file.unlink(missing_ok=True)
     prober = Prober(
-        params["urls"],
+        targets(call),
         file,
         interval_seconds=params["interval"],
         timeout_seconds=params["answer_within"],
@@ -172,6 +380,36 @@ def main() -> None:
         {
             "state": {"type": "str", "choices": ["probing", "summary"], "default": "probing"},
             "urls": {"type": "dict"},
+            "url": {"type": "str"},
+            "requests": {
+                "type": "list",
+                "elements": "dict",
+                "options": {
+                    "kind": {"type": "str", "choices": list(PATHS), "required": True},
+                    "name": {"type": "str"},
+                    "url": {"type": "str"},
+                    "keep_alive": {"type": "bool", "default": False},
+                    "statuses": {"type": "list", "elements": "int", "default": [200]},
+                },
+            },
+            "login": {"type": "dict", "options": LOGIN_OPTIONS},
+            "task_token": {
+                "type": "dict",
+                "no_log": False,
+                "options": {
+                    "secret": {"type": "str", "required": True, "no_log": False},
+                    "signer": {"type": "str", "default": "scheduler"},
+                    "audience": {"type": "str", "default": TASK_AUDIENCE},
+                    "issuer": {"type": "str"},
+                    "seconds": {"type": "int", "default": 600},
+                },
+            },
+            "windows": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {name: {"type": "str", "required": True} for name in ("name", "begun", "ended")},
+            },
             "file": {"type": "path", "required": True},
             "stop_file": {"type": "path", "required": True},
             "interval": {"type": "float", "default": 0.1},
@@ -182,8 +420,10 @@ def main() -> None:
             "ca_file": {"type": "path"},
         },
         act,
+        libraries=(("requests", REQUESTS_IMPORT_ERROR), ("cryptography", CRYPTOGRAPHY_IMPORT_ERROR)),
         under_lock=False,
-        required_if=[("state", "probing", ["urls"])],
+        required_if=[("state", "probing", ["urls", "requests"], True)],
+        required_by={"requests": ["url"]},
     )
 
 

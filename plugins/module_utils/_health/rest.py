@@ -22,14 +22,13 @@ class AirflowApi:
     """A logged-in client of the REST API of Airflow 3 (https://airflow.apache.org/docs/apache-airflow/3.0.6/stable-rest-api-ref.html).
 
     `url` is the public address, through the reverse proxy, as people use it. `ca_file` is a bundle to trust, if not the
-    system's.
+    system's; without `verify` any certificate will do.
     """
 
-    def __init__(self, url: str, ca_file: str | None = None) -> None:
+    def __init__(self, url: str, ca_file: str | None = None, *, verify: bool = True) -> None:
         self._url = url.rstrip("/")
         self._session = requests.Session()
-        if ca_file:
-            self._session.verify = ca_file
+        self._session.verify = (ca_file or True) if verify else False
 
     def login(self, user: str, password: str) -> None:
         """Get a token of the SimpleAuthManager and use it from now on. Raises OperatorError where it is refused."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import http.server
 import json
 import socket
@@ -14,12 +15,9 @@ import time
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.availability import (
-    Prober,
-    Sample,
-    read,
-    summarise,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.availability import Prober
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import Target
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import Sample, read, summarise, windows
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 START = 1_795_000_000.0
@@ -93,26 +91,70 @@ def test_what_counts_as_an_answer_of_the_application(status, good):
     assert Sample(0, "ui", status, 0).succeeded == good
 
 
+def test_an_expected_status_is_the_only_success_where_one_is_expected():
+    assert not Sample(0, "rest", 401, 0, good=False).succeeded
+    assert Sample(0, "rest", 503, 0, good=True).succeeded
+
+
+def test_each_window_counts_what_was_sent_in_it():
+    seen = samples("....xx....") + samples("..........", name="rest")
+    spans = [
+        {"name": "api-server", "begun": iso(START + 0.35), "ended": iso(START + 0.75)},
+        {"name": "scheduler", "begun": iso(START + 0.75), "ended": "2100-01-01T00:00:00+01:00"},
+    ]
+    first, second = windows(seen, spans)
+    assert first["name"] == "api-server"
+    assert first["names"]["ui"]["failures"] == 2
+    assert first["names"]["ui"]["requests"] == first["names"]["rest"]["requests"] == 4
+    assert first["names"]["rest"]["failures"] == second["names"]["ui"]["failures"] == 0
+    assert second["names"]["ui"]["requests"] == 2
+
+
+@pytest.mark.parametrize("moment", ["", "yesterday", "2026-11-22T03:10:02"])
+def test_a_window_without_a_moment_in_time_is_refused(moment):
+    with pytest.raises(OperatorError, match="no moment"):
+        windows([], [{"name": "api-server", "begun": moment, "ended": "2026-11-22T03:10:02Z"}])
+
+
+def test_moments_of_failures_are_listed_as_far_as_a_picture_shows_them():
+    result = summarise(samples("." + "x" * 300 + "."))["ui"]
+    assert result["failures"] == 300
+    assert len(result["failed_at"]) == 200
+    assert result["failed_at"] == sorted(set(result["failed_at"]))
+
+
+def iso(seconds):
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()
+
+
 def test_no_answer_is_a_failure():
     assert not Sample(0, "ui", None, 0, "ConnectionRefusedError").succeeded
 
 
 class Server:
-    """Answers as told: a status, or seconds to wait before a 200."""
+    """Answers as told: a status, or seconds to wait before a 200. `close_after` requests it drops each connection."""
 
     def __init__(self):
         outer = self
-        self.status, self.wait, self.connections = 200, 0.0, set()
+        self.status, self.wait, self.connections, self.tokens = 200, 0.0, set(), []
+        self.close_after, self.announce = None, False
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            served = 0
 
             def do_GET(self):
                 outer.connections.add(self.client_address)
+                outer.tokens.append(self.headers["Authorization"])
                 status = outer.status
                 time.sleep(outer.wait)
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
+                self.served += 1
+                if outer.close_after and self.served >= outer.close_after:
+                    self.close_connection = True
+                    if outer.announce:
+                        self.send_header("Connection", "close")
                 self.end_headers()
 
             def log_message(self, *_arguments):
@@ -140,7 +182,8 @@ def probe(tmp_path):
     file, stop_file, started = tmp_path / "samples.jsonl", tmp_path / "stop", []
 
     def begin(url, **options):
-        prober = Prober({"ui": url}, file, interval_seconds=0.05, timeout_seconds=options.pop("timeout", 2.0))
+        target = Target("ui", url, **options.pop("target", {}))
+        prober = Prober([target], file, interval_seconds=0.05, timeout_seconds=options.pop("timeout", 2.0))
         arguments = {"seconds": 30, "process_id": None, **options}
         ended = []
         thread = threading.Thread(target=lambda: ended.append(prober.run(stop_file, **arguments)))
@@ -230,7 +273,7 @@ def test_the_file_is_for_its_owner_only(server, probe, tmp_path):
 )
 def test_a_url_that_cannot_be_requested_is_refused_before_it_is_needed(url, tmp_path):
     with pytest.raises(OperatorError, match="ui"):
-        Prober({"ui": url}, tmp_path / "x", interval_seconds=1, timeout_seconds=1)
+        Prober([Target("ui", url)], tmp_path / "x", interval_seconds=1, timeout_seconds=1)
     assert not (tmp_path / "x").exists()
 
 
@@ -239,9 +282,73 @@ def test_certificates_that_cannot_be_read_are_refused(tmp_path):
     for file in ("ca.pem", "absent.pem"):
         with pytest.raises(OperatorError, match="certificates"):
             Prober(
-                {"ui": "https://example.com/"},
+                [Target("ui", "https://example.com/")],
                 tmp_path / "x",
                 interval_seconds=1,
                 timeout_seconds=1,
                 ca_file=str(tmp_path / file),
             )
+
+
+def test_a_status_that_is_not_expected_is_a_failure(server, probe):
+    server.status = 401
+    end = probe(server.url, target={"statuses": frozenset([200])})
+    time.sleep(0.3)
+    seen, _ended = end()
+    assert seen
+    assert summarise(seen)["ui"]["failures"] == len(seen)
+
+
+def test_a_kept_connection_is_one(server, probe):
+    end = probe(server.url, target={"keep_alive": True})
+    time.sleep(0.5)
+    seen, _ended = end()
+    assert len(seen) >= 5
+    assert len(server.connections) == 1
+    assert summarise(seen)["ui"]["reconnects"] == 0
+
+
+@pytest.mark.parametrize("announce", [True, False])
+def test_a_kept_connection_that_was_closed_is_made_anew_and_counted(server, probe, announce):
+    server.close_after, server.announce = 3, announce
+    end = probe(server.url, target={"keep_alive": True})
+    time.sleep(0.8)
+    seen, _ended = end()
+    result = summarise(seen)["ui"]
+    assert result["failures"] == 0
+    assert result["reconnects"] == len(server.connections) - 1 >= 2
+    assert len(result["reconnected_at"]) == result["reconnects"]
+
+
+def test_a_kept_connection_is_tried_again_once_only(server, probe):
+    end = probe(server.url, target={"keep_alive": True})
+    time.sleep(0.3)
+    server.close_after = 1
+    server.close()
+    time.sleep(0.3)
+    seen, _ended = end()
+    assert [sample.error for sample in seen if not sample.succeeded][-1] == "ConnectionRefusedError"
+
+
+class ShortLived:
+    """Somebody whose token is replaced every so many looks."""
+
+    def __init__(self):
+        self.renewals = self.looks = 0
+
+    @property
+    def headers(self):
+        return {"Authorization": f"Bearer {self.renewals}"}
+
+    def renew_if_due(self):
+        self.looks += 1
+        self.renewals = self.looks // 2
+
+
+def test_a_new_token_is_used_and_counted_and_not_written_down(server, probe, tmp_path):
+    end = probe(server.url, target={"identity": ShortLived()})
+    time.sleep(1.2)
+    seen, _ended = end()
+    assert {"Bearer 0", "Bearer 1"} <= set(server.tokens)
+    assert summarise(seen)["ui"]["renewals"] == len(set(server.tokens)) - 1
+    assert "Bearer" not in (tmp_path / "samples.jsonl").read_text()

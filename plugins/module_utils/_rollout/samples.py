@@ -1,0 +1,167 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+# Without a sample for longer than this, and than a few intervals, nobody was looking.
+LONGEST_PAUSE_SECONDS = 2.0
+LONGEST_PAUSE_INTERVALS = 5
+# Single failures are listed as far as a picture can show them.
+MOST_TIMES = 200
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One request: when it was sent (seconds since the epoch), how long its answer took, and what came of it.
+
+    `status` is the HTTP status, or None where there was no answer; then `error` names why.
+    `good` says whether that status was expected; None where any answer of the application is.
+    `reconnected`: a kept connection had been closed, and this is the second try. `renewed`: the first with a new token.
+    """
+
+    time: float
+    name: str
+    status: int | None
+    seconds: float
+    error: str | None = None
+    good: bool | None = None
+    reconnected: bool = False
+    renewed: bool = False
+
+    @property
+    def succeeded(self) -> bool:
+        """As expected; or an answer of the application: servers and proxies that have lost it answer 500 or more."""
+        if self.good is not None:
+            return self.good
+        return self.status is not None and self.status < 500
+
+
+def read(file: Path) -> list[Sample]:
+    """The samples of a file in the order of their times. A line cut off by a kill is left out."""
+    samples = []
+    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
+        try:
+            samples.append(Sample(**json.loads(line)))
+        except (ValueError, TypeError):
+            continue
+    return sorted(samples, key=lambda sample: sample.time)
+
+
+def summarise(samples: list[Sample]) -> dict[str, dict[str, Any]]:
+    """For each name: requests, failures, and how long it was away.
+
+    Away is the time from the last success before a failure to the next success, by the times at which requests were
+    sent: the longest that it can have been. Where nobody looked for a while (between two attempts of a run), the time
+    counts as away if it was so both before and after, else it counts as not observed.
+    Away at the beginning or the end of all samples counts from the first or to the last of them.
+    """
+    names = dict.fromkeys(sample.name for sample in samples)
+    return {name: _summary([sample for sample in samples if sample.name == name]) for name in names}
+
+
+def windows(samples: list[Sample], given: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """What was seen in each window {name, begun, ended}, as `summarise` says it in `names`.
+
+    Times are in ISO 8601 with their zone. An absence counts from the last success within the window.
+    Raises OperatorError for a time that is none.
+    """
+    result = []
+    for window in given:
+        begun, ended = _seconds(window["begun"]), _seconds(window["ended"])
+        inside = [sample for sample in samples if begun <= sample.time <= ended]
+        result.append({**window, "names": summarise(inside)})
+    return result
+
+
+def _seconds(text: str) -> float:
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise OperatorError(
+            f"{text!r} is no moment",
+            expected="a time in ISO 8601 with its zone, like 2026-11-22T03:10:02Z",
+            untouched="the measurement",
+            next_step="correct `windows`",
+        )
+    return moment.timestamp()
+
+
+def _summary(samples: list[Sample]) -> dict[str, Any]:
+    absences, unobserved = _absences(samples)
+    longest = max(absences, key=lambda absence: absence[1] - absence[0], default=None)
+    latencies = sorted(sample.seconds for sample in samples if sample.succeeded)
+    failed = [sample for sample in samples if not sample.succeeded]
+    reconnected = [sample for sample in samples if sample.reconnected]
+    errors: dict[str, int] = {}
+    for sample in failed:
+        reason = sample.error or f"HTTP {sample.status}"
+        errors[reason] = errors.get(reason, 0) + 1
+    return {
+        "requests": len(samples),
+        "failures": len(failed),
+        "errors": errors,
+        "failed_at": [_iso(sample.time) for sample in failed[:MOST_TIMES]],
+        "reconnects": len(reconnected),
+        "reconnected_at": [_iso(sample.time) for sample in reconnected[:MOST_TIMES]],
+        "renewals": sum(sample.renewed for sample in samples),
+        "begun": _iso(samples[0].time),
+        "ended": _iso(samples[-1].time),
+        "away_seconds": round(sum(end - begin for begin, end in absences), 2),
+        "longest_gap_seconds": round(longest[1] - longest[0], 2) if longest else 0.0,
+        "absences": [
+            {"begun": _iso(begin), "ended": _iso(end), "seconds": round(end - begin, 2)} for begin, end in absences
+        ],
+        "unobserved_seconds": round(unobserved, 2),
+        "latency_seconds": {
+            "median": _quantile(latencies, 0.5),
+            "p95": _quantile(latencies, 0.95),
+            "p99": _quantile(latencies, 0.99),
+            "longest": latencies[-1] if latencies else None,
+        },
+    }
+
+
+def _absences(samples: list[Sample]) -> tuple[list[tuple[float, float]], float]:
+    absences: list[tuple[float, float]] = []
+    unobserved = 0.0
+    away_since: float | None = None if samples[0].succeeded else samples[0].time
+    pairs = list(itertools.pairwise(samples))
+    pauses = sorted(after.time - before.time for before, after in pairs)
+    usual = pauses[len(pauses) // 2] if pauses else 0.0
+    longest_pause = max(LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_INTERVALS * usual)
+    for before, sample in pairs:
+        pause = sample.time - before.time
+        if pause > longest_pause and (before.succeeded or sample.succeeded):
+            unobserved += pause
+            if away_since is not None:
+                absences.append((away_since, before.time))
+            away_since = None if sample.succeeded else sample.time
+        elif sample.succeeded and away_since is not None:
+            absences.append((away_since, sample.time))
+            away_since = None
+        elif not sample.succeeded and away_since is None:
+            away_since = before.time
+    if away_since is not None:
+        absences.append((away_since, samples[-1].time))
+    return absences, unobserved
+
+
+def _quantile(values: list[float], share: float) -> float | None:
+    return values[min(len(values) - 1, int(len(values) * share))] if values else None
+
+
+def _iso(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1000):03d}Z"
