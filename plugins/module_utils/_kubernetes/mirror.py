@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Object, Objects
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import is_passing
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import PATIENCE_SECONDS, is_passing
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException
@@ -21,13 +22,15 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 # Short, so that a connection which died unnoticed is replaced soon.
 WATCH_SECONDS = 30
 LONGEST_PAUSE_SECONDS = 5.0
+SHORTEST_PAUSE_SECONDS = 0.25
 
 
 class Mirror:
     """The objects of one kind as they are now: listed once, then kept by a watch in a thread of its own.
 
-    Survives watches that end, expire (410) or break, and an API server that is away: then it lists again. `changed` is
-    set whenever something in it changed; several mirrors can share one. Selectors as for `Objects.list`.
+    Survives watches that end, expire (410) or break, and an API server that is away: then it lists again. An API server
+    that is back may forbid everything until it knows the roles again; that, too, is waited for. `changed` is set
+    whenever something in it changed; several mirrors can share one. Selectors as for `Objects.list`.
     """
 
     def __init__(self, objects: Objects, kind: str, changed: threading.Event, **selectors: str) -> None:
@@ -36,6 +39,7 @@ class Mirror:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._failure: Exception | None = None
+        self._away_since: float | None = None
         # The first list is the caller's: a missing right or a wrong name is told at once.
         self._version: str | None = self._relist()
         threading.Thread(target=self._run, name=f"mirror of {kind}", daemon=True).start()
@@ -47,26 +51,42 @@ class Mirror:
         with self._lock:
             return list(self._items.values())
 
+    def away_seconds(self) -> float:
+        """How long the API server has not answered; 0 while it does."""
+        since = self._away_since
+        return 0.0 if since is None else time.monotonic() - since
+
     def stop(self) -> None:
         self._stopped.set()
 
     def _run(self) -> None:
-        pause = 0.25
+        pause = SHORTEST_PAUSE_SECONDS
         while not self._stopped.is_set():
             try:
                 if self._version is None:
                     self._version = self._relist()
+                self._away_since = None
+                begun = time.monotonic()
                 self._watch()
-                pause = 0.25
+                pause = SHORTEST_PAUSE_SECONDS
+                if time.monotonic() - begun < SHORTEST_PAUSE_SECONDS:
+                    # An API server that is about to end ends every watch at once.
+                    self._stopped.wait(SHORTEST_PAUSE_SECONDS)
             except (ApiException, HTTPError, ValueError, KeyError) as error:
                 # ValueError: a line of the stream that was cut off in its middle.
-                if isinstance(error, ApiException) and error.status != 410 and not is_passing(error):
+                if isinstance(error, ApiException) and error.status != 410 and not self._passes(error):
                     self._failure = error
                     self._changed.set()
                     return
+                if self._away_since is None and not (isinstance(error, ApiException) and error.status == 410):
+                    self._away_since = time.monotonic()
                 self._version = None
                 self._stopped.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _passes(self, error: ApiException) -> bool:
+        back = error.status in (401, 403) and 0 < self.away_seconds() < PATIENCE_SECONDS
+        return back or is_passing(error)
 
     def _relist(self) -> str:
         found = self._objects.list(self._kind, **self._selectors)

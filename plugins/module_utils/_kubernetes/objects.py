@@ -24,6 +24,7 @@ COLLECTIONS = {
     "Deployment": ("/apis/apps/v1", "deployments"),
     "StatefulSet": ("/apis/apps/v1", "statefulsets"),
     "ReplicaSet": ("/apis/apps/v1", "replicasets"),
+    "ControllerRevision": ("/apis/apps/v1", "controllerrevisions"),
     "Pod": ("/api/v1", "pods"),
     "Event": ("/api/v1", "events"),
 }
@@ -46,14 +47,20 @@ def is_passing(error: Exception) -> bool:
 
 
 def patiently(request: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any:
-    """The answer to a request that may be sent twice; sent again, ever more slowly, while the API server is away."""
+    """The answer to a request that may be sent twice; sent again, ever more slowly, while the API server is away.
+
+    One that is just back may forbid everything until it knows the roles again.
+    """
     deadline = time.monotonic() + seconds
     pause = 0.25
+    was_away = False
     while True:
         try:
             return request()
         except (ApiException, HTTPError) as error:
-            if not is_passing(error) or time.monotonic() + pause > deadline:
+            back = was_away and isinstance(error, ApiException) and error.status in (401, 403)
+            was_away = was_away or is_passing(error)
+            if not (back or is_passing(error)) or time.monotonic() + pause > deadline:
                 raise
         time.sleep(pause)
         pause = min(pause * 2, 5.0)

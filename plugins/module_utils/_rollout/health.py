@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 Object = dict[str, Any]
 
+# Beyond its grace period a pod on a good node is gone within seconds; a busy one gets longer.
+GRACE_MARGIN_SECONDS = 60
 REVISION = "deployment.kubernetes.io/revision"
 # A container that waits for one of these does not get further by itself, or only when something outside is put right.
 HOPELESS = frozenset(
@@ -34,13 +36,17 @@ EXITS_TOLERATED = 2
 class Observed:
     """What the API server knows of one workload at one moment. Objects of others may be among the lists.
 
-    `events` are needed for StatefulSets only, whose status does not tell of pods that were refused.
+    `events` are needed for StatefulSets only, whose status does not tell of pods that were refused. `nodes` says what
+    is wrong with the nodes of pods that are not ready or are ending, None for a good one. `overdue` are the uids of
+    pods that have not ended GRACE_MARGIN_SECONDS after their grace period.
     """
 
     workload: Object | None
     pods: list[Object] = field(default_factory=list)
     replica_sets: list[Object] = field(default_factory=list)
     events: list[Object] = field(default_factory=list)
+    nodes: dict[str, str | None] = field(default_factory=dict)
+    overdue: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,7 @@ def assess(
         _failing_pod(current_pods(observed))
         or _stuck_workload(workload, known_failure)
         or _refused_pods(observed, known_events)
+        or lost_pod(observed, wait_for_old=wait_for_old)
     )
     if failure is not None:
         return failure
@@ -154,6 +161,38 @@ def exceeded_deadline(workload: Object) -> str | None:
     for condition in workload.get("status", {}).get("conditions", []):
         if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
             return str(condition.get("lastUpdateTime"))
+    return None
+
+
+def is_ready(pod: Object) -> bool:
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def lost_pod(observed: Observed, *, wait_for_old: bool = True) -> Verdict | None:
+    """The first pod that neither gets ready nor ends because its node is lost."""
+    workload = observed.workload
+    # New pods of these are made only when the old ones have ended.
+    blocked = workload is not None and (
+        workload["kind"] == "StatefulSet" or workload["spec"].get("strategy", {}).get("type") == "Recreate"
+    )
+    for pod in observed.pods:
+        if workload is None or not belongs(workload, pod):
+            continue
+        name, node = pod["metadata"]["name"], pod.get("spec", {}).get("nodeName")
+        problem = observed.nodes.get(node)
+        if problem is None and pod.get("status", {}).get("reason") == "NodeLost":
+            problem = pod["status"].get("message") or "NodeLost"
+        if "deletionTimestamp" not in pod["metadata"]:
+            if problem and is_current(observed, pod) and not is_ready(pod):
+                return Verdict("failed", f"pod {name} is on node {node}, which is lost: {problem}", name)
+        elif wait_for_old or blocked:
+            if problem:
+                return Verdict("failed", f"pod {name} cannot end, for its node {node} is lost: {problem}", name)
+            if pod["metadata"]["uid"] in observed.overdue and observed.nodes.get(node, "unknown"):
+                late = f"{GRACE_MARGIN_SECONDS} s after its grace period"
+                text = f"pod {name} has not ended {late}; its node {node} seems lost (nodes can't be read)"
+                return Verdict("failed", text, name)
     return None
 
 

@@ -5,11 +5,26 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import assess
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import Access, Gate, gate_of, prove
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import (
+    assess,
+    current_pods,
+    exceeded_deadline,
+    is_ready,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossless import (
+    Finding,
+    examine,
+    main_container,
+    startup_seconds_of,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of, refuse_reverting
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.order import check_order
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.revision import merge_change, previous_template
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -20,11 +35,28 @@ if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
-    pass
+    from kubernetes.client.exceptions import ApiException
 
 Object = dict[str, Any]
 
 RESTART_ANNOTATION = "hopsworks.airflow/restarted-by"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is known about the workloads, and what may be done to them; as the options of the module."""
+
+    components: dict[str, str] = field(default_factory=dict)
+    order_given: bool = False
+    annotations: dict[str, str] = field(default_factory=dict)
+    access: Access | None = None
+    running_task_seconds: float | None = None
+    row_locks: bool = False
+    require_lossless: bool = False
+    managed_by_others: Literal["refuse", "accept"] = "refuse"
+    on_failure: Literal["stop", "previous_revision"] = "stop"
+    timeout_seconds: float = 600
+    wait_for_old: bool = True
 
 
 @dataclass
@@ -34,56 +66,93 @@ class Restart:
     kind: str
     name: str
     due: bool
+    findings: list[Finding] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    gate: Gate | None = None
 
 
 class Restarter:
     """Restarts workloads one after the other, by an annotation in their pod template that names the run."""
 
-    def __init__(self, cluster: Cluster, progress: Progress, run: str) -> None:
+    def __init__(self, cluster: Cluster, progress: Progress, run: str, terms: Terms | None = None) -> None:
         self._cluster, self._progress, self._run = cluster, progress, run
+        self._terms = terms or Terms()
         self._objects = Objects(cluster)
 
     def plan(self, names: list[str]) -> list[Restart]:
-        """What is due. Raises OperatorError where a workload is missing, or not healthy before it is restarted.
+        """What is due, and what it costs by the workloads' own settings. Changes nothing.
 
-        A workload that this very run has restarted may still be on its way.
+        Raises OperatorError where a workload is missing, not healthy before it is restarted, in the wrong order, in
+        other hands, or, as the terms say, can't be restarted without a loss. A workload that this very run has
+        restarted may still be on its way.
         """
-        restarts = []
-        for name in names:
-            workload = find(self._objects, name)
-            if workload is None:
-                raise OperatorError(
-                    f"there is no Deployment or StatefulSet {name} in namespace {self._cluster.namespace}",
-                    expected="all workloads that are to be restarted",
-                    untouched="all workloads",
-                    next_step="correct the names, or take this one out",
-                )
-            annotations = workload["spec"]["template"]["metadata"].get("annotations", {})
-            due = annotations.get(RESTART_ANNOTATION) != self._run
-            if due:
-                self._refuse_unhealthy(workload)
-            restarts.append(Restart(workload["kind"], name, due))
+        terms = self._terms
+        check_order(names, {} if terms.order_given else terms.components)
+        restarts = [self._plan(name) for name in names]
+        components = {terms.components[r.name] for r in restarts if r.due and r.name in terms.components}
+        if terms.access is not None and components:
+            prove(terms.access, components)
         return restarts
 
-    def restart(self, restart: Restart, *, timeout_seconds: float, wait_for_old: bool, later: list[str]) -> None:
-        """Restart one, if due, and wait until it is healthy. Raises OperatorError as soon as it can't become so."""
-        template = {"metadata": {"annotations": {RESTART_ANNOTATION: self._run}}}
+    def restart(self, restart: Restart, *, later: list[str]) -> None:
+        """Restart one, if due, and wait until it is healthy and passes its gate.
+
+        Raises OperatorError as soon as it can't become so; with `on_failure: previous_revision` only when what ran
+        before serves again.
+        """
         if restart.due:
+            annotations = {**self._terms.annotations, RESTART_ANNOTATION: self._run}
+            template = {"metadata": {"annotations": annotations}}
             workload = self._objects.patch(restart.kind, restart.name, {"spec": {"template": template}})
             self._progress(f"{restart.name}: restarting")
         else:
             workload = self._objects.read(restart.kind, restart.name) or {}
-        generation = workload["metadata"]["generation"]
-        with Watcher(self._cluster, self._objects, {**workload, "kind": restart.kind}, self._progress) as watcher:
-            watcher.until_rolled_out(
-                timeout_seconds=timeout_seconds, generation=generation, wait_for_old=wait_for_old, later=later
-            )
+        workload = {**workload, "kind": restart.kind}
+        try:
+            with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
+                self._wait(watcher, restart, workload, later)
+        except OperatorError as failure:
+            if self._terms.on_failure == "previous_revision":
+                raise self._put_back(restart, failure, later) from failure
+            raise
 
-    def _refuse_unhealthy(self, workload: Object) -> None:
+    def _plan(self, name: str) -> Restart:
+        workload = find(self._objects, name)
+        if workload is None:
+            raise OperatorError(
+                f"there is no Deployment or StatefulSet {name} in namespace {self._cluster.namespace}",
+                expected="all workloads that are to be restarted",
+                untouched="all workloads",
+                next_step="correct the names, or take this one out",
+            )
+        terms, component = self._terms, self._terms.components.get(name)
+        annotations = workload["spec"]["template"]["metadata"].get("annotations", {})
+        due = annotations.get(RESTART_ANNOTATION) != self._run
+        restart = Restart(workload["kind"], name, due, gate=gate_of(workload, component, terms.access))
+        if not due:
+            return restart
+        managers = managers_of(workload)
+        if terms.managed_by_others == "refuse":
+            refuse_reverting(workload, managers)
+        restart.warnings = [f"{restart.kind} {name} belongs to {manager.name}: {manager.what}" for manager in managers]
+        pods = self._healthy_pods(workload)
+        restart.findings = examine(
+            workload,
+            component,
+            running_task_seconds=terms.running_task_seconds,
+            row_locks=terms.row_locks,
+            startup_seconds=startup_seconds_of(pods, main_container(workload)["name"]),
+        )
+        self._refuse_losses(restart)
+        return restart
+
+    def _healthy_pods(self, workload: Object) -> list[Object]:
+        """Its pods. Raises OperatorError where they are not healthy."""
         with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
-            verdict = assess(watcher.observe())
+            observed = watcher.observe()
+        verdict = assess(observed)
         if verdict.state == "done":
-            return
+            return current_pods(observed)
         name = workload["metadata"]["name"]
         raise OperatorError(
             redact(f"{workload['kind']} {name} is not healthy to begin with: {verdict.reason}"),
@@ -92,3 +161,89 @@ class Restarter:
             next_step=f"kubectl -n {self._cluster.namespace} describe {workload['kind'].lower()} {name}; run the same "
             "command again when it is healthy",
         )
+
+    def _refuse_losses(self, restart: Restart) -> None:
+        refused = [
+            finding.text
+            for finding in restart.findings
+            if finding.kind == "refuse" or (self._terms.require_lossless and not finding.lossless)
+        ]
+        if refused:
+            raise OperatorError(
+                f"{restart.kind} {restart.name} cannot be restarted without a loss: {'; '.join(refused)}",
+                expected="settings with which nobody notices a restart"
+                if self._terms.require_lossless
+                else "never two schedulers at once, or `row_locks: true` where the engine locks rows",
+                untouched="all workloads",
+                next_step="change the workload's settings as said, then run the same command again"
+                + ("; or accept the loss: `require_lossless: false`" if self._terms.require_lossless else ""),
+            )
+
+    def _wait(
+        self,
+        watcher: Watcher,
+        restart: Restart,
+        workload: Object,
+        later: list[str],
+        known_failure: str | None = None,
+    ) -> None:
+        terms, generation = self._terms, workload["metadata"]["generation"]
+        watcher.until_rolled_out(
+            timeout_seconds=terms.timeout_seconds,
+            generation=generation,
+            wait_for_old=terms.wait_for_old,
+            known_failure=known_failure,
+            later=later,
+        )
+        if restart.gate is not None and terms.access is not None:
+            watcher.until_passed(
+                restart.gate,
+                timeout_seconds=terms.access.timeout_seconds,
+                generation=generation,
+                wait_for_old=terms.wait_for_old,
+                later=later,
+            )
+
+    def _put_back(self, restart: Restart, failure: OperatorError, later: list[str]) -> OperatorError:
+        """Put the pod template of the previous revision back; what to tell in place of `failure`."""
+        try:
+            return _told(failure, self._outcome_of_putting_back(restart, later))
+        except ApiException as error:
+            return _told(failure, f"the previous revision was not put back: the API server answered {error.status}")
+
+    def _outcome_of_putting_back(self, restart: Restart, later: list[str]) -> str:
+        kept = "ReplicaSet" if restart.kind == "Deployment" else "ControllerRevision"
+        workload = {**(self._objects.read(restart.kind, restart.name) or {}), "kind": restart.kind}
+        template = previous_template(workload, self._objects.list(kept)["items"]) if "spec" in workload else None
+        if template is None:
+            return "there is no previous revision to put back"
+        change = merge_change(workload["spec"]["template"], template)
+        self._progress(f"{restart.name}: putting the previous revision back")
+        patched = self._objects.patch(restart.kind, restart.name, {"spec": {"template": change}})
+        patched = {**patched, "kind": restart.kind}
+        try:
+            with Watcher(self._cluster, self._objects, patched, self._progress) as watcher:
+                if restart.kind == "StatefulSet":
+                    self._drop_stuck(watcher)
+                self._wait(watcher, restart, patched, later, exceeded_deadline(workload))
+        except OperatorError as second:
+            return f"its previous revision was put back, but does not get healthy either: {second.found}"
+        return "its previous revision was put back and serves again"
+
+    def _drop_stuck(self, watcher: Watcher) -> None:
+        """A StatefulSet waits for pods that are not ready, even for those of a revision that it gave up."""
+        for pod in watcher.own_pods():
+            metadata = pod["metadata"]
+            if "deletionTimestamp" not in metadata and not is_ready(pod):
+                self._objects.delete("Pod", metadata["name"], uid=metadata["uid"])
+                watcher.until_dropped(metadata["uid"])
+
+
+def _told(failure: OperatorError, outcome: str) -> OperatorError:
+    return OperatorError(
+        f"{failure.found}; {outcome}",
+        expected=failure.expected,
+        untouched=failure.untouched,
+        next_step="put right what the evidence shows, then run the same command again: it restarts this one anew",
+        evidence=failure.evidence,
+    )

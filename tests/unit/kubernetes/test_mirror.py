@@ -72,6 +72,7 @@ def watching(*events, error=None):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     monkeypatch.setattr(subject, "LONGEST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(subject, "SHORTEST_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -1,0 +1,182 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import password_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossless import bounds, main_container, moment
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+Object = dict[str, Any]
+
+HEALTH = "/api/v2/monitor/health"
+# Their names in the answer of HEALTH, whose field for the time is latest_<name>_heartbeat.
+HEARTBEATS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
+
+
+class Gate(Protocol):
+    """What a component must show beyond readiness before the next one is restarted."""
+
+    kind: str
+
+    def check(self, pods: list[Object]) -> str | None:
+        """None once it is passed, else what is wrong or awaited. `pods` are those that the rollout made."""
+
+    def seen(self) -> Object:
+        """What it saw last, for the result."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """How to reach the deployment as people do. `timeout_seconds` is how long a gate waits."""
+
+    url: str
+    ca_file: str | None = None
+    user: str | None = None
+    password: str | None = None
+    timeout_seconds: float = 120
+
+    @classmethod
+    def of(cls, cluster: Cluster, health: Object) -> Access:
+        """From the option `health`. Raises OperatorError where the Secret lacks the password."""
+        login = health.get("login")
+        return cls(
+            health["url"],
+            health.get("ca_file"),
+            login["user"] if login else None,
+            password_of(cluster, login) if login else None,
+            health["timeout"],
+        )
+
+    def __repr__(self) -> str:
+        return f"Access({self.url!r})"  # without the password
+
+
+class LoginGate:
+    """A login and a call with its token: readiness does not prove the keys.
+
+    As often as there are pods, each time on a new connection, since a Service takes turns.
+    """
+
+    kind = "login"
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._calls = 0
+
+    def check(self, pods: list[Object]) -> str | None:
+        self._calls = 0
+        for _pod in range(max(1, len(pods))):
+            try:
+                api = AirflowApi(self._access.url, self._access.ca_file)
+                api.login(str(self._access.user), str(self._access.password))
+                api.get("/api/v2/dags", limit=1)
+            except OperatorError as error:
+                return error.found
+            except (ValueError, KeyError, TypeError):
+                return f"the login at {self._access.url} was answered by something that is not Airflow 3"
+            self._calls += 1
+        return None
+
+    def seen(self) -> Object:
+        return {"calls": self._calls}
+
+
+class HeartbeatGate:
+    """A heartbeat newer than the start of the newest pod, by the clock of the node that runs it.
+
+    With `overlapping` rollouts a heartbeat may be the old pod's last; then there has to be one more.
+    """
+
+    kind = "heartbeat"
+
+    def __init__(self, access: Access, component: str, container: str, *, overlapping: bool) -> None:
+        self._access, self._container, self._overlapping = access, container, overlapping
+        self._name = HEARTBEATS[component]
+        self._first: datetime | None = None
+        self._latest: datetime | None = None
+
+    def check(self, pods: list[Object]) -> str | None:
+        try:
+            entry = AirflowApi(self._access.url, self._access.ca_file).get(HEALTH).get(self._name) or {}
+            text = entry.get(f"latest_{self._name}_heartbeat")
+            self._latest = moment(text) if text else None
+        except OperatorError as error:
+            return error.found
+        except (ValueError, AttributeError, TypeError):
+            return f"{HEALTH} at {self._access.url} was answered by something that is not Airflow 3"
+        started = newest_start(pods, self._container)
+        if self._latest is None or started is None or self._latest <= started:
+            return f"no heartbeat of the {self._name} since its pod started"
+        if self._overlapping and self._first is None:
+            self._first = self._latest
+        if self._overlapping and self._latest == self._first:
+            return f"no second heartbeat of the {self._name} since the old pods ended"
+        if entry.get("status") != "healthy":
+            return f"the {self._name} is {entry.get('status')} by its heartbeat"
+        return None
+
+    def seen(self) -> Object:
+        return {"heartbeat": self._latest.isoformat() if self._latest else None}
+
+
+def gate_of(workload: Object, component: str | None, access: Access | None) -> Gate | None:
+    """The gate of a workload's component; None without one, and for the api-server without a login."""
+    if component is None or access is None:
+        return None
+    if component == "api-server":
+        return LoginGate(access) if access.password is not None else None
+    surge, _unavailable = bounds(workload)
+    overlapping = surge > 0 or workload["spec"].get("replicas", 1) > 1
+    return HeartbeatGate(access, component, main_container(workload)["name"], overlapping=overlapping)
+
+
+def newest_start(pods: list[Object], container: str) -> datetime | None:
+    """When the youngest of the pods' containers of that name began to run; None while one of them doesn't."""
+    started = []
+    for pod in pods:
+        statuses = pod.get("status", {}).get("containerStatuses", [])
+        state: Object = next((status["state"] for status in statuses if status["name"] == container), {})
+        if "running" not in state:
+            return None
+        started.append(moment(state["running"]["startedAt"]))
+    return max(started) if started else None
+
+
+def prove(access: Access, components: set[str]) -> None:
+    """Raises OperatorError where a gate could not be passed already before anything is restarted.
+
+    Asks once: the api-server for a login and a call, the others for a healthy status.
+    """
+    problems = []
+    if "api-server" in components and access.password is not None:
+        problems.append(LoginGate(access).check([]))
+    names = sorted(HEARTBEATS[component] for component in components if component in HEARTBEATS)
+    if names:
+        try:
+            health = AirflowApi(access.url, access.ca_file).get(HEALTH)
+            states = {name: (health.get(name) or {}).get("status") for name in names}
+            problems += [
+                f"the {name} is {state} by its heartbeat" for name, state in states.items() if state != "healthy"
+            ]
+        except OperatorError as error:
+            problems.append(error.found)
+    found = [problem for problem in problems if problem is not None]
+    if found:
+        raise OperatorError(
+            f"not healthy to begin with: {'; '.join(found)}",
+            expected="a deployment that works before it is restarted",
+            untouched="all workloads",
+            next_step="check the url and the login of `health`, put right what does not work, then run the same "
+            "command again; without `health` readiness alone counts",
+        )
