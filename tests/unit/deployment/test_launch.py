@@ -154,6 +154,7 @@ def test_a_restart_for_new_keys_waits_until_they_are_mounted(pod: Pod) -> None:
     pod.give("generation", "6")
     pod.give("jwks.json", json.dumps({"keys": [{"kid": "old"}]}))
     with pod.starting(generation="7") as process:
+        assert process.stderr is not None
         assert "generation 6, this pod was started for 7" in process.stderr.readline()
         assert not (pod.run / "airflow.cfg").exists()
         pod.give("jwks.json", json.dumps({"keys": [{"kid": "new"}]}))
@@ -195,6 +196,7 @@ def test_a_generation_that_is_no_number_is_refused(pod: Pod, mounted: str, wante
 
 def test_waiting_for_keys_ends_when_the_pod_does(pod: Pod) -> None:
     with pod.starting(generation="7") as process:
+        assert process.stderr is not None
         process.stderr.readline()
         process.terminate()
         # As an exit: the kernel drops a signal that would kill PID 1.
