@@ -8,19 +8,27 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: signing_keys
-short_description: The key pairs that Airflow 3 signs its tokens with
+short_description: The key pairs that Airflow 3 signs its tokens with, and their rotation
 description:
   - Makes sure that one Secret holds an RSA key of 4096 bits for each signer, the JWKS by which all components trust
-    all signers, and the key ids.
+    all signers, and the key ids; and takes these keys from one state of a rotation to the next.
   - Keys that are there stay, as do all other entries of the Secret. What follows from a private key and is missing
     (public half, C(kid), JWKS) is derived from it, so a Secret made by other means is taken over as it is.
   - Refuses what it does not understand, before anything is written, such as halves that are not of one pair, a key of
     another kind or size, a public half without its private one, unreadable entries, a JWKS that publishes a key of
-    somebody else.
-  - The Secret is written only if nobody changed it since it was read.
+    somebody else, entries that contradict the state, times that the API server's clock has not reached yet.
+  - The Secret is written only if nobody changed it since it was read, entries and annotations in one request.
   - Entries for a signer C(NAME) are C(NAME-private.pem) (PKCS#8), C(NAME-public.pem) (SubjectPublicKeyInfo) and
-    C(NAME.kid) (RFC 7638 thumbprint). C(jwks.json) has all public keys, each with C(use=sig) and C(alg=RS256).
-    C(internal-shared-secret) (32 random bytes, base64url) is made once.
+    C(NAME.kid) (RFC 7638 thumbprint); in state V(published), C(NAME-next-private.pem) beside them. C(jwks.json) has
+    all public keys, those of the current generation first, each with C(use=sig) and C(alg=RS256). C(generation) counts
+    the writes that change what pods see. C(internal-shared-secret) (32 random bytes, base64url) is made once.
+  - Pods take their keys when they start. So whoever rotates writes a state first, and then restarts the components
+    that the state is for.
+notes:
+  - The state is kept in the Secret's annotations C(hopsworks.airflow/key-state), C(hopsworks.airflow/key-state-since),
+    C(hopsworks.airflow/key-rotation), C(hopsworks.airflow/keys-since) and C(hopsworks.airflow/keys-retire-after). A
+    rotation that was begun can so be finished by anybody, from any machine. A Secret without them is V(steady).
+  - All times are by the clock of the API server, never by that of the machine that this runs on.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -37,9 +45,48 @@ options:
     type: list
     elements: str
     default: [api-server, scheduler]
+  state:
+    description:
+      - What the Secret is to be. Asking for the state that it is in changes nothing, asking for one that is not the
+        next is refused.
+      - V(present), there are keys, and all that follows from them. A rotation that is under way is left alone.
+      - V(published), after V(steady), there is a next key for each signer, and the JWKS has both generations. The
+        signers still sign with the current one. What is missing in the Secret is completed in the same write.
+      - V(activated), after V(published), the next keys are the current ones. Of those before, only the public halves
+        stay, in the JWKS.
+      - V(retired), after V(activated) and once the time set by O(retire_after) has passed, the JWKS has the current
+        keys only.
+      - V(steady), after V(retired) or V(replaced), the rotation is over.
+      - V(replaced), from any state, new keys take the place of all others at once, and every token signed before ends.
+        Meant for a key that is compromised.
+    type: str
+    choices: [present, published, activated, retired, replaced, steady]
+    default: present
+  rotation:
+    description:
+      - Id of the rotation, up to 50 letters, digits, dots, dashes and underscores. Required where one begins; an id
+        that the Secret's last rotation had is refused then.
+      - With O(state=published), the id of a rotation that is under way is kept, whatever is given here.
+      - With O(state=replaced), an id other than that of the rotation under way begins a new one, with new keys.
+        Without it, the rotation under way becomes a replacement, and a replacement that is under way stays as it is.
+    type: str
+  retire_after:
+    description:
+      - With O(state=activated), in seconds, how long a token that was signed until now can be valid, that is the
+        longest life of a token and the leeway of its validation. The keys before may be retired when it has passed.
+      - Given once all signers have been restarted in state V(activated), not with the step to it. A time that is set
+        already stays.
+    type: int
+  minimum_age:
+    description:
+      - With O(state=published), in seconds, keys younger than this are not rotated. The module then changes nothing,
+        and returns RV(due) and RV(due_at).
+    type: int
+    default: 0
 requirements:
   - cryptography >= 40
 seealso:
+  - module: hopsworks.airflow.signing_keys_info
   - name: RFC 7638
     description: JSON Web Key thumbprint.
     link: https://www.rfc-editor.org/rfc/rfc7638
@@ -55,13 +102,53 @@ EXAMPLES = r"""
     namespace: airflow
     secret: airflow-jwt
     signers: [api-server]
+
+- name: Begin a rotation, if the keys are four weeks old
+  hopsworks.airflow.signing_keys:
+    namespace: hopsworks
+    state: published
+    rotation: 20261122t193000
+    minimum_age: 2419200
+
+- name: Sign with the next keys, once all validators have been restarted
+  hopsworks.airflow.signing_keys:
+    namespace: hopsworks
+    state: activated
+
+- name: Say how long the keys before are needed, once all signers have been restarted
+  hopsworks.airflow.signing_keys:
+    namespace: hopsworks
+    state: activated
+    retire_after: 86410
+
+- name: Replace compromised keys at once
+  hopsworks.airflow.signing_keys:
+    namespace: hopsworks
+    state: replaced
+    rotation: 20261122t193000
 """
 
 RETURN = r"""
+state:
+  description: The state of the keys after this call, or, in check mode, that it would lead to.
+  returned: success
+  type: str
+  sample: published
+rotation:
+  description: Id of the rotation that is under way, or of the last one.
+  returned: success
+  type: str
+  sample: 20261122t193000
+generation:
+  description: The Secret's counter of changes that pods have to take up by a restart.
+  returned: success
+  type: int
+  sample: 4
 signers:
   description:
     - For each signer its C(kid), the C(fingerprint) of its public key (SHA-256 of the DER form), and its C(origin).
       That is V(kept), V(adopted) (the key was there, something derived from it was added) or V(created).
+    - C(next) is the C(kid) of its next key in state V(published), C(previous) that of the one before in V(activated).
     - In check mode, a key that would be created has no C(kid) and no C(fingerprint).
   returned: success
   type: dict
@@ -69,38 +156,78 @@ signers:
     api-server:
       kid: 4Zl0ZtVHvUeBqXTrM8hQ5ZcHWqPXtCTUbVQ1zJzLhYQ
       fingerprint: "SHA256:5b6c1d8f0a0e4b9a7c2f4e0f2a4e3d1c0b9a8f7e6d5c4b3a2918070605040302"
-      origin: created
+      next: MIkVTZ4X3cGiY1Q7mZ2tb6sRk1nT0w5yBqA8uJ9oHdE
+      origin: kept
+age_seconds:
+  description: How long ago the current keys became those that the signers sign with, in seconds.
+  returned: success
+  type: int
+  sample: 2678400
+since:
+  description: When the state began (RFC 3339, UTC).
+  returned: success
+  type: str
+  sample: "2026-11-22T19:30:05Z"
+keys_since:
+  description:
+    - When the current keys became those that the signers sign with. For keys that were never rotated, when the Secret
+      was made.
+  returned: success
+  type: str
+  sample: "2026-10-22T19:30:05Z"
+retire_after:
+  description: When the keys before may be retired; null where that is not set.
+  returned: success
+  type: str
+  sample: "2026-11-23T19:31:12Z"
+due:
+  description: Whether the next step of a rotation is due; in state V(steady), whether the keys have O(minimum_age).
+  returned: success
+  type: bool
+  sample: true
+due_at:
+  description: When it is, or was, due.
+  returned: success
+  type: str
+  sample: "2026-11-22T19:30:05Z"
 written_entries:
   description: Names of the entries that were, or would be, added or replaced.
   returned: success
   type: list
   elements: str
-  sample: [api-server-private.pem, api-server-public.pem, api-server.kid, jwks.json]
+  sample: [api-server-next-private.pem, generation, jwks.json, scheduler-next-private.pem]
+removed_entries:
+  description: Names of the entries that were, or would be, removed.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+invalidated:
+  description: Kids that were trusted before this call and, once the validators have been restarted, are no longer.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """
 
-from typing import Any
+from typing import Any, get_args
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.ring import complete
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.result import change_result
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.rotation import Request, Wanted, take_step
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, read_state
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
 
 
 def act(call: Call) -> dict[str, Any]:
     secret = StoredSecret(call.cluster, call.params["secret"])
-    completion = complete(secret.entries, call.params["signers"], secret=secret.name, generate=not call.check_mode)
-    secret.write(completion.write, dry_run=call.check_mode)
-    return {
-        "changed": bool(completion.write),
-        "signers": {name: vars(signer) for name, signer in completion.signers.items()},
-        "written_entries": sorted(completion.write),
-        "diff": {
-            "before_header": f"Secret {secret.name}",
-            "after_header": f"Secret {secret.name}",
-            "before": completion.before,
-            "after": completion.after,
-        },
-    }
+    found = Found.of(secret)
+    before = read_state(found, call.params["signers"])
+    options = {name: call.params[name] for name in ("state", "rotation", "retire_after", "minimum_age")}
+    change = take_step(found, before, Request(**options), generate=not call.check_mode)
+    secret.write(change.write, remove=change.remove, annotations=change.annotations, dry_run=call.check_mode)
+    return change_result(found, before, change, options["minimum_age"])
 
 
 def main() -> None:
@@ -108,6 +235,10 @@ def main() -> None:
         {
             "secret": {"type": "str", "default": "hopsworks-airflow-keys", "no_log": False},
             "signers": {"type": "list", "elements": "str", "default": ["api-server", "scheduler"]},
+            "state": {"type": "str", "choices": list(get_args(Wanted)), "default": "present"},
+            "rotation": {"type": "str"},
+            "retire_after": {"type": "int"},
+            "minimum_age": {"type": "int", "default": 0},
         },
         act,
         libraries=(("cryptography", CRYPTOGRAPHY_IMPORT_ERROR),),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -31,6 +32,12 @@ PUBLIC_EXPONENT = 65537
 def generate() -> RSAPrivateKey:
     """A new RSA-4096 key. Takes about a second."""
     return rsa.generate_private_key(public_exponent=PUBLIC_EXPONENT, key_size=KEY_BITS)
+
+
+def generate_several(count: int) -> list[RSAPrivateKey]:
+    """As many new keys, side by side: the search for primes leaves the interpreter free."""
+    with ThreadPoolExecutor(max(1, count)) as pool:
+        return [made.result() for made in [pool.submit(generate) for _index in range(count)]]
 
 
 def private_pem(key: RSAPrivateKey) -> bytes:

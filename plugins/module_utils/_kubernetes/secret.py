@@ -5,11 +5,17 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
+    import datetime
+
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 
 try:
@@ -19,51 +25,105 @@ except ImportError:  # reported by the module's own requirement check
 
 
 class StoredSecret:
-    """One Secret as it was read, and the way to change some of its entries and no others.
+    """One Secret as it was read, and the way to change some of its entries and annotations and no others.
 
-    `entries` are the decoded entries; `exists` says whether there is such a Secret.
+    `entries` are the decoded entries, `annotations` those of the metadata; `exists` says whether there is one.
     """
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self._cluster, self.name = cluster, name
-        self._found: Any | None = cluster.find(cluster.core.read_namespaced_secret, name)
+        self._found: Any | None = None
+        try:
+            answer = cluster.core.read_namespaced_secret_with_http_info(name, cluster.namespace)
+            self._found, _status, headers = answer
+        except ApiException as error:
+            if error.status == 403:
+                raise self._forbidden("get", error) from None
+            if error.status != 404:
+                raise
+            headers = error.headers
+        self._answered = server_time(headers)
         data = (self._found.data or {}) if self._found is not None else {}
         self.entries: dict[str, bytes] = {key: base64.b64decode(value) for key, value in data.items()}
+        annotations = self._found.metadata.annotations if self._found is not None else None
+        self.annotations: dict[str, str] = dict(annotations or {})
 
     @property
     def exists(self) -> bool:
         return self._found is not None
 
-    def write(self, entries: dict[str, bytes], *, dry_run: bool = False) -> None:
-        """Add or replace these entries, unless somebody changed the Secret since it was read.
+    @property
+    def created(self) -> datetime.datetime | None:
+        """When it was made, by the API server's clock; None where there is no such Secret."""
+        created: datetime.datetime | None = None
+        if self._found is not None:
+            created = self._found.metadata.creation_timestamp
+        return created
 
+    @property
+    def read_at(self) -> datetime.datetime:
+        """When it was read, by the API server's clock. Raises OperatorError where the server does not tell."""
+        if self._answered is None:
+            raise OperatorError(
+                "the API server's answer has no Date header",
+                expected="the time by the API server's own clock; that of this machine is not used, it may be wrong",
+                untouched=f"Secret {self.name}, and every pod that uses it",
+                next_step="reach the API server without the proxy that removes the header, and run the same command "
+                "again",
+            )
+        return self._answered
+
+    def write(
+        self,
+        entries: dict[str, bytes],
+        *,
+        remove: Iterable[str] = (),
+        annotations: dict[str, str | None] | None = None,
+        dry_run: bool = False,
+    ) -> None:
+        """Add or replace these entries, and remove others, unless somebody changed the Secret since it was read.
+
+        An annotation whose value is None is removed. All of it is one request, so it is done as a whole or not at all.
         With `dry_run` the API server checks the request and stores nothing.
-        Raises OperatorError for a Secret that is immutable, and for one changed in between.
+        Raises OperatorError for a Secret that is immutable, for one changed in between, and for missing rights.
         """
-        if not entries:
+        removed = sorted(name for name in remove if name in self.entries)
+        annotations = {
+            name: value for name, value in (annotations or {}).items() if self.annotations.get(name) != value
+        }
+        if not (entries or removed or annotations):
             return
         if self._found is not None and self._found.immutable:
             raise OperatorError(
-                f"Secret {self.name} is immutable and lacks {', '.join(sorted(entries))}",
-                expected="a Secret that can be completed",
+                f"Secret {self.name} is immutable, but {', '.join(sorted({*entries, *removed, *annotations}))} would "
+                "have to change",
+                expected="a Secret that can be changed",
                 untouched="the Secret, and every pod that uses it",
                 next_step=f"save it, delete it, create it again without `immutable: true`: kubectl -n "
                 f"{self._cluster.namespace} get secret {self.name} -o yaml",
             )
-        body: dict[str, Any] = {
-            "metadata": {"name": self.name, "namespace": self._cluster.namespace},
-            "data": {key: base64.b64encode(value).decode("ascii") for key, value in entries.items()},
-        }
-        arguments: dict[str, Any] = {"dry_run": "All"} if dry_run else {}
+        body: dict[str, Any] = {"metadata": {"name": self.name, "namespace": self._cluster.namespace}}
+        # In a merge patch null removes.
+        if entries or removed:
+            body["data"] = {key: base64.b64encode(value).decode("ascii") for key, value in entries.items()}
+            body["data"].update(dict.fromkeys(removed))
+        if annotations:
+            body["metadata"]["annotations"] = annotations
+        self._send(body, {"dry_run": "All"} if dry_run else {})
+
+    def _send(self, body: dict[str, Any], arguments: dict[str, Any]) -> None:
+        core, namespace = self._cluster.core, self._cluster.namespace
         try:
             if self._found is None:
                 body["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "hopsworks.airflow"}
                 body["type"] = "Opaque"
-                self._cluster.core.create_namespaced_secret(self._cluster.namespace, body, **arguments)
+                core.create_namespaced_secret(namespace, body, **arguments)
             else:
                 body["metadata"]["resourceVersion"] = self._found.metadata.resource_version
-                self._cluster.core.patch_namespaced_secret(self.name, self._cluster.namespace, body, **arguments)
+                core.patch_namespaced_secret(self.name, namespace, body, **arguments)
         except ApiException as error:
+            if error.status == 403:
+                raise self._forbidden("create" if self._found is None else "patch", error) from None
             if error.status != 409:
                 raise
             raise OperatorError(
@@ -72,6 +132,18 @@ class StoredSecret:
                 untouched="what the other one wrote; nothing of this run was stored",
                 next_step="run the same command again: it reads the Secret anew",
             ) from None
+
+    def _forbidden(self, verb: str, error: ApiException) -> OperatorError:
+        evidence: tuple[str, ...] = ()
+        with contextlib.suppress(TypeError, ValueError, KeyError):
+            evidence = (str(json.loads(error.body)["message"]),)
+        return OperatorError(
+            f"whoever runs this may not {verb} Secret {self.name} in namespace {self._cluster.namespace}",
+            expected=f"the verb {verb} on secrets, for the name {self.name}, and no admission policy against it",
+            untouched="the Secret, and every pod that uses it",
+            next_step="grant it by a Role in that namespace, and run the same command again",
+            evidence=evidence,
+        )
 
 
 def copied_value(cluster: Cluster, from_secret: dict[str, str] | None, from_config_map: dict[str, str] | None) -> bytes:

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import base64
-import functools
+import datetime
 import itertools
 import json
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -22,24 +23,26 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair, ring
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import fingerprint, public_jwk, thumbprint
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.result import change_result
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.rotation import Request, take_step
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, read_state
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 SIGNERS = ("api-server", "scheduler")
 
 
+NOW = datetime.datetime(2026, 11, 22, 19, 30, tzinfo=datetime.UTC)
+
+
 def complete(entries, *, generate=True, signers=SIGNERS):
-    return ring.complete(entries, list(signers), secret="keys", generate=generate)
-
-
-@pytest.fixture(autouse=True)
-def each_key_is_read_once(monkeypatch):
-    """Reading one takes 0.3 s, its primes are tested."""
-    monkeypatch.setattr(pair, "read_private", READ_PRIVATE)
-
-
-READ_PRIVATE = functools.lru_cache(maxsize=None)(pair.read_private)
+    """The result of state `present`, and what is written for it."""
+    found = Found("keys", entries, {}, NOW, NOW)
+    before = read_state(found, signers)
+    change = take_step(found, before, Request(), generate=generate)
+    result = change_result(found, before, change, 0)
+    return SimpleNamespace(write=change.write, signers=result["signers"], **result["diff"])
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +79,9 @@ def test_from_nothing_everything_is_made_in_the_forms_that_airflow_reads(whole):
         "scheduler.kid",
         "jwks.json",
         "internal-shared-secret",
+        "generation",
     }
+    assert whole["generation"] == b"1"
     for signer in SIGNERS:
         assert whole[f"{signer}-private.pem"].startswith(b"-----BEGIN PRIVATE KEY-----")  # PKCS#8
         assert whole[f"{signer}-public.pem"].startswith(b"-----BEGIN PUBLIC KEY-----")  # SubjectPublicKeyInfo
@@ -101,7 +106,7 @@ def test_a_whole_one_is_left_alone(whole):
     again = complete(whole)
     assert again.write == {}
     assert again.before == again.after
-    assert {signer.origin for signer in again.signers.values()} == {"kept"}
+    assert {signer["origin"] for signer in again.signers.values()} == {"kept"}
 
 
 DERIVED = ["api-server-public.pem", "api-server.kid", "scheduler-public.pem", "scheduler.kid", "jwks.json"]
@@ -113,40 +118,53 @@ DERIVED = ["api-server-public.pem", "api-server.kid", "scheduler-public.pem", "s
 @pytest.mark.parametrize("blank", [False, True])
 def test_whatever_follows_from_the_private_keys_is_put_back_byte_by_byte(whole, missing, blank):
     left = {name: b" \n" if name in missing else value for name, value in whole.items() if blank or name not in missing}
-    assert complete(left).write == {name: whole[name] for name in missing}
-    assert set(complete(left, generate=False).write) == missing
+    # Pods see kids and JWKS, but not the public halves: only the former make another generation.
+    counted = {"generation": b"2"} if missing & {"api-server.kid", "scheduler.kid", "jwks.json"} else {}
+    assert complete(left).write == {name: whole[name] for name in missing} | counted
+    assert set(complete(left, generate=False).write) == missing | counted.keys()
+
+
+def test_a_whole_one_of_before_there_was_a_generation_gets_one(whole):
+    left = {name: value for name, value in whole.items() if name != "generation"}
+    assert complete(left).write == {"generation": b"1"}
+
+
+@pytest.mark.parametrize("text", [b"one", b"-1", b"1.5", b"1" * 40])
+def test_a_generation_that_is_no_number_is_refused(whole, text):
+    with pytest.raises(OperatorError, match="not a number"):
+        complete({**whole, "generation": text})
 
 
 def test_keys_made_by_the_vendor_are_adopted(whole):
     """Four PEM files and the shared secret: what the chart's Job leaves (domain: PEM only, no JWKS, no kid)."""
     vendor = {name: value for name, value in whole.items() if name.endswith(".pem") or name == "internal-shared-secret"}
     result = complete(vendor)
-    assert set(result.write) == {"api-server.kid", "scheduler.kid", "jwks.json"}
-    assert {signer.origin for signer in result.signers.values()} == {"adopted"}
+    assert set(result.write) == {"api-server.kid", "scheduler.kid", "jwks.json", "generation"}
+    assert {signer["origin"] for signer in result.signers.values()} == {"adopted"}
 
 
 def test_pkcs1_and_stray_blanks_are_understood(spare_key):
     pem = spare_key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     result = complete({"api-server-private.pem": b"\n" + pem + b"\n\n"}, signers=["api-server"])
     assert "api-server-private.pem" not in result.write
-    assert result.signers["api-server"].fingerprint == fingerprint(spare_key.public_key())
+    assert result.signers["api-server"]["fingerprint"] == fingerprint(spare_key.public_key())
 
 
 def test_check_mode_makes_no_key_and_names_the_same_entries(whole, monkeypatch):
     monkeypatch.setattr(pair, "generate", lambda: pytest.fail("check mode must not generate"))
     predicted = complete({}, generate=False)
     assert set(predicted.write) == set(whole) - {"tls.crt"}
-    assert set(predicted.write.values()) == {b""}
-    assert {(s.origin, s.kid, s.fingerprint) for s in predicted.signers.values()} == {("created", None, None)}
+    assert {value for name, value in predicted.write.items() if name != "generation"} == {b""}
+    assert {(s["origin"], s["kid"], s["fingerprint"]) for s in predicted.signers.values()} == {("created", None, None)}
 
 
 def test_one_more_signer_leaves_the_others_and_extends_the_jwks(whole):
     result = complete(whole, signers=[*SIGNERS, "edge"])
-    assert set(result.write) == {"edge-private.pem", "edge-public.pem", "edge.kid", "jwks.json"}
+    assert set(result.write) == {"edge-private.pem", "edge-public.pem", "edge.kid", "jwks.json", "generation"}
     assert {key["kid"] for key in json.loads(result.write["jwks.json"])["keys"]} == {
-        signer.kid for signer in result.signers.values()
+        signer["kid"] for signer in result.signers.values()
     }
-    assert [result.signers[name].origin for name in SIGNERS] == ["kept", "kept"]
+    assert [result.signers[name]["origin"] for name in SIGNERS] == ["kept", "kept"]
     predicted = complete(whole, signers=[*SIGNERS, "edge"], generate=False)
     assert set(predicted.write) == set(result.write)
 
@@ -160,8 +178,8 @@ def test_a_jwks_in_another_layout_is_left_alone(whole):
 def test_a_jwks_that_lacks_a_member_is_completed(whole, member):
     keys = [{k: v for k, v in key.items() if k != member} for key in json.loads(whole["jwks.json"])["keys"]]
     result = complete({**whole, "jwks.json": json.dumps({"keys": keys}).encode()})
-    assert result.write == {"jwks.json": whole["jwks.json"]}
-    assert {signer.origin for signer in result.signers.values()} == {"adopted"}
+    assert result.write == {"jwks.json": whole["jwks.json"], "generation": b"2"}
+    assert {signer["origin"] for signer in result.signers.values()} == {"adopted"}
 
 
 def small():

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import base64
 from types import SimpleNamespace
 
 import pytest
@@ -14,8 +13,6 @@ from urllib3.exceptions import MaxRetryError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import objects as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects, patiently
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import RIGHTS, rules
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret, copied_value
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 
 @pytest.fixture(autouse=True)
@@ -113,111 +110,6 @@ def test_a_watch_is_not_sent_again_and_has_a_dead_line_of_its_own():
     assert len(api.calls) == 1
     assert api.calls[0][3]["_request_timeout"] == (10, 45)
     assert api.calls[0][3]["_preload_content"] is False
-
-
-class Core:
-    """One Secret `keys` with an entry, and a ConfigMap `settings`."""
-
-    def __init__(self, *, immutable=False, conflict=False):
-        self.immutable, self.conflict, self.sent = immutable, conflict, []
-
-    def read_namespaced_secret(self, name, _namespace):
-        if name != "keys":
-            raise ApiException(status=404)
-        data = {"theirs": base64.b64encode(b"1").decode(), "empty": ""}
-        meta = SimpleNamespace(resource_version="7")
-        return SimpleNamespace(data=data, immutable=self.immutable, metadata=meta)
-
-    def read_namespaced_config_map(self, name, _namespace):
-        if name != "settings":
-            raise ApiException(status=404)
-        return SimpleNamespace(data={"fernet": " value\n"})
-
-    def patch_namespaced_secret(self, name, _namespace, body, **arguments):
-        self.sent.append(("patch", name, body, arguments))
-        if self.conflict:
-            raise ApiException(status=409)
-
-    def create_namespaced_secret(self, _namespace, body, **arguments):
-        self.sent.append(("create", body["metadata"]["name"], body, arguments))
-        if self.conflict:
-            raise ApiException(status=409)
-
-
-def cluster(core):
-    def find(read, name):
-        try:
-            return read(name, "lab")
-        except ApiException:
-            return None
-
-    def secret_entries(name):
-        found = find(core.read_namespaced_secret, name)
-        return found and {key: base64.b64decode(value) for key, value in found.data.items()}
-
-    return SimpleNamespace(core=core, namespace="lab", find=find, secret_entries=secret_entries)
-
-
-def test_only_the_given_entries_are_written_and_only_over_what_was_read():
-    core = Core()
-    secret = StoredSecret(cluster(core), "keys")
-    assert secret.exists
-    assert secret.entries["theirs"] == b"1"
-    secret.write({"ours": b"2"})
-    action, name, body, arguments = core.sent[0]
-    assert (action, name) == ("patch", "keys")
-    assert body["data"] == {"ours": base64.b64encode(b"2").decode()}
-    assert body["metadata"]["resourceVersion"] == "7"
-    assert arguments == {}
-
-
-def test_a_secret_that_does_not_exist_is_created():
-    core = Core()
-    secret = StoredSecret(cluster(core), "new")
-    assert not secret.exists
-    secret.write({"ours": b"2"}, dry_run=True)
-    assert core.sent[0][0] == "create"
-    assert core.sent[0][3] == {"dry_run": "All"}
-
-
-def test_nothing_to_write_writes_nothing():
-    core = Core(immutable=True)
-    StoredSecret(cluster(core), "keys").write({})
-    assert core.sent == []
-
-
-def test_an_immutable_secret_is_refused_before_it_is_tried():
-    core = Core(immutable=True)
-    with pytest.raises(OperatorError, match="immutable"):
-        StoredSecret(cluster(core), "keys").write({"ours": b"2"})
-    assert core.sent == []
-
-
-@pytest.mark.parametrize("name", ["keys", "new"])
-def test_a_change_by_somebody_else_in_between_is_told(name):
-    secret = StoredSecret(cluster(Core(conflict=True)), name)
-    with pytest.raises(OperatorError, match="somebody else"):
-        secret.write({"ours": b"2"})
-
-
-def test_values_are_copied_without_the_blanks_of_an_editor():
-    assert copied_value(cluster(Core()), None, {"name": "settings", "key": "fernet"}) == b"value"
-    assert copied_value(cluster(Core()), {"name": "keys", "key": "theirs"}, None) == b"1"
-
-
-@pytest.mark.parametrize(
-    ("secret", "config_map"),
-    [
-        ({"name": "keys", "key": "absent"}, None),
-        ({"name": "keys", "key": "empty"}, None),
-        ({"name": "absent", "key": "x"}, None),
-        (None, {"name": "settings", "key": "absent"}),
-        (None, {"name": "absent", "key": "x"}),
-    ],
-)
-def test_a_source_that_is_not_there_is_refused(secret, config_map):
-    with pytest.raises(OperatorError, match="has no entry"):
-        copied_value(cluster(Core()), secret, config_map)
 
 
 def test_rights_name_each_resource_once_and_as_a_role_would():

@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import JWKS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import Jwk, Key, key_bits, thumbprint
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+# What a JWK of an RSA key must not have: the private members of RFC 7518, 6.3.2.
+PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+
+
+def write_jwks(keys: Iterable[Jwk]) -> bytes:
+    """A JWK set (RFC 7517, 5) of these keys, in this order."""
+    return json.dumps({"keys": list(keys)}, indent=2).encode()
+
+
+def read_jwks(document: bytes, secret: str) -> dict[str, Jwk]:
+    """The keys of a JWK set by their RFC 7638 thumbprint, in the set's order; members may be missing.
+
+    Raises OperatorError for anything but public RSA keys of the right size, each there once and under its own kid.
+    """
+    found: dict[str, Jwk] = {}
+    problem = ""
+    try:
+        for key in json.loads(document)["keys"]:
+            own = thumbprint(key["n"], key["e"])
+            problem = problem or _problem(key, own, found)
+            found[own] = key
+        for key in found.values() if not problem else ():
+            Key.from_jwk(key)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        problem = "no key set in the form of RFC 7517"
+    if problem:
+        raise not_ours(problem, secret)
+    return found
+
+
+def not_ours(problem: str, secret: str) -> OperatorError:
+    """What is raised for a JWK set that holds `problem`."""
+    return OperatorError(
+        f"entry {JWKS} of Secret {secret} holds {problem}",
+        expected="the public keys of the signers and no others, each once and under its RFC 7638 thumbprint",
+        untouched="the whole Secret, and every pod that uses it",
+        next_step="find out who trusts that key; if nobody does any more, take it out of the set, or, where no "
+        f"rotation is under way, remove {JWKS}: the next run derives it",
+    )
+
+
+def _problem(key: dict[str, Any], own: str, found: dict[str, Jwk]) -> str:
+    if key["kty"] != "RSA" or PRIVATE_MEMBERS & key.keys():
+        return "a key that is not a public RSA key"
+    if key_bits(key) != pair.KEY_BITS:
+        return f"an RSA key of {key_bits(key)} bits ({own})"
+    if key.get("kid", own) != own:
+        return f"the key {own} under another kid ({key['kid']!r})"
+    if own in found:
+        return f"the key {own} twice"
+    return ""

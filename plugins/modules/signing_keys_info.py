@@ -1,0 +1,174 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: signing_keys_info
+short_description: Say in what state Airflow's signing keys are, and what is due
+description:
+  - Reads the Secret of M(hopsworks.airflow.signing_keys) and says what it holds, without any secret. Changes nothing.
+  - A Secret that it does not understand is no failure; RV(problem) then says what is wrong with it.
+version_added: 0.1.0
+author: hopsworks.airflow contributors (@hopsworks)
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.deployment
+  - hopsworks.airflow.attributes.info_module
+options:
+  secret:
+    description: Name of the Secret.
+    type: str
+    default: hopsworks-airflow-keys
+  signers:
+    description: The components that sign tokens.
+    type: list
+    elements: str
+    default: [api-server, scheduler]
+  minimum_age:
+    description: In seconds, the age at which keys in state V(steady) are due to be rotated.
+    type: int
+    default: 0
+requirements:
+  - cryptography >= 40
+seealso:
+  - module: hopsworks.airflow.signing_keys
+"""
+
+EXAMPLES = r"""
+- name: Are the keys due?
+  hopsworks.airflow.signing_keys_info:
+    namespace: hopsworks
+    minimum_age: 2419200
+  register: keys
+"""
+
+RETURN = r"""
+exists:
+  description: Whether there is such a Secret.
+  returned: success
+  type: bool
+  sample: true
+problem:
+  description:
+    - What is wrong with a Secret that is not understood, as M(hopsworks.airflow.signing_keys) would refuse it; else
+      null.
+  returned: success
+  type: str
+  sample: null
+state:
+  description:
+    - V(steady), V(published), V(activated), V(retired) or V(replaced), as for M(hopsworks.airflow.signing_keys). Null,
+      as all that follows, where there is no Secret or a problem with it.
+  returned: success
+  type: str
+  sample: activated
+rotation:
+  description: Id of the rotation that is under way, or of the last one.
+  returned: success
+  type: str
+  sample: 20261122t193000
+generation:
+  description:
+    - The Secret's counter of changes that pods have to take up by a restart; 0 in a Secret that has none yet.
+  returned: success
+  type: int
+  sample: 5
+signers:
+  description:
+    - For each signer its C(kid) and the C(fingerprint) of its public key (SHA-256 of the DER form), null where it has
+      no key. C(next) is the C(kid) of its next key in state V(published), C(previous) that of the one before in
+      V(activated).
+  returned: success
+  type: dict
+  sample:
+    api-server:
+      kid: MIkVTZ4X3cGiY1Q7mZ2tb6sRk1nT0w5yBqA8uJ9oHdE
+      fingerprint: "SHA256:5b6c1d8f0a0e4b9a7c2f4e0f2a4e3d1c0b9a8f7e6d5c4b3a2918070605040302"
+      previous: 4Zl0ZtVHvUeBqXTrM8hQ5ZcHWqPXtCTUbVQ1zJzLhYQ
+age_seconds:
+  description: How long ago the current keys became those that the signers sign with, in seconds.
+  returned: success
+  type: int
+  sample: 96
+since:
+  description: When the state began (RFC 3339, UTC).
+  returned: success
+  type: str
+  sample: "2026-11-22T19:32:40Z"
+keys_since:
+  description: When the current keys became those that the signers sign with.
+  returned: success
+  type: str
+  sample: "2026-11-22T19:32:40Z"
+retire_after:
+  description: When the keys before may be retired; null where that is not set.
+  returned: success
+  type: str
+  sample: "2026-11-23T19:34:12Z"
+due:
+  description: Whether the next step of a rotation is due; in state V(steady), whether the keys have O(minimum_age).
+  returned: success
+  type: bool
+  sample: false
+due_at:
+  description: When it is, or was, due.
+  returned: success
+  type: str
+  sample: "2026-11-23T19:34:12Z"
+"""
+
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.result import state_result
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, read_state
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+
+NOTHING = (
+    "problem",
+    "state",
+    "rotation",
+    "generation",
+    "signers",
+    "age_seconds",
+    "since",
+    "keys_since",
+    "retire_after",
+    "due",
+    "due_at",
+)
+
+
+def act(call: Call) -> dict[str, Any]:
+    secret = StoredSecret(call.cluster, call.params["secret"])
+    result: dict[str, Any] = {**dict.fromkeys(NOTHING), "exists": secret.exists}
+    if not secret.exists:
+        return result
+    found = Found.of(secret)
+    try:
+        state = read_state(found, call.params["signers"])
+    except OperatorError as problem:
+        return {**result, "problem": str(problem)}
+    return {**result, **state_result(found, state, call.params["minimum_age"])}
+
+
+def main() -> None:
+    run_module(
+        {
+            "secret": {"type": "str", "default": "hopsworks-airflow-keys", "no_log": False},
+            "signers": {"type": "list", "elements": "str", "default": ["api-server", "scheduler"]},
+            "minimum_age": {"type": "int", "default": 0},
+        },
+        act,
+        libraries=(("cryptography", CRYPTOGRAPHY_IMPORT_ERROR),),
+    )
+
+
+if __name__ == "__main__":
+    main()
