@@ -19,6 +19,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.righ
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_ours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import assess
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -36,15 +37,6 @@ Object = dict[str, Any]
 
 # The first in which `preStop: {sleep: ...}` works without a feature gate; without it restarts lose requests.
 OLDEST_KUBERNETES = (1, 30)
-# Marks of controllers that put an object back to what they think it should be.
-CONTROLLER_MARKS = {
-    "meta.helm.sh/release-name": "Helm",
-    "argocd.argoproj.io/tracking-id": "Argo CD",
-    "argocd.argoproj.io/instance": "Argo CD",
-    "kustomize.toolkit.fluxcd.io/name": "Flux",
-    "helm.toolkit.fluxcd.io/name": "Flux",
-    "fleet.cattle.io/bundle-id": "Fleet",
-}
 
 
 @dataclass(frozen=True)
@@ -181,7 +173,7 @@ class Preflight:
             next_step=f"kubectl -n {self._cluster.namespace} describe {kind.lower()} {name}; what is broken before "
             "cannot prove that nothing broke",
         )
-        controllers = sorted(controllers_of(workload))
+        controllers = [manager.name for manager in managers_of(workload)]
         if controllers:
             yield Finding(
                 check,
@@ -234,13 +226,3 @@ class Preflight:
             expected=f"Service {name} with a ready pod behind port {port}",
             next_step=f"kubectl -n {self._cluster.namespace} get service,endpoints {name}",
         )
-
-
-def controllers_of(workload: Object) -> set[str]:
-    """Names of the controllers whose marks a workload has."""
-    metadata = workload["metadata"]
-    marks = {**metadata.get("labels", {}), **metadata.get("annotations", {})}
-    found = {controller for mark, controller in CONTROLLER_MARKS.items() if mark in marks}
-    if marks.get("app.kubernetes.io/managed-by") == "Helm":
-        found.add("Helm")
-    return found

@@ -97,20 +97,3 @@ def test_a_check_that_is_forbidden_is_a_finding_and_the_others_go_on(monkeypatch
         ("secret absent", False),
     ]
     assert "403" in found[1].found
-
-
-@pytest.mark.parametrize(
-    ("metadata", "controllers"),
-    [
-        ({}, set()),
-        ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, {"Helm"}),
-        ({"labels": {"app.kubernetes.io/managed-by": "hopsworks.airflow"}}, set()),
-        (
-            {"annotations": {"meta.helm.sh/release-name": "x", "argocd.argoproj.io/tracking-id": "y"}},
-            {"Helm", "Argo CD"},
-        ),
-        ({"labels": {"kustomize.toolkit.fluxcd.io/name": "x"}}, {"Flux"}),
-    ],
-)
-def test_controllers_that_would_put_it_back_are_known_by_their_marks(metadata, controllers):
-    assert subject.controllers_of({"metadata": metadata}) == controllers
