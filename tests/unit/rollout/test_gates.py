@@ -1,0 +1,187 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import (
+    Access,
+    HeartbeatGate,
+    LoginGate,
+    gate_of,
+    newest_start,
+    prove,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+
+class Airflow(ThreadingHTTPServer):
+    """The three answers that gates ask for; a number in an answer's place is a status."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.dags, self.login = {"total_entries": 7}, {"access_token": "CANARY-token"}
+        self.health = {"metadatabase": {"status": "healthy"}}
+        self.requests = []
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/hopsworks-api/airflow"
+
+    def beat(self, name, time, status="healthy"):
+        self.health[name] = {"status": status, f"latest_{name}_heartbeat": time}
+
+
+class Handler(BaseHTTPRequestHandler):
+    def answer(self, body):
+        path = self.path.removeprefix("/hopsworks-api/airflow")
+        self.server.requests.append((self.command, path, self.headers.get("Authorization"), body))
+        answers = {
+            "/auth/token": self.server.login,
+            "/api/v2/dags?limit=1": self.server.dags,
+            "/api/v2/monitor/health": self.server.health,
+        }
+        answer = answers[path]
+        self.send_response(answer if isinstance(answer, int) else 200)
+        self.end_headers()
+        self.wfile.write(answer.encode() if isinstance(answer, str) else json.dumps(answer).encode())
+
+    def do_GET(self):
+        self.answer(None)
+
+    def do_POST(self):
+        self.answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def log_message(self, *_arguments):
+        pass
+
+
+@pytest.fixture
+def airflow():
+    server = Airflow()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def access(airflow):
+    return Access(airflow.url, user="admin", password="CANARY-password")
+
+
+def pod(started="2026-11-22T03:00:10Z", name="scheduler"):
+    state = {"running": {"startedAt": started}} if started else {"waiting": {}}
+    return {"status": {"containerStatuses": [{"name": "side", "state": {}}, {"name": name, "state": state}]}}
+
+
+def test_a_login_and_a_call_for_each_pod(airflow, access):
+    gate = LoginGate(access)
+    assert gate.check([pod(), pod()]) is None
+    assert gate.seen() == {"calls": 2}
+    login = ("POST", "/auth/token", None, {"username": "admin", "password": "CANARY-password"})
+    call = ("GET", "/api/v2/dags?limit=1", "Bearer CANARY-token", None)
+    assert airflow.requests == [login, call] * 2
+
+
+@pytest.mark.parametrize("status", [401, 403, 500, 502])
+def test_a_token_that_is_refused_is_said_without_it(airflow, access, status):
+    airflow.dags = status
+    reason = LoginGate(access).check([pod()])
+    assert f"answered with {status}" in reason
+    assert "CANARY" not in reason
+
+
+def test_a_login_that_is_refused_is_said_without_the_password(airflow, access):
+    airflow.login = 401
+    reason = LoginGate(access).check([pod()])
+    assert "the login was answered with 401" in reason
+    assert "CANARY" not in reason + repr(access)
+
+
+def test_an_answer_of_somebody_else(airflow, access):
+    airflow.login = "<html>welcome</html>"
+    assert "not Airflow 3" in LoginGate(access).check([pod()])
+
+
+def test_nobody_there():
+    access = Access("http://127.0.0.1:9/airflow", user="admin", password="x")
+    assert "got no answer" in LoginGate(access).check([pod()])
+    assert "got no answer" in HeartbeatGate(access, "scheduler", "scheduler", overlapping=False).check([pod()])
+
+
+@pytest.mark.parametrize(
+    ("component", "name"), [("scheduler", "scheduler"), ("dag-processor", "dag_processor"), ("triggerer", "triggerer")]
+)
+def test_a_heartbeat_counts_when_it_is_newer_than_the_pod(airflow, access, component, name):
+    gate = HeartbeatGate(access, component, "scheduler", overlapping=False)
+    assert "no heartbeat" in gate.check([pod()])
+    airflow.beat(name, "2026-11-22T03:00:09.999999+00:00")
+    assert "since its pod started" in gate.check([pod()])
+    airflow.beat(name, "2026-11-22T03:00:12.5+00:00", "unhealthy")
+    assert "unhealthy" in gate.check([pod()])
+    airflow.beat(name, "2026-11-22T03:00:12.5+00:00")
+    assert gate.check([pod()]) is None
+    assert gate.seen() == {"heartbeat": "2026-11-22T03:00:12.500000+00:00"}
+
+
+def test_where_the_old_pod_was_there_beside_it_one_heartbeat_is_not_enough(airflow, access):
+    gate = HeartbeatGate(access, "scheduler", "scheduler", overlapping=True)
+    airflow.beat("scheduler", "2026-11-22T03:00:12+00:00")
+    assert "second heartbeat" in gate.check([pod()])
+    assert "second heartbeat" in gate.check([pod()])
+    airflow.beat("scheduler", "2026-11-22T03:00:17+00:00")
+    assert gate.check([pod()]) is None
+
+
+def test_the_youngest_pod_counts_and_each_has_to_run():
+    pods = [pod("2026-11-22T03:00:10Z"), pod("2026-11-22T03:00:20Z")]
+    assert newest_start(pods, "scheduler").isoformat() == "2026-11-22T03:00:20+00:00"
+    assert newest_start([*pods, pod(None)], "scheduler") is None
+    assert newest_start([], "scheduler") is None
+
+
+def workload(**strategy):
+    template = {"metadata": {}, "spec": {"containers": [{"name": "scheduler"}]}}
+    return {"kind": "Deployment", "metadata": {"name": "x"}, "spec": {"strategy": strategy, "template": template}}
+
+
+def test_which_gate_a_component_has(access):
+    assert gate_of(workload(), None, access) is None
+    assert gate_of(workload(), "scheduler", None) is None
+    assert gate_of(workload(), "api-server", access).kind == "login"
+    assert gate_of(workload(), "api-server", Access(access.url)) is None
+    assert gate_of(workload(), "dag-processor", Access(access.url)).kind == "heartbeat"
+
+
+def test_a_rollout_that_starts_the_new_pod_first_overlaps(airflow, access):
+    airflow.beat("scheduler", "2026-11-22T03:00:12+00:00")
+    assert gate_of(workload(type="Recreate"), "scheduler", access).check([pod()]) is None
+    assert gate_of(workload(type="RollingUpdate"), "scheduler", access).check([pod()]) is not None
+
+
+def test_all_that_does_not_work_is_told_before_anything_is_restarted(airflow, access):
+    airflow.login = 401
+    airflow.beat("scheduler", "2026-11-22T03:00:12+00:00")
+    airflow.beat("dag_processor", None, "unhealthy")
+    with pytest.raises(OperatorError) as refused:
+        prove(access, {"api-server", "scheduler", "dag-processor", "triggerer"})
+    found = refused.value.found
+    for words in ("the login was answered with 401", "dag_processor is unhealthy", "triggerer is None"):
+        assert words in found
+    assert "scheduler is" not in found
+    assert refused.value.untouched == "all workloads"
+
+
+def test_what_works_is_not_told_of(airflow, access):
+    airflow.beat("scheduler", "2026-11-22T03:00:12+00:00")
+    prove(access, {"api-server", "scheduler"})
+    prove(Access(access.url), {"api-server"})  # nobody to log in as
