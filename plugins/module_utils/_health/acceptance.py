@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.identity import server_time
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import (
+    SigningKey,
+    mint,
+    signing_key,
+    task_claims,
+    with_unknown_kid,
+    with_wrong_signature,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+PRIVATE = "-private.pem"
+# Long enough for one request. Airflow 3.0 writes a task's token that it refuses into its log, whole.
+LIFETIME_SECONDS = 60
+ATTEMPTS = 3
+RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Question:
+    """The keys whose tokens a pod is asked about, by signer; which kids it must accept; and the tokens' claims."""
+
+    keys: dict[str, SigningKey]
+    expected: frozenset[str]
+    audience: str
+    issuer: str | None = None
+
+
+@dataclass
+class Answer:
+    """What one pod accepts and refuses, as kids. `forged` says how it answered tokens that nobody may accept."""
+
+    pod: str
+    version: str = ""
+    accepted: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    forged: dict[str, int] = field(default_factory=dict)
+
+
+def keys_in(entries: dict[str, bytes], secret: str) -> dict[str, SigningKey]:
+    """All keys whose private half is in the Secret: `api-server`, `scheduler`, and `-next` ones where published.
+
+    Raises OperatorError where there is none, or one isn't understood.
+    """
+    signers = sorted(name.removesuffix(PRIVATE) for name in entries if name.endswith(PRIVATE))
+    if not signers:
+        raise OperatorError(
+            f"Secret {secret} has no private key",
+            expected="entries like api-server-private.pem",
+            untouched="everything; no token was made",
+            next_step="name the Secret with the signing keys, or make them with hopsworks.airflow.signing_keys",
+        )
+    return {signer: signing_key(entries, signer, secret) for signer in signers}
+
+
+def published_kids(entries: dict[str, bytes], secret: str) -> frozenset[str]:
+    """The kids in the Secret's `jwks.json`, which every validator started since must trust."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return frozenset(str(key["kid"]) for key in json.loads(entries["jwks.json"])["keys"])
+    raise OperatorError(
+        f"Secret {secret} has no entry jwks.json with the kids of its keys",
+        expected="a key set in the form of RFC 7517",
+        untouched="everything; no token was made",
+        next_step="complete it with hopsworks.airflow.signing_keys, or give `expected`",
+    )
+
+
+def question(
+    entries: dict[str, bytes], secret: str, *, expected: list[str] | None, audience: str, issuer: str | None
+) -> Question:
+    """What to ask, from the entries of a Secret. `expected` kids need their private half there, to be asked about.
+
+    Left out, they are those in `jwks.json`; of these, keys of the time before a rotation have no private half left.
+    """
+    keys = keys_in(entries, secret)
+    if expected is None:
+        return Question(keys, published_kids(entries, secret), audience, issuer)
+    missing = sorted(set(expected) - {key.kid for key in keys.values()})
+    if missing:
+        raise OperatorError(
+            f"Secret {secret} has no private key of kid {', '.join(missing)}",
+            expected="the private half of each key that is asked about, to sign a token with",
+            untouched="everything; no token was made",
+            next_step=f"give `expected` kids out of {_listed({key.kid for key in keys.values()})}",
+        )
+    return Question(keys, frozenset(expected), audience, issuer)
+
+
+def ask(api: AirflowApi, pod: str, asked: Question) -> Answer:
+    """Ask one api-server pod, by calls of the Execution API that read nothing.
+
+    A task's token is what both signers make, and carries no rights of a user.
+    Raises OperatorError where the pod answers with anything but 200 (accepted), 401 or 403 (refused).
+    """
+    version = _patiently(lambda: api.send("GET", "/api/v2/version"))
+    if version.status_code != 200:
+        raise _no_airflow(pod, version.status_code, "200 to the question for the version")
+    answer = Answer(pod, str(version.json().get("version", "")))
+    task = str(uuid.uuid4())
+    claims = task_claims(task, asked.audience, asked.issuer)
+    tokens = {
+        signer: mint(key, claims, now=server_time(version), lifetime_seconds=LIFETIME_SECONDS)
+        for signer, key in asked.keys.items()
+    }
+    for signer, token in tokens.items():
+        status = _status(api, pod, task, token)
+        kid = asked.keys[signer].kid
+        (answer.accepted if status == 200 else answer.refused).append(kid)
+    trusted = next((tokens[s] for s, key in asked.keys.items() if key.kid in answer.accepted), None)
+    if trusted is not None:
+        forged = {"unknown_kid": with_unknown_kid(trusted), "wrong_signature": with_wrong_signature(trusted)}
+        answer.forged = {name: _status(api, pod, task, token) for name, token in forged.items()}
+    return answer
+
+
+def check(answers: list[Answer], asked: Question) -> None:
+    """Raises OperatorError unless every pod accepts the expected kids, no other, and nothing that is forged."""
+    owners = {key.kid: signer for signer, key in asked.keys.items()}
+    problems = []
+    for answer in answers:
+        problems += [
+            f"{answer.pod} refuses tokens of {owners[kid]} (kid {kid})"
+            for kid in answer.refused
+            if kid in asked.expected
+        ]
+        problems += [
+            f"{answer.pod} accepts tokens of {owners[kid]} (kid {kid})"
+            for kid in answer.accepted
+            if kid not in asked.expected
+        ]
+        problems += [
+            f"{answer.pod} accepts a forged token ({name.replace('_', ' ')})"
+            for name, status in answer.forged.items()
+            if status == 200
+        ]
+    if problems:
+        raise OperatorError(
+            "; ".join(problems),
+            expected=f"every pod to accept {_listed(asked.expected & owners.keys())} and nothing else",
+            untouched="the keys and all pods; this only asked",
+            next_step="restart the api-server, whose pods read the keys when they start, and run the same command "
+            "again; the state of the keys stays as it is until they are trusted",
+        )
+
+
+def _status(api: AirflowApi, pod: str, task: str, token: str) -> int:
+    path = f"/execution/task-reschedules/{task}/start_date"
+    answer = _patiently(lambda: api.send("GET", path, headers={"Authorization": f"Bearer {token}"}))
+    status = int(answer.status_code)
+    if status not in (200, 401, 403):
+        raise _no_airflow(pod, status, "200 for a token that it accepts, 401 or 403 for another")
+    return status
+
+
+def _no_airflow(pod: str, status: int, expected: str) -> OperatorError:
+    return OperatorError(
+        f"{pod} answered {status}",
+        expected=expected,
+        untouched="the keys and all pods; this only asked",
+        next_step="check `port` and `path` (the path of [api] base_url), and the api-server's log",
+    )
+
+
+def _patiently(request: Any) -> Any:
+    """The answer to a request that changes nothing; a tunnel to a pod may break while it is made."""
+    for _attempt in range(ATTEMPTS - 1):
+        with contextlib.suppress(OperatorError):
+            return request()
+        time.sleep(RETRY_SECONDS)
+    return request()
+
+
+def _listed(kids: frozenset[str] | set[str]) -> str:
+    return ", ".join(sorted(kids)) or "none"

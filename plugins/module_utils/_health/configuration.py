@@ -1,0 +1,157 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import datetime
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+MARK = "hopsworks.airflow configuration: "
+TIMEOUT_SECONDS = 120
+# What is asked for, by its name in the answer. Nothing of it is a secret.
+OPTIONS = {
+    "executor": ("core", "executor"),
+    "base_url": ("api", "base_url"),
+    "jwt_expiration_time": ("api_auth", "jwt_expiration_time"),
+    "jwt_cli_expiration_time": ("api_auth", "jwt_cli_expiration_time"),
+    "jwt_leeway": ("api_auth", "jwt_leeway"),
+    "jwt_algorithm": ("api_auth", "jwt_algorithm"),
+    "jwt_kid": ("api_auth", "jwt_kid"),
+    "jwt_issuer": ("api_auth", "jwt_issuer"),
+    "jwt_audience": ("api_auth", "jwt_audience"),
+    "trusted_jwks_url": ("api_auth", "trusted_jwks_url"),
+    "task_jwt_expiration_time": ("execution_api", "jwt_expiration_time"),
+    "task_jwt_audience": ("execution_api", "jwt_audience"),
+    "task_queued_timeout": ("scheduler", "task_queued_timeout"),
+    "scheduler_health_check_threshold": ("scheduler", "scheduler_health_check_threshold"),
+}
+SECONDS = (
+    "jwt_expiration_time",
+    "jwt_cli_expiration_time",
+    "jwt_leeway",
+    "task_jwt_expiration_time",
+    "task_queued_timeout",
+    "scheduler_health_check_threshold",
+)
+TOKEN_LIVES = ("jwt_expiration_time", "jwt_cli_expiration_time", "task_jwt_expiration_time")
+# From 3.2 on a queued task's token lives as long as it may be queued (airflow/executors/workloads/base.py).
+QUEUED_TOKENS_SINCE = (3, 2)
+
+# Asks Airflow itself, since defaults differ from version to version. A launcher may set options in the environment of
+# the component only, so the component's own environment is taken, and that of this command where it can't be read.
+PROGRAM = """
+import json, os, sys, time
+
+def environment(process):
+    try:
+        with open("/proc/%d/environ" % process, "rb") as stream:
+            text = stream.read().decode("utf-8", "surrogateescape")
+    except OSError:
+        return {}
+    return dict(entry.split("=", 1) for entry in text.split(chr(0)) if "=" in entry)
+
+def is_components(variables):
+    return any(name.startswith("AIRFLOW_") for name in variables)
+
+mine = (os.getpid(), os.getppid())
+processes = sorted(int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in mine)
+found = next((process for process in processes if is_components(environment(process))), None)
+if found is not None:
+    variables = environment(found)
+    os.environ.clear()
+    os.environ.update(variables)
+# Else the import would connect to the database and set up logging.
+os.environ["_AIRFLOW__AS_LIBRARY"] = "1"
+from airflow import __version__
+from airflow.configuration import conf
+
+wanted = json.loads(sys.argv[2])
+answer = {name: conf.get(section, option, fallback=None) for name, (section, option) in wanted.items()}
+answer.update(airflow_version=__version__, of_component=found is not None, time=time.time())
+print(chr(10) + sys.argv[1] + json.dumps(answer), flush=True)
+"""
+
+
+def read(cluster: Cluster, pod: str, container: str, python: str) -> dict[str, Any]:
+    """How Airflow in a running container is configured, and how its clock stands to the API server's.
+
+    OPTIONS by name (seconds as numbers, what isn't set as None), and:
+    `airflow_version`; `of_component`, whether the component's own environment could be read;
+    `longest_token_seconds`, after which no token of now is valid any more, its leeway included;
+    `clock_skew_seconds`, positive where the pod's clock is ahead, known to a second.
+    Raises OperatorError where Airflow can't be asked.
+    """
+    output = bytearray()
+    arrived = 0.0
+
+    def take(chunk: bytes) -> None:
+        nonlocal arrived
+        output.extend(chunk)
+        arrived = time.monotonic()
+
+    command = [python, "-c", PROGRAM, MARK, json.dumps(OPTIONS)]
+    code, errors = execute(cluster, pod, container, command, stdout=take, timeout_seconds=TIMEOUT_SECONDS)
+    found = parse(output.decode("utf-8", "replace"))
+    if code != 0 or found is None:
+        raise OperatorError(
+            f"asking Airflow in container {container} of pod {pod} for its configuration ended with code {code}",
+            expected="an answer of `airflow.configuration`",
+            untouched="everything; this only asked",
+            next_step="check that the container runs Airflow 3, and that `python` is the interpreter it is installed "
+            "for, then run the same command again",
+            evidence=tuple(redact(errors).strip().splitlines()[-5:]),
+        )
+    now = _api_server_time(cluster, pod)
+    skew = None
+    if now is not None:
+        # The API server's time has whole seconds: the middle of the one that it named is right within half a second.
+        skew = round(found["time"] + (time.monotonic() - arrived) - (now.timestamp() + 0.5), 1)
+    del found["time"]
+    return {**found, "longest_token_seconds": longest_token_seconds(found), "clock_skew_seconds": skew}
+
+
+def parse(output: str) -> dict[str, Any] | None:
+    """The answer in the program's output, between whatever else Airflow prints; None where there is none."""
+    lines = [line.removeprefix(MARK) for line in output.splitlines() if line.startswith(MARK)]
+    if not lines:
+        return None
+    answer: dict[str, Any] = json.loads(lines[-1])
+    for name in OPTIONS:
+        value = answer.get(name)
+        if value in (None, ""):
+            answer[name] = None
+        elif name in SECONDS:
+            answer[name] = int(float(value))
+        else:
+            answer[name] = redact(str(value))  # a URL may have a password in it
+    return answer
+
+
+def longest_token_seconds(configuration: dict[str, Any]) -> int:
+    """The longest life of any token that signers make, and the leeway that validators grant it."""
+    lives = [configuration[name] or 0 for name in TOKEN_LIVES]
+    if version(configuration["airflow_version"]) >= QUEUED_TOKENS_SINCE:
+        lives.append(configuration["task_queued_timeout"] or 0)
+    return int(max(lives)) + int(configuration["jwt_leeway"] or 0)
+
+
+def version(text: str) -> tuple[int, int]:
+    """Major and minor of a version like 3.0.6 or 3.3.0rc1."""
+    major, minor, *_rest = [*text.split("."), "0"]
+    return int(major), int(minor)
+
+
+def _api_server_time(cluster: Cluster, pod: str) -> datetime.datetime | None:
+    _pod, _status, headers = cluster.core.read_namespaced_pod_with_http_info(pod, cluster.namespace)
+    return server_time(headers)

@@ -1,0 +1,177 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: airflow_configuration_info
+short_description: Reads how a running Airflow 3 handles its tokens
+description:
+  - Asks Airflow in a ready pod of a workload, with the environment of the component that runs there, for the options
+    that decide how long tokens live and who trusts them. Defaults differ from version to version, so the pod is asked.
+  - Compares the pod's clock with the API server's.
+  - Needs no secret and returns none.
+version_added: 0.1.0
+author: hopsworks.airflow contributors (@hopsworks)
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.deployment
+  - hopsworks.airflow.attributes.info_module
+options:
+  workload:
+    description: Deployment or StatefulSet, of whose ready pods one is asked.
+    type: str
+    default: airflow-webserver
+  container:
+    description: Container that runs the component. Left out, the one that kubectl takes by default.
+    type: str
+  python:
+    description: Interpreter in the container, of the environment that Airflow is installed in.
+    type: str
+    default: python3
+"""
+
+EXAMPLES = r"""
+- name: Read how long tokens live
+  hopsworks.airflow.airflow_configuration_info:
+    namespace: hopsworks
+  register: airflow_configured
+
+- name: Say when the keys of before may go
+  ansible.builtin.debug:
+    msg: "{{ airflow_configured.longest_token_seconds }} s after the last signer was restarted"
+"""
+
+RETURN = r"""
+pod:
+  description: Pod that was asked.
+  returned: success
+  type: str
+  sample: airflow-webserver-7d9c6b5f8-x2x4z
+airflow_version:
+  description: Version of Airflow.
+  returned: success
+  type: str
+  sample: 3.0.6
+of_component:
+  description:
+    - Whether the environment of the running component was readable. If not, that of the container was taken, and the
+      module warns. A component that is its container's first process overwrites its environment with its title.
+  returned: success
+  type: bool
+  sample: true
+executor:
+  description: C([core] executor).
+  returned: success
+  type: str
+  sample: LocalExecutor
+base_url:
+  description: C([api] base_url), or null.
+  returned: success
+  type: str
+  sample: https://hopsworks.example.com/hopsworks-api/airflow
+jwt_expiration_time:
+  description: C([api_auth] jwt_expiration_time), the life of a login's token in seconds.
+  returned: success
+  type: int
+  sample: 3600
+jwt_cli_expiration_time:
+  description: C([api_auth] jwt_cli_expiration_time), the life of a token for the command line in seconds.
+  returned: success
+  type: int
+  sample: 3600
+task_jwt_expiration_time:
+  description: C([execution_api] jwt_expiration_time), the life of a running task's token in seconds.
+  returned: success
+  type: int
+  sample: 600
+task_queued_timeout:
+  description: C([scheduler] task_queued_timeout) in seconds. From 3.2 on the life of a queued task's token.
+  returned: success
+  type: int
+  sample: 600
+jwt_leeway:
+  description: C([api_auth] jwt_leeway), the seconds by which clocks may differ.
+  returned: success
+  type: int
+  sample: 10
+longest_token_seconds:
+  description: The longest of these lives and the leeway, in seconds. After it, no token of now is valid any more.
+  returned: success
+  type: int
+  sample: 3610
+jwt_algorithm:
+  description: C([api_auth] jwt_algorithm), or null.
+  returned: success
+  type: str
+  sample: RS256
+jwt_kid:
+  description: C([api_auth] jwt_kid) of the component, or null.
+  returned: success
+  type: str
+  sample: iQ2cN9o1mYkq0RkTq8l1d3mH1o6m5Ywq9Hc1m0Q1k2E
+jwt_issuer:
+  description: C([api_auth] jwt_issuer), or null.
+  returned: success
+  type: str
+  sample: null
+jwt_audience:
+  description: C([api_auth] jwt_audience), or null.
+  returned: success
+  type: str
+  sample: null
+task_jwt_audience:
+  description: C([execution_api] jwt_audience).
+  returned: success
+  type: str
+  sample: urn:airflow.apache.org:task
+trusted_jwks_url:
+  description: C([api_auth] trusted_jwks_url), a path or a URL, or null.
+  returned: success
+  type: str
+  sample: /run/airflow/jwks.json
+scheduler_health_check_threshold:
+  description: C([scheduler] scheduler_health_check_threshold) in seconds.
+  returned: success
+  type: int
+  sample: 660
+clock_skew_seconds:
+  description: By how many seconds the pod's clock is ahead of the API server's, known to a second; null if unknown.
+  returned: success
+  type: float
+  sample: 0.2
+"""
+
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health import configuration
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.pods import component_container, serving_pods
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+
+
+def act(call: Call) -> dict[str, Any]:
+    pod = serving_pods(call.cluster, call.params["workload"])[0]
+    name = pod["metadata"]["name"]
+    container = call.params["container"] or component_container(pod)
+    found = configuration.read(call.cluster, name, container, call.params["python"])
+    if not found["of_component"]:
+        call.warn(f"{name}: options that a launcher sets in the environment of the component alone were not seen")
+    return {"pod": name, **found}
+
+
+def main() -> None:
+    run_module(
+        {
+            "workload": {"type": "str", "default": "airflow-webserver"},
+            "container": {"type": "str"},
+            "python": {"type": "str", "default": "python3"},
+        },
+        act,
+    )
+
+
+if __name__ == "__main__":
+    main()

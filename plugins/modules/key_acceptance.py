@@ -1,0 +1,164 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: key_acceptance
+short_description: Proves which signing keys each api-server pod accepts
+description:
+  - Signs a token of a task with every private key in the Secret, sends it to every ready pod of the api-server, and
+    says which are accepted. Fails unless each pod accepts exactly those that it must, and refuses forged ones.
+  - Pods read their keys when they start, so what the Secret says and what a pod trusts can differ.
+  - The tokens live for 60 seconds, carry no rights of a user, and ask for something that isn't there. They never leave
+    the module's memory, but Airflow 3.0 writes those that it refuses into its log.
+version_added: 0.1.0
+author: hopsworks.airflow contributors (@hopsworks)
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.deployment
+  - hopsworks.airflow.attributes.info_module
+options:
+  secret:
+    description: Secret with the signing keys.
+    type: str
+    default: hopsworks-airflow-keys
+  workload:
+    description: Deployment or StatefulSet of the api-server. Each of its ready pods is asked, by a port-forward.
+    type: str
+    default: airflow-webserver
+  port:
+    description: Port on which the api-server listens in its pod.
+    type: int
+    default: 12358
+  path:
+    description: Path of C([api] base_url), below which the api-server answers.
+    type: str
+    default: ""
+  expected:
+    description:
+      - Kids that every pod must accept; all others in the Secret must be refused. Only keys whose private half is in
+        the Secret can be asked about.
+      - Left out, those in the Secret's C(jwks.json).
+    type: list
+    elements: str
+  audience:
+    description: C([execution_api] jwt_audience) of the deployment.
+    type: str
+    default: urn:airflow.apache.org:task
+  issuer:
+    description: C([api_auth] jwt_issuer) of the deployment, if it has one.
+    type: str
+requirements:
+  - cryptography >= 41.0.0
+  - requests >= 2.32.0
+seealso:
+  - module: hopsworks.airflow.signing_keys
+"""
+
+EXAMPLES = r"""
+- name: Prove that every pod trusts the keys that the Secret publishes, and no others
+  hopsworks.airflow.key_acceptance:
+    namespace: hopsworks
+    path: /hopsworks-api/airflow
+"""
+
+RETURN = r"""
+keys:
+  description: Kid of each key whose private half is in the Secret, by signer.
+  returned: success
+  type: dict
+  sample:
+    api-server: iQ2cN9o1mYkq0RkTq8l1d3mH1o6m5Ywq9Hc1m0Q1k2E
+    scheduler: 5xJm2cQw8Jt0rVb1n3kP4f6h7j8K9l0Z1x2C3v4B5n6
+pods:
+  description:
+    - For each pod its C(name), the C(version) of Airflow, and the kids that it has C(accepted) and C(refused).
+    - C(forged) holds the HTTP status with which it refused a token of a kid that nobody published, and one whose
+      signature is wrong; empty where it accepts no key at all.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: airflow-webserver-7d9c6b5f8-x2x4z
+      version: 3.0.6
+      accepted: [iQ2cN9o1mYkq0RkTq8l1d3mH1o6m5Ywq9Hc1m0Q1k2E, 5xJm2cQw8Jt0rVb1n3kP4f6h7j8K9l0Z1x2C3v4B5n6]
+      refused: []
+      forged: {unknown_kid: 403, wrong_signature: 403}
+"""
+
+import contextlib
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.acceptance import (
+    Answer,
+    Question,
+    ask,
+    check,
+    question,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import (
+    REQUESTS_IMPORT_ERROR,
+    AirflowApi,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import TASK_AUDIENCE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.tunnel import Tunnel
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.pods import serving_pods
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+
+
+def answer_of(call: Call, pod: str, asked: Question) -> Answer:
+    with contextlib.closing(Tunnel(call.cluster, call.cluster.namespace, pod, call.params["port"])) as tunnel:
+        host, port = tunnel.address
+        return ask(AirflowApi(f"http://{host}:{port}{call.params['path']}"), pod, asked)
+
+
+def act(call: Call) -> dict[str, Any]:
+    given = call.params
+    asked = question(
+        call.cluster.secret_entries(given["secret"]) or {},
+        given["secret"],
+        expected=given["expected"],
+        audience=given["audience"],
+        issuer=given["issuer"],
+    )
+    names = [pod["metadata"]["name"] for pod in serving_pods(call.cluster, given["workload"])]
+    answers = [answer_of(call, name, asked) for name in names]
+    check(answers, asked)
+    return {
+        "keys": {signer: key.kid for signer, key in asked.keys.items()},
+        "pods": [
+            {
+                "name": answer.pod,
+                "version": answer.version,
+                "accepted": answer.accepted,
+                "refused": answer.refused,
+                "forged": answer.forged,
+            }
+            for answer in answers
+        ],
+    }
+
+
+def main() -> None:
+    run_module(
+        {
+            "secret": {"type": "str", "default": "hopsworks-airflow-keys", "no_log": False},
+            "workload": {"type": "str", "default": "airflow-webserver"},
+            "port": {"type": "int", "default": 12358},
+            "path": {"type": "str", "default": ""},
+            "expected": {"type": "list", "elements": "str"},
+            "audience": {"type": "str", "default": TASK_AUDIENCE},
+            "issuer": {"type": "str"},
+        },
+        act,
+        libraries=(("requests", REQUESTS_IMPORT_ERROR), ("cryptography", CRYPTOGRAPHY_IMPORT_ERROR)),
+    )
+
+
+if __name__ == "__main__":
+    main()
