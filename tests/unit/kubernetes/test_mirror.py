@@ -12,7 +12,7 @@ import time
 
 import pytest
 from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import ProtocolError
+from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import mirror as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirror import Mirror
@@ -126,11 +126,22 @@ EXPIRED = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too o
         ApiException(status=503),
         ApiException(status=429),
         ProtocolError("connection broken"),
+        Stream([], ReadTimeoutError(None, "/", "timed out")),
         watching(("ADDED", pod("gone", "11")), error=ProtocolError("connection broken")),
         Stream([b'{"type": "ADDED", "obj'], ProtocolError("cut off")),
         Stream([b'{"type": "ADDED"}\n'], None),
     ],
-    ids=["expired event", "expired", "unavailable", "too many", "broken", "broken later", "cut off", "malformed"],
+    ids=[
+        "expired event",
+        "expired",
+        "unavailable",
+        "too many",
+        "broken",
+        "silent",
+        "broken later",
+        "cut off",
+        "malformed",
+    ],
 )
 def test_a_watch_that_breaks_is_begun_anew_with_a_list(mirrored, end):
     """What happened in between is not lost, what is gone does not stay."""
@@ -152,6 +163,57 @@ def test_an_api_server_that_is_away_is_waited_for(mirrored):
         ("list", listing(pod("z", "30"))),
     )
     assert names == ["z"]
+
+
+def test_an_api_server_that_is_back_may_forbid_for_a_while(mirrored):
+    """Until it has read the roles it knows of no right."""
+    names, _asked = mirrored(
+        ("list", listing(pod("a", "9"))),
+        ("watch", ProtocolError("refused")),
+        ("list", ApiException(status=403)),
+        ("list", ApiException(status=401)),
+        ("list", listing(pod("z", "30"))),
+    )
+    assert names == ["z"]
+
+
+def test_how_long_it_has_been_away_is_known():
+    away, back = threading.Event(), threading.Event()
+
+    class Leaving(Server):
+        def list(self, kind, **arguments):
+            if arguments.get("watch") and not back.is_set():
+                away.set()
+                raise ProtocolError("refused")
+            if away.is_set():
+                assert back.wait(5)
+            return super().list(kind, **arguments)
+
+    server = Leaving(("list", listing()))
+    mirror = Mirror(server, "Pod", threading.Event())
+    assert away.wait(5)
+    time.sleep(0.1)
+    assert mirror.away_seconds() > 0.05
+    server.script.append(("list", listing()))
+    back.set()
+    server.wait()
+    assert mirror.away_seconds() == 0
+    mirror.stop()
+
+
+def test_watches_that_end_at_once_are_not_asked_for_without_a_pause(monkeypatch):
+    monkeypatch.setattr(subject, "SHORTEST_PAUSE_SECONDS", 0.05)
+
+    class Ending(Server):
+        def list(self, _kind, **arguments):
+            self.asked.append(arguments)
+            return Stream([], None) if arguments.get("watch") else listing()
+
+    server = Ending()
+    mirror = Mirror(server, "Pod", threading.Event())
+    time.sleep(0.3)
+    mirror.stop()
+    assert 2 <= len(server.asked) <= 8
 
 
 def test_a_right_lost_on_the_way_is_told():

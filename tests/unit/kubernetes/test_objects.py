@@ -44,6 +44,22 @@ def test_an_api_server_that_is_away_for_a_while_is_waited_for():
     assert patiently(failing(*errors)) == "answer"
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_an_api_server_that_is_just_back_may_not_know_the_roles_yet(status, no_pauses):
+    refused = ApiException(status=status)
+    assert patiently(failing(MaxRetryError(None, "/"), refused, refused)) == "answer"
+    with pytest.raises(ApiException):
+        patiently(failing(MaxRetryError(None, "/"), *[refused] * 1000))
+    assert 50 < no_pauses.now <= 120
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_right_that_lacks_is_told_at_once(status, no_pauses):
+    with pytest.raises(ApiException):
+        patiently(failing(ApiException(status=status)))
+    assert no_pauses.now == 0
+
+
 def test_patience_has_an_end(no_pauses):
     with pytest.raises(MaxRetryError):
         patiently(failing(*[MaxRetryError(None, "/")] * 1000))

@@ -226,6 +226,85 @@ def test_an_unschedulable_pod_is_waited_for_and_said(healthy):
     assert "0/3 nodes are available" in verdict.reason
 
 
+LOST = "its condition Ready is Unknown: Kubelet stopped posting node status."
+
+
+def on_node(pod, *, ready=True, ending=False):
+    pod["spec"]["nodeName"] = "node-a"
+    if not ready:
+        for condition in pod["status"]["conditions"]:
+            condition["status"] = "False"
+    if ending:
+        pod["metadata"]["deletionTimestamp"] = "2026-11-22T03:00:00Z"
+    return pod
+
+
+def test_a_pod_on_a_lost_node_fails_at_once_and_the_node_is_named(healthy):
+    on_node(current_pods(healthy)[0], ready=False)
+    healthy.workload["status"]["availableReplicas"] = 1
+    assert assess(healthy).state == "waiting"
+    healthy.nodes["node-a"] = LOST
+    verdict = assess(healthy)
+    assert verdict.state == "failed"
+    assert "node-a" in verdict.reason
+    assert LOST in verdict.reason
+
+
+def test_a_pod_that_is_ready_is_not_given_up_for_its_node(healthy):
+    on_node(current_pods(healthy)[0])
+    healthy.nodes["node-a"] = LOST
+    assert assess(healthy).state == "done"
+
+
+def test_an_older_cluster_says_so_in_the_pod(healthy):
+    pod = on_node(current_pods(healthy)[0], ready=False)
+    pod["status"].update(reason="NodeLost", message="Node node-a which was running pod is unresponsive")
+    assert "unresponsive" in assess(healthy).reason
+
+
+def old_pod(healthy, strategy):
+    """One that is ending on node-a, beside the new ones."""
+    old = on_node(copy.deepcopy(healthy.pods[0]), ending=True)
+    old["metadata"].update(name="up-old-1", uid="old")
+    old["metadata"]["labels"]["pod-template-hash"] = "old"
+    old["metadata"]["ownerReferences"][0]["name"] = "up-old"
+    healthy.pods.append(old)
+    healthy.workload["spec"]["strategy"] = {"type": strategy}
+    return healthy
+
+
+@pytest.mark.parametrize(
+    ("strategy", "wait_for_old", "state"),
+    [
+        ("RollingUpdate", True, "failed"),
+        ("RollingUpdate", False, "done"),  # the new pods serve
+        ("Recreate", False, "failed"),  # there are no new pods before it has ended
+    ],
+)
+def test_an_old_pod_that_cannot_end_for_its_node(healthy, strategy, wait_for_old, state):
+    old_pod(healthy, strategy).nodes["node-a"] = LOST
+    verdict = assess(healthy, wait_for_old=wait_for_old)
+    assert verdict.state == state
+    if state == "failed":
+        assert "up-old-1 cannot end" in verdict.reason
+        assert "node-a" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("nodes", "overdue", "state"),
+    [
+        ({}, frozenset(), "waiting"),
+        ({}, frozenset({"old"}), "failed"),  # nobody says what is with the node
+        ({"node-a": None}, frozenset({"old"}), "waiting"),  # it is good: something else holds the pod
+        ({}, frozenset({"another"}), "waiting"),
+    ],
+)
+def test_a_pod_that_outlives_its_grace_on_a_node_that_nobody_may_read(healthy, nodes, overdue, state):
+    old_pod(healthy, "RollingUpdate").nodes.update(nodes)
+    healthy.overdue = overdue
+    assert assess(healthy).state == state
+
+
 def test_paused(healthy):
     healthy.workload["spec"]["paused"] = True
     assert "paused" in assess(healthy).reason
