@@ -10,9 +10,10 @@ DOCUMENTATION = r"""
 module: airflow_health
 short_description: Proves that an Airflow 3 deployment works, from outside
 description:
-  - Asks the version through the reverse proxy, logs in, makes an authenticated call, waits for the heartbeat of every
-    component, lists DAG files that can't be imported, and runs one DAG to success if told which.
+  - Asks the version through the reverse proxy, logs in, checks what others rely on (RV(contracts)), waits for the
+    heartbeat of every component, lists DAG files that can't be imported, and runs one DAG to success if told which.
   - A readiness probe does not prove the signing keys, a login followed by a call and a run does.
+  - Fails where a contract is broken, and says which and how.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -21,7 +22,7 @@ extends_documentation_fragment:
   - hopsworks.airflow.attributes
 attributes:
   check_mode:
-    details: Looks, but runs no DAG.
+    details: Looks, but runs no DAG, and evicts nobody's cached membership.
   diff_mode:
     support: none
   idempotent:
@@ -51,6 +52,49 @@ options:
         description: Entry of the Secret, a JSON object of users to passwords.
         type: str
         default: passwords.json
+  cookie_path:
+    description:
+      - Path that the session's cookie must have. Left out, the path of O(url), which is that of C([api] base_url).
+      - Airflow 3.0 itself uses V(/).
+    type: str
+  invalidate:
+    description: How to check C(POST /auth/internal/invalidate), by which the backend of Hopsworks evicts a membership.
+    type: dict
+    suboptions:
+      secret:
+        description: Secret with the shared secret.
+        type: str
+        default: hopsworks-airflow-keys
+      key:
+        description: Entry of the Secret.
+        type: str
+        default: internal-shared-secret
+      user:
+        description: Whose cached membership is evicted. It is read again at the next login, no session ends.
+        type: str
+        required: true
+  metrics:
+    description: How to check that metrics arrive in the C(statsd_exporter) of each pod, by a port-forward.
+    type: dict
+    suboptions:
+      workloads:
+        description: Deployments or StatefulSets whose pods have one.
+        type: list
+        elements: str
+        required: true
+      may_be_silent:
+        description: Those of them that may have reported nothing so far. Their exporters must answer, too.
+        type: list
+        elements: str
+        default: []
+      port:
+        description: Port on which exporters answer C(/metrics).
+        type: int
+        default: 9102
+      prefix:
+        description: C([metrics] statsd_prefix).
+        type: str
+        default: airflow
   components:
     description: Components whose heartbeat is waited for, by their names in the health answer.
     type: list
@@ -74,6 +118,16 @@ EXAMPLES = r"""
     url: https://hopsworks.example.com/hopsworks-api/airflow
     login: {user: admin, secret: airflow-runtime}
     canary_dag: p_demo_119__hello
+
+- name: Prove what Hopsworks relies on
+  hopsworks.airflow.airflow_health:
+    namespace: hopsworks
+    url: https://hopsworks.example.com/hopsworks-api/airflow
+    login: {user: admin, secret: airflow-runtime}
+    invalidate: {user: meb10000}
+    metrics:
+      workloads: [airflow-webserver, airflow-scheduler, airflow-dag-processor]
+      may_be_silent: [airflow-webserver]
 """
 
 RETURN = r"""
@@ -82,6 +136,33 @@ version:
   returned: always
   type: str
   sample: 3.0.6
+contracts:
+  description:
+    - V(ok) for each contract that holds, or why it doesn't apply; empty without login.
+    - C(login), C(call) (with the login's token) and C(session) (with its cookie, as browsers do) work.
+    - C(cookie_path), the path of the session's cookie, is the right one after the proxy.
+    - C(wrong_signature) and C(unknown_kid), tokens with either, are refused.
+    - C(invalidate) works, and C(invalidate_wrong_bearer) is refused, with O(invalidate).
+    - C(metrics) arrive, with O(metrics).
+  returned: always
+  type: dict
+  sample:
+    login: ok
+    cookie_path: ok
+    call: ok
+    wrong_signature: ok
+    unknown_kid: ok
+    session: ok
+answers:
+  description: HTTP statuses seen. Airflow 3.0 answers a token of an unknown kid with 500, later ones with 403.
+  returned: always
+  type: dict
+  sample: {login: 201, call: 200, wrong_signature: 403, unknown_kid: 500}
+metrics:
+  description: How many of Airflow's own metrics each workload has; empty without O(metrics).
+  returned: always
+  type: dict
+  sample: {airflow-webserver: 0, airflow-scheduler: 61, airflow-dag-processor: 14}
 components:
   description: State of each component; empty without login.
   returned: always
@@ -106,7 +187,10 @@ canary:
 """
 
 from typing import Any
+from urllib.parse import urlsplit
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health import metrics
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.contracts import Contracts
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import LOGIN_OPTIONS, password_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import (
     REQUESTS_IMPORT_ERROR,
@@ -117,19 +201,42 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.verifica
     import_errors,
     run_dag,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import copied_value
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+
+
+def check_contracts(call: Call, password: str | None) -> dict[str, Any]:
+    given = call.params
+    contracts = Contracts(lambda: AirflowApi(given["url"], given["ca_file"]))
+    counts: dict[str, int] = {}
+    if password is not None:
+        path = given["cookie_path"] or urlsplit(given["url"]).path or "/"
+        contracts.check_login(given["login"]["user"], password, path)
+    if given["invalidate"] and not call.check_mode:
+        shared = copied_value(call.cluster, given["invalidate"], None).decode()
+        contracts.check_invalidation(given["invalidate"]["user"], shared)
+    if given["metrics"]:
+        exporters = metrics.Exporters(**given["metrics"])
+        counts, missing = metrics.arrived(call.cluster, exporters, given["timeout"], call.progress)
+        contracts.note_metrics(missing)
+    contracts.raise_if_broken()
+    return {"contracts": contracts.results, "answers": contracts.answers, "metrics": counts}
 
 
 def act(call: Call) -> dict[str, Any]:
     given = call.params
     api = AirflowApi(given["url"], given["ca_file"])
+    password = password_of(call.cluster, given["login"]) if given["login"] else None
     result: dict[str, Any] = {"components": {}, "dags": None, "import_errors": [], "canary": None}
     result["version"] = api.get("/api/v2/version")["version"]
-    if given["login"]:
-        api.login(given["login"]["user"], password_of(call.cluster, given["login"]))
+    result.update(check_contracts(call, password))
+    if password is not None:
+        api.login(given["login"]["user"], password)
         result["components"] = components(api, given["components"], given["timeout"], call.progress)
         if given["canary_dag"] and not call.check_mode:
             result["canary"] = run_dag(api, given["canary_dag"], given["timeout"], call.progress)
+        # The run may have taken longer than a token lives.
+        api.login(given["login"]["user"], password)
         result["dags"] = api.get("/api/v2/dags", limit=1)["total_entries"]
         result["import_errors"] = import_errors(api)
     return result
@@ -143,6 +250,24 @@ def main() -> None:
             "login": {
                 "type": "dict",
                 "options": LOGIN_OPTIONS,
+            },
+            "cookie_path": {"type": "str"},
+            "invalidate": {
+                "type": "dict",
+                "options": {
+                    "secret": {"type": "str", "default": "hopsworks-airflow-keys", "no_log": False},
+                    "key": {"type": "str", "default": "internal-shared-secret", "no_log": False},
+                    "user": {"type": "str", "required": True},
+                },
+            },
+            "metrics": {
+                "type": "dict",
+                "options": {
+                    "workloads": {"type": "list", "elements": "str", "required": True},
+                    "may_be_silent": {"type": "list", "elements": "str", "default": []},
+                    "port": {"type": "int", "default": 9102},
+                    "prefix": {"type": "str", "default": "airflow"},
+                },
             },
             "components": {
                 "type": "list",

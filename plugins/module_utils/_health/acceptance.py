@@ -21,9 +21,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token im
     with_unknown_kid,
     with_wrong_signature,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import JWKS, private_entry
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
-PRIVATE = "-private.pem"
+PRIVATE = private_entry("")
 # Long enough for one request. Airflow 3.0 writes a task's token that it refuses into its log, whole.
 LIFETIME_SECONDS = 60
 ATTEMPTS = 3
@@ -70,9 +71,9 @@ def keys_in(entries: dict[str, bytes], secret: str) -> dict[str, SigningKey]:
 def published_kids(entries: dict[str, bytes], secret: str) -> frozenset[str]:
     """The kids in the Secret's `jwks.json`, which every validator started since must trust."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
-        return frozenset(str(key["kid"]) for key in json.loads(entries["jwks.json"])["keys"])
+        return frozenset(str(key["kid"]) for key in json.loads(entries[JWKS])["keys"])
     raise OperatorError(
-        f"Secret {secret} has no entry jwks.json with the kids of its keys",
+        f"Secret {secret} has no entry {JWKS} with the kids of its keys",
         expected="a key set in the form of RFC 7517",
         untouched="everything; no token was made",
         next_step="complete it with hopsworks.airflow.signing_keys, or give `expected`",

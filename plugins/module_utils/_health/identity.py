@@ -105,7 +105,7 @@ def task(
 
 def cookies_of(answer: requests.Response) -> list[http.cookies.Morsel[str]]:
     """The cookies of the session that an answer sets: the proxy may add others, and there may be several paths."""
-    found = []
+    found: list[http.cookies.Morsel[str]] = []
     for name, header in answer.raw.headers.items():
         if name.lower() == "set-cookie":
             with contextlib.suppress(http.cookies.CookieError):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import kid_entry, private_entry
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import ALGORITHM, public_jwk
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -39,7 +40,7 @@ def signing_key(entries: dict[str, bytes], signer: str, secret: str) -> SigningK
 
     Raises OperatorError where the Secret lacks the private half, or it is not understood.
     """
-    name = f"{signer}-private.pem"
+    name = private_entry(signer)
     if not entries.get(name, b"").strip():
         raise OperatorError(
             f"Secret {secret} has no entry {name}",
@@ -49,7 +50,7 @@ def signing_key(entries: dict[str, bytes], signer: str, secret: str) -> SigningK
             "hopsworks.airflow.signing_keys",
         )
     private = pair.read_private(entries[name], f"entry {name} of Secret {secret}")
-    kid = entries.get(f"{signer}.kid", b"").decode("utf-8", "replace").strip()
+    kid = entries.get(kid_entry(signer), b"").decode("utf-8", "replace").strip()
     return SigningKey(kid or public_jwk(private.public_key())["kid"], private)
 
 

@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.identity import (
+    COOKIE,
+    cookies_of,
+    session_headers,
+    session_token,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import (
+    with_unknown_kid,
+    with_wrong_signature,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    import requests
+
+OK = "ok"
+CALL = "/api/v2/dags?limit=1"
+INVALIDATE = "/auth/internal/invalidate"
+REFUSED = (401, 403)
+# Airflow 3.0 raises a KeyError for a kid that it doesn't know: no access, but not in so many words.
+REFUSED_UNKNOWN_KID = (*REFUSED, 500)
+
+
+class Contracts:
+    """What Hopsworks and the people behind it rely on, each checked from outside, through the proxy.
+
+    `results` has "ok" for each contract that holds, else words: those of `failed` are broken, the others don't apply.
+    `answers` are the HTTP statuses seen.
+    """
+
+    def __init__(self, api: Callable[[], AirflowApi]) -> None:
+        self._api = api
+        self.results: dict[str, str] = {}
+        self.answers: dict[str, int] = {}
+        self.failed: list[str] = []
+
+    def check_login(self, user: str, password: str, cookie_path: str) -> None:
+        """Login, its cookie's path, a call as a client and as a browser, and the refusal of wrong tokens."""
+        try:
+            answer = self._api().sign_in(user, password)
+        except OperatorError as error:
+            self._note("login", error.found)
+            return
+        token = str(answer.json()["access_token"])
+        self._saw("login", answer, (200, 201))
+        self._check_cookie_path(answer, cookie_path)
+        self._saw("call", self._call(token), (200,))
+        self._saw("wrong_signature", self._call(with_wrong_signature(token)), REFUSED)
+        self._saw("unknown_kid", self._call(with_unknown_kid(token)), REFUSED_UNKNOWN_KID)
+        try:
+            session_headers(self._api(), session_token(answer))
+            self._note("session", OK)
+        except OperatorError as error:
+            self._note("session", error.found)
+
+    def check_invalidation(self, user: str, shared_secret: str) -> None:
+        """The backend can evict a user's cached membership, and nobody else can.
+
+        Whoever is evicted is asked for anew at the next login, no session ends by it.
+        """
+        self._saw("invalidate", self._evict(user, shared_secret), (200, 204))
+        self._saw("invalidate_wrong_bearer", self._evict(user, shared_secret[::-1] + "x"), REFUSED)
+
+    def raise_if_broken(self) -> None:
+        """Raises OperatorError that names each broken contract, and how it was broken."""
+        if self.failed:
+            raise OperatorError(
+                "; ".join(f"{name}: {self.results[name]}" for name in self.failed),
+                expected="every contract to hold",
+                untouched="nothing was changed by this check",
+                next_step="look at the api-server's log; 401, 403 or 500 after new keys mean that jwks.json lacks one. "
+                "Run the same command again when it is mended",
+                evidence=tuple(f"{name}: {text}" for name, text in self.results.items() if name not in self.failed),
+            )
+
+    def _check_cookie_path(self, answer: requests.Response, expected: str) -> None:
+        set_by_login = [morsel["path"] or "(none)" for morsel in cookies_of(answer) if morsel.value]
+        if set_by_login:
+            wrong = sorted({path for path in set_by_login if not _same_path(path, expected)})
+            self._note(
+                "cookie_path", f"the login's cookie has path {', '.join(wrong)}, not {expected}" if wrong else OK
+            )
+            return
+        # From 3.1 on the server takes a cookie that is no good back, so its path shows without one that is.
+        bad = self._api().send("GET", CALL, headers={"Cookie": f"{COOKIE}=none"})
+        taken_back = [morsel["path"] for morsel in cookies_of(bad)]
+        if any(_same_path(path, expected) for path in taken_back):
+            self._note("cookie_path", OK)
+        elif taken_back:
+            self._note("cookie_path", f"the cookie's path is {', '.join(taken_back)}, not {expected}")
+        else:
+            self._note("cookie_path", "not applicable: this login sets no cookie, its page does", broken=False)
+
+    def _call(self, token: str) -> requests.Response:
+        return self._api().send("GET", CALL, headers={"Authorization": f"Bearer {token}"})
+
+    def _evict(self, user: str, bearer: str) -> requests.Response:
+        headers: dict[str, str | None] = {"Authorization": f"Bearer {bearer}"}
+        return self._api().send("POST", INVALIDATE, headers=headers, body={"username": user})
+
+    def _saw(self, name: str, answer: requests.Response, expected: tuple[int, ...]) -> None:
+        status = int(answer.status_code)
+        self.answers[name] = status
+        wanted = " or ".join(str(each) for each in expected)
+        self._note(name, OK if status in expected else f"answered with {status}, not {wanted}")
+
+    def _note(self, name: str, text: str, *, broken: bool = True) -> None:
+        self.results[name] = text
+        if text != OK and broken:
+            self.failed.append(name)
+
+    def note_metrics(self, missing: dict[str, str]) -> None:
+        """The contract that metrics arrive; `missing` says by workload what doesn't."""
+        self._note("metrics", "; ".join(f"{name}: {text}" for name, text in missing.items()) or OK)
+
+
+def _same_path(found: Any, expected: str) -> bool:
+    return str(found).rstrip("/") == expected.rstrip("/")
