@@ -223,6 +223,16 @@ workloads:
       returned: always
       type: dict
       sample: {kind: login, calls: 1}
+windows:
+  description:
+    - When each rollout began and ended, by this machine's clock, in ISO 8601, as
+      M(hopsworks.airflow.availability_probe) takes it. The C(name) is that of the component, else of the workload.
+      Empty in check mode.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {name: api-server, begun: "2026-11-22T03:10:30.120+00:00", ended: "2026-11-22T03:10:43.020+00:00"}
 outage_seconds:
   description: The sum of the estimated outages of the workloads that are restarted; 0 where nobody notices.
   returned: success
@@ -230,6 +240,7 @@ outage_seconds:
   sample: 0.0
 """
 
+import datetime
 import time
 from typing import Any
 
@@ -272,25 +283,32 @@ def result_of(restart: Restart, terms: Terms, seconds: float | None) -> dict[str
     }
 
 
+def now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
 def act(call: Call) -> dict[str, Any]:
     run, terms = call.params["run"], terms_of(call)
     restarter = Restarter(call.cluster, call.progress, run, terms)
     restarts = restarter.plan(call.params["workloads"])
     for warning in (warning for restart in restarts for warning in restart.warnings):
         call.warn(warning)
-    results = []
+    results, windows = [], []
     for position, restart in enumerate(restarts):
         seconds = None
         if not call.check_mode:
-            begun = time.monotonic()
+            begun, begun_at = time.monotonic(), now()
             restarter.restart(restart, later=[other.name for other in restarts[position + 1 :]])
             seconds = round(time.monotonic() - begun, 1)
+            name = terms.components.get(restart.name, restart.name)
+            windows.append({"name": name, "begun": begun_at, "ended": now()})
         results.append(result_of(restart, terms, seconds))
     due = [restart for restart in restarts if restart.due]
     outages = [finding.outage_seconds or 0.0 for restart in due for finding in restart.findings]
     return {
         "changed": bool(due),
         "workloads": results,
+        "windows": windows,
         "outage_seconds": round(sum(outages), 1),
         "diff": {"before": {}, "after": {restart.name: {"restarted by run": run} for restart in due}},
     }

@@ -109,7 +109,7 @@ def test_a_stateful_set_has_controller_revisions():
     assert previous_template(workload, kept) == OLD
 
 
-EMPTY = {"metadata": {}, "spec": {"containers": []}}
+EMPTY: dict[str, dict] = {"metadata": {}, "spec": {"containers": []}}
 
 
 @pytest.mark.parametrize(
