@@ -24,7 +24,7 @@ except ImportError:
 def note(run_id, what):
     moment = time.time()
     print(what, "at", moment)
-    Variable.set("sixty_seconds__{}__{}__{}".format(run_id, what, moment), moment)
+    Variable.set("sixty_seconds__{}__{}__{}".format(run_id, what, moment), str(moment))
 
 
 def sleep(run_id, seconds):
