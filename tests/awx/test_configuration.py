@@ -1,0 +1,211 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What awx/ says, held against what AWX takes and against the collection. Needs neither AWX nor a cluster."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+from dateutil import rrule
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import ROTATION_RIGHTS
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+TOOLS = Path(sys.executable).parent
+
+
+def load(path):
+    return yaml.safe_load((CHECKOUT / path).read_text(encoding="utf-8"))
+
+
+SETTINGS = load("awx/settings.yml")
+QUESTIONS = SETTINGS["awx_questions"]
+TEMPLATES = {template["name"]: template for template in SETTINGS["awx_templates"]}
+SCHEDULES = {schedule["name"]: schedule for schedule in SETTINGS["awx_schedules"]}
+WRAPPERS = sorted((CHECKOUT / "awx/playbooks").glob("*.yml"))
+PLAYBOOKS = [*WRAPPERS, *sorted((CHECKOUT / "awx").glob("*.yml"))]
+PLAYBOOKS = [path for path in PLAYBOOKS if path.name not in ("settings.yml", "service-account.yml")]
+SPECIFICATION = load("roles/deployment/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+
+
+def value(text):
+    """A setting that may refer to one other setting, resolved."""
+    reference = re.fullmatch(r"{{ (\w+) }}", text) if isinstance(text, str) else None
+    return SETTINGS[reference.group(1)] if reference else text
+
+
+@pytest.mark.parametrize("name", sorted(QUESTIONS))
+def test_every_question_can_be_left_unanswered(name):
+    question = QUESTIONS[name]
+    default = value(question["default"])
+    assert default not in (None, "")
+    match question["type"]:
+        case "integer":
+            assert isinstance(default, int)
+            assert question["min"] <= default <= question["max"]
+        case "multiplechoice":
+            assert default in question["choices"]
+        case "text":
+            assert question["min"] <= len(default) <= question["max"]
+        case other:
+            pytest.fail(f"AWX or this test doesn't know questions of type {other}")
+
+
+@pytest.mark.parametrize("name", sorted(QUESTIONS))
+def test_every_question_is_about_a_setting_of_the_deployment(name):
+    assert QUESTIONS[name]["variable"] in SPECIFICATION
+
+
+@pytest.mark.parametrize("name", sorted(TEMPLATES))
+def test_every_template_is_about_settings_of_the_deployment(name):
+    template = TEMPLATES[name]
+    assert set(template.get("extra_vars", {})) <= set(SPECIFICATION)
+    assert set(template.get("survey", [])) <= set(QUESTIONS)
+
+
+def test_nothing_dangerous_is_confirmed_by_default():
+    assert QUESTIONS["confirm"]["default"] not in {row["name"] for row in SETTINGS["awx_deployments"]}
+    for template in TEMPLATES.values():
+        mode = template.get("extra_vars", {}).get("airflow_rotation_mode")
+        if mode == "cutover" or template["playbook"] in ("upgrade.yml", "install.yml"):
+            assert "confirm" in template["survey"]
+
+
+def test_variables_of_deployments_are_settings():
+    for row in SETTINGS["awx_deployments"]:
+        assert set(row["variables"]) <= set(SPECIFICATION)
+
+
+@pytest.mark.parametrize("name", sorted(TEMPLATES))
+def test_awx_finds_the_playbook_of_every_template(name):
+    """By AWX's own rules (awx/main/utils/ansible.py, 24.6): the folders it skips, and the line it looks for."""
+    path = Path(SETTINGS["awx_project"]["playbooks"], TEMPLATES[name]["playbook"])
+    assert not {"roles", "tasks", "group_vars", "host_vars"} & set(path.parts)
+    assert not [part for part in path.parts if part.startswith(".")]
+    text = (CHECKOUT / path).read_text(encoding="utf-8")
+    assert re.search(r"^\s*?-?\s*?hosts:\s*?.*?$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", WRAPPERS, ids=lambda path: path.stem)
+def test_every_wrapper_runs_the_playbook_of_its_name(path):
+    plays = load(path)
+    assert plays[0]["hosts"] == "airflow"
+    assert not [play for play in plays if "vars_prompt" in play]
+    assert plays[-1]["ansible.builtin.import_playbook"] == f"hopsworks.airflow.{path.stem}"
+    assert (CHECKOUT / "playbooks" / path.name).is_file()
+    assert path.name in {template["playbook"] for template in TEMPLATES.values()}
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
+def test_every_playbook_is_understood(path, tmp_path):
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text("airflow: {hosts: {example: {ansible_connection: local}}}\n", encoding="utf-8")
+    command = [TOOLS / "ansible-playbook", path, "--syntax-check", "--inventory", inventory]
+    answer = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert "[WARNING]" not in answer.stderr
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_awx_takes_every_schedule(name):
+    """By AWX's own rules (SchedulePreviewSerializer, 24.6), and with a next time for ever."""
+    text = SCHEDULES[name]["rrule"]
+    start, rule = re.fullmatch(r"DTSTART;TZID=(\S+:\d{8}T\d{6}) (RRULE:\S+)", text).groups()
+    zone, _colon, begin = start.partition(":")
+    assert "INTERVAL=" in rule
+    assert not re.search(r"SECONDLY|COUNT|UNTIL|EXDATE|RDATE|BYYEARDAY|BYWEEKNO|BYDAY=\d", rule)
+    found = rrule.rrulestr(text.replace(" ", "\n"), tzinfos={zone: ZoneInfo(zone)})
+    assert begin == found._dtstart.strftime("%Y%m%dT%H%M%S")
+    now = datetime.now(ZoneInfo(zone))
+    upcoming = [found.after(now), found.after(found.after(now))]
+    assert upcoming[0] - now < timedelta(days=37)
+    assert timedelta(hours=22) < upcoming[1] - upcoming[0] < timedelta(days=37)
+
+
+def test_one_schedule_begins_rotations_and_the_other_never_does():
+    age = {name: int(value(schedule["minimum_age"])) for name, schedule in SCHEDULES.items()}
+    begins, goes_on = sorted(age, key=age.__getitem__)
+    # The shortest time between the first Sundays of two months.
+    assert timedelta(seconds=age[begins]) < timedelta(days=28)
+    assert timedelta(seconds=age[goes_on]) >= timedelta(days=3650)
+    assert age[goes_on] <= QUESTIONS["minimum_age"]["max"]
+    assert "FREQ=MONTHLY" in SCHEDULES[begins]["rrule"]
+    assert "FREQ=DAILY" in SCHEDULES[goes_on]["rrule"]
+
+
+def test_minimum_age_is_that_of_the_collection():
+    assert SETTINGS["awx_keys_minimum_age"] == load("roles/deployment/defaults/main.yml")["airflow_keys_minimum_age"]
+
+
+def test_cut_over_waits_for_an_approval():
+    workflow = SETTINGS["awx_workflow"]
+    assert TEMPLATES[workflow["act"]]["extra_vars"] == {"airflow_rotation_mode": "cutover"}
+    (node,) = [task for task in load("awx/configure.yml")[0]["tasks"] if "awx.awx.workflow_job_template_node" in task]
+    following = {step["step"]: (step["template"], step["next"]) for step in node["loop"]}
+    assert following["look"][1] == ["approve"]
+    assert following["approve"] == ("", ["act"])
+    assert following["act"][0] == "{{ awx_workflow.act }}"
+
+
+def test_image_has_the_version_of_the_collection_as_its_tag():
+    image = SETTINGS["awx_execution_environment"]["image"]
+    assert image.rpartition(":")[2] == load("galaxy.yml")["version"]
+
+
+def test_no_secret_is_in_a_file():
+    pattern = re.compile(r"-----BEGIN|eyJ[\w-]{10}|(?:password|token|secret)\s*[:=]\s*['\"]?\w{8}", re.IGNORECASE)
+    for path in (CHECKOUT / "awx").rglob("*"):
+        if path.is_file():
+            assert not pattern.search(path.read_text(encoding="utf-8")), path
+
+
+def test_what_is_secret_is_not_shown():
+    for task in load("awx/configure.yml")[0]["tasks"] + load("awx/service_account.yml")[0]["tasks"]:
+        text = yaml.safe_dump(task)
+        if "lookup('ansible.builtin.file', awx_kubeconfig_file)" in text or "awx_token" in text:
+            assert task.get("no_log") is True, task["name"]
+
+
+def role_rules():
+    documents = list(yaml.safe_load_all((CHECKOUT / "awx/service-account.yml").read_text(encoding="utf-8")))
+    (role,) = [document for document in documents if document["kind"] == "Role"]
+    return role["rules"]
+
+
+def test_account_has_the_rights_of_a_rotation_and_few_others():
+    granted = {
+        (group, resource, verb)
+        for rule in role_rules()
+        if "resourceNames" not in rule
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    wanted = {(right.group, right.resource, verb) for right in ROTATION_RIGHTS for verb in right.verbs}
+    assert wanted <= granted
+    assert granted - wanted <= {
+        ("", "services", "get"),  # the way to the database
+        ("apps", "controllerrevisions", "list"),  # a StatefulSet's way back
+        ("apps", "controllerrevisions", "watch"),
+    }
+
+
+def test_account_has_rights_on_named_secrets_only():
+    secrets = [rule for rule in role_rules() if "secrets" in rule["resources"]]
+    assert all(rule["resources"] == ["secrets"] and rule["resourceNames"] for rule in secrets)
+    by_name = {name: set(rule["verbs"]) for rule in secrets for name in rule["resourceNames"]}
+    defaults = load("roles/deployment/defaults/main.yml")
+    assert by_name.pop(defaults["airflow_keys_secret"]) == {"get", "patch"}
+    assert by_name == {
+        defaults[setting]: {"get"}
+        for setting in ("airflow_runtime_secret", "airflow_database_password_secret", "airflow_hopsfs_tls_secret")
+    }
