@@ -36,7 +36,7 @@ bench: venv
 
 integration: venv
 	@ansible-playbook sandbox/create.yml
-	@pytest tests/integration
+	@HOPSWORKS_AIRFLOW_DISRUPTIVE=1 pytest tests/integration
 
 faults: venv
 	@pytest tests/faults

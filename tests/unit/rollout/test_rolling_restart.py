@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime
 import json
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 import yaml
@@ -30,7 +31,7 @@ class Gate:
 class Restarter:
     """Plans what the test gave it, and restarts nothing."""
 
-    planned: list[Restart] = []
+    planned: ClassVar[list[Restart]] = []
 
     def __init__(self, _cluster, _progress, _run, terms):
         self.terms, self.restarted = terms, []
