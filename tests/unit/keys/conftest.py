@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import pytest
 
@@ -17,3 +18,13 @@ READ_PRIVATE = functools.lru_cache(maxsize=None)(pair.read_private)
 def each_key_is_read_once(monkeypatch):
     """Reading one of 4096 bits takes 0.3 s, its primes are tested."""
     monkeypatch.setattr(pair, "read_private", READ_PRIVATE)
+
+
+@pytest.fixture(scope="module")
+def quick_keys():
+    """Keys of 1024 bits, made once, for tests to which the size means nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pair, "KEY_BITS", 1024)
+        pool = itertools.cycle([pair.generate() for _index in range(40)])
+        patch.setattr(pair, "generate_several", lambda count: [next(pool) for _index in range(count)])
+        yield
