@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 Object = dict[str, Any]
 
+# terminationGracePeriodSeconds, where a pod doesn't say.
+DEFAULT_GRACE_SECONDS = 30
 # Beyond its grace period a pod on a good node is gone within seconds; a busy one gets longer.
 GRACE_MARGIN_SECONDS = 60
 REVISION = "deployment.kubernetes.io/revision"

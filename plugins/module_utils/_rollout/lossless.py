@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import DEFAULT_GRACE_SECONDS
+
 Object = dict[str, Any]
 
 # Measured with 40 new connections a second against Airflow 3.0.6: with a preStop sleep of 5 s none of 1,400 requests
@@ -20,7 +22,6 @@ LOST_WITHOUT_PRE_STOP_SECONDS = 1.5
 LONGEST_REQUEST_SECONDS = 120.0
 # What the vendor tells operators to expect of the api-server's restart; for when the present pods do not tell.
 STARTUP_SECONDS = 30.0
-DEFAULT_GRACE_SECONDS = 30
 DEFAULT_BOUND = "25%"
 SLEEP = re.compile(r"(?:^|[\s;&/])sleep\s+(\d+(?:\.\d+)?)(m?)(?![\w.])")
 

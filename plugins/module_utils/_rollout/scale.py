@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import DEFAULT_GRACE_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 
 Object = dict[str, Any]
 KINDS = ("Deployment", "StatefulSet")
-DEFAULT_GRACE_SECONDS = 30
 GRACE_MARGIN_SECONDS = 30
 
 

@@ -13,6 +13,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirr
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import PATIENCE_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import evidence
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import (
+    DEFAULT_GRACE_SECONDS,
     GRACE_MARGIN_SECONDS,
     Observed,
     Verdict,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 LONGEST_SILENCE_SECONDS = 10.0
 # How often a gate is asked.
 GATE_SECONDS = 1.0
-DEFAULT_GRACE_SECONDS = 30
 
 
 class Watcher:

@@ -66,7 +66,7 @@ def live(cluster, kind, name):
     return read(name, cluster.namespace)
 
 
-def annotations(cluster, kind, name):
+def template_annotations(cluster, kind, name):
     return live(cluster, kind, name).spec.template.metadata.annotations or {}
 
 
@@ -95,7 +95,7 @@ def test_a_restart_that_fails_goes_back_and_the_run_can_be_repeated(cluster, nam
     found = failed["failure"]["found"]
     assert "exit code 3" in found
     assert "previous revision was put back and serves again" in found
-    assert annotations(cluster, kind, name) == {RUN: "good-1", "lab/n": "1"}
+    assert template_annotations(cluster, kind, name) == {RUN: "good-1", "lab/n": "1"}
     status = live(cluster, kind, name).status
     assert (status.ready_replicas, status.available_replicas, status.replicas) == (1, 1, 1)
     assert all(pod.status.container_statuses[0].ready for pod in pods(cluster, name).values())
@@ -108,7 +108,7 @@ def test_without_the_way_back_it_stays_where_it_failed(cluster, namespace, made)
     made(obedient("stays"))
     failed = ansible(namespace, "rolling_restart", {"workloads": ["stays"], "run": "bad-1", "timeout": 90})
     assert "exit code 3" in failed["failure"]["found"]
-    assert annotations(cluster, "Deployment", "stays") == {RUN: "bad-1"}
+    assert template_annotations(cluster, "Deployment", "stays") == {RUN: "bad-1"}
 
 
 class Monitor(ThreadingHTTPServer):
@@ -157,7 +157,7 @@ def test_a_heartbeat_from_before_passes_no_gate_and_one_from_after_does(cluster,
     assert "no heartbeat of the scheduler since its pod started" in failed["failure"]["found"]
     # The way back has the same gate.
     assert "does not get healthy either" in failed["failure"]["found"]
-    assert RUN not in annotations(cluster, "Deployment", "runs")
+    assert RUN not in template_annotations(cluster, "Deployment", "runs")
     monitor.beat = None  # now
     passed = ansible(namespace, "rolling_restart", arguments)
     assert passed["workloads"][0]["gate"]["kind"] == "heartbeat"
@@ -179,7 +179,11 @@ def test_what_may_not_be_restarted_so_is_refused_before_anything_is_touched(clus
         "components": {"surging": "scheduler", "argo": "api-server"},
     }
     assert "would be restarted before" in ansible(namespace, "rolling_restart", turned)["failure"]["found"]
-    assert annotations(cluster, "Deployment", "surging") == annotations(cluster, "Deployment", "argo") == {}
+    assert (
+        template_annotations(cluster, "Deployment", "surging")
+        == template_annotations(cluster, "Deployment", "argo")
+        == {}
+    )
     # That field manager is the one that really writes.
     accepted = {"workloads": ["argo"], "run": "one", "managed_by_others": "accept"}
     assert any("Argo CD" in warning for warning in ansible(namespace, "rolling_restart", accepted)["warnings"])
@@ -195,7 +199,7 @@ def test_ten_restarts_leave_nothing_behind(cluster, namespace, made):
     for number in range(10):
         arguments = {"workloads": ["ten"], "run": f"run-{number}", "annotations": {"lab/n": str(number)}}
         assert ansible(namespace, "rolling_restart", arguments)["changed"]
-    assert annotations(cluster, "Deployment", "ten") == {RUN: "run-9", "lab/n": "9"}
+    assert template_annotations(cluster, "Deployment", "ten") == {RUN: "run-9", "lab/n": "9"}
     sets = cluster.apps.list_namespaced_replica_set(namespace, label_selector="app=ten").items
     assert len(sets) <= 3
 
@@ -210,7 +214,7 @@ def test_a_restart_survives_one_of_the_api_server(cluster, namespace, made):
     kill = ["docker", "exec", "airflow-control-plane", "sh", "-c", "kill -9 $(pidof kube-apiserver)"]
 
     def when_patched():
-        until(lambda: RUN in annotations(cluster, "Deployment", "survives"))
+        until(lambda: RUN in template_annotations(cluster, "Deployment", "survives"))
         time.sleep(2)
         subprocess.run(kill, check=True, capture_output=True)
 

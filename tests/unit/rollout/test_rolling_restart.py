@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime
 import json
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -24,7 +24,10 @@ DOCUMENTED = yaml.safe_load(subject.RETURN)
 class Gate:
     kind = "login"
 
-    def seen(self):
+    def check(self, _pods: list[dict[str, Any]]) -> str | None:
+        return None
+
+    def seen(self) -> dict[str, Any]:
         return {"calls": 1}
 
 
