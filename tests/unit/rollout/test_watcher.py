@@ -47,9 +47,11 @@ class Objects:
             "Event": [],
         }
         self.away = None
+        self.refused = set()
 
     def list(self, kind, **arguments):
         if self.away is not None:
+            self.refused.add(kind)
             raise self.away
         if arguments.get("watch"):
             return Quiet()
@@ -162,7 +164,11 @@ def test_an_api_server_that_comes_back_is_gone_on_with(objects, watching):
     objects.workload["status"]["availableReplicas"] = 1
     watcher = watching()
     objects.away = ProtocolError("refused")
-    time.sleep(0.05)
+    # Each of its watches has noticed.
+    deadline = time.monotonic() + 30
+    while len(objects.refused) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     well = copy.deepcopy(objects.workload)
     well["status"]["availableReplicas"] = 2
     objects.items["Deployment"] = [well]
