@@ -55,8 +55,10 @@ class Contracts:
         self._saw("login", answer, (200, 201))
         self._check_cookie_path(answer, cookie_path)
         self._saw("call", self._call(token), (200,))
-        self._saw("wrong_signature", self._call(with_wrong_signature(token)), REFUSED)
-        self._saw("unknown_kid", self._call(with_unknown_kid(token)), REFUSED_UNKNOWN_KID)
+        if self.results["call"] == OK:
+            # Made of a token that is refused anyway, these would prove nothing.
+            self._saw("wrong_signature", self._call(with_wrong_signature(token)), REFUSED)
+            self._saw("unknown_kid", self._call(with_unknown_kid(token)), REFUSED_UNKNOWN_KID)
         try:
             session_headers(self._api(), session_token(answer))
             self._note("session", OK)
@@ -87,9 +89,7 @@ class Contracts:
         set_by_login = [morsel["path"] or "(none)" for morsel in cookies_of(answer) if morsel.value]
         if set_by_login:
             wrong = sorted({path for path in set_by_login if not _same_path(path, expected)})
-            self._note(
-                "cookie_path", f"the login's cookie has path {', '.join(wrong)}, not {expected}" if wrong else OK
-            )
+            self._note("cookie_path", f"the cookie's path is {', '.join(wrong)}, not {expected}" if wrong else OK)
             return
         # From 3.1 on the server takes a cookie that is no good back, so its path shows without one that is.
         bad = self._api().send("GET", CALL, headers={"Cookie": f"{COOKIE}=none"})

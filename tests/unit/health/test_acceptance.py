@@ -1,0 +1,155 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health import acceptance
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.acceptance import (
+    Question,
+    ask,
+    check,
+    question,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+AUDIENCE = "urn:airflow.apache.org:task"
+
+
+@pytest.fixture
+def asked(keys):
+    signers = dict(zip(("api-server", "scheduler", "scheduler-next"), keys, strict=True))
+    return lambda *expected: Question(signers, frozenset(expected), AUDIENCE)
+
+
+def trust(airflow, keys):
+    airflow.trusted = {key.kid: key.private.public_key() for key in keys}
+
+
+def test_a_pod_that_started_with_both_generations_accepts_both(airflow, keys, asked):
+    trust(airflow, keys)
+    answer = ask(airflow.api(), "pod-1", asked())
+    assert answer.accepted == ["kid-0", "kid-1", "kid-2"]
+    assert answer.refused == []
+    assert answer.forged == {"unknown_kid": 403, "wrong_signature": 403}
+    check([answer], asked("kid-0", "kid-1", "kid-2"))
+
+
+def test_a_pod_that_started_earlier_is_named_with_what_it_refuses(airflow, keys, asked):
+    trust(airflow, keys[:2])
+    answer = ask(airflow.api(), "pod-1", asked())
+    check([answer], asked("kid-0", "kid-1"))
+    with pytest.raises(OperatorError, match=r"Found: pod-1 refuses tokens of scheduler-next \(kid kid-2\)\n") as raised:
+        check([answer], asked("kid-0", "kid-1", "kid-2"))
+    assert "nothing else" in raised.value.expected
+
+
+def test_a_pod_that_still_trusts_what_it_must_not(airflow, keys, asked):
+    trust(airflow, keys)
+    with pytest.raises(OperatorError, match="pod-1 accepts tokens of scheduler-next"):
+        check([ask(airflow.api(), "pod-1", asked())], asked("kid-0", "kid-1"))
+
+
+def test_one_of_several_pods_is_enough_to_fail(airflow, keys, asked):
+    trust(airflow, keys)
+    new = ask(airflow.api(), "new", asked())
+    trust(airflow, keys[:2])
+    old = ask(airflow.api(), "old", asked())
+    with pytest.raises(OperatorError, match="Found: old refuses"):
+        check([new, old], asked("kid-0", "kid-1", "kid-2"))
+
+
+def test_a_server_that_accepts_everything_is_found(airflow, asked, monkeypatch):
+    monkeypatch.setattr(airflow, "route", lambda *_arguments: (200, {"version": "3.0.6"}, []))
+    answer = ask(airflow.api(), "pod-1", asked())
+    with pytest.raises(OperatorError, match="accepts a forged token"):
+        check([answer], asked("kid-0", "kid-1", "kid-2"))
+
+
+def test_a_pod_that_trusts_nothing_at_all(airflow, asked):
+    airflow.trusted.clear()
+    answer = ask(airflow.api(), "pod-1", asked())
+    assert (answer.accepted, answer.forged) == ([], {})
+    with pytest.raises(OperatorError, match="pod-1 refuses"):
+        check([answer], asked("kid-0"))
+
+
+def test_something_else_than_airflow_is_no_refusal(airflow, asked):
+    elsewhere = AirflowApi(airflow.url + "/elsewhere")
+    with pytest.raises(OperatorError, match="pod-1 answered 404"):
+        ask(elsewhere, "pod-1", asked())
+
+
+def test_an_error_of_the_server_is_no_refusal(airflow, asked, monkeypatch):
+    usual = airflow.route
+    monkeypatch.setattr(
+        airflow, "route", lambda path, *rest: (500, {}, []) if "execution" in path else usual(path, *rest)
+    )
+    with pytest.raises(OperatorError, match="pod-1 answered 500"):
+        ask(airflow.api(), "pod-1", asked())
+
+
+def test_a_tunnel_that_breaks_is_tried_again_some_times(asked, monkeypatch):
+    monkeypatch.setattr(acceptance, "RETRY_SECONDS", 0)
+    tries = []
+
+    class Broken:
+        def send(self, *_arguments, **_options):
+            tries.append(1)
+            raise OperatorError("no answer", expected="", untouched="", next_step="")
+
+    with pytest.raises(OperatorError, match="no answer"):
+        ask(Broken(), "pod-1", asked())
+    assert len(tries) == acceptance.ATTEMPTS
+
+
+@pytest.fixture
+def entries(keys, monkeypatch):
+    monkeypatch.setattr(pair, "KEY_BITS", 2048)
+    pems = [pair.private_pem(key.private) for key in keys]
+    return {
+        "api-server-private.pem": pems[0],
+        "api-server.kid": b"kid-0",
+        "scheduler-private.pem": pems[1],
+        "scheduler.kid": b"kid-1",
+        "jwks.json": json.dumps({"keys": [{"kid": "kid-0"}, {"kid": "kid-1"}, {"kid": "of-before"}]}).encode(),
+        "internal-shared-secret": b"CANARY",
+    }
+
+
+def test_the_secret_says_what_must_be_accepted(entries):
+    found = question(entries, "keys", expected=None, audience=AUDIENCE, issuer=None)
+    assert {signer: key.kid for signer, key in found.keys.items()} == {"api-server": "kid-0", "scheduler": "kid-1"}
+    assert found.expected == {"kid-0", "kid-1", "of-before"}
+
+
+def test_keys_of_before_have_no_private_half_to_ask_with_and_that_is_no_failure(airflow, keys, entries):
+    trust(airflow, keys[:2])
+    found = question(entries, "keys", expected=None, audience=AUDIENCE, issuer=None)
+    check([ask(airflow.api(), "pod-1", found)], found)
+
+
+def test_a_kid_that_was_asked_for_and_cannot_be_proven_is_refused(entries):
+    with pytest.raises(OperatorError, match="no private key of kid of-before"):
+        question(entries, "keys", expected=["kid-0", "of-before"], audience=AUDIENCE, issuer=None)
+
+
+@pytest.mark.parametrize("document", [None, b"", b"CANARY", b"[]", b'{"keys": [{}]}'])
+def test_a_secret_without_a_key_set_is_refused(entries, document):
+    entries.pop("jwks.json")
+    if document is not None:
+        entries["jwks.json"] = document
+    with pytest.raises(OperatorError, match=r"no entry jwks\.json") as raised:
+        question(entries, "keys", expected=None, audience=AUDIENCE, issuer=None)
+    assert "CANARY" not in str(raised.value)
+
+
+def test_a_secret_without_private_keys_is_refused():
+    with pytest.raises(OperatorError, match="no private key"):
+        question({"jwks.json": b"{}"}, "keys", expected=None, audience=AUDIENCE, issuer=None)

@@ -1,0 +1,185 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health import configuration
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.configuration import (
+    MARK,
+    OPTIONS,
+    PROGRAM,
+    longest_token_seconds,
+    parse,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.pods import component_container, is_serving
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+
+def answer(**values):
+    found = {
+        **dict.fromkeys(OPTIONS),
+        "airflow_version": "3.0.6",
+        "of_component": True,
+        "time": 0.0,
+        "jwt_expiration_time": "3600",
+        "jwt_cli_expiration_time": "60",
+        "task_jwt_expiration_time": "600",
+        "task_queued_timeout": "600.0",
+        "jwt_leeway": "10",
+        **values,
+    }
+    return f"a warning of Airflow\n{MARK}{json.dumps(found)}\n"
+
+
+@pytest.mark.parametrize(
+    ("values", "seconds"),
+    [
+        ({}, 3610),
+        ({"jwt_cli_expiration_time": "86400"}, 86410),
+        ({"task_jwt_expiration_time": "7200", "jwt_leeway": "30"}, 7230),
+        # Tokens of queued tasks came with 3.2.
+        ({"task_queued_timeout": "7200.0", "airflow_version": "3.1.8"}, 3610),
+        ({"task_queued_timeout": "7200.0", "airflow_version": "3.2.0"}, 7210),
+        ({"task_queued_timeout": "7200.0", "airflow_version": "3.10.0rc1"}, 7210),
+        ({"task_queued_timeout": "7200.0", "airflow_version": "4"}, 7210),
+    ],
+)
+def test_the_longest_life_of_a_token(values, seconds):
+    assert longest_token_seconds(parse(answer(**values))) == seconds
+
+
+def test_what_is_not_set_is_null_and_what_a_url_hides_stays_hidden():
+    found = parse(answer(jwt_issuer="", trusted_jwks_url="https://user:CANARY@example.com/jwks.json"))
+    assert found["jwt_issuer"] is found["jwt_kid"] is None
+    assert "CANARY" not in found["trusted_jwks_url"]
+    assert "example.com/jwks.json" in found["trusted_jwks_url"]
+    assert found["jwt_expiration_time"] == 3600
+
+
+def test_output_without_an_answer():
+    assert parse("Traceback (most recent call last):\n") is None
+
+
+@pytest.fixture
+def python(tmp_path):
+    """Runs the program where a package `airflow` answers with what its environment says."""
+    package = tmp_path / "airflow"
+    package.mkdir()
+    (package / "__init__.py").write_text("__version__ = '3.0.6'\nprint('a warning')\n")
+    (package / "configuration.py").write_text(
+        "import os\n"
+        "class conf:\n"
+        "    @staticmethod\n"
+        "    def get(section, option, fallback=None):\n"
+        "        return os.environ.get(f'AIRFLOW__{section}__{option}'.upper(), fallback)\n"
+    )
+
+    def run(environment):
+        command = [sys.executable, "-c", PROGRAM, MARK, json.dumps(OPTIONS)]
+        done = subprocess.run(
+            command, env={"PYTHONPATH": str(tmp_path), **environment}, capture_output=True, text=True, check=True
+        )
+        return parse(done.stdout)
+
+    return run
+
+
+def test_airflow_is_asked_with_the_environment_of_the_component(python, tmp_path):
+    launched = {"PYTHONPATH": str(tmp_path), "AIRFLOW__API_AUTH__JWT_KID": "set-by-the-launcher"}
+    component = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=launched)
+    try:
+        time.sleep(0.5)
+        found = python({"AIRFLOW__API_AUTH__JWT_KID": "of-the-container"})
+    finally:
+        component.kill()
+        component.wait()
+    assert found["of_component"] is True
+    assert found["airflow_version"] == "3.0.6"
+    # Whatever other Airflow this machine runs, it is not the command's own.
+    assert found["jwt_kid"] != "of-the-container"
+
+
+class Core:
+    """The API server, whose clock is `behind` seconds behind this machine's."""
+
+    def __init__(self, behind):
+        self.behind = behind
+
+    def read_namespaced_pod_with_http_info(self, _pod, _namespace):
+        now = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=self.behind)
+        return None, 200, {"Date": email.utils.format_datetime(now, usegmt=True)}
+
+
+class FakeCluster:
+    namespace = "hopsworks"
+
+    def __init__(self, behind=0.0):
+        self.core = Core(behind)
+
+
+@pytest.fixture
+def container(monkeypatch):
+    """What the command in the container prints, and how it ends."""
+
+    def ends(output, code=0, errors=""):
+        def execute(_cluster, _pod, _container, _command, *, stdout, timeout_seconds):
+            stdout(output[:20].encode())
+            stdout(output[20:].encode())
+            return code, errors
+
+        monkeypatch.setattr(configuration, "execute", execute)
+
+    return ends
+
+
+@pytest.mark.parametrize("behind", [-120, 0, 30])
+def test_the_clock_of_the_pod_is_compared_with_the_api_servers(container, behind):
+    container(answer(time=time.time()))
+    found = configuration.read(FakeCluster(behind), "pod-1", "api-server", "python3")
+    assert found["clock_skew_seconds"] == pytest.approx(behind, abs=1.1)
+    assert found["longest_token_seconds"] == 3610
+    assert "time" not in found
+
+
+@pytest.mark.parametrize(("output", "code"), [("", 1), ("no module named airflow", 0), (answer(), 137)])
+def test_a_container_that_cannot_be_asked_is_named_without_its_secrets(container, output, code):
+    container(output, code, "ModuleNotFoundError: airflow\npassword=CANARY")
+    with pytest.raises(OperatorError, match="container api-server of pod pod-1") as raised:
+        configuration.read(FakeCluster(), "pod-1", "api-server", "python3")
+    assert "ModuleNotFoundError" in str(raised.value)
+    assert "CANARY" not in str(raised.value)
+
+
+def pod(*, ready="True", deleted=False, annotations=None):
+    metadata = {"name": "pod-1", "annotations": annotations or {}}
+    if deleted:
+        metadata["deletionTimestamp"] = "2026-11-22T20:00:00Z"
+    return {
+        "metadata": metadata,
+        "spec": {"containers": [{"name": "proxy"}, {"name": "api-server"}]},
+        "status": {"conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": ready}]},
+    }
+
+
+def test_a_pod_serves_when_it_is_ready_and_stays():
+    assert is_serving(pod())
+    assert not is_serving(pod(ready="False"))
+    assert not is_serving(pod(deleted=True))
+    assert not is_serving({"metadata": {}, "status": {}})
+
+
+def test_the_container_is_the_one_that_kubectl_takes():
+    default = "kubectl.kubernetes.io/default-container"
+    assert component_container(pod()) == "proxy"
+    assert component_container(pod(annotations={default: "api-server"})) == "api-server"
+    assert component_container(pod(annotations={default: "gone"})) == "proxy"
