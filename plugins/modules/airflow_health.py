@@ -213,8 +213,9 @@ def check_contracts(call: Call, password: str | None) -> dict[str, Any]:
         path = given["cookie_path"] or urlsplit(given["url"]).path or "/"
         contracts.check_login(given["login"]["user"], password, path)
     if given["invalidate"] and not call.check_mode:
-        shared = copied_value(call.cluster, given["invalidate"], None).decode()
-        contracts.check_invalidation(given["invalidate"]["user"], shared)
+        eviction = given["invalidate"]
+        shared = copied_value(call.cluster, {"name": eviction["secret"], "key": eviction["key"]}, None).decode()
+        contracts.check_invalidation(eviction["user"], shared)
     if given["metrics"]:
         exporters = metrics.Exporters(**given["metrics"])
         counts, missing = metrics.arrived(call.cluster, exporters, given["timeout"], call.progress)
