@@ -50,8 +50,8 @@ def test_a_tick_for_each_failure_and_a_span_for_each_rollout(draw):
     spans = windows(
         seen,
         [
-            {"name": "airflow-webserver & more", "begun": "2026-11-18T09:06:42Z", "ended": "2026-11-18T09:06:45.5Z"},
-            {"name": "airflow-scheduler", "begun": "2026-11-18T09:06:46+00:00", "ended": "2100-01-01T00:00:00Z"},
+            {"name": "airflow-webserver & more", "begun": "2026-11-18T11:06:44Z", "ended": "2026-11-18T11:06:45.5Z"},
+            {"name": "airflow-scheduler", "begun": "2026-11-18T11:06:46+00:00", "ended": "2100-01-01T00:00:00Z"},
         ],
     )
     picture = draw(summarise(seen), spans)
@@ -59,6 +59,14 @@ def test_a_tick_for_each_failure_and_a_span_for_each_rollout(draw):
     assert classes(picture, "line").count("av-good") == 2
     assert classes(picture, "rect").count("av-window") == 2
     assert classes(picture, "rect").count("av-away") == 1
+    shaded = [element for element in parsed(picture).iter(SVG + "rect") if element.get("class") == "av-window"]
+    failed = [
+        float(element.get("x1"))
+        for element in parsed(picture).iter(SVG + "line")
+        if element.get("class") == "av-failed"
+    ]
+    begin = float(shaded[0].get("x"))
+    assert all(begin <= x <= begin + float(shaded[0].get("width")) for x in failed)
     texts = [element.text for element in parsed(picture).iter(SVG + "text")]
     assert {"version", "<rest>", "airflow-webserver & more", "100 requests, 3 failed", "0 s"} <= set(texts)
 
@@ -66,7 +74,9 @@ def test_a_tick_for_each_failure_and_a_span_for_each_rollout(draw):
 def test_everything_is_within_the_picture(draw):
     seen = samples("version", "x" * 20)
     span = {"name": "before and after", "begun": "2000-01-01T00:00:00Z", "ended": "2100-01-01T00:00:00Z"}
-    root = parsed(draw(summarise(seen), [span]))
+    outside = {"name": "of another day", "begun": "2000-01-01T00:00:00Z", "ended": "2001-01-01T00:00:00Z"}
+    root = parsed(draw(summarise(seen), [span, outside]))
+    assert [element.get("class") for element in root.iter(SVG + "rect")].count("av-window") == 1
     _x, _y, width, height = map(float, root.get("viewBox").split())
     for element in root.iter():
         for name, most in (("x", width), ("x1", width), ("x2", width), ("y", height), ("y1", height), ("y2", height)):
