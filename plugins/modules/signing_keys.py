@@ -77,6 +77,12 @@ options:
       - Given once all signers have been restarted in state V(activated), not with the step to it. A time that is set
         already stays.
     type: int
+  wait:
+    description:
+      - With O(state=retired), wait until the keys before may be retired, instead of refusing to retire them too early.
+      - A time that nobody has set yet by O(retire_after) is not waited for.
+    type: bool
+    default: false
   minimum_age:
     description:
       - With O(state=published), in seconds, keys younger than this are not rotated. The module then changes nothing,
@@ -120,6 +126,12 @@ EXAMPLES = r"""
     namespace: hopsworks
     state: activated
     retire_after: 86410
+
+- name: Retire the keys before as soon as that refuses no token
+  hopsworks.airflow.signing_keys:
+    namespace: hopsworks
+    state: retired
+    wait: true
 
 - name: Replace compromised keys at once
   hopsworks.airflow.signing_keys:
@@ -210,20 +222,43 @@ invalidated:
   sample: []
 """
 
+import dataclasses
+import time
 from typing import Any, get_args
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.result import change_result
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.rotation import Request, Wanted, take_step
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, read_state
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, KeyState, read_state
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
 
+# A Secret that somebody else takes further is noticed after at most this long.
+LOOK_SECONDS = 15
 
-def act(call: Call) -> dict[str, Any]:
+
+def look(call: Call) -> tuple[StoredSecret, Found, KeyState]:
     secret = StoredSecret(call.cluster, call.params["secret"])
     found = Found.of(secret)
-    before = read_state(found, call.params["signers"])
+    return secret, found, read_state(found, call.params["signers"])
+
+
+def wait_for_retirement(call: Call) -> tuple[StoredSecret, Found, KeyState]:
+    """The Secret as it is once its previous keys may be retired; in check mode, as if that time had come."""
+    while True:
+        secret, found, state = look(call)
+        left = (state.retire_after - found.read_at).total_seconds() if state.retire_after is not None else 0
+        if state.retire_after is None or left <= 0:
+            return secret, found, state
+        if call.check_mode:
+            return secret, dataclasses.replace(found, read_at=state.retire_after), state
+        call.progress(f"{left:.0f} s until no token of the previous keys can be valid any more")
+        time.sleep(min(left, LOOK_SECONDS))
+
+
+def act(call: Call) -> dict[str, Any]:
+    waits = call.params["wait"] and call.params["state"] == "retired"
+    secret, found, before = wait_for_retirement(call) if waits else look(call)
     options = {name: call.params[name] for name in ("state", "rotation", "retire_after", "minimum_age")}
     change = take_step(found, before, Request(**options), generate=not call.check_mode)
     secret.write(change.write, remove=change.remove, annotations=change.annotations, dry_run=call.check_mode)
@@ -238,6 +273,7 @@ def main() -> None:
             "state": {"type": "str", "choices": list(get_args(Wanted)), "default": "present"},
             "rotation": {"type": "str"},
             "retire_after": {"type": "int"},
+            "wait": {"type": "bool", "default": False},
             "minimum_age": {"type": "int", "default": 0},
         },
         act,

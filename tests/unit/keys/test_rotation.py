@@ -208,6 +208,36 @@ def test_a_key_that_a_live_token_may_carry_is_not_retired(server):
     assert server.keys(state="retired")["changed"]
 
 
+def test_the_retirement_can_be_waited_for_by_the_api_servers_clock(server, monkeypatch):
+    monkeypatch.setattr(signing_keys.time, "sleep", server.pass_time)
+    lead_to(server, "activated")
+    predicted = server.keys(state="retired", wait=True, check_mode=True)
+    assert server.info()["state"] == "activated"
+    result = server.keys(state="retired", wait=True)
+    assert (result["state"], result["since"]) == ("retired", "2026-10-02T00:10:10Z")
+    assert {name: predicted[name] for name in predicted if name != "diff"} == {
+        name: result[name] for name in result if name != "diff"
+    }
+    assert server.said[0].startswith("610 s until")
+    # Once is enough, and there is nothing to wait for in any other state.
+    assert not server.keys(state="retired", wait=True)["changed"]
+
+
+def test_a_secret_that_another_run_takes_further_is_not_waited_for(server, monkeypatch):
+    lead_to(server, "activated")
+    monkeypatch.setattr(signing_keys.time, "sleep", lambda _s: server.keys(state="replaced", rotation="theirs"))
+    with pytest.raises(OperatorError, match="is in state replaced"):
+        server.keys(state="retired", wait=True)
+
+
+def test_a_retirement_whose_time_is_not_set_is_refused_and_not_waited_for(server):
+    server.keys(state="published", rotation="r1")
+    server.keys(state="activated")
+    with pytest.raises(OperatorError) as refused:
+        server.keys(state="retired", wait=True)
+    assert "keys-retire-after" in refused.value.expected
+
+
 def test_the_time_of_retirement_is_not_set_before_the_signers_were_restarted(server):
     server.keys(state="published", rotation="r1")
     with pytest.raises(OperatorError) as refused:
