@@ -201,6 +201,11 @@ workloads:
       returned: always
       type: float
       sample: 12.9
+    grace_seconds:
+      description: How long its pods may take to end, in seconds.
+      returned: always
+      type: int
+      sample: 135
     findings:
       description:
         - What its settings mean for a restart; empty where nothing is lost, and where it is not restarted. C(kind) is
@@ -278,6 +283,7 @@ def result_of(restart: Restart, terms: Terms, seconds: float | None) -> dict[str
         "component": terms.components.get(restart.name),
         "action": "restarted" if restart.due else "unchanged",
         "seconds": seconds,
+        "grace_seconds": restart.grace_seconds,
         "findings": [finding.as_result() for finding in restart.findings],
         "gate": gate,
     }

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
+HEARTBEAT_PATIENCE_SECONDS = 60.0
 HEALTH = "/api/v2/monitor/health"
 # Their names in the answer of HEALTH, whose field for the time is latest_<name>_heartbeat.
 HEARTBEATS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
@@ -156,22 +158,16 @@ def newest_start(pods: list[Object], container: str) -> datetime | None:
 def prove(access: Access, components: set[str]) -> None:
     """Raises OperatorError where a gate could not be passed already before anything is restarted.
 
-    Asks once: the api-server for a login and a call, the others for a healthy status.
+    The api-server is asked for a login and a call, the others for a healthy status. A heartbeat that comes late on a
+    busy machine is waited for, at most HEARTBEAT_PATIENCE_SECONDS and the timeout of a gate.
     """
     problems = []
     if "api-server" in components and access.password is not None:
         problems.append(LoginGate(access).check([]))
-    names = sorted(HEARTBEATS[component] for component in components if component in HEARTBEATS)
-    if names:
-        try:
-            health = AirflowApi(access.url, access.ca_file).get(HEALTH)
-            states = {name: (health.get(name) or {}).get("status") for name in names}
-            problems += [
-                f"the {name} is {state} by its heartbeat" for name, state in states.items() if state != "healthy"
-            ]
-        except OperatorError as error:
-            problems.append(error.found)
-    found = [problem for problem in problems if problem is not None]
+    deadline = time.monotonic() + min(HEARTBEAT_PATIENCE_SECONDS, access.timeout_seconds)
+    while (silent := _silent(access, components)) and time.monotonic() < deadline:
+        time.sleep(1)
+    found = [problem for problem in [*problems, *silent] if problem is not None]
     if found:
         raise OperatorError(
             f"not healthy to begin with: {'; '.join(found)}",
@@ -180,3 +176,16 @@ def prove(access: Access, components: set[str]) -> None:
             next_step="check the url and the login of `health`, put right what does not work, then run the same "
             "command again; without `health` readiness alone counts",
         )
+
+
+def _silent(access: Access, components: set[str]) -> list[str]:
+    """What is wrong with the heartbeats of these components."""
+    names = sorted(HEARTBEATS[component] for component in components if component in HEARTBEATS)
+    if not names:
+        return []
+    try:
+        health = AirflowApi(access.url, access.ca_file).get(HEALTH)
+    except OperatorError as error:
+        return [error.found]
+    states = {name: (health.get(name) or {}).get("status") for name in names}
+    return [f"the {name} is {state} by its heartbeat" for name, state in states.items() if state != "healthy"]

@@ -61,11 +61,15 @@ class Terms:
 
 @dataclass
 class Restart:
-    """One workload to restart; `due` unless this run has restarted it already."""
+    """One workload to restart; `due` unless this run has restarted it already.
+
+    `grace_seconds` is how long its pods may take to end.
+    """
 
     kind: str
     name: str
     due: bool
+    grace_seconds: int = 30
     findings: list[Finding] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     gate: Gate | None = None
@@ -128,7 +132,8 @@ class Restarter:
         terms, component = self._terms, self._terms.components.get(name)
         annotations = workload["spec"]["template"]["metadata"].get("annotations", {})
         due = annotations.get(RESTART_ANNOTATION) != self._run
-        restart = Restart(workload["kind"], name, due, gate=gate_of(workload, component, terms.access))
+        grace_seconds = workload["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
+        restart = Restart(workload["kind"], name, due, grace_seconds, gate=gate_of(workload, component, terms.access))
         if not due:
             return restart
         managers = managers_of(workload)

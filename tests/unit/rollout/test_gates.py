@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -173,12 +174,20 @@ def test_all_that_does_not_work_is_told_before_anything_is_restarted(airflow, ac
     airflow.beat("scheduler", "2026-11-22T03:00:12+00:00")
     airflow.beat("dag_processor", None, "unhealthy")
     with pytest.raises(OperatorError) as refused:
-        prove(access, {"api-server", "scheduler", "dag-processor", "triggerer"})
+        prove(replace(access, timeout_seconds=0.1), {"api-server", "scheduler", "dag-processor", "triggerer"})
     found = refused.value.found
     for words in ("the login was answered with 401", "dag_processor is unhealthy", "triggerer is None"):
         assert words in found
     assert "scheduler is" not in found
     assert refused.value.untouched == "all workloads"
+
+
+def test_a_heartbeat_that_comes_late_is_waited_for(airflow, access):
+    airflow.beat("dag_processor", None, "unhealthy")
+    late = threading.Timer(0.5, lambda: airflow.beat("dag_processor", "2026-11-22T03:00:12+00:00"))
+    late.start()
+    prove(access, {"dag-processor"})
+    late.join()
 
 
 def test_what_works_is_not_told_of(airflow, access):
