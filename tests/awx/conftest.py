@@ -28,7 +28,7 @@ ENVIRONMENT = {**os.environ, "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}"}
 # Any user that no image knows, as OpenShift gives one to each namespace.
 ARBITRARY_USER = 1000680000
 # Ansible's `!unsafe`, a text in which nothing is a template. For the tests of this folder, too.
-yaml.SafeLoader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+yaml.SafeLoader.add_constructor("!unsafe", lambda _loader, node: node.value)
 
 
 def load(path):
