@@ -2,7 +2,7 @@
 # make test      every check and every test, on the bed too; reuses a bed that is running
 # make lint      the checks alone
 # make format    mend what formatters can mend
-# make bench     measurements as JSON lines
+# make bench     measurements as JSON lines (an hour; PARTS=keys,cutover,fleet and FLEET=1,10 FORKS=5 choose)
 # make integration  the parts, each against the real thing on the bed (a quarter of an hour)
 # make faults    the upgrade, killed and broken at every point
 # make destroy   take the bed down
@@ -32,7 +32,8 @@ format: venv
 	@ruff format .
 
 bench: venv
-	@echo 'make bench: nothing is measured yet.' >&2; exit 1
+	@PYTHONPATH=.collections:tests/bed python -m ansible_collections.hopsworks.airflow.tests.bench \
+		$(if $(PARTS),--parts=$(PARTS)) $(if $(FLEET),--fleet=$(FLEET)) $(if $(FORKS),--forks=$(FORKS))
 
 integration: venv
 	@ansible-playbook sandbox/create.yml
