@@ -13,7 +13,8 @@ description:
   - Asks Airflow in a ready pod of a workload, with the environment of the component that runs there, for the options
     that decide how long tokens live and who trusts them. Defaults differ from version to version, so the pod is asked.
   - Compares the pod's clock with the API server's.
-  - Needs no secret and returns none.
+  - Needs no secret and returns none. Takes some seconds, because Airflow has to be imported, and the right to run
+    commands in pods (C(pods/exec)).
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:

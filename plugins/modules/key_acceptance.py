@@ -12,7 +12,8 @@ short_description: Proves which signing keys each api-server pod accepts
 description:
   - Signs a token of a task with every private key in the Secret, sends it to every ready pod of the api-server, and
     says which are accepted. Fails unless each pod accepts exactly those that it must, and refuses forged ones.
-  - Pods read their keys when they start, so what the Secret says and what a pod trusts can differ.
+  - Pods read their keys when they start, so what the Secret says and what a pod trusts can differ. Where they do,
+    restart the api-server and ask again.
   - The tokens live for 60 seconds, carry no rights of a user, and ask for something that isn't there. They never leave
     the module's memory, but Airflow 3.0 writes those that it refuses into its log.
 version_added: 0.1.0
@@ -41,7 +42,7 @@ options:
   expected:
     description:
       - Kids that every pod must accept; all others in the Secret must be refused. Only keys whose private half is in
-        the Secret can be asked about.
+        the Secret can be asked about, so nothing is said about those of before in state V(activated).
       - Left out, those in the Secret's C(jwks.json).
     type: list
     elements: str

@@ -24,8 +24,8 @@ extends_documentation_fragment:
 options:
   workloads:
     description:
-      - Deployments or StatefulSets that are going to be replaced. They must be healthy or absent; those that this
-        collection made itself may be half done.
+      - Deployments or StatefulSets that are going to be replaced or restarted. They must be healthy or absent; those
+        that this collection made itself may be half done.
     type: list
     elements: str
     default: []
@@ -84,6 +84,15 @@ EXAMPLES = r"""
     services:
       - name: mysql
         port: 3306
+
+- name: See whether the keys can be rotated
+  hopsworks.airflow.preflight:
+    namespace: hopsworks
+    runbook: rotation
+    workloads: [airflow-webserver, airflow-scheduler, airflow-dag-processor]
+    secrets:
+      - name: hopsworks-airflow-keys
+        written: true
 """
 
 RETURN = r"""

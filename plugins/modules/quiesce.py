@@ -71,6 +71,13 @@ EXAMPLES = r"""
     state: quiesced
     timeout: 1800
 
+- name: Wait only for tasks that the scheduler's pod would not wait for when it is replaced
+  hopsworks.airflow.quiesce:
+    namespace: hopsworks
+    database: "{{ database }}"
+    state: quiesced
+    grace: 600
+
 - name: Let them run again
   hopsworks.airflow.quiesce:
     namespace: hopsworks

@@ -21,6 +21,7 @@ description:
     lost nodes). A restarted or absent API server and expired watches are waited for.
   - A workload carries the run that restarted it in its pod template (annotation C(hopsworks.airflow/restarted-by)). An
     interrupted run that is run again restarts the remaining ones only, and waits for the others.
+  - After a failure, mend the cause and run it again with the same O(run). Another O(run) restarts all of them anew.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -125,11 +126,15 @@ options:
     choices: [refuse, accept]
     default: refuse
   wait_for_old:
-    description: Whether a restart is done only when the last old pod has ended.
+    description:
+      - Whether a restart is done only when the last old pod has ended. Until then some requests are still answered with
+        what the old pod knows, such as its keys.
     type: bool
     default: true
   timeout:
-    description: How long the rollout of each single workload may take, in seconds.
+    description:
+      - How long the rollout of each single workload may take, in seconds, the time included that its old pods take to
+        end. A scheduler that waits for its tasks takes up to its grace.
     type: int
     default: 600
 requirements:

@@ -29,6 +29,8 @@ notes:
     C(hopsworks.airflow/key-rotation), C(hopsworks.airflow/keys-since) and C(hopsworks.airflow/keys-retire-after). A
     rotation that was begun can so be finished by anybody, from any machine. A Secret without them is V(steady).
   - All times are by the clock of the API server, never by that of the machine that this runs on.
+  - Playbook C(hopsworks.airflow.rotate) takes these steps with all that belongs between them. Where they are taken
+    by hand and a restart is left out, valid tokens are refused.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -49,16 +51,18 @@ options:
     description:
       - What the Secret is to be. Asking for the state that it is in changes nothing, asking for one that is not the
         next is refused.
-      - V(present), there are keys, and all that follows from them. A rotation that is under way is left alone.
-      - V(published), after V(steady), there is a next key for each signer, and the JWKS has both generations. The
-        signers still sign with the current one. What is missing in the Secret is completed in the same write.
-      - V(activated), after V(published), the next keys are the current ones. Of those before, only the public halves
-        stay, in the JWKS.
-      - V(retired), after V(activated) and once the time set by O(retire_after) has passed, the JWKS has the current
-        keys only.
-      - V(steady), after V(retired) or V(replaced), the rotation is over.
-      - V(replaced), from any state, new keys take the place of all others at once, and every token signed before ends.
-        Meant for a key that is compromised.
+      - V(present) means that there are keys, and all that follows from them. A rotation that is under way is left
+        alone.
+      - V(published) follows V(steady). There is a next key for each signer, and the JWKS has both generations, while
+        the signers still sign with the current one. What is missing in the Secret is completed in the same write.
+        Restart the components that verify tokens.
+      - V(activated) follows V(published). The next keys are the current ones. Of those before, only the public halves
+        stay, in the JWKS. Restart all components, then set O(retire_after).
+      - V(retired) follows V(activated), once the time set by O(retire_after) has passed. The JWKS has the current keys
+        only. Restart the components that verify tokens.
+      - V(steady) follows V(retired) and V(replaced). All components have been restarted, the rotation is over.
+      - V(replaced) may follow any state. New keys take the place of all others at once, and every token signed before
+        ends. Meant for a key that is compromised. Restart all components.
     type: str
     choices: [present, published, activated, retired, replaced, steady]
     default: present
