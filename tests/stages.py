@@ -86,10 +86,22 @@ STAGES = (
         "the failed task; the bed is as it left it (KUBECONFIG=.sandbox/kubeconfig kubectl -n hopsworks get pods)",
     ),
     Stage(
+        "rotate",
+        "molecule scenario rotate: new signing keys that nobody notices, on 3.0.6",
+        ("molecule test --scenario-name rotate --destroy never",),
+        "the failed test; the bed is as it left it (KUBECONFIG=.sandbox/kubeconfig kubectl -n hopsworks get pods)",
+    ),
+    Stage(
         "installed",
-        "the installed collection against the bed",
+        "the installed collection: upgrade of the bed to the newest Airflow",
         ("pytest tests/packaging -m bed --junit-xml={junit}",),
         "the first failure above",
+    ),
+    Stage(
+        "cutover",
+        "molecule scenario cutover: all signing keys replaced at once, on the newest Airflow",
+        ("molecule test --scenario-name cutover --destroy never",),
+        "the failed test; the bed is as it left it (KUBECONFIG=.sandbox/kubeconfig kubectl -n hopsworks get pods)",
     ),
 )
 

@@ -54,7 +54,7 @@ options:
     description: C([api_auth] jwt_issuer) of the deployment, if it has one.
     type: str
 requirements:
-  - cryptography >= 41.0.0
+  - cryptography >= 40
   - requests >= 2.32.0
 seealso:
   - module: hopsworks.airflow.signing_keys

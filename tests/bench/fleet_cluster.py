@@ -113,7 +113,9 @@ def fleet_cluster() -> Iterator[Path]:
 def simulated_nodes(simulator: str, kubeconfig: Path) -> Iterator[None]:
     """Nodes on which each pod is ready as soon as it is bound, and gone as soon as it is deleted."""
     with (kubeconfig.parent / "kwok.log").open("w") as log:
-        command = [simulator, f"--kubeconfig={kubeconfig}", "--manage-nodes-with-label-selector=type=kwok"]
+        # Without leases, the node controller takes the nodes for lost after 40 seconds.
+        options = ["--manage-nodes-with-label-selector=type=kwok", "--node-lease-duration-seconds=40"]
+        command = [simulator, f"--kubeconfig={kubeconfig}", *options]
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         try:
             config.load_kube_config(str(kubeconfig))

@@ -67,6 +67,7 @@ ROTATION_RIGHTS: tuple[Right, ...] = (
     Right("", "pods/exec", ("get", "create"), "the configuration that the api-server runs with"),
     Right("", "pods/log", ("get",), "the cause of a failure"),
     Right("", "pods/portforward", ("get", "create"), "the way to database and pods from outside the cluster"),
+    Right("", "services", ("get",), "the way to the database from outside the cluster"),
     Right("apps", "deployments", ("get", "list", "watch", "patch"), "restarts"),
     Right("apps", "replicasets", ("list", "watch"), "rollouts"),
     Right("apps", "statefulsets", ("get", "list", "watch", "patch"), "restarts"),

@@ -35,10 +35,13 @@ PROCESS_ANNOTATION = "hopsworks.airflow/process"
 
 
 def controller_process(process_id: int) -> str:
-    """Names one process on one boot of one machine: `host/boot id/pid/start time`, as far as the system tells."""
+    """Names one process: `host/boot id.namespace of process ids/process id/start time`, as far as the system tells.
+
+    Two containers may share host name and boot, and each has a process of the same number.
+    """
     boot = start = "-"
     with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
-        boot = stream.read().strip()
+        boot = f"{stream.read().strip()}.{os.readlink('/proc/self/ns/pid')}"
     with (
         contextlib.suppress(OSError, IndexError),
         open(f"/proc/{process_id}/stat", encoding="utf-8", errors="replace") as stream,
@@ -70,9 +73,8 @@ def process_is_gone(process: str) -> bool:
     if host != socket.gethostname() or not process_id.isdigit() or not os.path.isdir("/proc/self"):
         return False
     here = controller_process(int(process_id))
-    if here.split("/")[1] == "-" or boot == "-":
-        return False
-    return here != process
+    # Of another boot or namespace nobody here can tell: machines may share a name.
+    return boot not in ("-", "") and here.split("/")[1] == boot and here != process
 
 
 class Lock:
