@@ -56,6 +56,12 @@ STAGES = (
         "the first failure above; galaxy.yml says what goes into the tarball",
     ),
     Stage(
+        "awx",
+        "what AWX is configured with",
+        ("pytest tests/awx --junit-xml={junit}",),
+        "the first failure above; awx/settings.yml says what is made",
+    ),
+    Stage(
         "sanity",
         "ansible-test sanity",
         ("tests/sanity/prepare", "nox -s sanity"),

@@ -17,11 +17,12 @@ import threading
 def process_list() -> set[str]:
     """Command lines of all processes of this machine, those in the bed's containers included."""
     lines = set()
-    for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+    for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
-            lines.add(entry.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip())
+            words = pathlib.Path("/proc", entry, "cmdline").read_bytes()
         except OSError:
             continue
+        lines.add(words.replace(b"\0", b" ").decode("utf-8", "replace").strip())
     return lines - {""}
 
 
