@@ -24,7 +24,7 @@ def test_status(installed):
 
 
 def test_upgrade_that_drops(installed):
-    """From 1.10.15 again, in the way that the molecule scenario doesn't go: one database dropped, the newest Airflow."""
+    """From 1.10.15 again, as the molecule scenario doesn't: one database dropped, and the newest Airflow."""
     bed = Bed()
     bed.reset("old")
     variables = "airflow_reset_method=drop airflow_image=bed/airflow:3.3.2"

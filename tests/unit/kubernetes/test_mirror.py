@@ -12,6 +12,7 @@ import time
 
 import pytest
 from kubernetes.client.exceptions import ApiException
+from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import mirror as subject
@@ -126,7 +127,7 @@ EXPIRED = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too o
         ApiException(status=503),
         ApiException(status=429),
         ProtocolError("connection broken"),
-        Stream([], ReadTimeoutError(None, "/", "timed out")),
+        Stream([], ReadTimeoutError(HTTPConnectionPool("localhost"), "/", "timed out")),
         watching(("ADDED", pod("gone", "11")), error=ProtocolError("connection broken")),
         Stream([b'{"type": "ADDED", "obj'], ProtocolError("cut off")),
         Stream([b'{"type": "ADDED"}\n'], None),

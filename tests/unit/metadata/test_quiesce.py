@@ -134,7 +134,8 @@ def instances(deployment):
     table = f"{deployment.names.live}.task_instance"
     deployment.server.as_root(f"DELETE FROM {table}")
     insert = (
-        f"INSERT INTO {table} (task_id, dag_id, execution_date, state, start_date, end_date, duration, pool, pool_slots)"
+        f"INSERT INTO {table} (task_id, dag_id, execution_date, state, start_date, end_date, duration, pool,"
+        " pool_slots)"
         " VALUES ('say', 'p_demo_1__hello', UTC_TIMESTAMP() - INTERVAL {age} SECOND, '{state}',"
         " UTC_TIMESTAMP() - INTERVAL {age} SECOND, UTC_TIMESTAMP(), {duration}, 'default_pool', 1)"
     )
