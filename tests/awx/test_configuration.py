@@ -33,7 +33,7 @@ TEMPLATES = {template["name"]: template for template in SETTINGS["awx_templates"
 SCHEDULES = {schedule["name"]: schedule for schedule in SETTINGS["awx_schedules"]}
 WRAPPERS = sorted((CHECKOUT / "awx/playbooks").glob("*.yml"))
 PLAYBOOKS = [*WRAPPERS, *sorted((CHECKOUT / "awx").glob("*.yml"))]
-PLAYBOOKS = [path for path in PLAYBOOKS if path.name not in ("settings.yml", "service-account.yml")]
+PLAYBOOKS = [path for path in PLAYBOOKS if path.name not in ("settings.yml", "service-account.yml", "requirements.yml")]
 SPECIFICATION = load("roles/deployment/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
 
 
@@ -177,7 +177,7 @@ def test_what_is_secret_is_not_shown():
 
 
 def role_rules():
-    documents = list(yaml.safe_load_all((CHECKOUT / "awx/service-account.yml").read_text(encoding="utf-8")))
+    documents = yaml.safe_load((CHECKOUT / "awx/service-account.yml").read_text(encoding="utf-8"))["items"]
     (role,) = [document for document in documents if document["kind"] == "Role"]
     return role["rules"]
 

@@ -145,7 +145,7 @@ def test_both_generations_are_trusted_and_the_new_one_signs(bed: Bed, rotation: 
     assert len(trusted) == 4
     assert rotation.forger.kid in trusted[2:]
     assert call(mint(rotation.forger, rotation.claims, now=time.time(), lifetime_seconds=60)).status_code == 200
-    header = json.loads(base64.urlsafe_b64decode(log_in(bed).split(".")[0] + "=="))
+    header = json.loads(base64.urlsafe_b64decode(log_in(bed).split(".", 1)[0] + "=="))
     assert header["kid"] == entries["api-server.kid"].decode()
 
 

@@ -94,5 +94,9 @@ def undescribed_options(where, options):
 def undescribed_returns(where, values):
     """Paths of return values that lack a type, a description, or (outermost) the time and a sample."""
     for name, value in values.items():
-        if not all(value.get(key) for key in ("description", "type", "returned")) or "sample" not in value:
+        if not all(value.get(key) for key in ("description", "type", "returned")):
+            yield f"{where}: {name}"
+        if "contains" in value:
+            yield from undescribed_returns(f"{where}: {name}", value["contains"])
+        elif "sample" not in value:
             yield f"{where}: {name}"

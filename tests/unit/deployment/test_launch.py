@@ -234,7 +234,7 @@ def test_keys_are_of_one_moment_while_the_kubelet_replaces_them(pod: Pod) -> Non
     kubelet.start()
     started.wait()
     try:
-        for _ in range(20):
+        for _attempt in range(20):
             ended = pod.start("scheduler")
             assert ended.returncode == 0, ended.stderr
             key = (pod.run / "scheduler-private.pem").read_text(encoding="utf-8")

@@ -143,7 +143,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(
-    ("case", "state"), [(case, state) for case, (states, *_) in REFUSED.items() for state in states]
+    ("case", "state"), [(case, state) for case, refused in REFUSED.items() for state in refused[0]]
 )
 def test_what_makes_no_sense_is_refused_and_told(case, state):
     _states, change, word = REFUSED[case]

@@ -28,8 +28,9 @@ def refusal(status, message=None):
 class Core:
     """One Secret `keys` with an entry, and a ConfigMap `settings`."""
 
-    def __init__(self, *, immutable=False, reading=None, writing=None, headers=DATE):
-        self.immutable, self.reading, self.writing, self.headers, self.sent = immutable, reading, writing, headers, []
+    def __init__(self, *, immutable=False, reading=None, writing=None, headers=None):
+        self.immutable, self.reading, self.writing, self.sent = immutable, reading, writing, []
+        self.headers = DATE if headers is None else headers
 
     def read_namespaced_secret_with_http_info(self, name, _namespace):
         if self.reading is not None:

@@ -143,7 +143,7 @@ def test_a_workload_that_is_stopped_does_not_wait_for_a_lost_node(objects, core,
 def test_a_pod_is_overdue_by_the_time_it_was_seen_ending(objects, core, watching, monkeypatch):
     """Not by the API server's times, which may be of another clock."""
     pod = first_pod(objects, ending=True)
-    core.list_node = lambda **_arguments: (_ for _ in ()).throw(ApiException(status=403))
+    core.list_node = lambda **_arguments: (node for node in ()).throw(ApiException(status=403))
     watcher = watching()
     assert watcher.observe().overdue == frozenset()
     monkeypatch.setattr(subject, "GRACE_MARGIN_SECONDS", -1)
