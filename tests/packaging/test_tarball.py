@@ -96,7 +96,7 @@ def undescribed_returns(where, values):
     for name, value in values.items():
         if not all(value.get(key) for key in ("description", "type", "returned")):
             yield f"{where}: {name}"
-        if "contains" in value:
+        if "sample" not in value and "contains" in value:
             yield from undescribed_returns(f"{where}: {name}", value["contains"])
         elif "sample" not in value:
             yield f"{where}: {name}"
