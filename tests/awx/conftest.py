@@ -204,7 +204,6 @@ class Job:
             "env": ENVIRONMENT,
             "stdout": subprocess.PIPE,
             "stderr": subprocess.STDOUT,
-            "check": False,
             "timeout": timeout,
         }
 
