@@ -3,8 +3,8 @@
 # make lint      the checks alone
 # make format    mend what formatters can mend
 # make bench     measurements as JSON lines (an hour; PARTS=keys,cutover,fleet and FLEET=1,10 FORKS=5 choose)
-# make integration  the parts, each against the real thing on the bed (a quarter of an hour)
-# make faults    the upgrade, killed and broken at every point
+# make integration  the parts, each against the real thing on the bed, AWX's jobs, and the cut-over (half an hour)
+# make faults    upgrade and rotation, killed and broken at every point
 # make destroy   take the bed down
 #
 # Each makes .venv first where that is not up to date.
@@ -38,6 +38,9 @@ bench: venv
 integration: venv
 	@ansible-playbook sandbox/create.yml
 	@HOPSWORKS_AIRFLOW_DISRUPTIVE=1 pytest tests/integration
+	@MOLECULE_GLOB='molecule/*/molecule.yml' MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/.sandbox/molecule \
+		molecule test --scenario-name cutover --destroy never
+	@pytest tests/awx -m bed
 
 faults: venv
 	@pytest tests/faults

@@ -103,12 +103,6 @@ STAGES = (
         ("pytest tests/packaging -m bed --junit-xml={junit}",),
         "the first failure above",
     ),
-    Stage(
-        "cutover",
-        "molecule scenario cutover: all signing keys replaced at once, on the newest Airflow",
-        ("molecule test --scenario-name cutover --destroy never",),
-        "the failed test; the bed is as it left it (KUBECONFIG=.sandbox/kubeconfig kubectl -n hopsworks get pods)",
-    ),
 )
 
 
