@@ -14,6 +14,8 @@ from bed import INVENTORY, Bed
 
 URL = yaml.safe_load(INVENTORY.read_text(encoding="utf-8"))["airflow"]["vars"]["airflow_public_url"]
 MINUTE = "p_demo_119__sixty_seconds"
+SECRET = "hopsworks-airflow-keys"
+ROTATE = "playbooks/rotate.yml"
 
 
 def log_in(bed: Bed) -> str:

@@ -215,6 +215,14 @@ class Bed:
         }
 
 
+def facts_of(bed: Bed) -> dict[str, dict[str, Any]]:
+    """What each phase of the last run, which is done, has told."""
+    record = bed.run_record()
+    assert record is not None
+    assert record["status"] == "done"
+    return {phase["name"]: phase["facts"] for phase in record["phases"] if phase["status"] == "done"}
+
+
 def expected() -> dict[str, Any]:
     """What the old deployment remembers."""
     return dict(yaml.safe_load((ROOT / "sandbox" / "old" / "expected.yml").read_text(encoding="utf-8")))

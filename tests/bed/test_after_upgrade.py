@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from bed import BEFORE, NAMESPACE, ROOT, Bed, expected
+from bed import BEFORE, NAMESPACE, ROOT, Bed, expected, facts_of
 
 CANARIES = ("CANARY-db-", "CANARY-connection-7391", "CANARY-variable-2846", "PRIVATE KEY-----")
 OBSERVED = ROOT / ".sandbox" / "observed" / "1"
@@ -25,10 +25,7 @@ KEYS = {
 
 @pytest.fixture(scope="module")
 def facts(bed: Bed) -> dict[str, dict[str, Any]]:
-    record = bed.run_record()
-    assert record is not None
-    assert record["status"] == "done"
-    return {phase["name"]: phase["facts"] for phase in record["phases"] if phase["status"] == "done"}
+    return facts_of(bed)
 
 
 @pytest.mark.parametrize("workload", sorted(KEYS))

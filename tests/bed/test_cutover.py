@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from airflow import call, claims_of, log_in
-from bed import NAMESPACE, Bed
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from airflow import ROTATE, SECRET, call, claims_of, log_in
+from bed import NAMESPACE, Bed, facts_of
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import SigningKey, mint
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import SigningKey, mint, signing_key
 
-SECRET = "hopsworks-airflow-keys"
-ROTATE = "playbooks/rotate.yml"
 CUT_OVER = ("-e", "airflow_rotation_mode=cutover", "-e", "airflow_confirm=sandbox")
 
 
@@ -30,18 +27,6 @@ class Before:
     token: str
 
 
-def facts_of(bed: Bed) -> dict[str, dict[str, Any]]:
-    record = bed.run_record()
-    assert record is not None
-    assert record["status"] == "done"
-    return {phase["name"]: phase["facts"] for phase in record["phases"] if phase["status"] == "done"}
-
-
-def forger(entries: dict[str, bytes]) -> SigningKey:
-    private = load_pem_private_key(entries["api-server-private.pem"], None)
-    return SigningKey(entries["api-server.kid"].decode(), private)  # type: ignore[arg-type]
-
-
 @pytest.fixture(scope="module")
 def before(bed: Bed) -> Before:
     """Published and activated, and not retired yet."""
@@ -50,7 +35,9 @@ def before(bed: Bed) -> Before:
     assert done.returncode == 0, done.stdout[-6000:]
     entries = bed.cluster.secret_entries(SECRET) or {}
     token = log_in(bed)
-    return Before(entries, [forger(old), forger(entries)], claims_of(token), token)
+    return Before(
+        entries, [signing_key(keys, "api-server", SECRET) for keys in (old, entries)], claims_of(token), token
+    )
 
 
 def test_the_newest_airflow_is_not_noticed_to_rotate_either(bed: Bed, before: Before) -> None:

@@ -13,17 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from airflow import MinuteTask, call, claims_of, log_in
-from bed import NAMESPACE, Bed
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from airflow import ROTATE, SECRET, MinuteTask, call, claims_of, log_in
+from bed import NAMESPACE, Bed, facts_of
 from observe import process_list
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import SigningKey, mint
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import SigningKey, mint, signing_key
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import public_jwk
 
-SECRET = "hopsworks-airflow-keys"
-ROTATE = "playbooks/rotate.yml"
 NOW = ("-e", "airflow_keys_minimum_age=0")
 CUT_OVER = ("-e", "airflow_rotation_mode=cutover", "-e", "airflow_cutover_minimum_age=0", "--check")
 
@@ -43,13 +40,6 @@ class Rotation:
 
 def secret_of(bed: Bed) -> Any:
     return bed.cluster.core.read_namespaced_secret(SECRET, NAMESPACE)
-
-
-def facts_of(bed: Bed) -> dict[str, dict[str, Any]]:
-    record = bed.run_record()
-    assert record is not None
-    assert record["status"] == "done"
-    return {phase["name"]: phase["facts"] for phase in record["phases"] if phase["status"] == "done"}
 
 
 def wait_for_phase(bed: Bed, phase: str, seconds: float = 600) -> None:
@@ -80,8 +70,7 @@ def rotation(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Rotation:
     known.wait_until("ended")
     entries = bed.cluster.secret_entries(SECRET) or {}
     annotations = secret_of(bed).metadata.annotations or {}
-    private = load_pem_private_key(entries["api-server-private.pem"], None)
-    forger = SigningKey(entries["api-server.kid"].decode(), private)  # type: ignore[arg-type]
+    forger = signing_key(entries, "api-server", SECRET)
     claims = claims_of(log_in(bed))
     tasks = [MinuteTask(bed, seconds=60)]
     tasks[0].wait_until("began")

@@ -15,11 +15,9 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from airflow import call, log_in
+from airflow import ROTATE, SECRET, call, log_in
 from bed import INVENTORY, NAMESPACE, ROOT, TOOLS, Bed
 
-SECRET = "hopsworks-airflow-keys"
-ROTATE = "playbooks/rotate.yml"
 NOW = ("-e", "airflow_keys_minimum_age=0")
 WAIT = ("-e", "airflow_rotation_wait=true")
 CUT_OVER = (
