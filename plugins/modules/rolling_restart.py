@@ -131,6 +131,15 @@ options:
         what the old pod knows, such as its keys.
     type: bool
     default: true
+  settle:
+    description:
+      - When a restarted workload has to be healthy beyond its new pods being available, which is to have no old pods
+        (see O(wait_for_old)) and to pass its gate. With V(each) before the next one is restarted. With V(end) when all
+        of them are restarted, which is faster, and leaves all of them to be mended where one of them fails.
+      - V(end) can't be had with O(on_failure=previous_revision).
+    type: str
+    choices: [each, end]
+    default: each
   timeout:
     description:
       - How long the rollout of each single workload may take, in seconds, the time included that its old pods take to
@@ -202,7 +211,9 @@ workloads:
       type: str
       sample: restarted
     seconds:
-      description: What it took until healthy, the gate included; null in check mode.
+      description:
+        - What it took until healthy, the gate included; with O(settle=end) until its new pods were available. Null in
+          check mode.
       returned: always
       type: float
       sample: 12.9
@@ -235,7 +246,7 @@ workloads:
       sample: {kind: login, calls: 1}
 windows:
   description:
-    - When each rollout began and ended, by this machine's clock, in ISO 8601, as
+    - When each rollout began and ended (as RV(workloads) counts), by this machine's clock, in ISO 8601, as
       M(hopsworks.airflow.availability_probe) takes it. The C(name) is that of the component, else of the workload.
       Empty in check mode.
   returned: success
@@ -250,14 +261,12 @@ outage_seconds:
   sample: 0.0
 """
 
-import datetime
-import time
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import LOGIN_OPTIONS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import REQUESTS_IMPORT_ERROR
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import Access
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restart import Restart, Restarter, Terms
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restart import Restart, Restarter, Terms, Took
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
 
 
@@ -275,27 +284,24 @@ def terms_of(call: Call) -> Terms:
         on_failure=given["on_failure"],
         timeout_seconds=given["timeout"],
         wait_for_old=given["wait_for_old"],
+        settle=given["settle"],
     )
 
 
-def result_of(restart: Restart, terms: Terms, seconds: float | None) -> dict[str, Any]:
+def result_of(restart: Restart, terms: Terms, took: Took | None) -> dict[str, Any]:
     gate = None
     if restart.gate is not None:
-        gate = {"kind": restart.gate.kind, **(restart.gate.seen() if seconds is not None else {})}
+        gate = {"kind": restart.gate.kind, **(restart.gate.seen() if took else {})}
     return {
         "name": restart.name,
         "kind": restart.kind,
         "component": terms.components.get(restart.name),
         "action": "restarted" if restart.due else "unchanged",
-        "seconds": seconds,
+        "seconds": took.seconds if took else None,
         "grace_seconds": restart.grace_seconds,
         "findings": [finding.as_result() for finding in restart.findings],
         "gate": gate,
     }
-
-
-def now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -304,22 +310,16 @@ def act(call: Call) -> dict[str, Any]:
     restarts = restarter.plan(call.params["workloads"])
     for warning in (warning for restart in restarts for warning in restart.warnings):
         call.warn(warning)
-    results, windows = [], []
-    for position, restart in enumerate(restarts):
-        seconds = None
-        if not call.check_mode:
-            begun, begun_at = time.monotonic(), now()
-            restarter.restart(restart, later=[other.name for other in restarts[position + 1 :]])
-            seconds = round(time.monotonic() - begun, 1)
-            name = terms.components.get(restart.name, restart.name)
-            windows.append({"name": name, "begun": begun_at, "ended": now()})
-        results.append(result_of(restart, terms, seconds))
+    took = {} if call.check_mode else restarter.restart_all(restarts)
     due = [restart for restart in restarts if restart.due]
     outages = [finding.outage_seconds or 0.0 for restart in due for finding in restart.findings]
     return {
         "changed": bool(due),
-        "workloads": results,
-        "windows": windows,
+        "workloads": [result_of(restart, terms, took.get(restart.name)) for restart in restarts],
+        "windows": [
+            {"name": terms.components.get(name, name), "begun": window.begun, "ended": window.ended}
+            for name, window in took.items()
+        ],
         "outage_seconds": round(sum(outages), 1),
         "diff": {"before": {}, "after": {restart.name: {"restarted by run": run} for restart in due}},
     }
@@ -348,6 +348,7 @@ def main() -> None:
             "row_locks": {"type": "bool", "default": False},
             "managed_by_others": {"type": "str", "choices": ["refuse", "accept"], "default": "refuse"},
             "wait_for_old": {"type": "bool", "default": True},
+            "settle": {"type": "str", "choices": ["each", "end"], "default": "each"},
             "timeout": {"type": "int", "default": 600},
         },
         act,

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -57,6 +59,7 @@ class Terms:
     on_failure: Literal["stop", "previous_revision"] = "stop"
     timeout_seconds: float = 600
     wait_for_old: bool = True
+    settle: Literal["each", "end"] = "each"
 
 
 @dataclass
@@ -75,6 +78,15 @@ class Restart:
     gate: Gate | None = None
 
 
+@dataclass(frozen=True)
+class Took:
+    """What one restart took, without what it settled later; its moments in ISO 8601 by this machine's clock."""
+
+    begun: str
+    ended: str
+    seconds: float
+
+
 class Restarter:
     """Restarts workloads one after the other, by an annotation in their pod template that names the run."""
 
@@ -91,6 +103,13 @@ class Restarter:
         restarted may still be on its way.
         """
         terms = self._terms
+        if terms.settle == "end" and terms.on_failure == "previous_revision":
+            raise OperatorError(
+                "`settle: end` with `on_failure: previous_revision`",
+                expected="`settle: each` where a workload may have to go back: later ones would have begun already",
+                untouched="all workloads",
+                next_step="take one of the two options out",
+            )
         check_order(names, {} if terms.order_given else terms.components)
         restarts = [self._plan(name) for name in names]
         components = {terms.components[r.name] for r in restarts if r.due and r.name in terms.components}
@@ -98,11 +117,25 @@ class Restarter:
             prove(terms.access, components)
         return restarts
 
+    def restart_all(self, restarts: list[Restart]) -> dict[str, Took]:
+        """Restart those that are due, in order, and wait until all are healthy and pass their gates; by name.
+
+        Raises OperatorError as `restart` does.
+        """
+        took = {}
+        for position, restart in enumerate(restarts):
+            since, begun = time.monotonic(), _now()
+            self.restart(restart, later=[other.name for other in restarts[position + 1 :]])
+            took[restart.name] = Took(begun, _now(), round(time.monotonic() - since, 1))
+        for restart in restarts if self._terms.settle == "end" else []:
+            self.settle(restart)
+        return took
+
     def restart(self, restart: Restart, *, later: list[str]) -> None:
         """Restart one, if due, and wait until it is healthy and passes its gate.
 
-        Raises OperatorError as soon as it can't become so; with `on_failure: previous_revision` only when what ran
-        before serves again.
+        Where it settles later, wait until its new pods are available. Raises OperatorError as soon as it can't become
+        so; with `on_failure: previous_revision` only when what ran before serves again.
         """
         if restart.due:
             annotations = {**self._terms.annotations, RESTART_ANNOTATION: self._run}
@@ -114,11 +147,25 @@ class Restarter:
         workload = {**workload, "kind": restart.kind}
         try:
             with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
-                self._wait(watcher, restart, workload, later)
+                if self._terms.settle == "each":
+                    self._wait(watcher, restart, workload, later)
+                else:
+                    watcher.until_rolled_out(
+                        timeout_seconds=self._terms.timeout_seconds,
+                        generation=workload["metadata"]["generation"],
+                        wait_for_old=False,
+                        later=later,
+                    )
         except OperatorError as failure:
             if self._terms.on_failure == "previous_revision":
                 raise self._put_back(restart, failure, later) from failure
             raise
+
+    def settle(self, restart: Restart) -> None:
+        """Wait until one that is restarted has no old pods any more, and passes its gate. Raises as `restart` does."""
+        workload = {**(self._objects.read(restart.kind, restart.name) or {}), "kind": restart.kind}
+        with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
+            self._wait(watcher, restart, workload, later=[])
 
     def _plan(self, name: str) -> Restart:
         workload = find(self._objects, name)
@@ -242,6 +289,10 @@ class Restarter:
             if "deletionTimestamp" not in metadata and not is_ready(pod):
                 self._objects.delete("Pod", metadata["name"], uid=metadata["uid"])
                 watcher.until_dropped(metadata["uid"])
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def _told(failure: OperatorError, outcome: str) -> OperatorError:

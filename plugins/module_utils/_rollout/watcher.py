@@ -232,7 +232,7 @@ class Watcher:
         return OperatorError(
             redact(f"{self.kind} {self.name} does not get healthy: {why}"),
             expected="all its replicas rolled out and available",
-            untouched=f"the workloads after it: {', '.join(later)}" if later else "everything but this workload",
+            untouched=f"the workloads after it: {', '.join(later)}" if later else "all but what was restarted",
             next_step="put right what the evidence shows, then run the same command again: it goes on with this one",
             evidence=evidence(self._cluster, self._objects, involved, pod=pod, container=container),
         )

@@ -142,8 +142,7 @@ def lab(monkeypatch):
 
 def everything(lab_):
     restarts = lab_.restarter.plan(list(lab_.cluster.workloads))
-    for position, restart in enumerate(restarts):
-        lab_.restarter.restart(restart, later=[later.name for later in restarts[position + 1 :]])
+    lab_.took = lab_.restarter.restart_all(restarts)
     return restarts
 
 
@@ -257,6 +256,33 @@ def test_gates_of_what_is_done_are_passed_again_but_not_tried_before(lab):
     everything(again)
     assert again.proven == []
     assert [name for name, _kind, _seconds in cluster.gates] == ["web", "web"]
+
+
+def test_each_has_settled_before_the_next_begins(lab):
+    found = lab(workload("web"), workload("runs"), components=COMPONENTS, access=ACCESS)
+    everything(found)
+    waited = [(name, arguments["wait_for_old"], arguments["later"]) for name, arguments in found.cluster.waited]
+    assert waited == [("web", True, ["runs"]), ("runs", True, [])]
+    times = [moment for took in found.took.values() for moment in (took.begun, took.ended)]
+    assert times == sorted(times)
+
+
+def test_all_are_available_before_the_first_has_to_settle(lab):
+    found = lab(workload("web"), workload("runs"), components=COMPONENTS, access=ACCESS, settle="end")
+    found.cluster.verdicts["web"] = [None, None, "the login was answered with 500"]
+    with pytest.raises(OperatorError, match="answered with 500"):
+        everything(found)
+    waited = [(name, arguments["wait_for_old"]) for name, arguments in found.cluster.waited]
+    assert waited == [("web", False), ("runs", False), ("web", True)]
+    assert [name for name, _kind, _seconds in found.cluster.gates] == ["web"]
+    assert found.cluster.annotations("runs") == {RUN: "one"}
+
+
+def test_what_settles_later_has_no_way_back(lab):
+    found = lab(workload("web"), settle="end", on_failure="previous_revision")
+    with pytest.raises(OperatorError, match="settle: end"):
+        everything(found)
+    assert found.cluster.annotations("web") == {}
 
 
 def test_a_failure_stays_as_it_is_by_default(lab):

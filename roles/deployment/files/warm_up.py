@@ -1,0 +1,64 @@
+"""Startup probe of the api-server: make its first calls, so that no user has to wait for them.
+
+Airflow imports and connects only when it is asked: the first login and the first read of a new process take seconds,
+and at an update all users would be waiting for them at once. Succeeds when the calls were answered, however: what they
+say is for the gates of a rollout to judge.
+"""
+
+import json
+import pathlib
+import sys
+import time
+import urllib.error
+import urllib.request
+
+PASSWORDS = pathlib.Path("/run/airflow/passwords.json")
+# Together less than the probe's timeout.
+PATIENCE_SECONDS = 50
+LONGEST_CALL_SECONDS = 30
+
+
+def answer(url, deadline, body=None, token=None):
+    """What was answered, empty unless it is JSON; None while nobody answers."""
+    request = urllib.request.Request(url, None if body is None else json.dumps(body).encode("utf-8"))  # noqa: S310
+    request.add_header("Content-Type", "application/json")
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    seconds = min(LONGEST_CALL_SECONDS, max(1, deadline - time.monotonic()))
+    try:
+        with urllib.request.urlopen(request, timeout=seconds) as response:  # noqa: S310 (the URL is the probe's own)
+            content = response.read()
+    except urllib.error.HTTPError:
+        return {}
+    except OSError:
+        return None
+    try:
+        return json.loads(content)
+    except ValueError:
+        return {}
+
+
+def main(url):
+    deadline = time.monotonic() + PATIENCE_SECONDS
+
+    def call(path, body=None, token=None):
+        answered = answer(url + path, deadline, body, token)
+        if answered is None:
+            sys.exit(f"{path} was not answered")
+        return answered
+
+    while answer(f"{url}/api/v2/version", deadline) is None:
+        if time.monotonic() > deadline:
+            sys.exit(f"nothing answers at {url}")
+        time.sleep(0.2)
+    # Another auth manager may know neither this user nor this way to log in; then what needs no login is warm at least.
+    passwords = json.loads(PASSWORDS.read_text(encoding="utf-8"))
+    user, password = next(iter(passwords.items()), ("", ""))
+    granted = call("/auth/token", {"username": user, "password": password})
+    token = granted.get("access_token") if isinstance(granted, dict) else None
+    call("/api/v2/monitor/health")
+    call("/api/v2/dags?limit=1", token=token)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
