@@ -45,7 +45,7 @@ options:
         elements: str
         default: []
       written:
-        description: Whether it is going to be changed, so that the right to do so is asked for.
+        description: Whether it is going to be changed, which takes the rights to do so, and that it is not immutable.
         type: bool
         default: false
   services:

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import yaml
 from airflow import ROTATE, SECRET, MinuteTask, call, claims_of, log_in
-from bed import NAMESPACE, Bed, facts_of
+from bed import KUBECONFIG, NAMESPACE, Bed, facts_of
+from kubernetes import client
 from observe import process_list
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import SigningKey, mint, signing_key
@@ -238,6 +240,66 @@ def test_a_workload_that_argo_cd_would_put_back_is_refused(bed: Bed, rotation: R
         assert "Argo CD" in refused(bed, *CUT_OVER)
     finally:
         apps.patch_namespaced_deployment("airflow-scheduler", NAMESPACE, {"metadata": {"annotations": {mark: None}}})
+
+
+def test_keys_that_can_only_be_read_are_refused(bed: Bed, rotation: Rotation) -> None:
+    """A copy: the kubelet never looks again at an immutable Secret that a pod has mounted."""
+    secret = secret_of(bed)
+    metadata = {"name": "read-only", "annotations": secret.metadata.annotations}
+    copy = {"metadata": metadata, "data": secret.data, "immutable": True}
+    bed.cluster.core.create_namespaced_secret(NAMESPACE, copy)
+    try:
+        assert "Secret read-only is immutable" in refused(bed, *CUT_OVER, "-e", "airflow_keys_secret=read-only")
+    finally:
+        bed.cluster.core.delete_namespaced_secret("read-only", NAMESPACE)
+
+
+def test_somebody_without_the_rights_is_refused(bed: Bed, rotation: Rotation, tmp_path: pathlib.Path) -> None:
+    """May read everything, and change nothing."""
+    core, rbac = bed.cluster.core, client.RbacAuthorizationV1Api(bed.cluster.api)
+    names = {"metadata": {"name": "reader"}}
+    core.create_namespaced_service_account(NAMESPACE, names)
+    rbac.create_namespaced_role(
+        NAMESPACE, {**names, "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]}
+    )
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"}
+    subject = {"kind": "ServiceAccount", "name": "reader", "namespace": NAMESPACE}
+    rbac.create_namespaced_role_binding(NAMESPACE, {**names, "roleRef": role, "subjects": [subject]})
+    try:
+        token = core.create_namespaced_service_account_token("reader", NAMESPACE, {"spec": {}}).status.token
+        theirs = yaml.safe_load(KUBECONFIG.read_text(encoding="utf-8"))
+        theirs["users"][0]["user"] = {"token": token}
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(yaml.safe_dump(theirs), encoding="utf-8")
+        said = refused(bed, *CUT_OVER, "-e", f"airflow_kubeconfig={kubeconfig}")
+        assert f"get and patch on Secret {SECRET}" in said or f"patch on Secret {SECRET}" in said
+        assert token not in said
+    finally:
+        rbac.delete_namespaced_role_binding("reader", NAMESPACE)
+        rbac.delete_namespaced_role("reader", NAMESPACE)
+        core.delete_namespaced_service_account("reader", NAMESPACE)
+
+
+@pytest.fixture
+def components() -> list[dict[str, Any]]:
+    """The usual ones, in their order."""
+    defaults = pathlib.Path(__file__).parents[2] / "roles/deployment/defaults/main.yml"
+    found: list[dict[str, Any]] = yaml.safe_load(defaults.read_text(encoding="utf-8"))["airflow_components"]
+    return found
+
+
+def test_another_order_is_refused(bed: Bed, rotation: Rotation, components: list[dict[str, Any]]) -> None:
+    given = json.dumps({"airflow_components": components[::-1]})
+    said = refused(bed, *CUT_OVER, "-e", given)
+    assert "api-server, scheduler, dag-processor" in said
+
+
+def test_a_component_that_is_not_there_is_refused(
+    bed: Bed, rotation: Rotation, components: list[dict[str, Any]]
+) -> None:
+    triggerer = {**components[2], "name": "triggerer", "workload": "airflow-triggerer", "command": ["triggerer"]}
+    given = json.dumps({"airflow_components": [*components, triggerer]})
+    assert "airflow-triggerer" in refused(bed, *CUT_OVER, "-e", given)
 
 
 # The end of the rotation

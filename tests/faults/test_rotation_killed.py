@@ -6,12 +6,14 @@ run of the other machine finishes.
 
 from __future__ import annotations
 
+import collections
 import json
 import pathlib
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 import requests
@@ -77,11 +79,38 @@ class Witness:
                 self.refusals.append(status)
 
 
+@dataclass
+class Size:
+    """What a deployment keeps of its rotations."""
+
+    entries: set[str]
+    annotations: set[str]
+    trusted: int
+    generation: int
+    replica_sets: dict[str, int]
+
+
+def size_of(bed: Bed) -> Size:
+    secret = bed.cluster.core.read_namespaced_secret(SECRET, NAMESPACE)
+    entries = bed.cluster.secret_entries(SECRET) or {}
+    sets = bed.cluster.apps.list_namespaced_replica_set(NAMESPACE).items
+    return Size(
+        set(entries),
+        set(secret.metadata.annotations),
+        len(json.loads(entries["jwks.json"])["keys"]),
+        int(entries["generation"]),
+        collections.Counter(item.metadata.owner_references[0].name for item in sets),
+    )
+
+
 @pytest.fixture(scope="module", autouse=True)
-def airflow3(bed: Bed) -> None:
+def airflow3(bed: Bed) -> Size:
+    """Airflow 3, rotated once."""
     bed.reset("empty")
-    done = bed.play("playbooks/install.yml")
-    assert done.returncode == 0, done.stdout[-6000:]
+    for command in (["playbooks/install.yml"], [ROTATE, *CUT_OVER]):
+        done = bed.play(*command)
+        assert done.returncode == 0, done.stdout[-6000:]
+    return size_of(bed)
 
 
 @pytest.fixture
@@ -192,3 +221,18 @@ def test_another_machine_finishes_the_cut_over(
     entries = bed.cluster.secret_entries(SECRET) or {}
     assert not {key["kid"] for key in json.loads(entries["jwks.json"])["keys"]} & steady
     assert call(log_in(bed)).status_code == 200
+
+
+def test_all_these_rotations_have_left_one_generation_and_nothing_that_grows(
+    bed: Bed, airflow3: Size, steady: set[str]
+) -> None:
+    now = size_of(bed)
+    assert now.generation - airflow3.generation >= len(MOMENTS), "there were none"
+    assert (now.entries, now.annotations, now.trusted) == (airflow3.entries, airflow3.annotations, 2)
+    history = {
+        item.metadata.name: item.spec.revision_history_limit
+        for item in bed.cluster.apps.list_namespaced_deployment(NAMESPACE).items
+    }
+    for name, sets in now.replica_sets.items():
+        assert sets <= history[name] + 1, name
+    assert any(sets == history[name] + 1 for name, sets in now.replica_sets.items()), "the limit was never reached"

@@ -195,19 +195,24 @@ class Preflight:
                 next_step="have an administrator grant them, or use another kubeconfig",
             )
             return
-        entries = self._cluster.secret_entries(name)
-        lacking = [key for key in keys if not (entries or {}).get(key)]
+        secret = self._cluster.find(self._cluster.core.read_namespaced_secret, name)
+        lacking = [key for key in keys if not (secret is not None and (secret.data or {}).get(key))]
         found = f"Secret {name} has {', '.join(keys) or 'entries'}"
-        if entries is None:
+        read_only = bool(wanted.get("written") and secret is not None and secret.immutable)
+        if secret is None:
             found = f"there is no Secret {name}"
         elif lacking:
             found = f"Secret {name} lacks {', '.join(lacking)}"
+        elif read_only:
+            found = f"Secret {name} is immutable"
         yield Finding(
             f"secret {name}",
-            ok=entries is not None and not lacking,
+            ok=secret is not None and not lacking and not read_only,
             found=found,
-            expected=f"Secret {name}" + (f" with {', '.join(keys)}" if keys else ""),
-            next_step="create or complete it, or name the right one",
+            expected=f"Secret {name}" + (f" with {', '.join(keys)}" if keys else "") + ", to be changed" * read_only,
+            next_step="save it, delete it, create it again without `immutable: true`"
+            if read_only
+            else "create or complete it, or name the right one",
         )
 
     def service(self, wanted: Object) -> Iterator[Finding]:

@@ -36,8 +36,9 @@ def test_warnings_do_not_end_a_run():
 
 
 def checks(**core):
+    core.setdefault("read_namespaced_secret", lambda _name: None)
     cluster = SimpleNamespace(
-        core=SimpleNamespace(**core), api=None, namespace="lab", secret_entries=lambda _name: None
+        core=SimpleNamespace(**core), api=None, namespace="lab", find=lambda method, *arguments: method(*arguments)
     )
     return Preflight(cluster, lambda _line: None)
 
@@ -84,6 +85,16 @@ def test_a_lost_node_is_a_warning_while_another_is_left(states, ok, level):
     nodes = [node(f"n{index}", state) for index, state in enumerate(states)]
     found = next(checks(list_node=lambda: SimpleNamespace(items=nodes)).nodes())
     assert (found.ok, found.level) == (ok, level)
+
+
+@pytest.mark.parametrize(("immutable", "ok"), [(None, True), (False, True), (True, False)])
+def test_a_secret_that_is_to_be_changed_can_be(monkeypatch, immutable, ok):
+    monkeypatch.setattr(subject, "missing_on", lambda *_arguments: [])
+    checks_ = checks(read_namespaced_secret=lambda _name: SimpleNamespace(data={"x": "eA=="}, immutable=immutable))
+    (found,) = checks_.secret({"name": "keys", "keys": ["x"], "written": True})
+    assert found.ok is ok
+    (read_only,) = checks_.secret({"name": "keys", "keys": ["x"]})
+    assert read_only.ok
 
 
 def test_a_check_that_is_forbidden_is_a_finding_and_the_others_go_on(monkeypatch):
