@@ -133,9 +133,10 @@ options:
     default: true
   settle:
     description:
-      - When a restarted workload has to be healthy beyond its new pods being available, which is to have no old pods
-        (see O(wait_for_old)) and to pass its gate. With V(each) before the next one is restarted. With V(end) when all
-        of them are restarted, which is faster, and leaves all of them to be mended where one of them fails.
+      - When a restarted workload has to be rolled out, without old pods (see O(wait_for_old)) and past its gate. With
+        V(each) before the next one is restarted. With V(end) when all of them are; they begin in their order, and only
+        for the new pods of an api-server is waited in between. That is faster, and where one of them fails there may
+        be others to mend, too.
       - V(end) can't be had with O(on_failure=previous_revision).
     type: str
     choices: [each, end]
@@ -212,8 +213,8 @@ workloads:
       sample: restarted
     seconds:
       description:
-        - What it took until healthy, the gate included; with O(settle=end) until its new pods were available. Null in
-          check mode.
+        - What it took until healthy, the gate included; of an api-server with O(settle=end) until its new pods were
+          available. Null in check mode.
       returned: always
       type: float
       sample: 12.9

@@ -32,7 +32,8 @@ options:
     default: airflow-runbook
   state:
     description:
-      - V(read) returns the record. V(open) begins a run, or goes on with the unfinished one of the same playbook.
+      - V(read) returns the record. V(open) begins a run, or goes on with the unfinished one of the same playbook, with
+        its first phase in O(begin).
       - V(phase) ends the phase O(done) and begins the phase O(begin). V(failed) and V(finished) close the run.
     type: str
     choices: [read, open, phase, failed, finished]
@@ -132,7 +133,7 @@ def act(call: Call) -> dict[str, Any]:
         record.open(given["run"], given["playbook"], given["deployment"], given["by"])
     if given["done"]:
         record.end(given["done"], given["facts"])
-    if given["begin"] and state == "phase":
+    if given["begin"] and state in ("open", "phase"):
         record.begin(given["begin"])
     if state == "failed":
         record.fail(given["begin"], given["failure"])

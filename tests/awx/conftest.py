@@ -103,7 +103,8 @@ class Job:
         hosts = self.folder / "inventory/hosts"
         hosts.write_text(f"#! /usr/bin/env python3\nprint({json.dumps(inventory)!r})\n", encoding="utf-8")
         hosts.chmod(0o700)
-        extra = {**template(self.name).get("extra_vars", {}), **answers(self.name), **self.answers}
+        meta = {"awx_job_id": 1, "awx_user_name": "operator"}
+        extra = {**meta, **template(self.name).get("extra_vars", {}), **answers(self.name), **self.answers}
         self._write("extravars", json.dumps(extra))
         self._write("envvars", json.dumps(self._variables()))
         self._write("cmdline", shlex.join(["-u", "root", *(["--check"] if self.check else [])]))

@@ -106,7 +106,7 @@ class Restarter:
         if terms.settle == "end" and terms.on_failure == "previous_revision":
             raise OperatorError(
                 "`settle: end` with `on_failure: previous_revision`",
-                expected="`settle: each` where a workload may have to go back: later ones would have begun already",
+                expected="`settle: each` where a workload may have to go back: later ones have begun by then",
                 untouched="all workloads",
                 next_step="take one of the two options out",
             )
@@ -120,23 +120,37 @@ class Restarter:
     def restart_all(self, restarts: list[Restart]) -> dict[str, Took]:
         """Restart those that are due, in order, and wait until all are healthy and pass their gates; by name.
 
-        Raises OperatorError as `restart` does.
+        Raises OperatorError as soon as one can't become so; with `on_failure: previous_revision` only when what ran
+        before serves again.
         """
-        took = {}
+        began: dict[str, tuple[str, float]] = {}
+        took: dict[str, Took] = {}
+
+        def end(restart: Restart) -> None:
+            begun, since = began[restart.name]
+            took.setdefault(restart.name, Took(begun, _now(), round(time.monotonic() - since, 1)))
+
+        started = []
         for position, restart in enumerate(restarts):
-            since, begun = time.monotonic(), _now()
-            self.restart(restart, later=[other.name for other in restarts[position + 1 :]])
-            took[restart.name] = Took(begun, _now(), round(time.monotonic() - since, 1))
-        for restart in restarts if self._terms.settle == "end" else []:
-            self.settle(restart)
+            later = [other.name for other in restarts[position + 1 :]]
+            began[restart.name] = _now(), time.monotonic()
+            workload = self._start(restart)
+            if self._terms.settle == "each":
+                self._until_settled(restart, workload, later)
+                end(restart)
+                continue
+            started.append((restart, workload))
+            # What comes after it signs with keys that its new pods know.
+            if self._terms.components.get(restart.name) == "api-server":
+                self._until_available(workload, later)
+                end(restart)
+        for restart, workload in started:
+            self._until_settled(restart, workload, later=[])
+            end(restart)
         return took
 
-    def restart(self, restart: Restart, *, later: list[str]) -> None:
-        """Restart one, if due, and wait until it is healthy and passes its gate.
-
-        Where it settles later, wait until its new pods are available. Raises OperatorError as soon as it can't become
-        so; with `on_failure: previous_revision` only when what ran before serves again.
-        """
+    def _start(self, restart: Restart) -> Object:
+        """Write the change that makes its controller replace the pods, if it is due; returns the workload."""
         if restart.due:
             annotations = {**self._terms.annotations, RESTART_ANNOTATION: self._run}
             template = {"metadata": {"annotations": annotations}}
@@ -144,28 +158,25 @@ class Restarter:
             self._progress(f"{restart.name}: restarting")
         else:
             workload = self._objects.read(restart.kind, restart.name) or {}
-        workload = {**workload, "kind": restart.kind}
+        return {**workload, "kind": restart.kind}
+
+    def _until_available(self, workload: Object, later: list[str]) -> None:
+        with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
+            watcher.until_rolled_out(
+                timeout_seconds=self._terms.timeout_seconds,
+                generation=workload["metadata"]["generation"],
+                wait_for_old=False,
+                later=later,
+            )
+
+    def _until_settled(self, restart: Restart, workload: Object, later: list[str]) -> None:
         try:
             with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
-                if self._terms.settle == "each":
-                    self._wait(watcher, restart, workload, later)
-                else:
-                    watcher.until_rolled_out(
-                        timeout_seconds=self._terms.timeout_seconds,
-                        generation=workload["metadata"]["generation"],
-                        wait_for_old=False,
-                        later=later,
-                    )
+                self._wait(watcher, restart, workload, later)
         except OperatorError as failure:
             if self._terms.on_failure == "previous_revision":
                 raise self._put_back(restart, failure, later) from failure
             raise
-
-    def settle(self, restart: Restart) -> None:
-        """Wait until one that is restarted has no old pods any more, and passes its gate. Raises as `restart` does."""
-        workload = {**(self._objects.read(restart.kind, restart.name) or {}), "kind": restart.kind}
-        with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
-            self._wait(watcher, restart, workload, later=[])
 
     def _plan(self, name: str) -> Restart:
         workload = find(self._objects, name)

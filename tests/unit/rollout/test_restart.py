@@ -267,15 +267,23 @@ def test_each_has_settled_before_the_next_begins(lab):
     assert times == sorted(times)
 
 
-def test_all_are_available_before_the_first_has_to_settle(lab):
-    found = lab(workload("web"), workload("runs"), components=COMPONENTS, access=ACCESS, settle="end")
+def test_only_the_new_pods_of_the_api_server_are_waited_for_in_between(lab):
+    found = lab(workload("web"), workload("runs"), workload("x"), components=COMPONENTS, access=ACCESS, settle="end")
     found.cluster.verdicts["web"] = [None, None, "the login was answered with 500"]
     with pytest.raises(OperatorError, match="answered with 500"):
         everything(found)
     waited = [(name, arguments["wait_for_old"]) for name, arguments in found.cluster.waited]
-    assert waited == [("web", False), ("runs", False), ("web", True)]
+    assert waited == [("web", False), ("web", True)]
     assert [name for name, _kind, _seconds in found.cluster.gates] == ["web"]
-    assert found.cluster.annotations("runs") == {RUN: "one"}
+    assert [found.cluster.annotations(name) for name in ("runs", "x")] == [{RUN: "one"}] * 2
+
+
+def test_all_settle_in_the_end(lab):
+    found = lab(workload("web"), workload("runs"), components=COMPONENTS, access=ACCESS, settle="end")
+    everything(found)
+    assert [name for name, _arguments in found.cluster.waited] == ["web", "web", "runs"]
+    assert [name for name, _kind, _seconds in found.cluster.gates] == ["web", "runs"]
+    assert list(found.took) == ["web", "runs"]
 
 
 def test_what_settles_later_has_no_way_back(lab):
@@ -350,7 +358,7 @@ def test_a_deleted_workload_has_no_way_back(lab):
     read = found.cluster.read
     found.cluster.read = lambda kind, name: None if found.cluster.waited else read(kind, name)
     with pytest.raises(OperatorError, match="it was deleted; there is no previous revision"):
-        found.restarter.restart(restart, later=[])
+        found.restarter.restart_all([restart])
 
 
 def test_a_stateful_set_is_freed_of_pods_that_would_hold_it_up(lab):
