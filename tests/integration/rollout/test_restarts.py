@@ -111,6 +111,32 @@ def test_without_the_way_back_it_stays_where_it_failed(cluster, namespace, made)
     assert template_annotations(cluster, "Deployment", "stays") == {RUN: "bad-1"}
 
 
+def test_what_settles_in_the_end_does_not_wait_for_old_pods_in_between(cluster, namespace, made):
+    web = obedient("served")
+    web["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 15
+    web["spec"]["template"]["spec"]["containers"][0]["lifecycle"] = {"preStop": {"sleep": {"seconds": 12}}}
+    made(web, obedient("runs"), obedient("parses"))
+    old = set(pods(cluster, "served"))
+    seen = []
+
+    def watch():
+        until(lambda: template_annotations(cluster, "Deployment", "runs"))
+        seen.append(old & set(pods(cluster, "served")))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    components = {"served": "api-server", "runs": "scheduler", "parses": "dag-processor"}
+    arguments = {"workloads": list(components), "components": components, "run": "good-1", "settle": "end"}
+    done = ansible(namespace, "rolling_restart", arguments)
+    watcher.join()
+    assert seen == [old], "the old pod of the api-server had ended before the scheduler was restarted"
+    assert not old & set(pods(cluster, "served")), "it was not waited for"
+    assert [window["name"] for window in done["windows"]] == ["api-server", "scheduler", "dag-processor"]
+    for name in components:
+        status = live(cluster, "Deployment", name).status
+        assert (status.updated_replicas, status.available_replicas, status.replicas) == (1, 1, 1)
+
+
 class Monitor(ThreadingHTTPServer):
     """The health of an Airflow whose scheduler's last heartbeat is `beat`."""
 
