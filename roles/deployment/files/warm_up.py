@@ -1,7 +1,7 @@
 """Startup probe of the api-server: make its first calls, so that no user has to wait for them.
 
-Airflow imports and connects only when it is asked: the first login and the first read of a new process take seconds,
-and at an update all users would be waiting for them at once. Succeeds when the calls were answered, however: what they
+Airflow imports and connects only when it is asked, and builds the API of the tasks at its first call, in which nobody
+else is answered (4 s with 3.3.2). At an update all users would be waiting for that at once. Succeeds when the calls were answered, however: what they
 say is for the gates of a rollout to judge.
 """
 
@@ -56,6 +56,7 @@ def main(url):
     user, password = next(iter(passwords.items()), ("", ""))
     granted = call("/auth/token", {"username": user, "password": password})
     token = granted.get("access_token") if isinstance(granted, dict) else None
+    call("/execution/health")
     call("/api/v2/monitor/health")
     call("/api/v2/dags?limit=1", token=token)
 

@@ -74,6 +74,7 @@ def test_it_logs_in_and_reads_as_a_user_does(tmp_path: pathlib.Path, server: Ser
     done = probe(tmp_path, server.server_port)
     assert done.returncode == 0, done.stderr
     assert LOGIN in server.seen
+    assert ("GET", "/airflow/execution/health", None) in server.seen
     assert server.seen[-1] == (*READ, "Bearer canary")
     assert "canary" not in done.stdout + done.stderr
 
