@@ -1,8 +1,9 @@
 """Startup probe of the api-server: make its first calls, so that no user has to wait for them.
 
 Airflow imports and connects only when it is asked, and builds the API of the tasks at its first call, in which nobody
-else is answered (4 s with 3.3.2). At an update all users would be waiting for that at once. Succeeds when the calls were answered, however: what they
-say is for the gates of a rollout to judge.
+else is answered (4 s with 3.3.2). At an update all users would be waiting for that at once.
+
+Succeeds when the calls were answered, however: what they say is for the gates of a rollout to judge.
 """
 
 import json
