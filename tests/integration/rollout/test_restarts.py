@@ -115,17 +115,19 @@ def test_what_settles_in_the_end_does_not_wait_for_old_pods_in_between(cluster, 
     web = obedient("served")
     web["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 15
     web["spec"]["template"]["spec"]["containers"][0]["lifecycle"] = {"preStop": {"sleep": {"seconds": 12}}}
-    made(web, obedient("runs"), obedient("parses"))
+    schedules = obedient("schedules")
+    schedules["spec"]["strategy"] = NEVER_TWO
+    made(web, schedules, obedient("parses"))
     old = set(pods(cluster, "served"))
     seen = []
 
     def watch():
-        until(lambda: template_annotations(cluster, "Deployment", "runs"))
+        until(lambda: template_annotations(cluster, "Deployment", "schedules"))
         seen.append(old & set(pods(cluster, "served")))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    components = {"served": "api-server", "runs": "scheduler", "parses": "dag-processor"}
+    components = {"served": "api-server", "schedules": "scheduler", "parses": "dag-processor"}
     arguments = {"workloads": list(components), "components": components, "run": "good-1", "settle": "end"}
     done = ansible(namespace, "rolling_restart", arguments)
     watcher.join()
