@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -67,7 +68,8 @@ def probe(folder: pathlib.Path, port: int, patience: str = "50") -> subprocess.C
         source = source.replace(there, here)
     (folder / "warm_up.py").write_text(source, encoding="utf-8")
     command = [sys.executable, str(folder / "warm_up.py"), f"http://localhost:{port}/airflow"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    environment = {**os.environ, "http_proxy": "http://localhost:9"}  # as a company's cluster gives to its pods
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
 
 
 def test_it_logs_in_and_reads_as_a_user_does(tmp_path: pathlib.Path, server: Server) -> None:
