@@ -196,23 +196,22 @@ class Preflight:
             )
             return
         secret = self._cluster.find(self._cluster.core.read_namespaced_secret, name)
-        lacking = [key for key in keys if not (secret is not None and (secret.data or {}).get(key))]
-        found = f"Secret {name} has {', '.join(keys) or 'entries'}"
-        read_only = bool(wanted.get("written") and secret is not None and secret.immutable)
+        entries = secret.data or {} if secret is not None else {}
+        lacking = [key for key in keys if not entries.get(key)]
+        problem, next_step = None, "create or complete it, or name the right one"
         if secret is None:
-            found = f"there is no Secret {name}"
+            problem = f"there is no Secret {name}"
         elif lacking:
-            found = f"Secret {name} lacks {', '.join(lacking)}"
-        elif read_only:
-            found = f"Secret {name} is immutable"
+            problem = f"Secret {name} lacks {', '.join(lacking)}"
+        elif wanted.get("written") and secret.immutable:
+            problem = f"Secret {name} is immutable, but has to be changed"
+            next_step = "save it, delete it, create it again without `immutable: true`"
         yield Finding(
             f"secret {name}",
-            ok=secret is not None and not lacking and not read_only,
-            found=found,
-            expected=f"Secret {name}" + (f" with {', '.join(keys)}" if keys else "") + ", to be changed" * read_only,
-            next_step="save it, delete it, create it again without `immutable: true`"
-            if read_only
-            else "create or complete it, or name the right one",
+            ok=problem is None,
+            found=problem or f"Secret {name} has {', '.join(keys) or 'entries'}",
+            expected=f"Secret {name}" + (f" with {', '.join(keys)}" if keys else ""),
+            next_step=next_step,
         )
 
     def service(self, wanted: Object) -> Iterator[Finding]:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +29,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.revisio
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.record import now
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
 if TYPE_CHECKING:
@@ -80,11 +80,19 @@ class Restart:
 
 @dataclass(frozen=True)
 class Took:
-    """What one restart took, without what it settled later; its moments in ISO 8601 by this machine's clock."""
+    """What one restart took; its moments in ISO 8601 by this machine's clock.
+
+    Until healthy, but for an api-server that settles later: until its new pods were available.
+    """
 
     begun: str
     ended: str
     seconds: float
+
+    @classmethod
+    def since(cls, begun: str, begun_monotonic: float) -> Took:
+        """What ends now; both are its begin, the second by `time.monotonic`."""
+        return cls(begun, now(), round(time.monotonic() - begun_monotonic, 1))
 
 
 class Restarter:
@@ -123,30 +131,24 @@ class Restarter:
         Raises OperatorError as soon as one can't become so; with `on_failure: previous_revision` only when what ran
         before serves again.
         """
-        began: dict[str, tuple[str, float]] = {}
         took: dict[str, Took] = {}
-
-        def end(restart: Restart) -> None:
-            begun, since = began[restart.name]
-            took.setdefault(restart.name, Took(begun, _now(), round(time.monotonic() - since, 1)))
-
-        started = []
+        unsettled = []
         for position, restart in enumerate(restarts):
             later = [other.name for other in restarts[position + 1 :]]
-            began[restart.name] = _now(), time.monotonic()
+            begun = now(), time.monotonic()
             workload = self._start(restart)
             if self._terms.settle == "each":
                 self._until_settled(restart, workload, later)
-                end(restart)
+                took[restart.name] = Took.since(*begun)
                 continue
-            started.append((restart, workload))
+            unsettled.append((restart, workload, begun))
             # What comes after it signs with keys that its new pods know.
             if self._terms.components.get(restart.name) == "api-server":
                 self._until_available(workload, later)
-                end(restart)
-        for restart, workload in started:
+                took[restart.name] = Took.since(*begun)
+        for restart, workload, begun in unsettled:
             self._until_settled(restart, workload, later=[])
-            end(restart)
+            took.setdefault(restart.name, Took.since(*begun))
         return took
 
     def _start(self, restart: Restart) -> Object:
@@ -300,10 +302,6 @@ class Restarter:
             if "deletionTimestamp" not in metadata and not is_ready(pod):
                 self._objects.delete("Pod", metadata["name"], uid=metadata["uid"])
                 watcher.until_dropped(metadata["uid"])
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def _told(failure: OperatorError, outcome: str) -> OperatorError:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 from types import SimpleNamespace
 
 import pytest
@@ -260,11 +261,14 @@ def test_gates_of_what_is_done_are_passed_again_but_not_tried_before(lab):
 
 def test_each_has_settled_before_the_next_begins(lab):
     found = lab(workload("web"), workload("runs"), components=COMPONENTS, access=ACCESS)
+    before = datetime.datetime.now(datetime.UTC) - datetime.timedelta(milliseconds=1)
     everything(found)
     waited = [(name, arguments["wait_for_old"], arguments["later"]) for name, arguments in found.cluster.waited]
     assert waited == [("web", True, ["runs"]), ("runs", True, [])]
-    times = [moment for took in found.took.values() for moment in (took.begun, took.ended)]
+    moments = [moment for took in found.took.values() for moment in (took.begun, took.ended)]
+    times = [datetime.datetime.fromisoformat(moment) for moment in moments]
     assert times == sorted(times)
+    assert times[0] >= before
 
 
 def test_only_the_new_pods_of_the_api_server_are_waited_for_in_between(lab):
