@@ -150,7 +150,8 @@ from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health import configuration
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.pods import component_container, serving_pods
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -163,15 +164,18 @@ def act(call: Call) -> dict[str, Any]:
     return {"pod": name, **found}
 
 
+ACTION = Action(
+    act,
+    {
+        "workload": {"type": "str", "default": "airflow-webserver"},
+        "container": {"type": "str"},
+        "python": {"type": "str", "default": "python3"},
+    },
+)
+
+
 def main() -> None:
-    run_module(
-        {
-            "workload": {"type": "str", "default": "airflow-webserver"},
-            "container": {"type": "str"},
-            "python": {"type": "str", "default": "python3"},
-        },
-        act,
-    )
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

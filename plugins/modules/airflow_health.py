@@ -202,7 +202,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.verifica
     run_dag,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import copied_value
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def check_contracts(call: Call, password: str | None) -> dict[str, Any]:
@@ -243,44 +244,47 @@ def act(call: Call) -> dict[str, Any]:
     return result
 
 
-def main() -> None:
-    run_module(
-        {
-            "url": {"type": "str", "required": True},
-            "ca_file": {"type": "path"},
-            "login": {
-                "type": "dict",
-                "options": LOGIN_OPTIONS,
-            },
-            "cookie_path": {"type": "str"},
-            "invalidate": {
-                "type": "dict",
-                "options": {
-                    "secret": {"type": "str", "default": "hopsworks-airflow-keys", "no_log": False},
-                    "key": {"type": "str", "default": "internal-shared-secret", "no_log": False},
-                    "user": {"type": "str", "required": True},
-                },
-            },
-            "metrics": {
-                "type": "dict",
-                "options": {
-                    "workloads": {"type": "list", "elements": "str", "required": True},
-                    "may_be_silent": {"type": "list", "elements": "str", "default": []},
-                    "port": {"type": "int", "default": 9102},
-                    "prefix": {"type": "str", "default": "airflow"},
-                },
-            },
-            "components": {
-                "type": "list",
-                "elements": "str",
-                "default": ["metadatabase", "scheduler", "dag_processor"],
-            },
-            "canary_dag": {"type": "str"},
-            "timeout": {"type": "int", "default": 300},
+ACTION = Action(
+    act,
+    {
+        "url": {"type": "str", "required": True},
+        "ca_file": {"type": "path"},
+        "login": {
+            "type": "dict",
+            "options": LOGIN_OPTIONS,
         },
-        act,
-        libraries=(("requests", REQUESTS_IMPORT_ERROR),),
-    )
+        "cookie_path": {"type": "str"},
+        "invalidate": {
+            "type": "dict",
+            "options": {
+                "secret": {"type": "str", "default": "hopsworks-airflow-keys", "no_log": False},
+                "key": {"type": "str", "default": "internal-shared-secret", "no_log": False},
+                "user": {"type": "str", "required": True},
+            },
+        },
+        "metrics": {
+            "type": "dict",
+            "options": {
+                "workloads": {"type": "list", "elements": "str", "required": True},
+                "may_be_silent": {"type": "list", "elements": "str", "default": []},
+                "port": {"type": "int", "default": 9102},
+                "prefix": {"type": "str", "default": "airflow"},
+            },
+        },
+        "components": {
+            "type": "list",
+            "elements": "str",
+            "default": ["metadatabase", "scheduler", "dag_processor"],
+        },
+        "canary_dag": {"type": "str"},
+        "timeout": {"type": "int", "default": 300},
+    },
+    libraries=(("requests", REQUESTS_IMPORT_ERROR),),
+)
+
+
+def main() -> None:
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

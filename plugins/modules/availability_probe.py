@@ -289,8 +289,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.availability import Prober
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import Target
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import read, summarise, windows
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 # What a probe needs at most to see that it is to stop; requests without an answer take longer, and count as they end.
 SETTLE_SECONDS = 1.0
@@ -375,56 +376,59 @@ def act(call: Call) -> dict[str, Any]:
     return {"requests": prober.requests, "ended_because": ended}
 
 
-def main() -> None:
-    run_module(
-        {
-            "state": {"type": "str", "choices": ["probing", "summary"], "default": "probing"},
-            "urls": {"type": "dict"},
-            "url": {"type": "str"},
-            "requests": {
-                "type": "list",
-                "elements": "dict",
-                "options": {
-                    "kind": {"type": "str", "choices": list(PATHS), "required": True},
-                    "name": {"type": "str"},
-                    "url": {"type": "str"},
-                    "keep_alive": {"type": "bool", "default": False},
-                    "statuses": {"type": "list", "elements": "int", "default": [200]},
-                },
+ACTION = Action(
+    act,
+    {
+        "state": {"type": "str", "choices": ["probing", "summary"], "default": "probing"},
+        "urls": {"type": "dict"},
+        "url": {"type": "str"},
+        "requests": {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "kind": {"type": "str", "choices": list(PATHS), "required": True},
+                "name": {"type": "str"},
+                "url": {"type": "str"},
+                "keep_alive": {"type": "bool", "default": False},
+                "statuses": {"type": "list", "elements": "int", "default": [200]},
             },
-            "login": {"type": "dict", "options": LOGIN_OPTIONS},
-            "task_token": {
-                "type": "dict",
-                "no_log": False,
-                "options": {
-                    "secret": {"type": "str", "required": True, "no_log": False},
-                    "signer": {"type": "str", "default": "scheduler"},
-                    "audience": {"type": "str", "default": TASK_AUDIENCE},
-                    "issuer": {"type": "str"},
-                    "seconds": {"type": "int", "default": 600},
-                },
-            },
-            "windows": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {name: {"type": "str", "required": True} for name in ("name", "begun", "ended")},
-            },
-            "file": {"type": "path", "required": True},
-            "stop_file": {"type": "path", "required": True},
-            "interval": {"type": "float", "default": 0.1},
-            "answer_within": {"type": "float", "default": 5.0},
-            "seconds": {"type": "float", "default": 3600.0},
-            "watch_process": {"type": "int"},
-            "verify": {"type": "bool", "default": True},
-            "ca_file": {"type": "path"},
         },
-        act,
-        libraries=(("requests", REQUESTS_IMPORT_ERROR), ("cryptography", CRYPTOGRAPHY_IMPORT_ERROR)),
-        under_lock=False,
-        required_if=[("state", "probing", ["urls", "requests"], True)],
-        required_by={"requests": ["url"]},
-    )
+        "login": {"type": "dict", "options": LOGIN_OPTIONS},
+        "task_token": {
+            "type": "dict",
+            "no_log": False,
+            "options": {
+                "secret": {"type": "str", "required": True, "no_log": False},
+                "signer": {"type": "str", "default": "scheduler"},
+                "audience": {"type": "str", "default": TASK_AUDIENCE},
+                "issuer": {"type": "str"},
+                "seconds": {"type": "int", "default": 600},
+            },
+        },
+        "windows": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {name: {"type": "str", "required": True} for name in ("name", "begun", "ended")},
+        },
+        "file": {"type": "path", "required": True},
+        "stop_file": {"type": "path", "required": True},
+        "interval": {"type": "float", "default": 0.1},
+        "answer_within": {"type": "float", "default": 5.0},
+        "seconds": {"type": "float", "default": 3600.0},
+        "watch_process": {"type": "int"},
+        "verify": {"type": "bool", "default": True},
+        "ca_file": {"type": "path"},
+    },
+    libraries=(("requests", REQUESTS_IMPORT_ERROR), ("cryptography", CRYPTOGRAPHY_IMPORT_ERROR)),
+    under_lock=False,
+    required_if=[("state", "probing", ["urls", "requests"], True)],
+    required_by={"requests": ["url"]},
+)
+
+
+def main() -> None:
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

@@ -116,7 +116,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secr
     StoredSecret,
     copied_value,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -154,37 +155,40 @@ def act(call: Call) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    # The names of secrets are no secrets: without `no_log: false` Ansible takes them for such.
-    source = {
-        "type": "dict",
-        "options": {
-            "name": {"type": "str", "required": True},
-            "key": {"type": "str", "required": True, "no_log": False},
-        },
-        "no_log": False,
-    }
-    one_of = ["kind", "from_secret", "from_config_map"]
-    run_module(
-        {
-            "secret": {"type": "str", "required": True, "no_log": False},
-            "entries": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "kind": {"type": "str", "choices": list(GENERATORS)},
-                    "user": {"type": "str", "default": "admin"},
-                    "from_secret": source,
-                    "from_config_map": source,
-                },
-                "mutually_exclusive": [one_of],
-                "required_one_of": [one_of],
+# The names of secrets are no secrets: without `no_log: false` Ansible takes them for such.
+SOURCE = {
+    "type": "dict",
+    "options": {
+        "name": {"type": "str", "required": True},
+        "key": {"type": "str", "required": True, "no_log": False},
+    },
+    "no_log": False,
+}
+ONE_OF = ["kind", "from_secret", "from_config_map"]
+ACTION = Action(
+    act,
+    {
+        "secret": {"type": "str", "required": True, "no_log": False},
+        "entries": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": {
+                "name": {"type": "str", "required": True},
+                "kind": {"type": "str", "choices": list(GENERATORS)},
+                "user": {"type": "str", "default": "admin"},
+                "from_secret": SOURCE,
+                "from_config_map": SOURCE,
             },
+            "mutually_exclusive": [ONE_OF],
+            "required_one_of": [ONE_OF],
         },
-        act,
-    )
+    },
+)
+
+
+def main() -> None:
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

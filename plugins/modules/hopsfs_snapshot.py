@@ -139,7 +139,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.access i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connection import REQUESTS_IMPORT_ERROR
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.snapshot import absent, present, summary
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -171,17 +172,20 @@ def act(call: Call) -> dict[str, Any]:
         return {**outcome.as_result(store, name), "native_snapshots": native}
 
 
+ACTION = Action(
+    act,
+    {
+        **ARGUMENTS,
+        "name": {"type": "str", "required": True},
+        "sources": {"type": "list", "elements": "str", "default": ["/Projects/*/Airflow"]},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    },
+    libraries=(("requests", REQUESTS_IMPORT_ERROR),),
+)
+
+
 def main() -> None:
-    run_module(
-        {
-            **ARGUMENTS,
-            "name": {"type": "str", "required": True},
-            "sources": {"type": "list", "elements": "str", "default": ["/Projects/*/Airflow"]},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        },
-        act,
-        libraries=(("requests", REQUESTS_IMPORT_ERROR),),
-    )
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

@@ -144,7 +144,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.access i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connection import REQUESTS_IMPORT_ERROR
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -161,17 +162,20 @@ def act(call: Call) -> dict[str, Any]:
     return {"snapshots": found}
 
 
+ACTION = Action(
+    act,
+    {
+        **ARGUMENTS,
+        "name": {"type": "str"},
+        "verify": {"type": "bool", "default": False},
+        "compare": {"type": "bool", "default": False},
+    },
+    libraries=(("requests", REQUESTS_IMPORT_ERROR),),
+)
+
+
 def main() -> None:
-    run_module(
-        {
-            **ARGUMENTS,
-            "name": {"type": "str"},
-            "verify": {"type": "bool", "default": False},
-            "compare": {"type": "bool", "default": False},
-        },
-        act,
-        libraries=(("requests", REQUESTS_IMPORT_ERROR),),
-    )
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,8 @@ nodes:
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import Puller
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -111,19 +112,22 @@ def act(call: Call) -> dict[str, Any]:
     }
 
 
+ACTION = Action(
+    act,
+    {
+        "image": {"type": "str", "required": True},
+        "node_selector": {"type": "dict", "default": {}},
+        "tolerations": {"type": "list", "elements": "dict", "default": []},
+        "pull_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
+        "service_account": {"type": "str"},
+        "security_context": {"type": "dict", "default": {}},
+        "timeout": {"type": "int", "default": 1800},
+    },
+)
+
+
 def main() -> None:
-    run_module(
-        {
-            "image": {"type": "str", "required": True},
-            "node_selector": {"type": "dict", "default": {}},
-            "tolerations": {"type": "list", "elements": "dict", "default": []},
-            "pull_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
-            "service_account": {"type": "str"},
-            "security_context": {"type": "dict", "default": {}},
-            "timeout": {"type": "int", "default": 1800},
-        },
-        act,
-    )
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

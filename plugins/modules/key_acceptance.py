@@ -109,7 +109,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token im
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.tunnel import Tunnel
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.pods import serving_pods
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def answer_of(call: Call, pod: str, asked: Question) -> Answer:
@@ -145,20 +146,23 @@ def act(call: Call) -> dict[str, Any]:
     }
 
 
+ACTION = Action(
+    act,
+    {
+        "secret": {"type": "str", "default": "hopsworks-airflow-keys", "no_log": False},
+        "workload": {"type": "str", "default": "airflow-webserver"},
+        "port": {"type": "int", "default": 12358},
+        "path": {"type": "str", "default": ""},
+        "expected": {"type": "list", "elements": "str"},
+        "audience": {"type": "str", "default": TASK_AUDIENCE},
+        "issuer": {"type": "str"},
+    },
+    libraries=(("requests", REQUESTS_IMPORT_ERROR), ("cryptography", CRYPTOGRAPHY_IMPORT_ERROR)),
+)
+
+
 def main() -> None:
-    run_module(
-        {
-            "secret": {"type": "str", "default": "hopsworks-airflow-keys", "no_log": False},
-            "workload": {"type": "str", "default": "airflow-webserver"},
-            "port": {"type": "int", "default": 12358},
-            "path": {"type": "str", "default": ""},
-            "expected": {"type": "list", "elements": "str"},
-            "audience": {"type": "str", "default": TASK_AUDIENCE},
-            "issuer": {"type": "str"},
-        },
-        act,
-        libraries=(("requests", REQUESTS_IMPORT_ERROR), ("cryptography", CRYPTOGRAPHY_IMPORT_ERROR)),
-    )
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

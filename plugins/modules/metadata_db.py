@@ -172,7 +172,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -221,26 +222,29 @@ def difference(state: str, live: str, result: dict[str, Any]) -> dict[str, str]:
     }
 
 
+ACTION = Action(
+    act,
+    {
+        **DATABASE_ARGUMENT,
+        "state": {"type": "str", "choices": ["reset", "restored"], "default": "reset"},
+        "method": {"type": "str", "choices": ["set_aside", "drop"], "default": "set_aside"},
+        "deployment": {"type": "str", "required": True},
+        "confirm": {"type": "str", "default": ""},
+        "run": {"type": "str", "required": True},
+        "image": {"type": "str", "default": ""},
+        "workspace": {"type": "str"},
+        "rehearsed_dump": {"type": "dict"},
+        "extra_tables": {"type": "list", "elements": "str", "default": []},
+        "session_timeout": {"type": "int", "default": 60},
+        "verify": {"type": "str", "choices": ["content", "presence"], "default": "content"},
+        "record": {"type": "str", "default": "airflow-runbook"},
+    },
+    libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
+)
+
+
 def main() -> None:
-    run_module(
-        {
-            **DATABASE_ARGUMENT,
-            "state": {"type": "str", "choices": ["reset", "restored"], "default": "reset"},
-            "method": {"type": "str", "choices": ["set_aside", "drop"], "default": "set_aside"},
-            "deployment": {"type": "str", "required": True},
-            "confirm": {"type": "str", "default": ""},
-            "run": {"type": "str", "required": True},
-            "image": {"type": "str", "default": ""},
-            "workspace": {"type": "str"},
-            "rehearsed_dump": {"type": "dict"},
-            "extra_tables": {"type": "list", "elements": "str", "default": []},
-            "session_timeout": {"type": "int", "default": 60},
-            "verify": {"type": "str", "choices": ["content", "presence"], "default": "content"},
-            "record": {"type": "str", "default": "airflow-runbook"},
-        },
-        act,
-        libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
-    )
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

@@ -146,7 +146,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import missing_privileges
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -164,17 +165,20 @@ def act(call: Call) -> dict[str, Any]:
     }
 
 
+ACTION = Action(
+    act,
+    {
+        **DATABASE_ARGUMENT,
+        "workspace": {"type": "str"},
+        "extra_tables": {"type": "list", "elements": "str", "default": []},
+        "run": {"type": "str", "default": "run"},
+    },
+    libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
+)
+
+
 def main() -> None:
-    run_module(
-        {
-            **DATABASE_ARGUMENT,
-            "workspace": {"type": "str"},
-            "extra_tables": {"type": "list", "elements": "str", "default": []},
-            "run": {"type": "str", "default": "run"},
-        },
-        act,
-        libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
-    )
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

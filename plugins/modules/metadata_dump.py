@@ -115,7 +115,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import Manifest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools, ready_pod
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -172,19 +173,22 @@ def difference(path: str, sha256: str | None, size: int | None) -> dict[str, str
     return {"before": "", "after": f"{path}:{known}\n"}
 
 
+ACTION = Action(
+    act,
+    {
+        **DATABASE_ARGUMENT,
+        "run": {"type": "str", "required": True},
+        "directory": {"type": "path", "required": True},
+        "pod_selector": {"type": "str", "default": "app=mysqlds"},
+        "container": {"type": "str"},
+        "timeout": {"type": "int", "default": 3600},
+    },
+    libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
+)
+
+
 def main() -> None:
-    run_module(
-        {
-            **DATABASE_ARGUMENT,
-            "run": {"type": "str", "required": True},
-            "directory": {"type": "path", "required": True},
-            "pod_selector": {"type": "str", "default": "app=mysqlds"},
-            "container": {"type": "str"},
-            "timeout": {"type": "int", "default": 3600},
-        },
-        act,
-        libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
-    )
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

@@ -161,7 +161,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrat
     secret_forms,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 LEFTOVER_SECONDS = 60
 
@@ -227,33 +228,36 @@ def act(call: Call) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    run_module(
-        {
-            **DATABASE_ARGUMENT,
-            "deployment": {"type": "str", "required": True},
-            "run": {"type": "str", "required": True},
-            "image": {"type": "str", "required": True},
-            "workspace": {"type": "str"},
-            "extra_tables": {"type": "list", "elements": "str", "default": []},
-            "timeout": {"type": "int", "default": 900},
-            "pod": {
-                "type": "dict",
-                "default": {},
-                "options": {
-                    "service_account": {"type": "str"},
-                    "security_context": {"type": "dict", "default": {}},
-                    "node_selector": {"type": "dict", "default": {}},
-                    "tolerations": {"type": "list", "elements": "dict", "default": []},
-                    "resources": {"type": "dict", "default": {}},
-                    "environment": {"type": "list", "elements": "dict", "default": []},
-                    "image_pull_secrets": {"type": "list", "elements": "dict", "default": [], "no_log": False},
-                },
+ACTION = Action(
+    act,
+    {
+        **DATABASE_ARGUMENT,
+        "deployment": {"type": "str", "required": True},
+        "run": {"type": "str", "required": True},
+        "image": {"type": "str", "required": True},
+        "workspace": {"type": "str"},
+        "extra_tables": {"type": "list", "elements": "str", "default": []},
+        "timeout": {"type": "int", "default": 900},
+        "pod": {
+            "type": "dict",
+            "default": {},
+            "options": {
+                "service_account": {"type": "str"},
+                "security_context": {"type": "dict", "default": {}},
+                "node_selector": {"type": "dict", "default": {}},
+                "tolerations": {"type": "list", "elements": "dict", "default": []},
+                "resources": {"type": "dict", "default": {}},
+                "environment": {"type": "list", "elements": "dict", "default": []},
+                "image_pull_secrets": {"type": "list", "elements": "dict", "default": [], "no_log": False},
             },
         },
-        act,
-        libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
-    )
+    },
+    libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
+)
+
+
+def main() -> None:
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

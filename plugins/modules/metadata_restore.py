@@ -121,7 +121,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_f
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools, ready_pod
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -179,20 +180,23 @@ def restored_already(database: Database, schema: str, manifest: Manifest, call: 
     return all(now[table].sum == entry.sum for table, entry in manifest.tables.items() if entry.steady)
 
 
+ACTION = Action(
+    act,
+    {
+        **DATABASE_ARGUMENT,
+        "state": {"type": "str", "choices": ["rehearsed", "restored"], "required": True},
+        "dump": {"type": "path", "required": True},
+        "schema": {"type": "str", "required": True},
+        "pod_selector": {"type": "str", "default": "app=mysqlds"},
+        "container": {"type": "str"},
+        "timeout": {"type": "int", "default": 3600},
+    },
+    libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
+)
+
+
 def main() -> None:
-    run_module(
-        {
-            **DATABASE_ARGUMENT,
-            "state": {"type": "str", "choices": ["rehearsed", "restored"], "required": True},
-            "dump": {"type": "path", "required": True},
-            "schema": {"type": "str", "required": True},
-            "pod_selector": {"type": "str", "default": "app=mysqlds"},
-            "container": {"type": "str"},
-            "timeout": {"type": "int", "default": 3600},
-        },
-        act,
-        libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
-    )
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

@@ -115,7 +115,8 @@ findings:
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.preflight import Preflight, failure
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -137,33 +138,36 @@ def act(call: Call) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    run_module(
-        {
-            "workloads": {"type": "list", "elements": "str", "default": []},
-            "secrets": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "no_log": False,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
-                    "written": {"type": "bool", "default": False},
-                },
+ACTION = Action(
+    act,
+    {
+        "workloads": {"type": "list", "elements": "str", "default": []},
+        "secrets": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "no_log": False,
+            "options": {
+                "name": {"type": "str", "required": True},
+                "keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+                "written": {"type": "bool", "default": False},
             },
-            "services": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {"name": {"type": "str", "required": True}, "port": {"type": "int", "required": True}},
-            },
-            "rights": {"type": "bool", "default": True},
-            "runbook": {"type": "str", "choices": ["upgrade", "rotation"], "default": "upgrade"},
         },
-        act,
-        under_lock=False,
-    )
+        "services": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {"name": {"type": "str", "required": True}, "port": {"type": "int", "required": True}},
+        },
+        "rights": {"type": "bool", "default": True},
+        "runbook": {"type": "str", "choices": ["upgrade", "rotation"], "default": "upgrade"},
+    },
+    under_lock=False,
+)
+
+
+def main() -> None:
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

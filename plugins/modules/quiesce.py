@@ -142,7 +142,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 QUIESCE_SECONDS = 3600
 PARSE_SECONDS = 30
@@ -205,20 +206,23 @@ def resumed(call: Call, action: Quiesce, *, installed: bool) -> dict[str, Any]:
     }
 
 
+ACTION = Action(
+    act,
+    {
+        **DATABASE_ARGUMENT,
+        "state": {"type": "str", "choices": ["quiesced", "resumed"], "default": "quiesced"},
+        "dags": {"type": "list", "elements": "str", "default": []},
+        "timeout": {"type": "int"},
+        "grace": {"type": "int", "default": 0},
+        "workspace": {"type": "str"},
+        "extra_tables": {"type": "list", "elements": "str", "default": []},
+    },
+    libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
+)
+
+
 def main() -> None:
-    run_module(
-        {
-            **DATABASE_ARGUMENT,
-            "state": {"type": "str", "choices": ["quiesced", "resumed"], "default": "quiesced"},
-            "dags": {"type": "list", "elements": "str", "default": []},
-            "timeout": {"type": "int"},
-            "grace": {"type": "int", "default": 0},
-            "workspace": {"type": "str"},
-            "extra_tables": {"type": "list", "elements": "str", "default": []},
-        },
-        act,
-        libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
-    )
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

@@ -268,7 +268,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credenti
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import REQUESTS_IMPORT_ERROR
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import Access
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restart import Restart, Restarter, Terms, Took
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def terms_of(call: Call) -> Terms:
@@ -326,35 +327,38 @@ def act(call: Call) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    run_module(
-        {
-            "workloads": {"type": "list", "elements": "str", "required": True},
-            "run": {"type": "str", "required": True},
-            "components": {"type": "dict", "default": {}},
-            "order": {"type": "str", "choices": ["component", "given"], "default": "component"},
-            "annotations": {"type": "dict", "default": {}},
-            "health": {
-                "type": "dict",
-                "options": {
-                    "url": {"type": "str", "required": True},
-                    "login": {"type": "dict", "options": LOGIN_OPTIONS},
-                    "ca_file": {"type": "path"},
-                    "timeout": {"type": "int", "default": 120},
-                },
+ACTION = Action(
+    act,
+    {
+        "workloads": {"type": "list", "elements": "str", "required": True},
+        "run": {"type": "str", "required": True},
+        "components": {"type": "dict", "default": {}},
+        "order": {"type": "str", "choices": ["component", "given"], "default": "component"},
+        "annotations": {"type": "dict", "default": {}},
+        "health": {
+            "type": "dict",
+            "options": {
+                "url": {"type": "str", "required": True},
+                "login": {"type": "dict", "options": LOGIN_OPTIONS},
+                "ca_file": {"type": "path"},
+                "timeout": {"type": "int", "default": 120},
             },
-            "on_failure": {"type": "str", "choices": ["stop", "previous_revision"], "default": "stop"},
-            "require_lossless": {"type": "bool", "default": False},
-            "running_task_seconds": {"type": "int"},
-            "row_locks": {"type": "bool", "default": False},
-            "managed_by_others": {"type": "str", "choices": ["refuse", "accept"], "default": "refuse"},
-            "wait_for_old": {"type": "bool", "default": True},
-            "settle": {"type": "str", "choices": ["each", "end"], "default": "each"},
-            "timeout": {"type": "int", "default": 600},
         },
-        act,
-        libraries=(("requests", REQUESTS_IMPORT_ERROR),),
-    )
+        "on_failure": {"type": "str", "choices": ["stop", "previous_revision"], "default": "stop"},
+        "require_lossless": {"type": "bool", "default": False},
+        "running_task_seconds": {"type": "int"},
+        "row_locks": {"type": "bool", "default": False},
+        "managed_by_others": {"type": "str", "choices": ["refuse", "accept"], "default": "refuse"},
+        "wait_for_old": {"type": "bool", "default": True},
+        "settle": {"type": "str", "choices": ["each", "end"], "default": "each"},
+        "timeout": {"type": "int", "default": 600},
+    },
+    libraries=(("requests", REQUESTS_IMPORT_ERROR),),
+)
+
+
+def main() -> None:
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

@@ -71,12 +71,13 @@ released:
 
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import (
     Lock,
     controller_process,
     playbook_process,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -89,16 +90,19 @@ def act(call: Call) -> dict[str, Any]:
     return {"taken_over_from": previous, "process_id": process_id}
 
 
+ACTION = Action(
+    act,
+    {
+        "name": {"type": "str", "default": "airflow-runbook"},
+        "holder": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
+    },
+    under_lock=False,
+)
+
+
 def main() -> None:
-    run_module(
-        {
-            "name": {"type": "str", "default": "airflow-runbook"},
-            "holder": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
-        },
-        act,
-        under_lock=False,
-    )
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

@@ -121,8 +121,9 @@ history:
 
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.record import RunRecord
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -150,30 +151,33 @@ def act(call: Call) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    run_module(
-        {
-            "name": {"type": "str", "default": "airflow-runbook"},
-            "state": {
-                "type": "str",
-                "choices": ["read", "open", "phase", "failed", "finished"],
-                "default": "read",
-            },
-            "run": {"type": "str"},
-            "playbook": {"type": "str"},
-            "deployment": {"type": "str"},
-            "by": {"type": "str"},
-            "begin": {"type": "str"},
-            "done": {"type": "str"},
-            "facts": {"type": "dict", "default": {}},
-            "failure": {"type": "str"},
+ACTION = Action(
+    act,
+    {
+        "name": {"type": "str", "default": "airflow-runbook"},
+        "state": {
+            "type": "str",
+            "choices": ["read", "open", "phase", "failed", "finished"],
+            "default": "read",
         },
-        act,
-        required_if=[
-            ("state", "open", ("run", "playbook", "deployment", "by")),
-            ("state", "failed", ("failure",)),
-        ],
-    )
+        "run": {"type": "str"},
+        "playbook": {"type": "str"},
+        "deployment": {"type": "str"},
+        "by": {"type": "str"},
+        "begin": {"type": "str"},
+        "done": {"type": "str"},
+        "facts": {"type": "dict", "default": {}},
+        "failure": {"type": "str"},
+    },
+    required_if=[
+        ("state", "open", ("run", "playbook", "deployment", "by")),
+        ("state", "failed", ("failure",)),
+    ],
+)
+
+
+def main() -> None:
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

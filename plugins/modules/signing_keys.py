@@ -235,7 +235,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.result imp
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.rotation import Request, Wanted, take_step
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, KeyState, read_state
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 # A Secret that somebody else takes further is noticed after at most this long.
 LOOK_SECONDS = 15
@@ -269,20 +270,23 @@ def act(call: Call) -> dict[str, Any]:
     return change_result(found, before, change, options["minimum_age"])
 
 
+ACTION = Action(
+    act,
+    {
+        "secret": {"type": "str", "default": "hopsworks-airflow-keys", "no_log": False},
+        "signers": {"type": "list", "elements": "str", "default": ["api-server", "scheduler"]},
+        "state": {"type": "str", "choices": list(get_args(Wanted)), "default": "present"},
+        "rotation": {"type": "str"},
+        "retire_after": {"type": "int"},
+        "wait": {"type": "bool", "default": False},
+        "minimum_age": {"type": "int", "default": 0},
+    },
+    libraries=(("cryptography", CRYPTOGRAPHY_IMPORT_ERROR),),
+)
+
+
 def main() -> None:
-    run_module(
-        {
-            "secret": {"type": "str", "default": "hopsworks-airflow-keys", "no_log": False},
-            "signers": {"type": "list", "elements": "str", "default": ["api-server", "scheduler"]},
-            "state": {"type": "str", "choices": list(get_args(Wanted)), "default": "present"},
-            "rotation": {"type": "str"},
-            "retire_after": {"type": "int"},
-            "wait": {"type": "bool", "default": False},
-            "minimum_age": {"type": "int", "default": 0},
-        },
-        act,
-        libraries=(("cryptography", CRYPTOGRAPHY_IMPORT_ERROR),),
-    )
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

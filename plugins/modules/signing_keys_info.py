@@ -127,8 +127,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.result import state_result
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, read_state
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 NOTHING = (
     "problem",
@@ -158,16 +159,19 @@ def act(call: Call) -> dict[str, Any]:
     return {**result, **state_result(found, state, call.params["minimum_age"])}
 
 
+ACTION = Action(
+    act,
+    {
+        "secret": {"type": "str", "default": "hopsworks-airflow-keys", "no_log": False},
+        "signers": {"type": "list", "elements": "str", "default": ["api-server", "scheduler"]},
+        "minimum_age": {"type": "int", "default": 0},
+    },
+    libraries=(("cryptography", CRYPTOGRAPHY_IMPORT_ERROR),),
+)
+
+
 def main() -> None:
-    run_module(
-        {
-            "secret": {"type": "str", "default": "hopsworks-airflow-keys", "no_log": False},
-            "signers": {"type": "list", "elements": "str", "default": ["api-server", "scheduler"]},
-            "minimum_age": {"type": "int", "default": 0},
-        },
-        act,
-        libraries=(("cryptography", CRYPTOGRAPHY_IMPORT_ERROR),),
-    )
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

@@ -109,7 +109,8 @@ from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import Call, run_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -156,24 +157,27 @@ def scaled(call: Call) -> dict[str, Any]:
     }
 
 
+ACTION = Action(
+    act,
+    {
+        "state": {"type": "str", "choices": ["applied", "stopped", "started"], "default": "applied"},
+        "definitions": {"type": "list", "elements": "dict"},
+        "names": {"type": "list", "elements": "str"},
+        "replace": {"type": "bool", "default": False},
+        "backup_secret": {"type": "str", "no_log": False},
+        "wait_for_old": {"type": "bool", "default": True},
+        "timeout": {"type": "int", "default": 600},
+    },
+    required_if=[
+        ("state", "applied", ["definitions"]),
+        ("state", "stopped", ["names"]),
+        ("state", "started", ["names"]),
+    ],
+)
+
+
 def main() -> None:
-    run_module(
-        {
-            "state": {"type": "str", "choices": ["applied", "stopped", "started"], "default": "applied"},
-            "definitions": {"type": "list", "elements": "dict"},
-            "names": {"type": "list", "elements": "str"},
-            "replace": {"type": "bool", "default": False},
-            "backup_secret": {"type": "str", "no_log": False},
-            "wait_for_old": {"type": "bool", "default": True},
-            "timeout": {"type": "int", "default": 600},
-        },
-        act,
-        required_if=[
-            ("state", "applied", ["definitions"]),
-            ("state", "stopped", ["names"]),
-            ("state", "started", ["names"]),
-        ],
-    )
+    run_as_module(ACTION)
 
 
 if __name__ == "__main__":

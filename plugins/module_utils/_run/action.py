@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import Lock
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+
+KUBERNETES_IMPORT_ERROR: str | None = None
+try:
+    from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
+except ImportError:
+    KUBERNETES_IMPORT_ERROR = traceback.format_exc()
+
+
+@dataclass
+class Call:
+    """What an action gets: checked parameters, the cluster, and how to talk to whoever runs it."""
+
+    params: dict[str, Any]
+    check_mode: bool
+    cluster: Cluster
+    progress: Progress
+    warn: Callable[[str], None]
+
+
+class Action:
+    """What a module does, whoever runs it: a module of its own process, or a worker of `ansible-playbook`.
+
+    `act` returns the result; `changed` defaults to false. `options` holds the module's own; those of
+    `kubernetes.core.k8s_auth_options` and of the fragment `hopsworks.airflow.deployment` are added. `libraries` lists
+    (name, traceback of its failed import or None). With `under_lock` false the option `lock` is accepted, as for every
+    module of the action group, but not used. `rules` are those of AnsibleModule about several options (`required_if`).
+    """
+
+    def __init__(
+        self,
+        act: Callable[[Call], dict[str, Any]],
+        options: dict[str, Any],
+        *,
+        libraries: tuple[tuple[str, str | None], ...] = (),
+        under_lock: bool = True,
+        **rules: Any,
+    ) -> None:
+        self._act, self._libraries, self._under_lock = act, libraries, under_lock
+        self.rules = rules
+        self.argument_spec: dict[str, Any] = {
+            **AUTH_ARG_SPEC,
+            "namespace": {"type": "str", "required": True},
+            "lock": {
+                "type": "dict",
+                "options": {
+                    "name": {"type": "str", "default": "airflow-runbook"},
+                    "holder": {"type": "str", "required": True},
+                },
+            },
+            **options,
+        }
+
+    def perform(
+        self, name: str, params: dict[str, Any], *, check_mode: bool, warn: Callable[[str], None]
+    ) -> dict[str, Any]:
+        """The result, as Ansible wants it; a failure's has `failed` and `msg`, the words for an operator.
+
+        `params` are checked against `argument_spec` and complete; `name` is the module's, for lines of progress.
+        """
+        for library, error in (("kubernetes", KUBERNETES_IMPORT_ERROR), *self._libraries):
+            if error:
+                return {"failed": True, "msg": missing_required_lib(library), "exception": error}
+        try:
+            api = get_api_client(**{option: params[option] for option in AUTH_ARG_SPEC if params.get(option)})
+            cluster = Cluster(api.client.client, params["namespace"])
+            call = Call(params, check_mode, cluster, Progress(name), warn)
+            lock = params["lock"]
+            if lock and self._under_lock and not check_mode:
+                with Lock(cluster, lock["name"]).kept(lock["holder"]):
+                    result = self._act(call)
+            else:
+                result = self._act(call)
+        except OperatorError as error:
+            return _failed(error)
+        except CoreException as error:
+            return {"failed": True, "msg": str(error)}
+        except ApiException as error:
+            return _failed(from_api(error))
+        except HTTPError as error:
+            unreachable = OperatorError(
+                f"the Kubernetes API server does not answer ({type(error).__name__})",
+                expected="an answer",
+                untouched="everything this action had not reached yet",
+                next_step="check kubeconfig and network, then run the same command again: it goes on where "
+                "this stopped",
+            )
+            return _failed(unreachable)
+        return {"changed": False, **result}
+
+
+def _failed(error: OperatorError) -> dict[str, Any]:
+    return {"failed": True, "msg": str(error), "failure": error.as_result()}
+
+
+def from_api(error: ApiException) -> OperatorError:
+    """An API server's refusal in an operator's words: its message only, since the body may hold an object."""
+    try:
+        message = json.loads(error.body)["message"]
+    except (TypeError, ValueError, KeyError):
+        message = str(error.reason)
+    return OperatorError(
+        f"the Kubernetes API server answered {error.status}: {message}",
+        expected="the request to be accepted",
+        untouched="what this request was to change",
+        next_step="if a right is missing, grant it (docs/operator.md lists them) and run the same command again",
+    )

@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action.normal import ActionModule as Normal
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
+
+
+class InProcess(Normal):
+    """Performs a module's action in the worker that Ansible forked for the task, where a module would run anyway.
+
+    A module is a program: packed, handed to a new interpreter, compiled, and only then does it import the Kubernetes
+    client. A worker has all of that from its parent, so the action costs what it does, and not a second more.
+
+    It is left to the module where the two could differ: another machine, user or interpreter, a job that outlives its
+    task, or an environment of its own.
+    """
+
+    ACTION: ClassVar[Action]
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        if not self._is_here(task_vars or {}):
+            result: dict[str, Any] = super().run(tmp, task_vars)
+            return result
+        options = self.ACTION.argument_spec
+        validation = ArgumentSpecValidator(options, **self.ACTION.rules).validate(plain(self._task.args))
+        parameters, warnings = validation.validated_parameters, []
+        # As AnsibleModule does: an option with `no_log` stays out of what is shown, errors too.
+        hidden = unlogged(options, parameters)
+        if validation.error_messages:
+            return remove_values({"failed": True, "msg": "; ".join(validation.error_messages)}, hidden)
+        # A process that is forked ends without the clean-up of a program's end: certificates out of a kubeconfig, and
+        # whatever else is written to temporary files, must not outlive the action.
+        with tempfile.TemporaryDirectory(prefix="airflow-action-") as folder:
+            before, tempfile.tempdir = tempfile.tempdir, folder
+            try:
+                name = type(self).__module__.rpartition(".")[2]
+                check_mode = bool(self._task.check_mode)
+                result = self.ACTION.perform(name, parameters, check_mode=check_mode, warn=warnings.append)
+            finally:
+                tempfile.tempdir = before
+        return remove_values({**result, "warnings": warnings} if warnings else result, hidden)
+
+    def _is_here(self, task_vars: dict[str, Any]) -> bool:
+        """Whether a module would run on this machine, as this user, with this interpreter, until the task ends."""
+        task = self._task
+        variables = task_vars
+        if task.delegate_to:
+            variables = task_vars.get("ansible_delegated_vars", {}).get(task.delegate_to, {})
+        return (
+            self._connection.transport == "local"
+            and self._templar.template(variables.get("ansible_python_interpreter")) == sys.executable
+            and not self._connection.become
+            and not task.async_val
+            and not any(task.environment or [])
+        )
+
+
+def plain(value: Any) -> Any:
+    """A task's argument as a module would get it: what JSON knows, without Ansible's tags, lazy values and vaults."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, bool):
+        return value
+    for kind in (int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    return str(value)
+
+
+def unlogged(options: dict[str, Any], parameters: dict[str, Any]) -> set[str]:
+    """The values of those options, and of their parts, that have `no_log`."""
+    found: set[str] = set()
+    for option, specification in options.items():
+        value = parameters.get(option)
+        if specification.get("no_log"):
+            found |= leaves(value)
+        elif isinstance(value, dict):
+            found |= unlogged(specification.get("options", {}), value)
+        elif isinstance(value, list):
+            for item in value:
+                if isinstance(item, dict):
+                    found |= unlogged(specification.get("options", {}), item)
+    return found
+
+
+def leaves(value: Any) -> set[str]:
+    """The texts and numbers that a value consists of."""
+    if isinstance(value, Mapping):
+        return leaves(list(value.values()))
+    if isinstance(value, list):
+        return {leaf for item in value for leaf in leaves(item)}
+    return set() if value is None or isinstance(value, bool) else {str(value)} - {""}

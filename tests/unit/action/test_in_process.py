@@ -1,0 +1,219 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+from types import SimpleNamespace
+
+import pytest
+from ansible.plugins.action.normal import ActionModule as Normal
+from ansible.template import Templar
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run import action as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.plugin_utils.in_process import InProcess, plain
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
+HERE = {"ansible_python_interpreter": sys.executable}
+# Nobody listens.
+SOMEWHERE = {"host": "http://127.0.0.1:9", "api_key": "canary-of-a-token", "namespace": "lab"}
+# The second name that every virtual environment has for its interpreter; another one, as far as Ansible can tell.
+OTHER = pathlib.Path(sys.executable).with_name("python" if pathlib.Path(sys.executable).name != "python" else "python3")
+
+
+@pytest.fixture(autouse=True)
+def no_cluster(monkeypatch):
+    """Making a client asks the API server for its version."""
+    monkeypatch.setattr(
+        subject, "get_api_client", lambda **given: SimpleNamespace(client=SimpleNamespace(client=object()))
+    )
+
+
+def plugin(act, args, *, options=None, **differently):
+    class ActionModule(InProcess):
+        ACTION = Action(act, options or {})
+
+    task = {"args": {**SOMEWHERE, **args}, "delegate_to": None, "async_val": 0, "environment": [{}], "check_mode": False}
+    connection = {"transport": "local", "become": None}
+    for name, value in differently.items():
+        (connection if name in connection else task)[name] = value
+    made = object.__new__(ActionModule)
+    made._task, made._connection = SimpleNamespace(**task), SimpleNamespace(**connection)
+    made._templar = Templar(loader=None, variables={})
+    return made
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_module_has_its_action(module):
+    package = "ansible_collections.hopsworks.airflow.plugins"
+    action = importlib.import_module(f"{package}.action.{module}").ActionModule
+    assert action.ACTION is importlib.import_module(f"{package}.modules.{module}").ACTION
+    assert issubclass(action, InProcess)
+
+
+def test_the_action_is_performed_here():
+    seen = []
+
+    def act(call):
+        seen.append((call.params["seconds"], call.check_mode, call.cluster.namespace, os.getpid()))
+        call.warn("mind the gap")
+        return {"found": 3}
+
+    result = plugin(act, {"seconds": "7"}, options={"seconds": {"type": "int"}}).run(None, HERE)
+    assert seen == [(7, False, "lab", os.getpid())]
+    assert result == {"changed": False, "found": 3, "warnings": ["mind the gap"]}
+
+
+def test_check_mode_reaches_the_action():
+    assert plugin(lambda call: {"checked": call.check_mode}, {}, check_mode=True).run(None, HERE)["checked"] is True
+
+
+@pytest.mark.parametrize(
+    ("differently", "variables"),
+    [
+        ({"transport": "ssh"}, HERE),
+        ({"become": object()}, HERE),
+        ({"async_val": 60}, HERE),
+        ({"environment": [{}, {"KUBECONFIG": "/elsewhere"}]}, HERE),
+        ({}, {"ansible_python_interpreter": "/usr/bin/python3.6"}),
+        ({}, {}),
+        ({"delegate_to": "bastion"}, {**HERE, "ansible_delegated_vars": {"bastion": {}}}),
+    ],
+)
+def test_what_may_differ_is_left_to_the_module(monkeypatch, differently, variables):
+    monkeypatch.setattr(Normal, "run", lambda self, tmp, task_vars: {"left": True})
+    performed = []
+    assert plugin(performed.append, {}, **differently).run(None, variables) == {"left": True}
+    assert not performed
+
+
+def test_a_delegated_task_is_performed_where_it_is_delegated_to():
+    variables = {"ansible_python_interpreter": "/there/python", "ansible_delegated_vars": {"localhost": HERE}}
+    assert plugin(lambda call: {"done": True}, {}, delegate_to="localhost").run(None, variables)["done"]
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_no_temporary_file_outlives_it(failing):
+    written = []
+
+    def act(call):
+        descriptor, name = tempfile.mkstemp()
+        os.close(descriptor)
+        written.append(pathlib.Path(name))
+        if failing:
+            raise RuntimeError("a slip in an action")
+        return {}
+
+    before = tempfile.gettempdir()
+    if failing:
+        with pytest.raises(RuntimeError):
+            plugin(act, {}).run(None, HERE)
+    else:
+        plugin(act, {}).run(None, HERE)
+    assert written
+    assert not written[0].exists()
+    assert not written[0].parent.exists()
+    assert tempfile.gettempdir() == before
+
+
+def test_what_is_not_to_be_logged_stays_out_of_results():
+    options = {"outer": {"type": "list", "elements": "dict", "options": {"inner": {"type": "str", "no_log": True}}}}
+    args = {"outer": [{"inner": "canary-inside"}]}
+    result = plugin(lambda call: {"token": "canary-of-a-token", "words": "see canary-inside"}, args, options=options)
+    assert "canary" not in json.dumps(result.run(None, HERE))
+
+
+def test_what_is_not_to_be_logged_stays_out_of_errors():
+    options = {"count": {"type": "int", "no_log": True}}
+    result = plugin(lambda call: {}, {"count": "canary-no-number"}, options=options).run(None, HERE)
+    assert result["failed"]
+    assert "canary" not in json.dumps(result)
+
+
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [({"unheard_of": 1}, "unheard_of"), ({"lock": {"name": "x"}}, "holder"), ({"seconds": "soon"}, "seconds")],
+)
+def test_bad_options_are_refused_before_anything_is_done(args, word):
+    performed = []
+    result = plugin(performed.append, args, options={"seconds": {"type": "int"}}).run(None, HERE)
+    assert result["failed"]
+    assert word in result["msg"]
+    assert not performed
+
+
+def test_a_refusal_has_its_four_parts():
+    def act(call):
+        raise OperatorError("a hole", expected="none", untouched="all", next_step="fill it")
+
+    result = plugin(act, {}).run(None, HERE)
+    assert result["failed"]
+    assert result["failure"]["next_step"] == "fill it"
+    assert result["msg"].startswith("Found: a hole")
+
+
+class Vaulted:
+    """As a vaulted string: no text until it is asked for one."""
+
+    def __str__(self):
+        return "opened"
+
+
+class Tagged(str):
+    """As a text of Ansible: one for `isinstance`, and another type for those that are strict."""
+
+    __slots__ = ()
+
+
+def test_an_action_gets_plain_values():
+    made = plain({Tagged("a"): [1, True, None, 0.5, Tagged("b"), (2,)], "secret": Vaulted()})
+    assert made == {"a": [1, True, None, 0.5, "b", [2]], "secret": "opened"}
+    assert [type(item) for item in made["a"]] == [int, bool, type(None), float, str, list]
+    assert type(next(iter(made))) is str
+
+
+@pytest.mark.parametrize("arguments", [{"name": "x"}, {"nonsense": "x"}])
+def test_it_ends_as_the_module_does(tmp_path, arguments):
+    """`ansible-playbook`, with its own interpreter and with one that it takes for another."""
+    module = {**SOMEWHERE, "context": "nowhere", "kubeconfig": {"clusters": []}, **arguments}
+    results, packed = [], []
+    for interpreter in (sys.executable, str(OTHER)):
+        folder = tmp_path / pathlib.Path(interpreter).name
+        playbook = folder / "playbook.yml"
+        folder.mkdir()
+        task = {"hopsworks.airflow.run_record": module, "ignore_errors": True}
+        play = {"hosts": "localhost", "gather_facts": False, "tasks": [task]}
+        playbook.write_text(json.dumps([{**play, "vars": {"ansible_python_interpreter": interpreter}}]))
+        variables = {
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+            "ANSIBLE_KEEP_REMOTE_FILES": "1",
+            "ANSIBLE_REMOTE_TMP": str(folder / "packed"),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
+        }
+        command = [str(pathlib.Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", "-c", "local"]
+        done = subprocess.run(
+            [*command, str(playbook)],
+            cwd=folder,
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        answer = json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"]["localhost"]
+        results.append({name: answer.get(name) for name in ("failed", "failure", "changed")})
+        packed.append(len(list((folder / "packed").rglob("AnsiballZ_*"))))
+        assert answer["failed"]
+        assert "canary" not in done.stdout
+    assert results[0] == results[1]
+    assert packed == [0, 1]
