@@ -293,8 +293,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action impo
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
-# What a probe needs at most to see that it is to stop; requests without an answer take longer, and count as they end.
+# How long a probe is waited for that is to stop; requests without an answer take longer, and count as they end.
 SETTLE_SECONDS = 1.0
+SETTLE_CHECK_SECONDS = 0.05
 # No task instance has it: their UUIDs are of version 7.
 TASK = str(uuid.uuid4())
 PATHS = {
@@ -360,7 +361,9 @@ def act(call: Call) -> dict[str, Any]:
     if params["state"] == "summary":
         if not stop_file.exists():
             stop_file.touch(mode=0o600)
-            time.sleep(SETTLE_SECONDS)
+            deadline = time.monotonic() + SETTLE_SECONDS
+            while stop_file.exists() and time.monotonic() < deadline:
+                time.sleep(SETTLE_CHECK_SECONDS)
         samples = read(file)
         return {"urls": summarise(samples), "windows": windows(samples, params["windows"])}
     stop_file.unlink(missing_ok=True)
@@ -373,6 +376,8 @@ def act(call: Call) -> dict[str, Any]:
         verify=params["verify"],
     )
     ended = prober.run(stop_file, seconds=params["seconds"], process_id=params["watch_process"])
+    # Tells the one that asked for the end that no more samples come.
+    stop_file.unlink(missing_ok=True)
     return {"requests": prober.requests, "ended_because": ended}
 
 

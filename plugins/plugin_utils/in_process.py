@@ -4,9 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import pathlib
+import random
+import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -22,8 +28,8 @@ class InProcess(Normal):
     A module is a program: packed, handed to a new interpreter, compiled, and only then does it import the Kubernetes
     client. A worker has all of that from its parent, so the action costs what it does, and not a second more.
 
-    It is left to the module where the two could differ: another machine, user or interpreter, a job that outlives its
-    task, or an environment of its own.
+    It is left to the module where the two could differ: another machine, user or interpreter, or an environment of
+    its own.
     """
 
     ACTION: ClassVar[Action]
@@ -34,25 +40,40 @@ class InProcess(Normal):
             return result
         options = self.ACTION.argument_spec
         validation = ArgumentSpecValidator(options, **self.ACTION.rules).validate(plain(self._task.args))
-        parameters, warnings = validation.validated_parameters, []
+        parameters = validation.validated_parameters
         # As AnsibleModule does: an option with `no_log` stays out of what is shown, errors too.
         hidden = unlogged(options, parameters)
+
+        def perform() -> dict[str, Any]:
+            result: dict[str, Any] = remove_values(self._perform(parameters), hidden)
+            return result
+
         if validation.error_messages:
-            return remove_values({"failed": True, "msg": "; ".join(validation.error_messages)}, hidden)
+            refused: dict[str, Any] = {"failed": True, "msg": "; ".join(validation.error_messages)}
+            result = remove_values(refused, hidden)
+        elif self._task.async_val:
+            folder = pathlib.Path(self.get_shell_option("async_dir", default="~/.ansible_async"))
+            result = in_background(perform, folder.expanduser(), self._task.async_val)
+        else:
+            result = perform()
+        return result
+
+    def _perform(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        warnings: list[str] = []
+        name = type(self).__module__.rpartition(".")[2]
         # A process that is forked ends without the clean-up of a program's end: certificates out of a kubeconfig, and
         # whatever else is written to temporary files, must not outlive the action.
         with tempfile.TemporaryDirectory(prefix="airflow-action-") as folder:
             before, tempfile.tempdir = tempfile.tempdir, folder
             try:
-                name = type(self).__module__.rpartition(".")[2]
                 check_mode = bool(self._task.check_mode)
                 result = self.ACTION.perform(name, parameters, check_mode=check_mode, warn=warnings.append)
             finally:
                 tempfile.tempdir = before
-        return remove_values({**result, "warnings": warnings} if warnings else result, hidden)
+        return {**result, "warnings": warnings} if warnings else result
 
     def _is_here(self, task_vars: dict[str, Any]) -> bool:
-        """Whether a module would run on this machine, as this user, with this interpreter, until the task ends."""
+        """Whether a module would run on this machine, as this user, with this interpreter and this environment."""
         task = self._task
         variables = task_vars
         if task.delegate_to:
@@ -61,9 +82,43 @@ class InProcess(Normal):
             self._connection.transport == "local"
             and self._templar.template(variables.get("ansible_python_interpreter")) == sys.executable
             and not self._connection.become
-            and not task.async_val
             and not any(task.environment or [])
         )
+
+
+def in_background(perform: Callable[[], dict[str, Any]], folder: pathlib.Path, seconds: int) -> dict[str, Any]:
+    """Begin what outlives its task, `seconds` at most; the result is a file in `folder`, as `async_status` reads it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    job = f"j{random.randrange(10**12)}.{os.getpid()}"  # noqa: S311  a name, not a secret
+    file = folder / job
+    begun = {"started": 1, "finished": 0, "ansible_job_id": job}
+    _write(file, begun)
+    if os.fork() == 0:
+        # Nothing of the worker's may be used, or run, by its copy: pipes to Ansible, handlers, the end of a process.
+        try:
+            os.setsid()
+            for descriptor in filter((2).__lt__, map(int, os.listdir("/dev/fd"))):
+                with contextlib.suppress(OSError):  # the one that the list was read from
+                    os.close(descriptor)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+                signal.signal(number, lambda *_given: sys.exit(1))
+            signal.alarm(seconds)
+            try:
+                result = perform()
+            except Exception as error:  # noqa: BLE001  nobody else is left to see it
+                result = {"failed": True, "msg": f"{type(error).__name__}: {error}"}
+            _write(file, {**begun, **result, "finished": 1})
+        finally:
+            os._exit(0)
+    return {**begun, "results_file": str(file)}
+
+
+def _write(file: pathlib.Path, result: dict[str, Any]) -> None:
+    """Whole or not at all: others read it at any time."""
+    new = file.with_suffix(".tmp")
+    new.touch(mode=0o600)
+    new.write_text(json.dumps(result), encoding="utf-8")
+    new.replace(file)
 
 
 def plain(value: Any) -> Any:

@@ -5,14 +5,18 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
-    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
         NoEncryption,
@@ -58,7 +62,8 @@ def read_private(pem: bytes, where: str) -> RSAPrivateKey:
     key: object = None
     problem = "no private key in PEM form"
     try:
-        key = load_pem_private_key(pem, None)
+        # Its own validation is replaced by `_belongs_together`.
+        key = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
     except TypeError:
         problem = "a private key that is encrypted with a passphrase"
     except UnsupportedAlgorithm:
@@ -71,7 +76,34 @@ def read_private(pem: bytes, where: str) -> RSAPrivateKey:
     if not isinstance(key, rsa.RSAPrivateKey):
         raise _not_understood(where, f"a private key of another kind ({type(key).__name__})")
     _check_size(key.key_size, where)
+    if not _belongs_together(key):
+        raise _not_understood(where, "a private key whose numbers don't belong together")
     return key
+
+
+def _belongs_together(key: RSAPrivateKey) -> bool:
+    """Whether its numbers are those of one key (RFC 8017, 3.2), and it signs what its public half verifies.
+
+    Libraries also test whether the two factors are prime, a third of a second for each reading of a key, and a rotation
+    reads its keys a dozen times. Factors that aren't prime make signatures that don't verify.
+    """
+    numbers = key.private_numbers()
+    p, q, d = numbers.p, numbers.q, numbers.d
+    modulus, exponent = numbers.public_numbers.n, numbers.public_numbers.e
+    # In this order: nothing is computed with numbers that were not looked at, by OpenSSL least of all.
+    if min(p, q) < 3 or p * q != modulus or not modulus % 2:
+        return False
+    if exponent * d % math.lcm(p - 1, q - 1) != 1 or numbers.iqmp * q % p != 1:
+        return False
+    if (numbers.dmp1, numbers.dmq1) != (d % (p - 1), d % (q - 1)):
+        return False
+    message = secrets.token_bytes(32)
+    try:
+        signature = key.sign(message, PKCS1v15(), SHA256())
+        key.public_key().verify(signature, message, PKCS1v15(), SHA256())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def read_public(pem: bytes, where: str) -> RSAPublicKey:

@@ -11,6 +11,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -35,7 +36,7 @@ OTHER = pathlib.Path(sys.executable).with_name("python" if pathlib.Path(sys.exec
 def no_cluster(monkeypatch):
     """Making a client asks the API server for its version."""
     monkeypatch.setattr(
-        subject, "get_api_client", lambda **given: SimpleNamespace(client=SimpleNamespace(client=object()))
+        subject, "get_api_client", lambda **_given: SimpleNamespace(client=SimpleNamespace(client=object()))
     )
 
 
@@ -43,7 +44,13 @@ def plugin(act, args, *, options=None, **differently):
     class ActionModule(InProcess):
         ACTION = Action(act, options or {})
 
-    task = {"args": {**SOMEWHERE, **args}, "delegate_to": None, "async_val": 0, "environment": [{}], "check_mode": False}
+    task = {
+        "args": {**SOMEWHERE, **args},
+        "delegate_to": None,
+        "async_val": 0,
+        "environment": [{}],
+        "check_mode": False,
+    }
     connection = {"transport": "local", "become": None}
     for name, value in differently.items():
         (connection if name in connection else task)[name] = value
@@ -83,7 +90,6 @@ def test_check_mode_reaches_the_action():
     [
         ({"transport": "ssh"}, HERE),
         ({"become": object()}, HERE),
-        ({"async_val": 60}, HERE),
         ({"environment": [{}, {"KUBECONFIG": "/elsewhere"}]}, HERE),
         ({}, {"ansible_python_interpreter": "/usr/bin/python3.6"}),
         ({}, {}),
@@ -91,7 +97,7 @@ def test_check_mode_reaches_the_action():
     ],
 )
 def test_what_may_differ_is_left_to_the_module(monkeypatch, differently, variables):
-    monkeypatch.setattr(Normal, "run", lambda self, tmp, task_vars: {"left": True})
+    monkeypatch.setattr(Normal, "run", lambda *_given: {"left": True})
     performed = []
     assert plugin(performed.append, {}, **differently).run(None, variables) == {"left": True}
     assert not performed
@@ -99,7 +105,88 @@ def test_what_may_differ_is_left_to_the_module(monkeypatch, differently, variabl
 
 def test_a_delegated_task_is_performed_where_it_is_delegated_to():
     variables = {"ansible_python_interpreter": "/there/python", "ansible_delegated_vars": {"localhost": HERE}}
-    assert plugin(lambda call: {"done": True}, {}, delegate_to="localhost").run(None, variables)["done"]
+    assert plugin(lambda _call: {"done": True}, {}, delegate_to="localhost").run(None, variables)["done"]
+
+
+def wait_for(job):
+    """The result of a job in the background, as `async_status` reads it."""
+    for _attempt in range(200):
+        found = json.loads(pathlib.Path(job["results_file"]).read_text(encoding="utf-8"))
+        assert (found["started"], found["ansible_job_id"]) == (1, job["ansible_job_id"])
+        if found["finished"]:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it has not finished")
+
+
+def begun(tmp_path, act, seconds=60):
+    made = plugin(act, {}, async_val=seconds)
+    made.get_shell_option = lambda *_name, **_default: str(tmp_path / "jobs")
+    return made.run(None, HERE)
+
+
+def test_a_job_in_the_background_outlives_its_task(tmp_path):
+    told = tmp_path / "told"
+
+    def act(_call):
+        while not told.exists():
+            time.sleep(0.02)
+        return {"process": os.getpid(), "session": os.getsid(0), "token": "canary-of-a-token"}
+
+    job = begun(tmp_path, act)
+    assert (job["started"], job["finished"]) == (1, 0)
+    assert not json.loads(pathlib.Path(job["results_file"]).read_text(encoding="utf-8"))["finished"]
+    assert (tmp_path / "jobs").stat().st_mode & 0o777 == 0o700
+    assert pathlib.Path(job["results_file"]).stat().st_mode & 0o777 == 0o600
+    told.touch()
+    result = wait_for(job)
+    assert result["process"] == result["session"] != os.getpid()
+    assert "canary" not in json.dumps(result)
+
+
+def test_a_job_in_the_background_holds_nothing_of_its_parents(tmp_path):
+    """A pipe whose other end it kept would never end for whoever reads it."""
+    reading, writing = os.pipe()
+    told = tmp_path / "told"
+
+    def act(_call):
+        while not told.exists():
+            time.sleep(0.02)
+        return {}
+
+    job = begun(tmp_path, act)
+    os.close(writing)
+    assert os.read(reading, 1) == b""
+    os.close(reading)
+    told.touch()
+    wait_for(job)
+
+
+def test_a_job_in_the_background_that_fails_says_why(tmp_path):
+    def act(_call):
+        raise RuntimeError("a slip in an action")
+
+    result = wait_for(begun(tmp_path, act))
+    assert result["failed"]
+    assert "a slip in an action" in result["msg"]
+
+
+def test_a_job_in_the_background_ends_with_its_time_and_leaves_no_temporary_file(tmp_path):
+    note = tmp_path / "note"
+
+    def act(_call):
+        descriptor, name = tempfile.mkstemp()
+        os.close(descriptor)
+        note.write_text(f"{os.getpid()} {name}", encoding="utf-8")
+        time.sleep(600)
+        return {}
+
+    begun(tmp_path, act, seconds=1)
+    while not note.exists() or " " not in note.read_text(encoding="utf-8"):
+        time.sleep(0.02)
+    process, name = note.read_text(encoding="utf-8").split()
+    os.waitpid(int(process), 0)
+    assert not pathlib.Path(name).exists()
 
 
 @pytest.mark.parametrize("failing", [False, True])
@@ -129,13 +216,13 @@ def test_no_temporary_file_outlives_it(failing):
 def test_what_is_not_to_be_logged_stays_out_of_results():
     options = {"outer": {"type": "list", "elements": "dict", "options": {"inner": {"type": "str", "no_log": True}}}}
     args = {"outer": [{"inner": "canary-inside"}]}
-    result = plugin(lambda call: {"token": "canary-of-a-token", "words": "see canary-inside"}, args, options=options)
+    result = plugin(lambda _call: {"token": "canary-of-a-token", "words": "see canary-inside"}, args, options=options)
     assert "canary" not in json.dumps(result.run(None, HERE))
 
 
 def test_what_is_not_to_be_logged_stays_out_of_errors():
     options = {"count": {"type": "int", "no_log": True}}
-    result = plugin(lambda call: {}, {"count": "canary-no-number"}, options=options).run(None, HERE)
+    result = plugin(lambda _call: {}, {"count": "canary-no-number"}, options=options).run(None, HERE)
     assert result["failed"]
     assert "canary" not in json.dumps(result)
 

@@ -4,20 +4,11 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
-
-READ_PRIVATE = functools.lru_cache(maxsize=None)(pair.read_private)
-
-
-@pytest.fixture(autouse=True)
-def each_key_is_read_once(monkeypatch):
-    """Reading one of 4096 bits takes 0.3 s, its primes are tested."""
-    monkeypatch.setattr(pair, "read_private", READ_PRIVATE)
 
 
 @pytest.fixture(scope="module")
