@@ -131,11 +131,13 @@ options:
       - Where each request gets a line of JSON, with the C(time) at which it was sent (seconds since 1970), C(name),
         HTTP C(status), C(seconds) until the answer, C(error) where there was none, C(good) (whether the status was
         expected), C(reconnected) and C(renewed) (the first with a new token). No token is in it.
-      - Appended to; several attempts of one run can share it. Created with mode 0600.
+      - Appended to; several attempts of one run can share it. Created with mode 0600, its folder with 0700.
     type: path
     required: true
   stop_file:
-    description: A file whose appearance ends the probe. Removed when a probe begins, made by V(summary).
+    description:
+      - A file whose appearance ends the probe. Made by V(summary); removed by a probe when it begins, and when it has
+        ended.
     type: path
     required: true
   interval:

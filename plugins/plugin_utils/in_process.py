@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import pathlib
@@ -20,6 +21,10 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action.normal import ActionModule as Normal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
+
+# Each worker is a fork of this process. What is imported by now is there for good, and isn't looked through, nor copied
+# for it, by the garbage collection of each of them.
+gc.freeze()
 
 
 class InProcess(Normal):

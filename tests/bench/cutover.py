@@ -67,6 +67,13 @@ def contestants() -> list[Contestant]:
             rotates=False,
         ),
         Contestant(
+            "complete",
+            "the bare sum of the rollouts until their old pods have ended, which accept the old keys until then",
+            (str(PEERS / "complete_rollouts.sh"), NAMESPACE, *WORKLOADS),
+            "ratio <= 1.1",
+            rotates=False,
+        ),
+        Contestant(
             "shell",
             "a shell script with openssl and kubectl",
             (str(PEERS / "rotate.sh"), NAMESPACE, SECRET, *WORKLOADS),

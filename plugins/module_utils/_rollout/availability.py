@@ -46,6 +46,7 @@ class Prober:
         self._kept = [requester for requester in requesters if requester.target.keep_alive]
         self._identities = {id(target.identity): target.identity for target in targets if target.identity is not None}
         self._lock = threading.Lock()
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._stream = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8")
         self.requests = 0
 

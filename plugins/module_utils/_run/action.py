@@ -110,6 +110,23 @@ class Action:
         return {"changed": False, **result}
 
 
+class LocalAction(Action):
+    """What a module does on this machine alone. `act` gets the parameters and `check_mode`."""
+
+    def __init__(self, act: Callable[..., dict[str, Any]], options: dict[str, Any], **rules: Any) -> None:
+        self._act_here = act
+        self.argument_spec, self.rules = options, rules
+
+    def perform(
+        self, name: str, params: dict[str, Any], *, check_mode: bool, warn: Callable[[str], None]
+    ) -> dict[str, Any]:
+        del name, warn
+        try:
+            return {"changed": False, **self._act_here(params, check_mode=check_mode)}
+        except OperatorError as error:
+            return _failed(error)
+
+
 def _failed(error: OperatorError) -> dict[str, Any]:
     return {"failed": True, "msg": str(error), "failure": error.as_result()}
 

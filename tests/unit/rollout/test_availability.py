@@ -18,7 +18,9 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.availability import Prober
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import Target
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import Sample, read, summarise, windows
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.modules import availability_probe
 
 START = 1_795_000_000.0
 
@@ -203,6 +205,29 @@ def probe(tmp_path):
     stop_file.touch()
     for thread in started:
         thread.join(10)
+
+
+def test_the_summary_has_all_that_the_probe_wrote(server, tmp_path):
+    """It waits until the probe says that it has ended."""
+    folder = tmp_path / "runs" / "20261122t030000"
+    given = {"file": str(folder / "samples.jsonl"), "stop_file": str(folder / "stop"), "windows": [], "requests": None}
+    given |= {"urls": {"ui": server.url}, "interval": 0.05, "answer_within": 2.0, "ca_file": None, "verify": True}
+    given |= {"seconds": 30.0, "watch_process": None}
+    done = []
+
+    def act(state):
+        return availability_probe.act(Call({**given, "state": state}, False, None, None, None))
+
+    thread = threading.Thread(target=lambda: done.append(act("probing")))
+    thread.start()
+    while not read(folder / "samples.jsonl"):
+        time.sleep(0.02)
+    summary = act("summary")
+    thread.join(10)
+    assert summary["urls"]["ui"]["requests"] == done[0]["requests"] == len(read(folder / "samples.jsonl"))
+    assert done[0]["ended_because"] == "told to stop"
+    assert not (folder / "stop").exists()
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_every_request_is_a_connection_of_its_own(server, probe):
