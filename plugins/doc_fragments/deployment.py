@@ -30,5 +30,5 @@ options:
         type: str
         required: true
 requirements:
-  - kubernetes >= 29.0.0
+  - kubernetes >= 29.0.0, < 36
 """

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,10 +23,17 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress im
 
 KUBERNETES_IMPORT_ERROR: str | None = None
 try:
+    import kubernetes
     from kubernetes.client.exceptions import ApiException
     from urllib3.exceptions import HTTPError
+
+    KUBERNETES_VERSION: str = kubernetes.__version__
 except ImportError:
     KUBERNETES_IMPORT_ERROR = traceback.format_exc()
+
+# With it came another generator, and requests are made in another way
+# (https://github.com/kubernetes-client/python/issues/1943).
+KUBERNETES_BEFORE = 36
 
 
 @dataclass
@@ -82,6 +90,8 @@ class Action:
         for library, error in (("kubernetes", KUBERNETES_IMPORT_ERROR), *self._libraries):
             if error:
                 return {"failed": True, "msg": missing_required_lib(library), "exception": error}
+        if int(KUBERNETES_VERSION.partition(".")[0]) >= KUBERNETES_BEFORE:
+            return _failed(_another_client())
         try:
             api = get_api_client(**{option: params[option] for option in AUTH_ARG_SPEC if params.get(option)})
             cluster = Cluster(api.client.client, params["namespace"])
@@ -129,6 +139,15 @@ class LocalAction(Action):
 
 def _failed(error: OperatorError) -> dict[str, Any]:
     return {"failed": True, "msg": str(error), "failure": error.as_result()}
+
+
+def _another_client() -> OperatorError:
+    return OperatorError(
+        f"the Python package kubernetes {KUBERNETES_VERSION}, for {sys.executable}",
+        expected=f"a version from 29 on and before {KUBERNETES_BEFORE}",
+        untouched="everything; nothing was requested",
+        next_step=f"{sys.executable} -m pip install 'kubernetes>=29.0.0,<{KUBERNETES_BEFORE}'",
+    )
 
 
 def from_api(error: ApiException) -> OperatorError:

@@ -81,6 +81,16 @@ def test_the_action_is_performed_here():
     assert result == {"changed": False, "found": 3, "warnings": ["mind the gap"]}
 
 
+@pytest.mark.parametrize("version", ["36.0.0", "37.0.2"])
+def test_a_client_library_of_another_kind_is_refused(monkeypatch, version):
+    monkeypatch.setattr(subject, "KUBERNETES_VERSION", version)
+    performed = []
+    result = plugin(performed.append, {}).run(None, HERE)
+    assert version in result["failure"]["found"]
+    assert "pip install" in result["failure"]["next_step"]
+    assert not performed
+
+
 def test_check_mode_reaches_the_action():
     assert plugin(lambda call: {"checked": call.check_mode}, {}, check_mode=True).run(None, HERE)["checked"] is True
 

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 import yaml
 
+from ansible_collections.hopsworks.airflow.plugins.doc_fragments import deployment
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import RIGHTS, ROTATION_RIGHTS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run import action
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
@@ -46,6 +49,18 @@ def test_the_documented_defaults_are_those_of_the_role():
     text = {name: value if isinstance(value, str) else json.dumps(value) for name, value in defaults.items()}
     assert documented == {name: text[name] for name in documented}
     assert {name for name in defaults if "rotation" in name or "minimum_age" in name} <= documented.keys()
+
+
+def test_everybody_is_told_to_install_the_same():
+    """README, the execution environment, and what an action refuses."""
+    wanted = sorted((ROOT / "meta/ee-requirements.txt").read_text(encoding="utf-8").split())
+    command = re.search(r"^pip install (.+)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert command is not None
+    assert sorted(shlex.split(command[1])) == wanted
+    kubernetes = next(line for line in wanted if line.startswith("kubernetes"))
+    assert kubernetes.endswith(f",<{action.KUBERNETES_BEFORE}")
+    assert kubernetes in action._another_client().next_step
+    assert kubernetes.replace(">=", " >= ").replace(",<", ", < ") in deployment.ModuleDocFragment.DOCUMENTATION
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
