@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import math
+import multiprocessing
 import os
 import socket
 import threading
@@ -46,14 +47,20 @@ def controller_process(process_id: int) -> str:
         contextlib.suppress(OSError, IndexError),
         open(f"/proc/{process_id}/stat", encoding="utf-8", errors="replace") as stream,
     ):
-        # Field 22 of proc(5); the second field may hold spaces, so count from its closing parenthesis.
-        start = stream.read().rpartition(")")[2].split()[19]
+        # Fields 3 and 22 of proc(5); the second field may hold spaces, so count from its closing parenthesis.
+        fields = stream.read().rpartition(")")[2].split()
+        # One that has ended, but was not waited for yet, acts no more.
+        start = "-" if fields[0] == "Z" else fields[19]
     return f"{socket.gethostname()}/{boot}/{process_id}/{start}"
 
 
 def playbook_process() -> int:
-    """The `ansible-playbook` that this process works for: its outermost ancestor of that name, else the parent."""
-    found = process = os.getppid()
+    """The `ansible-playbook` that this process works for: its outermost ancestor of that name, else the parent.
+
+    A worker of Ansible knows its parent even where that has ended, and somebody else adopted the worker.
+    """
+    forked_by = multiprocessing.parent_process()
+    found = process = (forked_by.pid if forked_by is not None else None) or os.getppid()
     with contextlib.suppress(OSError, ValueError, IndexError):
         while process > 1:
             with open(f"/proc/{process}/cmdline", "rb") as stream:
@@ -74,7 +81,10 @@ def process_is_gone(process: str) -> bool:
         return False
     here = controller_process(int(process_id))
     # Of another boot or namespace nobody here can tell: machines may share a name.
-    return boot not in ("-", "") and here.split("/")[1] == boot and here != process
+    if boot in ("-", "") or here.split("/")[1] != boot:
+        return False
+    # Without a start it had ended already when it was named.
+    return here != process or process.endswith("/-")
 
 
 class Lock:

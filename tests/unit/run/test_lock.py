@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime
 import email.utils
 import os
+import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +30,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import
     process_is_gone,
 )
 
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 ELSEWHERE = "another-machine/boot/4711/1"
 
 
@@ -314,3 +317,42 @@ def test_of_another_boot_or_another_container_nobody_can_tell(elsewhere):
     host, boot, number, start = controller_process(os.getpid()).split("/")
     there = elsewhere.format(boot=boot.split(".")[0])
     assert not process_is_gone(f"{host}/{there}/{number}/{int(start) - 1}")
+
+
+def test_a_worker_whose_playbook_has_ended_already_knows_it(tmp_path):
+    """Killed between the fork of a worker and its first look: the worker is somebody else's child by then."""
+    answer = tmp_path / "answer"
+    program = f"""
+import multiprocessing, os, signal, time
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run import lock
+
+def work(parent):
+    alive = lock.process_is_gone(lock.controller_process(lock.playbook_process()))
+    os.kill(parent, signal.SIGKILL)
+    while os.getppid() == parent:
+        time.sleep(0.02)
+    gone = lock.process_is_gone(lock.controller_process(lock.playbook_process()))
+    with open({str(answer) + ".new"!r}, "w") as stream:
+        stream.write(f"{{lock.playbook_process() == parent}} {{alive}} {{gone}}")
+    os.rename({str(answer) + ".new"!r}, {str(answer)!r})
+
+multiprocessing.get_context("fork").Process(target=work, args=(os.getpid(),)).start()
+time.sleep(60)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / ".collections")}
+    with subprocess.Popen([sys.executable, "-c", program], env=environment) as process:
+        assert process.wait(60) == -signal.SIGKILL
+    while not answer.exists():
+        time.sleep(0.02)
+    assert answer.read_text(encoding="utf-8") == "True False True"
+
+
+def test_a_playbook_that_nobody_has_waited_for_yet_is_gone():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        name = controller_process(process.pid)
+        assert not process_is_gone(name)
+        process.kill()
+        status = pathlib.Path(f"/proc/{process.pid}/status")
+        while "State:\tZ" not in status.read_text(encoding="utf-8"):
+            time.sleep(0.02)
+        assert process_is_gone(name)
