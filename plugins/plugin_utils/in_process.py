@@ -120,7 +120,7 @@ def in_background(perform: Callable[[], dict[str, Any]], folder: pathlib.Path, s
 
 def _write(file: pathlib.Path, result: dict[str, Any]) -> None:
     """Whole or not at all: others read it at any time."""
-    new = file.with_suffix(".tmp")
+    new = file.with_name(f"{file.name}.new")
     new.touch(mode=0o600)
     new.write_text(json.dumps(result), encoding="utf-8")
     new.replace(file)
