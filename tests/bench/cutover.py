@@ -39,7 +39,7 @@ NODE = "airflow-control-plane"
 PEERS = ROOT / "tests/bench/peers"
 # What `kubectl apply` leaves on a Secret: all its entries once more.
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-ROUNDS = 3
+ROUNDS = 2
 SETTLED_WITHIN_SECONDS = 300.0
 
 
