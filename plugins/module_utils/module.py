@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from ansible.module_utils.basic import AnsibleModule
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Performable
 
 
-def run_as_module(action: Action) -> None:
+def run_as_module(action: Performable) -> None:
     """Perform an action in a process of its own, on the machine that Ansible sent this module to."""
     module = AnsibleModule(argument_spec=action.argument_spec, supports_check_mode=True, **action.rules)
     result = action.perform(module._name, module.params, check_mode=module.check_mode, warn=module.warn)

@@ -42,11 +42,11 @@ path:
 """
 
 import stat
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import LocalAction
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import write_privately
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 MODE = 0o600
@@ -59,21 +59,13 @@ def act(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     if before == page and private:
         return {"path": str(path)}
     if not check_mode:
-        write(path, page)
+        write_privately(path, page)
     shown = {"before": described(before, private=private), "after": described(page, private=True)}
     return {"changed": True, "path": str(path), "diff": shown}
 
 
 def described(page: bytes | None, *, private: bool) -> dict[str, Any]:
     return {} if page is None else {"bytes": len(page), "private": private}
-
-
-def write(path: Path, page: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Nobody reads half a page, nor one that was readable for a moment.
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".report-", delete=False) as new:
-        new.write(page)
-    Path(new.name).replace(path)
 
 
 ACTION = LocalAction(act, {"path": {"type": "path", "required": True}, "page": {"type": "str", "required": True}})

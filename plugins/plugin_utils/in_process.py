@@ -20,7 +20,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action.normal import ActionModule as Normal
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Performable
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import write_privately
 
 # Each worker is a fork of this process. What is imported by now is there for good, and isn't looked through, nor copied
 # for it, by the garbage collection of each of them.
@@ -37,7 +38,7 @@ class InProcess(Normal):
     its own.
     """
 
-    ACTION: ClassVar[Action]
+    ACTION: ClassVar[Performable]
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         if not self._is_here(task_vars or {}):
@@ -88,12 +89,13 @@ class InProcess(Normal):
             and self._templar.template(variables.get("ansible_python_interpreter")) == sys.executable
             and not self._connection.become
             and not any(task.environment or [])
+            # Which Ansible refuses.
+            and not (task.async_val and task.check_mode)
         )
 
 
 def in_background(perform: Callable[[], dict[str, Any]], folder: pathlib.Path, seconds: int) -> dict[str, Any]:
     """Begin what outlives its task, `seconds` at most; the result is a file in `folder`, as `async_status` reads it."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     job = f"j{random.randrange(10**12)}.{os.getpid()}"  # noqa: S311  a name, not a secret
     file = folder / job
     begun = {"started": 1, "finished": 0, "ansible_job_id": job}
@@ -119,11 +121,7 @@ def in_background(perform: Callable[[], dict[str, Any]], folder: pathlib.Path, s
 
 
 def _write(file: pathlib.Path, result: dict[str, Any]) -> None:
-    """Whole or not at all: others read it at any time."""
-    new = file.with_name(f"{file.name}.new")
-    new.touch(mode=0o600)
-    new.write_text(json.dumps(result), encoding="utf-8")
-    new.replace(file)
+    write_privately(file, json.dumps(result).encode())
 
 
 def plain(value: Any) -> Any:
@@ -147,12 +145,10 @@ def unlogged(options: dict[str, Any], parameters: dict[str, Any]) -> set[str]:
         value = parameters.get(option)
         if specification.get("no_log"):
             found |= leaves(value)
-        elif isinstance(value, dict):
-            found |= unlogged(specification.get("options", {}), value)
-        elif isinstance(value, list):
-            for item in value:
-                if isinstance(item, dict):
-                    found |= unlogged(specification.get("options", {}), item)
+            continue
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, dict):
+                found |= unlogged(specification.get("options", {}), part)
     return found
 
 

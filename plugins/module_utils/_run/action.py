@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
@@ -47,13 +47,28 @@ class Call:
     warn: Callable[[str], None]
 
 
+class Performable(Protocol):
+    """What a module does, with its options and the rules of AnsibleModule about several of them (`required_if`)."""
+
+    argument_spec: dict[str, Any]
+    rules: dict[str, Any]
+
+    def perform(
+        self, name: str, params: dict[str, Any], *, check_mode: bool, warn: Callable[[str], None]
+    ) -> dict[str, Any]:
+        """The result, as Ansible wants it; a failure's has `failed` and `msg`, the words for an operator.
+
+        `params` are checked against `argument_spec` and complete; `name` is the module's, for lines of progress.
+        """
+
+
 class Action:
-    """What a module does, whoever runs it: a module of its own process, or a worker of `ansible-playbook`.
+    """What a module does to a deployment, in a process of its own or in a worker of `ansible-playbook`.
 
     `act` returns the result; `changed` defaults to false. `options` holds the module's own; those of
     `kubernetes.core.k8s_auth_options` and of the fragment `hopsworks.airflow.deployment` are added. `libraries` lists
     (name, traceback of its failed import or None). With `under_lock` false the option `lock` is accepted, as for every
-    module of the action group, but not used. `rules` are those of AnsibleModule about several options (`required_if`).
+    module of the action group, but not used.
     """
 
     def __init__(
@@ -83,10 +98,6 @@ class Action:
     def perform(
         self, name: str, params: dict[str, Any], *, check_mode: bool, warn: Callable[[str], None]
     ) -> dict[str, Any]:
-        """The result, as Ansible wants it; a failure's has `failed` and `msg`, the words for an operator.
-
-        `params` are checked against `argument_spec` and complete; `name` is the module's, for lines of progress.
-        """
         for library, error in (("kubernetes", KUBERNETES_IMPORT_ERROR), *self._libraries):
             if error:
                 return {"failed": True, "msg": missing_required_lib(library), "exception": error}
@@ -120,21 +131,18 @@ class Action:
         return {"changed": False, **result}
 
 
-class LocalAction(Action):
+class LocalAction:
     """What a module does on this machine alone. `act` gets the parameters and `check_mode`."""
 
     def __init__(self, act: Callable[..., dict[str, Any]], options: dict[str, Any], **rules: Any) -> None:
-        self._act_here = act
+        self._act = act
         self.argument_spec, self.rules = options, rules
 
     def perform(
         self, name: str, params: dict[str, Any], *, check_mode: bool, warn: Callable[[str], None]
     ) -> dict[str, Any]:
         del name, warn
-        try:
-            return {"changed": False, **self._act_here(params, check_mode=check_mode)}
-        except OperatorError as error:
-            return _failed(error)
+        return {"changed": False, **self._act(params, check_mode=check_mode)}
 
 
 def _failed(error: OperatorError) -> dict[str, Any]:

@@ -100,6 +100,7 @@ def test_check_mode_reaches_the_action():
     [
         ({"transport": "ssh"}, HERE),
         ({"become": object()}, HERE),
+        ({"async_val": 60, "check_mode": True}, HERE),
         ({"environment": [{}, {"KUBECONFIG": "/elsewhere"}]}, HERE),
         ({}, {"ansible_python_interpreter": "/usr/bin/python3.6"}),
         ({}, {}),
