@@ -1,15 +1,21 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 from __future__ import annotations
 
 import pathlib
-import sys
 
 import pytest
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "bed"))
-
 from bed import Bed
+from steps import Faults
 
 
 @pytest.fixture(scope="session")
 def bed() -> Bed:
     return Bed()
+
+
+@pytest.fixture
+def faults(bed: Bed, tmp_path: pathlib.Path) -> Faults:
+    return Faults(bed, tmp_path)

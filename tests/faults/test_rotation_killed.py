@@ -1,6 +1,6 @@
-"""ansible-playbook is killed after and within every phase of a rotation, and another machine goes on.
+"""ansible-playbook is killed at named steps of a rotation, and another machine goes on.
 
-Whatever the moment, no valid token is ever refused in overlap, there are never two generations of new keys, and the
+Whatever the step, no valid token is ever refused in overlap, there are never two generations of new keys, and the
 run of the other machine finishes.
 """
 
@@ -19,6 +19,7 @@ import pytest
 import requests
 from airflow import ROTATE, SECRET, call, log_in
 from bed import INVENTORY, NAMESPACE, ROOT, TOOLS, Bed
+from steps import Faults
 
 NOW = ("-e", "airflow_keys_minimum_age=0")
 WAIT = ("-e", "airflow_rotation_wait=true")
@@ -30,15 +31,37 @@ CUT_OVER = (
     "-e",
     "airflow_cutover_minimum_age=0",
 )
-# A phase, and how far into it the kill comes, in seconds: before its write, after it, and in each of its restarts.
-MOMENTS = [
-    ("publish", 0.2),
-    ("publish", 6.0),
-    ("publish", 14.0),
-    ("activate", 0.2),
-    ("activate", 8.0),
-    ("activate", 16.0),
-    ("activate", 30.0),
+KEYS_WRITTEN = r"^http PATCH \S+/secrets/hopsworks-airflow-keys$"
+
+
+def restarted(workload: str) -> str:
+    return rf"^http PATCH \S+/deployments/{workload}$"
+
+
+# Before or after which step it is killed, and which time that step is taken: a rotation publishes, then activates.
+OVERLAP = [
+    ("new keys are published", "before", KEYS_WRITTEN, 1),
+    ("new keys are published", "after", KEYS_WRITTEN, 1),
+    ("the api-server restarts to trust them", "after", restarted("airflow-webserver"), 1),
+    ("new keys are made the current ones", "before", KEYS_WRITTEN, 2),
+    ("new keys are made the current ones", "after", KEYS_WRITTEN, 2),
+    ("the api-server restarts to sign with them", "after", restarted("airflow-webserver"), 2),
+    ("the scheduler restarts to sign with them", "before", restarted("airflow-scheduler"), 1),
+    ("the scheduler restarts to sign with them", "after", restarted("airflow-scheduler"), 1),
+    ("the end of the old keys is written down", "before", KEYS_WRITTEN, 3),
+    ("the end of the old keys is written down", "after", KEYS_WRITTEN, 3),
+]
+RETIREMENT = [
+    ("the old keys are retired", "before", KEYS_WRITTEN, 1),
+    ("the old keys are retired", "after", KEYS_WRITTEN, 1),
+    ("the api-server restarts without them", "after", restarted("airflow-webserver"), 1),
+]
+CUT_OVER_STEPS = [
+    ("all keys are replaced", "before", KEYS_WRITTEN, 1),
+    ("all keys are replaced", "after", KEYS_WRITTEN, 1),
+    ("the api-server restarts", "after", restarted("airflow-webserver"), 1),
+    ("the scheduler restarts", "after", restarted("airflow-scheduler"), 1),
+    ("the state becomes steady", "before", KEYS_WRITTEN, 2),
 ]
 # A token of the bed lives for 150 s.
 RENEWAL_SECONDS = 100
@@ -133,21 +156,10 @@ def elsewhere(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path / "airflow"
 
 
-def killed(bed: Bed, phase: str, seconds: float, *arguments: str, output: pathlib.Path) -> None:
-    before = bed.run_record()
-    running = bed.start(ROTATE, *arguments, output=output)
-    deadline = time.monotonic() + 600
-    while time.monotonic() < deadline:
-        record = bed.run_record()
-        if record and record != before and record["status"] == "running":
-            now = record["phases"][-1] if record["phases"] else {}
-            if now.get("name") == phase and now["status"] == "running":
-                break
-        assert running.poll() is None, f"ended before {phase}:\n{output.read_text()[-4000:]}"
-        time.sleep(0.1)
-    time.sleep(seconds)
-    running.kill()
-    running.wait()
+def at(steps: list[tuple[str, str, str, int]]) -> pytest.MarkDecorator:
+    """One test for each step."""
+    names = [f"{when} {name}" for name, when, _pattern, _nth in steps]
+    return pytest.mark.parametrize(("when", "pattern", "nth"), [step[1:] for step in steps], ids=names)
 
 
 def continued(bed: Bed, elsewhere: pathlib.Path, *arguments: str) -> str:
@@ -181,12 +193,12 @@ def state_of(bed: Bed) -> str:
     return str(annotations["hopsworks.airflow/key-state"])
 
 
-@pytest.mark.parametrize(("phase", "seconds"), MOMENTS, ids=[f"{phase}+{seconds}s" for phase, seconds in MOMENTS])
+@at(OVERLAP)
 def test_another_machine_finishes_the_overlap(
-    bed: Bed, tmp_path: pathlib.Path, elsewhere: pathlib.Path, steady: set[str], phase: str, seconds: float
+    bed: Bed, faults: Faults, elsewhere: pathlib.Path, steady: set[str], when: str, pattern: str, nth: int
 ) -> None:
     with Witness(bed) as witness:
-        killed(bed, phase, seconds, *NOW, output=tmp_path / "killed.log")
+        faults.killed(ROTATE, *NOW, when=when, pattern=pattern, nth=nth)
         continued(bed, elsewhere, *NOW)
     assert state_of(bed) == "activated"
     assert witness.calls > 20
@@ -195,15 +207,15 @@ def test_another_machine_finishes_the_overlap(
     assert "changed=0" in bed.play(ROTATE, *NOW).stdout
 
 
-@pytest.mark.parametrize("seconds", [0.2, 4.0, 14.0])
+@at(RETIREMENT)
 def test_another_machine_finishes_the_retirement(
-    bed: Bed, tmp_path: pathlib.Path, elsewhere: pathlib.Path, steady: set[str], seconds: float
+    bed: Bed, faults: Faults, elsewhere: pathlib.Path, steady: set[str], when: str, pattern: str, nth: int
 ) -> None:
     with Witness(bed) as witness:
         first = bed.play(ROTATE, *NOW)
         assert first.returncode == 0, first.stdout[-6000:]
-        time.sleep(165)  # tokens of the bed live for 150 s, and clocks may differ by 10
-        killed(bed, "retire", seconds, *NOW, output=tmp_path / "killed.log")
+        time.sleep(165)  # tokens of the test cluster live for 150 s, and clocks may differ by 10
+        faults.killed(ROTATE, *NOW, when=when, pattern=pattern, nth=nth)
         continued(bed, elsewhere, *WAIT)
     assert state_of(bed) == "steady"
     assert witness.refusals == []
@@ -211,11 +223,11 @@ def test_another_machine_finishes_the_retirement(
     assert "changed=0" in bed.play(ROTATE).stdout
 
 
-@pytest.mark.parametrize("seconds", [0.2, 4.0, 10.0, 25.0])
+@at(CUT_OVER_STEPS)
 def test_another_machine_finishes_the_cut_over(
-    bed: Bed, tmp_path: pathlib.Path, elsewhere: pathlib.Path, steady: set[str], seconds: float
+    bed: Bed, faults: Faults, elsewhere: pathlib.Path, steady: set[str], when: str, pattern: str, nth: int
 ) -> None:
-    killed(bed, "replace_keys", seconds, *CUT_OVER, output=tmp_path / "killed.log")
+    faults.killed(ROTATE, *CUT_OVER, when=when, pattern=pattern, nth=nth)
     continued(bed, elsewhere, *CUT_OVER)
     assert state_of(bed) == "steady"
     entries = bed.cluster.secret_entries(SECRET) or {}
@@ -227,7 +239,7 @@ def test_all_these_rotations_have_left_one_generation_and_nothing_that_grows(
     bed: Bed, airflow3: Size, steady: set[str]
 ) -> None:
     now = size_of(bed)
-    assert now.generation - airflow3.generation >= len(MOMENTS), "there were none"
+    assert now.generation - airflow3.generation >= len(OVERLAP), "there were none"
     assert (now.entries, now.annotations, now.trusted) == (airflow3.entries, airflow3.annotations, 2)
     history = {
         item.metadata.name: item.spec.revision_history_limit

@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every upgrade promises, whatever happened to it."""
+
+from __future__ import annotations
+
+from bed import NAMESPACE, Bed
+
+UPGRADE = "playbooks/upgrade.yml"
+
+
+def old_tables(bed: Bed, history: dict[str, list[object]]) -> str:
+    """The schema that has the old tables with all their rows; a move that is half done counts as none."""
+    for schema in bed.schemas():
+        of_the_old = schema == "airflow" or schema.startswith("airflow_before_")
+        if of_the_old and set(history) <= set(bed.tables(schema)) and bed.history(schema) == history:
+            return schema
+    return "half moved"
+
+
+def completes(bed: Bed, *arguments: str) -> None:
+    """The same command again does the rest."""
+    again = bed.play(UPGRADE, *arguments)
+    assert again.returncode == 0, again.stdout[-6000:]
+    record = bed.run_record()
+    assert record is not None
+    assert record["status"] == "done"
+
+
+def nothing_is_left_behind(bed: Bed) -> None:
+    assert bed.cluster.batch.list_namespaced_job(NAMESPACE).items == []
+    assert bed.cluster.coordination.list_namespaced_lease(NAMESPACE).items == []
+    quiet = bed.play(UPGRADE)
+    assert quiet.returncode == 0, quiet.stdout[-4000:]
+    assert "changed=0" in quiet.stdout
+
+
+def set_aside_completes(bed: Bed, history: dict[str, list[object]]) -> None:
+    """After the fault: the rest is done, no row is lost, no database dropped, nothing left behind."""
+    assert bed.dropped_databases() == []
+    completes(bed)
+    aside = [schema for schema in bed.schemas() if schema.startswith("airflow_before_")]
+    assert len(aside) == 1, aside
+    assert old_tables(bed, history) == aside[0]
+    assert bed.dropped_databases() == []
+    nothing_is_left_behind(bed)
