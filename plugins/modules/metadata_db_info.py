@@ -89,7 +89,7 @@ server:
   description: What runs there, and whether one RENAME TABLE of many tables survives a crash as a whole.
   returned: success
   type: dict
-  sample: {engine: MariaDB, version: 10.11.14-MariaDB, atomic_rename: false}
+  sample: {engine: MariaDB, version: 10.11.14-MariaDB, atomic_rename: true}
 installed:
   description: What the sentinel table says, where it is there.
   returned: success

@@ -56,10 +56,11 @@ class Server:
     def renames_atomically(self) -> bool:
         """Whether one RENAME TABLE of many tables happens as a whole even if the server dies in it.
 
-        MySQL 8.0 and newer: https://dev.mysql.com/doc/refman/8.0/en/atomic-ddl.html. MariaDB: each table by itself,
-        https://mariadb.com/kb/en/atomic-ddl/.
+        MySQL 8.0 and newer: https://dev.mysql.com/doc/refman/8.0/en/atomic-ddl.html. MariaDB 10.6 and newer,
+        https://mariadb.com/kb/en/atomic-ddl/; tests kill a 10.11 in the middle of it. Older ones: each table by itself.
         """
-        return self.engine == "MySQL" and int(self.version.split(".")[0]) >= 8
+        first = {"MySQL": (8, 0), "MariaDB": (10, 6)}.get(self.engine)
+        return first is not None and tuple(int(part) for part in self.version.split(".")[:2]) >= first
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,11 @@ class Server:
             time.sleep(0.05)
         raise AssertionError((self.folder / "error.log").read_text()[-2000:])
 
+    @property
+    def process(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """End it as a power failure would."""
         if self._process is not None:
@@ -305,9 +310,13 @@ def install_mariadb() -> None:
     """Make sure that the server and its tools are there, or say what to install: these tests are never skipped."""
     if all(_found(name) for name in ("mariadbd", "mariadb-install-db", "mariadb", "mariadb-dump")):
         return
-    packages = ["mariadb-server-core", "mariadb-client"]
+    install(["mariadb-server-core", "mariadb-client"])
+
+
+def install(packages: list[str]) -> None:
+    """Install Debian's packages, as root, or say which ones are missing."""
     if os.geteuid() != 0 or _found("apt-get") is None:
-        raise AssertionError(f"install {' and '.join(packages)} (MariaDB 10.11) to run these tests")
+        raise AssertionError(f"install {' and '.join(packages)} (as Debian 12 has them) to run these tests")
     # Workers of one test run may come here at the same time.
     wait = ["-o", "DPkg::Lock::Timeout=300", "-qq"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}

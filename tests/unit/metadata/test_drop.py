@@ -10,17 +10,13 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     ClientDiedError,
     DyingDatabase,
-    quiet,
     reset,
     restore,
-    set_state,
 )
 
 
@@ -63,25 +59,6 @@ class TestDrop:
             assert inspect(database, bare.names).stage == "installed"
         assert server.logged("DROP DATABASE") == dropped + 1
         assert bare.tables(bare.names.workspace) == set()
-
-    @pytest.mark.parametrize("left", [1, 10, 32])
-    def test_a_drop_that_the_server_did_not_finish_is_finished_by_table(self, database, deployment, mirror, left):
-        """DROP DATABASE is not atomic on MariaDB: a crash leaves some of the tables."""
-        changes = self._drop(database, deployment)
-        action = Reset(database, deployment.request(**changes), mirror, quiet)
-        plan = action._write_plan(inspect(database, deployment.names))
-        set_state(database, plan, "dropping")
-        gone = sorted(deployment.tables(deployment.names.live))[left:]
-        live = deployment.names.live
-        tables = ", ".join(quoted(live, table) for table in gone)
-        deployment.server.as_root(f"SET foreign_key_checks = 0; DROP TABLE {tables}")
-        dropped = deployment.server.logged("DROP DATABASE")
-        assert inspect(database, deployment.names).stage == "moving"
-
-        reset(database, deployment, mirror, **changes)
-
-        assert inspect(database, deployment.names).stage == "installed"
-        assert deployment.server.logged("DROP DATABASE") == dropped
 
     def _drop(self, database, deployment):
         rehearsed = deployment.rehearsed(database, deployment.names.live)

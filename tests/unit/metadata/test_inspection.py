@@ -85,7 +85,9 @@ def test_extra_tables_are_known():
         ("MySQL", "8.0.36", True),
         ("MySQL", "9.7.0", True),
         ("MySQL", "5.7.44-log", False),
-        ("MariaDB", "10.11.6-MariaDB", False),
+        ("MariaDB", "10.11.6-MariaDB", True),
+        ("MariaDB", "11.4.5-MariaDB", True),
+        ("MariaDB", "10.5.29-MariaDB", False),
         ("NDB Cluster", "8.0.36-cluster", False),
     ],
 )

@@ -31,7 +31,11 @@ from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
 
 
 class TestInterrupted:
-    """A server that dies in a RENAME TABLE of many tables leaves the first few of them renamed (MariaDB)."""
+    """A server that dies in a RENAME TABLE of many tables leaves the first few of them renamed.
+
+    So do MySQL 5.7, NDB Cluster and MariaDB before 10.6. The server of these tests takes them back
+    (test_server_crash.py), so its tables are moved as such a server would have left them.
+    """
 
     def test_at_every_point_the_reset_is_finished(self, database, deployment, mirror):
         names = deployment.names
@@ -115,19 +119,6 @@ class TestInterrupted:
 
         assert "variable" in caught.value.found
         assert inspect(database, deployment.names).stage == "moving"
-
-    def test_a_server_that_loses_power_in_it(self, server, deployment, mirror):
-        """Whatever the server has made of it by then, the next run finishes it."""
-        old = deployment.definition(deployment.names.live)
-        with server.session() as database:
-            plan = self._planned(database, deployment, mirror)
-            self._move(deployment, plan.moves[:40])
-        server.kill()
-        server.start()
-        with server.session() as database:
-            assert reset(database, deployment, mirror)["changed"]
-            assert inspect(database, deployment.names).stage == "installed"
-        assert deployment.definition(plan.schema) == old
 
     def _planned(self, database, deployment, mirror):
         """Everything up to the first move."""

@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The server dies in the middle of a statement: strace kills it at the chosen system call of its own work on files."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+    RUN,
+    Server,
+    install,
+    reset,
+)
+
+RENAMES, REMOVALS = "rename,renameat,renameat2", "unlink,unlinkat"
+
+
+@contextmanager
+def dying_at(server: Server, calls: str, file: str, log: Path) -> Iterator[None]:
+    """The server is killed when it makes one of these system calls on a file of its own; afterwards it runs again.
+
+    `file` is relative to its folder of data. `log` gets the calls on it, the last one unfinished.
+    """
+    if shutil.which("strace") is None:
+        install(["strace"])
+    process = server.process
+    threads = Path(f"/proc/{process}/task")
+    kill = ["-P", f"./{file}", "-e", f"trace={calls}", "-e", f"inject={calls}:signal=SIGKILL:when=1"]
+    tracer = subprocess.Popen(["strace", "-fqqo", log, "-p", str(process), *kill], stderr=subprocess.DEVNULL)
+    # Every thread has to be traced: that of the session is the one that works.
+    while any("TracerPid:\t0\n" in (thread / "status").read_text() for thread in threads.iterdir()):
+        assert tracer.poll() is None, "strace could not attach to the server"
+        time.sleep(0.02)
+    try:
+        yield
+    finally:
+        server.kill()
+        tracer.wait()
+        server.start()
+    assert re.search(rf'"\./{file}".* = \?$', log.read_text(), re.MULTILINE), f"the server made no {calls} of {file}"
+
+
+# The rows of a table are in its .ibd, its definition is in its .frm: the first table, between the two files of one, the
+# last of the old tables, and one of the new.
+@pytest.mark.parametrize("file", ["{old}/ab_permission.ibd", "{old}/dag.frm", "{old}/xcom.frm", "{new}/trigger.ibd"])
+def test_a_server_that_dies_in_the_move_leaves_what_the_next_run_finishes(server, bare, mirror, tmp_path, file):
+    with server.session() as database:
+        bare.make_old()
+        bare.make_new(database)
+    old = bare.definition(bare.names.live)
+    file = file.format(old=bare.names.live, new=bare.names.workspace)
+    with (
+        server.session() as database,
+        pytest.raises(OperatorError),
+        dying_at(server, RENAMES, file, tmp_path / "calls"),
+    ):
+        reset(database, bare, mirror)
+    with server.session() as database:
+        found = inspect(database, bare.names)
+        # From 10.6 on MariaDB takes back what it did of the statement (https://mariadb.com/kb/en/atomic-ddl/).
+        assert found.server.renames_atomically
+        assert (found.stage, found.begun) == ("old", None)
+        assert reset(database, bare, mirror)["changed"]
+        assert inspect(database, bare.names).stage == "installed"
+    assert bare.definition(bare.names.aside(RUN)) == old
+
+
+@pytest.mark.parametrize("file", ["{old}/dag.ibd", "{old}/xcom.frm"])
+def test_a_server_that_dies_in_the_drop_leaves_what_the_next_run_finishes(server, bare, mirror, tmp_path, file):
+    with server.session() as database:
+        bare.make_old()
+        bare.make_new(database)
+        changes = {"method": "drop", "rehearsed_dump": bare.rehearsed(database, bare.names.live)}
+    dropped = server.logged("DROP DATABASE")
+    before = bare.tables(bare.names.live)
+    with (
+        server.session() as database,
+        pytest.raises(OperatorError),
+        dying_at(server, REMOVALS, file.format(old=bare.names.live), tmp_path / "calls"),
+    ):
+        reset(database, bare, mirror, **changes)
+    assert bare.tables(bare.names.live) < before
+    with server.session() as database:
+        assert inspect(database, bare.names).stage == "moving"
+        assert reset(database, bare, mirror, **changes)["changed"]
+        assert inspect(database, bare.names).stage == "installed"
+    assert server.logged("DROP DATABASE") == dropped + 1
