@@ -6,7 +6,7 @@
 
 Runs in the HDFS pod, as superuser over loopback, past the gate: it also undoes what the gate wouldn't let a client do,
 such as quotas. Whatever already is as described isn't touched; what isn't described is deleted. Prints what it changed,
-one line each. Standard library only.
+one line each. With the argument `few` it leaves out what tree.json describes by the hundred. Standard library only.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,8 @@ from urllib.parse import quote, urlencode, urlsplit
 NAMENODE = "127.0.0.1:19870"
 HERE = Path(__file__).parent
 NO_QUOTA = -1
+# Stands for 001, 002, ... in the path and the content of an entry that describes several `files`.
+NUMBER = "NUMBER"
 
 
 class Hdfs:
@@ -68,10 +71,24 @@ def milliseconds(time: str) -> int:
     return round(moment.timestamp() * 1000)
 
 
+def described(*, few: bool) -> dict[str, dict[str, Any]]:
+    """What tree.json describes, one entry for each file; with `few` without the projects whose files are numbered."""
+    entries: dict[str, dict[str, Any]] = json.loads((HERE / "tree.json").read_text(encoding="utf-8"))
+    large = {path.split("/")[2] for path, wanted in entries.items() if few and "files" in wanted}
+    tree = {}
+    for path, wanted in entries.items():
+        if large & set(path.split("/")[2:3]):
+            continue
+        numbers = [f"{number:03d}" for number in range(1, wanted.get("files", 0) + 1)]
+        tree.update({path.replace(NUMBER, number): {**wanted, "number": number} for number in numbers} or {path: wanted})
+    return tree
+
+
 def content_of(path: str, wanted: dict[str, Any]) -> bytes:
     """A file's bytes: `/Projects/<P>/Airflow/<rest>` is `<P>/<rest>` here, filled up with comments where wanted."""
     project, _, rest = path.removeprefix("/Projects/").partition("/Airflow/")
-    content = (HERE / project / rest).read_bytes()
+    content = (HERE / wanted.get("content", f"{project}/{rest}")).read_bytes()
+    content = content.replace(NUMBER.encode(), str(wanted.get("number", NUMBER)).encode())
     lines = [content]
     length, number = len(content), 0
     while length < wanted.get("filled_to_bytes", 0):
@@ -137,7 +154,7 @@ def lift_quotas(hdfs: Hdfs, folder: str) -> None:
 
 def main() -> None:
     hdfs = Hdfs()
-    tree: dict[str, dict[str, Any]] = json.loads((HERE / "tree.json").read_text(encoding="utf-8"))
+    tree = described(few="few" in sys.argv[1:])
     folders = {path for path in tree if any(other.startswith(path + "/") for other in tree)}
     present = dict(hdfs.walk("/"))
     for folder in ["/", *sorted(folders & present.keys())]:
