@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A plugin of pytest that writes down which tests run which lines of $MUTATION_FILE, in the file $MUTATION_LINES."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+LINES: defaultdict[int, set[str]] = defaultdict(set)
+FILE = os.environ.get("MUTATION_FILE", "")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
+    def in_file(frame: FrameType, event: str, _argument: object) -> Any:
+        if event == "line":
+            LINES[frame.f_lineno].add(item.nodeid)
+        return in_file
+
+    def call(frame: FrameType, _event: str, _argument: object) -> Any:
+        return in_file if frame.f_code.co_filename.endswith(FILE) else None
+
+    # What runs in threads, too; a fixture of the session counts for the first test that needs it.
+    threading.settrace(call)
+    sys.settrace(call)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(None)
+        threading.settrace(None)  # type: ignore[arg-type]
+
+
+def pytest_sessionfinish() -> None:
+    target = Path(os.environ["MUTATION_LINES"])
+    target.write_text(json.dumps({line: sorted(tests) for line, tests in LINES.items()}), encoding="utf-8")

@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Changes of a module that a test should notice: what cosmic-ray and mutmut change, and statements that are left out.
+
+Leaving out a statement is what matters most here (a state that is written down before a deed), and neither of the two
+does it. Messages are not changed: no test compares a whole sentence.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.BitOr: ast.BitAnd,
+    ast.BitAnd: ast.BitOr,
+}
+# What shows progress, and what only a reader sees.
+SILENT_CALLS = frozenset({"progress", "_progress", "warn"})
+WORDS = frozenset({"OperatorError", "Finding"})
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A changed module: where, what was done, and its whole text.
+
+    `once` says that the line runs when the module is imported, and so for every test.
+    """
+
+    line: int
+    change: str
+    source: str
+    once: bool
+
+
+def mutants(source: str) -> Iterator[Mutant]:
+    """Every changed text of a module, one change each, in the order of its lines."""
+    tree = ast.parse(source)
+    total = sum(1 for _node in ast.walk(tree))
+    for position in range(total):
+        for number in range(4):
+            changed = copy.deepcopy(tree)
+            node = next(node for index, node in enumerate(ast.walk(changed)) if index == position)
+            parents = {child: parent for parent in ast.walk(changed) for child in ast.iter_child_nodes(parent)}
+            if is_for_readers(node, parents):
+                break
+            line, once = node.lineno, not in_function(node, parents)  # type: ignore[attr-defined]
+            change = apply(node, number, parents)
+            if change is None:
+                break
+            yield Mutant(line, change, ast.unparse(ast.fix_missing_locations(changed)), once)
+
+
+def is_for_readers(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Annotations, documentation, imports, words of messages and lines of progress."""
+    if isinstance(node, (ast.Import, ast.ImportFrom)) or not hasattr(node, "lineno"):
+        return True
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return True
+    child: ast.AST = node
+    while (parent := parents.get(child)) is not None:
+        if isinstance(parent, (ast.arg, ast.AnnAssign)) and child is parent.annotation:
+            return True
+        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)) and child is parent.returns:
+            return True
+        if isinstance(parent, ast.If) and "TYPE_CHECKING" in ast.dump(parent.test):
+            return True
+        if isinstance(parent, ast.Call) and name_of(parent.func) in WORDS | SILENT_CALLS and child is not parent.func:
+            return True
+        child = parent
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and name_of(node.value.func) in SILENT_CALLS
+
+
+def name_of(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def apply(node: ast.AST, number: int, parents: dict[ast.AST, ast.AST]) -> str | None:
+    """Make the `number`th change of a node, in its tree; says what it was, or None where there is none."""
+    changes = list(changes_of(node, parents))
+    if number >= len(changes):
+        return None
+    text, change = changes[number]
+    change()
+    return text
+
+
+def changes_of(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> Iterator[tuple[str, Callable[[], None]]]:
+    if isinstance(node, (ast.Expr, ast.Assign, ast.AugAssign, ast.Raise, ast.Delete)) and in_function(node, parents):
+        yield f"left out: {ast.unparse(node)[:80]}", lambda: replace(node, ast.Pass(), parents)
+    if isinstance(node, ast.Return) and node.value is not None and not is_none(node.value):
+        yield f"returns None: {ast.unparse(node)[:80]}", lambda: setattr(node, "value", ast.Constant(None))
+    if isinstance(node, (ast.If, ast.While, ast.IfExp)):
+        test = node.test
+        yield f"negated: {ast.unparse(test)[:80]}", lambda: setattr(node, "test", ast.UnaryOp(ast.Not(), test))
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in COMPARISONS:
+        other = COMPARISONS[type(node.ops[0])]
+        yield f"{other.__name__}: {ast.unparse(node)[:80]}", lambda: setattr(node, "ops", [other()])
+    if isinstance(node, ast.BoolOp):
+        for index in range(len(node.values)):
+            rest = [value for place, value in enumerate(node.values) if place != index]
+            yield f"without {ast.unparse(node.values[index])[:80]}", lambda rest=rest: setattr(node, "values", rest)
+    if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
+        operator = ARITHMETIC[type(node.op)]
+        yield f"{operator.__name__}: {ast.unparse(node)[:80]}", lambda: setattr(node, "op", operator())
+    if isinstance(node, ast.Constant) and isinstance(node.value, (bool, int, float)) and node.value is not None:
+        value = not node.value if isinstance(node.value, bool) else node.value + 1
+        yield f"{node.value} becomes {value}", lambda: setattr(node, "value", value)
+
+
+def in_function(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    while (parent := parents.get(node)) is not None:
+        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return True
+        node = parent
+    return False
+
+
+def is_none(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is None
+
+
+def replace(node: ast.stmt, other: ast.stmt, parents: dict[ast.AST, ast.AST]) -> None:
+    parent = parents[node]
+    for field in ("body", "orelse", "finalbody", "handlers"):
+        statements = getattr(parent, field, [])
+        if isinstance(statements, list) and node in statements:
+            statements[statements.index(node)] = ast.copy_location(other, node)

@@ -1,0 +1,151 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs the tests against changed modules: guards, lock, states of a rotation, redaction. A change that no test notices
+has survived; `docs/mutation.md` explains those that may.
+
+    python tests/mutation/run.py [--only PART] [--results FILE] [--seconds N]
+
+Results are JSON lines, one for each change. What is in the file already is not run again, so that a run that was
+interrupted goes on. Works on a copy: the checkout is not touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from mutants import Mutant, mutants
+
+ROOT = Path(__file__).resolve().parents[2]
+UTILITIES = "plugins/module_utils"
+METADATA = ("tests/unit/metadata",)
+# What is changed, and the tests that have to notice it.
+TARGETS: dict[str, tuple[str, ...]] = {
+    "_run/lock.py": ("tests/unit/run",),
+    "_run/redaction.py": ("tests/unit/run", "tests/unit/metadata/test_dump.py"),
+    "_run/record.py": ("tests/unit/run",),
+    "_keys/states.py": ("tests/unit/keys",),
+    "_keys/rotation.py": ("tests/unit/keys",),
+    "_keys/change.py": ("tests/unit/keys",),
+    "_metadata/guard.py": METADATA,
+    "_metadata/reset.py": METADATA,
+    "_metadata/restore_old.py": METADATA,
+    "_metadata/inspection.py": METADATA,
+    "_metadata/quiesce.py": METADATA,
+    "_metadata/job.py": METADATA,
+    "_rollout/scale.py": ("tests/unit/rollout",),
+    "_rollout/lossless.py": ("tests/unit/rollout",),
+}
+
+
+class Laboratory:
+    """A copy of the checkout in which modules are changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "airflow"
+        names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+        for name in names.decode().split("\0"):
+            source, target = ROOT / name, self.root / name
+            if name and (source.exists() or source.is_symlink()):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target, follow_symlinks=False)
+
+    def pytest(self, tests: list[str], *options: str, timeout: float, **environment: str) -> int | None:
+        """Exit code; None where time was up."""
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *options, *tests]
+        process = subprocess.Popen(
+            command,
+            cwd=self.root,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait()
+            return None
+
+    def lines(self, module: str, tests: tuple[str, ...]) -> dict[int, list[str]]:
+        """Which tests run which line. Fails where they don't pass as they are."""
+        target = self.root.parent / "lines.json"
+        environment = {
+            "MUTATION_FILE": module,
+            "MUTATION_LINES": str(target),
+            "PYTHONPATH": str(ROOT / "tests/mutation"),
+        }
+        code = self.pytest(list(tests), "-p", "lines", timeout=1800, **environment)
+        if code != 0:
+            raise SystemExit(f"{' '.join(tests)}: the tests fail without any change (exit code {code})")
+        return {int(line): found for line, found in json.loads(target.read_text()).items()}
+
+    def survives(self, module: str, mutant: Mutant, tests: list[str]) -> bool:
+        path = self.root / module
+        before = path.read_text(encoding="utf-8")
+        path.write_text(mutant.source, encoding="utf-8")
+        try:
+            return self.pytest(tests, timeout=300) == 0
+        finally:
+            path.write_text(before, encoding="utf-8")
+
+
+def identity(module: str, mutant: Mutant) -> str:
+    return hashlib.sha256(f"{module} {mutant.source}".encode()).hexdigest()[:16]
+
+
+def known(results: Path) -> set[str]:
+    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
+    return {json.loads(line)["id"] for line in lines}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", metavar="PART", default="", help="modules with this in their path")
+    parser.add_argument("--results", type=Path, default=ROOT / ".sandbox/mutation.jsonl")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no change after this time")
+    options = parser.parse_args()
+    deadline = time.monotonic() + options.seconds
+    options.results.parent.mkdir(parents=True, exist_ok=True)
+    done = known(options.results)
+    survivors = 0
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder, options.results.open("a", encoding="utf-8") as log:
+        laboratory = Laboratory(Path(folder))
+        for name, tests in TARGETS.items():
+            if options.only not in name:
+                continue
+            module = f"{UTILITIES}/{name}"
+            found = list(mutants((ROOT / module).read_text(encoding="utf-8")))
+            left = [mutant for mutant in found if identity(module, mutant) not in done]
+            print(f"{name}: {len(found)} changes, {len(left)} to run", flush=True)
+            lines = laboratory.lines(module, tests) if left else {}
+            for mutant in left:
+                if time.monotonic() > deadline:
+                    print("time is up; the same command goes on", flush=True)
+                    return 1
+                noticing = list(tests) if mutant.once else lines.get(mutant.line, [])
+                survived = not noticing or laboratory.survives(module, mutant, noticing)
+                entry = {"id": identity(module, mutant), "module": name, "line": mutant.line, "change": mutant.change}
+                log.write(json.dumps({**entry, "tests": len(noticing), "survived": survived}) + "\n")
+                log.flush()
+                if survived:
+                    survivors += 1
+                    print(f"  survived: {name}:{mutant.line} {mutant.change} ({len(noticing)} tests)", flush=True)
+    print(f"{survivors} survived", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
