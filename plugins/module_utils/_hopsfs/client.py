@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, unquote_plus, urlencode, urljoin, urlsplit
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connection import send, unreachable
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError, refusal
@@ -23,6 +23,8 @@ except ImportError:  # reported by the module's own requirement check
     requests = None  # type: ignore[assignment]
 
 PREFIX: Final = "/webhdfs/v1"
+# A path that doesn't exist, and that reads otherwise once more decoded.
+PROBE: Final = "/.hopsworks-airflow%41+probe"
 T = TypeVar("T")
 
 
@@ -153,10 +155,14 @@ class WebHdfs:
 
     # Reading
 
+    def existing(self, path: str) -> Status:
+        """One file or directory. Raises HopsfsError, `missing`, where there is none."""
+        return Status.of(path, self._call("GET", path, "GETFILESTATUS")["FileStatus"])
+
     def status(self, path: str) -> Status | None:
         """One file or directory, or None where there is none."""
         try:
-            return Status.of(path, self._call("GET", path, "GETFILESTATUS")["FileStatus"])
+            return self.existing(path)
         except HopsfsError as error:
             if error.missing:
                 return None
@@ -165,7 +171,20 @@ class WebHdfs:
     def listing(self, path: str) -> list[Status]:
         """What a directory holds, not what is below that."""
         found = self._call("GET", path, "LISTSTATUS")["FileStatuses"]["FileStatus"]
-        return [Status.of(f"{path.rstrip('/')}/{raw['pathSuffix']}", raw) for raw in found]
+        # A file lists itself, without a suffix.
+        return [Status.of(f"{path.rstrip('/')}/{raw['pathSuffix']}", raw) for raw in found if raw["pathSuffix"]]
+
+    def decodes_twice(self) -> bool:
+        """Whether the server takes a path for another one (HDFS-14423), which shows in how it says that there is none.
+
+        False where its words don't tell.
+        """
+        try:
+            self._call("GET", PROBE, "GETFILESTATUS")
+        except HopsfsError as error:
+            said = error.found.partition(PROBE)[2]
+            return unquote_plus(PROBE) in said and PROBE not in said
+        return False
 
     def acl(self, path: str) -> tuple[str, ...]:
         """ACL entries beyond the permission, sorted: `user:airflow:r-x`, `group::r-x`, `default:user:airflow:r-x`.
@@ -193,10 +212,16 @@ class WebHdfs:
         found = {str(raw["name"]): str(raw.get("value") or "0x") for raw in answer.get("XAttrs", [])}
         return {name: value for name, value in found.items() if name.startswith("user.")}
 
-    def content_summary(self, path: str) -> dict[str, int]:
+    def content_summary(self, path: str) -> dict[str, int] | None:
         """`length`, `fileCount`, `directoryCount`, `quota` (names), `spaceConsumed`, `spaceQuota` (bytes times
-        replication; -1 without a quota)."""
-        summary = self._call("GET", path, "GETCONTENTSUMMARY")["ContentSummary"]
+        replication; -1 without a quota). None where this HopsFS has no such operation."""
+        try:
+            summary = self._call("GET", path, "GETCONTENTSUMMARY")["ContentSummary"]
+        except HopsfsError as error:
+            unknown = error.status == 400 and 'parameter "op"' in error.found
+            if unknown or error.exception == "UnsupportedOperationException":
+                return None
+            raise
         return {name: value for name, value in summary.items() if isinstance(value, int)}
 
     def user(self) -> str:
