@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, unquote_plus, urlencode, urljoin, urlsplit
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.acl import whole_acl
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connection import send, unreachable
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError, refusal
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.repeats import DONE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 try:
@@ -88,14 +90,22 @@ class WebHdfs:
 
     # Requests
 
-    def repeating(self, attempt: Callable[[], T]) -> T:
-        """`attempt()`, repeated while it fails temporarily; it must be harmless to repeat."""
+    def repeating(self, attempt: Callable[[], T], done: Callable[[], T | None] | None = None) -> T:
+        """`attempt()`, repeated while it fails temporarily; it must be harmless to repeat.
+
+        Where a repeat is refused, an attempt before it may have done the work and its answer got lost: then `done()`
+        gives what it would have returned, or None where the work is not done.
+        """
         begun = time.monotonic()
         pause = 0.2
+        repeated = False
         while True:
             try:
                 return attempt()
             except HopsfsError as error:
+                if repeated and not error.temporary and done is not None and (result := done()) is not None:
+                    return result
+                repeated = True
                 if not error.temporary or time.monotonic() - begun + pause > self._patience:
                     raise
                 self._say_waiting(error)
@@ -151,7 +161,10 @@ class WebHdfs:
                     next_step="correct the option url: it names the NameNode's web server, or what stands before it",
                 ) from None
 
-        return self.repeating(attempt)
+        check = DONE.get(operation)
+        if check is None:
+            return self.repeating(attempt)
+        return self.repeating(attempt, lambda: {} if check(self, path, parameters) else None)
 
     # Reading
 
@@ -307,12 +320,8 @@ class WebHdfs:
         self._call("PUT", path, "SETTIMES", modificationtime=milliseconds, accesstime=-1)
 
     def rename(self, source: str, destination: str) -> None:
-        """Move a file, over an existing one. A repeated request that finds its work done is content."""
-        try:
-            self._call("PUT", source, "RENAME", destination=destination, renameoptions="OVERWRITE")
-        except HopsfsError as error:
-            if not error.missing or self.status(destination) is None:
-                raise
+        """Move a file, over an existing one."""
+        self._call("PUT", source, "RENAME", destination=destination, renameoptions="OVERWRITE")
 
     def delete(self, path: str) -> None:
         """Delete a file, or a directory with everything below it; nothing there is as good."""
@@ -326,19 +335,6 @@ class WebHdfs:
         except HopsfsError as error:
             return "absent" if error.status == 400 else "possible"
         return "possible"
-
-
-def whole_acl(entries: tuple[str, ...], permission: str) -> list[str]:
-    """The entries that SETACL wants: `acl`'s, with owner, group, mask and others out of the permission's digits."""
-    owner, group, others = (
-        "".join(letter if int(digit) & bit else "-" for letter, bit in (("r", 4), ("w", 2), ("x", 1)))
-        for digit in permission[-3:]
-    )
-    access = [entry for entry in entries if not entry.startswith("default:")]
-    base = [f"user::{owner}", f"other::{others}"]
-    # With an access ACL the group digit is the mask, and the group's own entry is among the entries.
-    base.append(f"mask::{group}" if access else f"group::{group}")
-    return [*base, *entries]
 
 
 def _pieces(response: Any) -> Iterator[bytes]:

@@ -77,7 +77,8 @@ class RefusedError(Exception):
 
 
 class FakeHopsfs:
-    """`before(operation, path)` runs before each request is served and may raise or change the tree.
+    """`before(operation, path)` runs before each request is served and may raise or change the tree; `after` runs when
+    it was served and may raise, so that its answer is lost.
 
     `log` lists (operation, path) of every request served, `writes` those that change something.
     """
@@ -86,6 +87,7 @@ class FakeHopsfs:
         self.nodes: dict[str, Node] = {"/": Node("DIRECTORY")}
         self.clock = 1_000_000
         self.before: Callable[[str, str], None] = nothing
+        self.after: Callable[[str, str], None] = nothing
         self.log: list[tuple[str, str]] = []
         self.writes: list[tuple[str, str]] = []
         self.space_quota: dict[str, int] = {}
@@ -136,6 +138,7 @@ class FakeHopsfs:
                     self.writes.append((operation, path))
                 self.clock += 1
                 answer = getattr(self, "do_" + operation.lower())(path, query, body)
+                self.after(operation, path)
                 broken = None
                 if operation == "OPEN" and self.broken_downloads:
                     self.broken_downloads -= 1
@@ -271,7 +274,8 @@ class FakeHopsfs:
         self.node(path).xattrs[query["xattr.name"]] = query["xattr.value"]
 
     def do_removexattr(self, path: str, query: dict[str, str], _body: bytes) -> None:
-        del self.node(path).xattrs[query["xattr.name"]]
+        if self.node(path).xattrs.pop(query["xattr.name"], None) is None:
+            raise RefusedError(403, "IOException", "No matching attributes found for remove operation")
 
     def do_settimes(self, path: str, query: dict[str, str], _body: bytes) -> None:
         assert query["accesstime"] == "-1"
