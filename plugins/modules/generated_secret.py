@@ -72,6 +72,15 @@ options:
             description: Name of the entry.
             type: str
             required: true
+  managed_by_others:
+    description:
+      - What to do where the Secret has to be written, and carries the marks of somebody else who puts it back to what
+        they have (Argo CD, Flux, an ExternalSecret, a SealedSecret, a mirror of another Secret). V(refuse) fails before
+        anything changes. V(accept) is for those that were told to leave its entries alone.
+      - Of others, such as Helm, the module warns.
+    type: str
+    choices: [refuse, accept]
+    default: refuse
 """
 
 EXAMPLES = r"""
@@ -112,6 +121,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.generated 
     fingerprint,
     published_as,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import MANAGED_BY_OTHERS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed_secret import check_managers
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import (
     StoredSecret,
     copied_value,
@@ -141,6 +152,8 @@ def act(call: Call) -> dict[str, Any]:
                 f"Entry {name} of Secret {secret.name} is known to everybody: it is {published}. "
                 f"It stays as it is ({origin}); replace it as soon as what depends on it allows."
             )
+    if missing:
+        check_managers(secret.name, secret.metadata, call.params["managed_by_others"], call.warn)
     secret.write(missing, dry_run=call.check_mode)
     header = f"Secret {secret.name}"
     return {
@@ -183,6 +196,7 @@ ACTION = Action(
             "mutually_exclusive": [ONE_OF],
             "required_one_of": [ONE_OF],
         },
+        "managed_by_others": MANAGED_BY_OTHERS,
     },
 )
 

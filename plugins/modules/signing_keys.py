@@ -93,6 +93,15 @@ options:
         and returns RV(due) and RV(due_at).
     type: int
     default: 0
+  managed_by_others:
+    description:
+      - What to do where the Secret has to be written, and carries the marks of somebody else who puts it back to what
+        they have (Argo CD, Flux, an ExternalSecret, a SealedSecret, a mirror of another Secret). V(refuse) fails before
+        anything changes. V(accept) is for those that were told to leave its entries alone.
+      - Of others, such as Helm, the module warns.
+    type: str
+    choices: [refuse, accept]
+    default: refuse
 requirements:
   - cryptography >= 40
 seealso:
@@ -234,6 +243,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.result import change_result
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.rotation import Request, Wanted, take_step
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, KeyState, read_state
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import MANAGED_BY_OTHERS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed_secret import check_managers
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -266,6 +277,8 @@ def act(call: Call) -> dict[str, Any]:
     secret, found, before = wait_for_retirement(call) if waits else look(call)
     options = {name: call.params[name] for name in ("state", "rotation", "retire_after", "minimum_age")}
     change = take_step(found, before, Request(**options), generate=not call.check_mode)
+    if change.changed:
+        check_managers(secret.name, secret.metadata, call.params["managed_by_others"], call.warn)
     secret.write(change.write, remove=change.remove, annotations=change.annotations, dry_run=call.check_mode)
     return change_result(found, before, change, options["minimum_age"])
 
@@ -280,6 +293,7 @@ ACTION = Action(
         "retire_after": {"type": "int"},
         "wait": {"type": "bool", "default": False},
         "minimum_age": {"type": "int", "default": 0},
+        "managed_by_others": MANAGED_BY_OTHERS,
     },
     libraries=(("cryptography", CRYPTOGRAPHY_IMPORT_ERROR),),
 )

@@ -8,6 +8,7 @@ The kubelet may mount a copy of the Secret that is older than the restart that w
 keys says which generation it is for (AIRFLOW_KEYS_GENERATION), and the component starts when that one is mounted.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -21,10 +22,17 @@ import urllib.parse
 TEMPLATE = pathlib.Path("/etc/airflow-launcher/airflow.cfg.template")
 SECRETS = pathlib.Path("/etc/airflow-secrets")
 RUN = pathlib.Path("/run/airflow")
-
+TERMINATION_LOG = pathlib.Path("/dev/termination-log")
 
 # The kubelet looks again at least every minute or so; the startup probe allows three.
 LONGEST_WAIT_SECONDS = 150
+
+
+def end(why):
+    """Start nothing: the reason goes into the log and, where Kubernetes shows it, into the pod's status."""
+    with contextlib.suppress(OSError):
+        TERMINATION_LOG.write_text(why, encoding="utf-8")
+    sys.exit(why)
 
 
 def mounted():
@@ -42,7 +50,7 @@ def mounted():
 
 def number(text, origin):
     if not text.isdecimal():
-        sys.exit(f"the generation of the keys is a number, but {origin} is {text!r}")
+        end(f"the generation of the keys is a number, but {origin} is {text!r}")
     return int(text)
 
 
@@ -64,7 +72,10 @@ def wait_for_keys():
     while generation_of(entries) < wanted:
         found = f"the mounted keys are of generation {generation_of(entries)}, this pod was started for {wanted}"
         if time.monotonic() > deadline:
-            sys.exit(f"{found}: they did not change within {LONGEST_WAIT_SECONDS} s, so nothing was started")
+            end(
+                f"{found}: they did not change within {LONGEST_WAIT_SECONDS} s, so nothing was started. "
+                "Has somebody put the Secret of the keys back (Argo CD, an ExternalSecret, a backup)? See docs/rotation.md"
+            )
         if not announced:
             sys.stderr.write(f"{found}: waiting for the kubelet\n")
             announced = True
@@ -78,7 +89,7 @@ def filled_in(template, entries):
     def secret(match):
         entry, form = match.group(1), match.group(2)
         if entry not in entries:
-            sys.exit(f"airflow.cfg.template asks for the secret {entry}, which is not mounted in {SECRETS}")
+            end(f"airflow.cfg.template asks for the secret {entry}, which is not mounted in {SECRETS}")
         text = entries[entry].decode("utf-8")
         if form == ":pymysql":
             # PyMySQL encodes a password as Latin-1, the server knows it as UTF-8: this makes the one into the other.
@@ -108,7 +119,7 @@ def main(command):
         os.environ["AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH"] = str(RUN / f"{signer}-private.pem")
         kid = entries[f"{signer}.kid"].decode("utf-8")
         if kid not in [key["kid"] for key in json.loads(entries["jwks.json"])["keys"]]:
-            sys.exit(f"the signing key {signer} (kid {kid}) is not in jwks.json: no other component would accept it")
+            end(f"the signing key {signer} (kid {kid}) is not in jwks.json: no other component would accept it")
         os.environ["AIRFLOW__API_AUTH__JWT_KID"] = kid
     # Files that tasks write must stay readable for other processes of the group, as in Airflow's own image.
     os.umask(0o002)
@@ -116,7 +127,7 @@ def main(command):
     for init in (["tini", "--"], ["dumb-init", "--single-child", "--"]):
         if shutil.which(init[0]):
             os.execvp(init[0], [*init, *command])  # noqa: S606 (replacing this process is the purpose)
-    sys.exit("the image has neither tini nor dumb-init")
+    end("the image has neither tini nor dumb-init")
 
 
 main(sys.argv[1:])

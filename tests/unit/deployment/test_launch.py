@@ -37,6 +37,9 @@ class Pod:
             assert there in source
             source = source.replace(there, str(folder / here))
         assert '"/run/airflow"' in source
+        assert '"/dev/termination-log"' in source
+        self.termination_log = folder / "termination-log"
+        source = source.replace("/dev/termination-log", str(self.termination_log))
         (folder / "launch.py").write_text(source.replace("/run/airflow", str(self.run)), encoding="utf-8")
         init = folder / "bin" / "tini"
         init.write_text('#!/bin/sh\necho "$@"\necho "kid=$AIRFLOW__API_AUTH__JWT_KID"\nenv\n', encoding="utf-8")
@@ -137,6 +140,15 @@ def test_a_key_that_nobody_would_accept_stops_the_start(pod: Pod) -> None:
     assert "jwks.json" in ended.stderr
 
 
+def test_without_a_termination_log_the_reason_is_in_the_log(pod: Pod) -> None:
+    pod.termination_log.mkdir()
+    (pod.secrets / "fernet-key").unlink()
+    ended = pod.start()
+    assert ended.returncode == 1
+    assert "fernet-key" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_missing_secret_is_named(pod: Pod) -> None:
     (pod.secrets / "fernet-key").unlink()
     ended = pod.start()
@@ -181,6 +193,9 @@ def test_keys_that_never_come_end_the_start(pod: Pod, mounted: str | None) -> No
     ended = pod.start(generation="7")
     assert ended.returncode != 0
     assert f"generation {mounted or 0}, this pod was started for 7: they did not change" in ended.stderr
+    assert "put the Secret of the keys back" in ended.stderr
+    # Where `kubectl describe pod` and the watcher of a rollout look.
+    assert pod.termination_log.read_text(encoding="utf-8") in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not (pod.run / "airflow.cfg").exists()
 
