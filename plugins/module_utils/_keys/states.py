@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import in_pod
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import (
     GENERATION,
     JWKS,
@@ -164,16 +165,16 @@ def _rotation(found: Found) -> str | None:
 
 
 def _generation(found: Found) -> int:
-    text = found.present.get(GENERATION, b"0").strip()
-    if not re.fullmatch(rb"[0-9]{1,15}", text):
+    try:
+        return in_pod.generation_of(found.present.get(GENERATION, b"0"))
+    except ValueError as problem:
         raise OperatorError(
-            f"entry {GENERATION} of Secret {found.name} is not a number",
+            f"entry {GENERATION} of Secret {found.name} {problem}",
             expected="a decimal integer",
             untouched=UNTOUCHED,
             next_step="put a number there that is larger than the annotation hopsworks.airflow/keys-generation in any "
             "pod template of the deployment",
-        )
-    return int(text)
+        ) from None
 
 
 def _time(found: Found, annotation: str, *, may_come: bool = False) -> datetime.datetime | None:

@@ -9,7 +9,6 @@ keys says which generation it is for (AIRFLOW_KEYS_GENERATION), and the componen
 """
 
 import contextlib
-import json
 import os
 import pathlib
 import re
@@ -18,6 +17,8 @@ import signal
 import sys
 import time
 import urllib.parse
+
+import in_pod
 
 TEMPLATE = pathlib.Path("/etc/airflow-launcher/airflow.cfg.template")
 SECRETS = pathlib.Path("/etc/airflow-secrets")
@@ -48,14 +49,18 @@ def mounted():
             return entries
 
 
-def number(text, origin):
-    if not text.isdecimal():
-        end(f"the generation of the keys is a number, but {origin} is {text!r}")
-    return int(text)
+def read(entries, name, parse):
+    """One entry as `in_pod` reads it, which checks before a rollout what is read here."""
+    if name not in entries:
+        end(f"the secret {name} is not mounted in {SECRETS}")
+    try:
+        return parse(entries[name])
+    except ValueError as problem:
+        end(f"the secret {name} in {SECRETS} {problem}")
 
 
-def generation_of(entries):
-    return number(entries.get("generation", b"0").decode("utf-8").strip(), f"{SECRETS}/generation")
+def generation(entries):
+    return read(entries, "generation", in_pod.generation_of) if "generation" in entries else 0
 
 
 def wait_for_keys():
@@ -64,17 +69,19 @@ def wait_for_keys():
     entries = mounted()
     if not text:
         return entries
-    wanted = number(text, "AIRFLOW_KEYS_GENERATION")
+    if not (text.isascii() and text.isdecimal()):
+        end(f"the generation of the keys is a number, but AIRFLOW_KEYS_GENERATION is {text!r}")
+    wanted = int(text)
     # PID 1 ignores SIGTERM unless it says otherwise, and a pod's end would wait for its whole grace.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     deadline = time.monotonic() + LONGEST_WAIT_SECONDS
     announced = False
-    while generation_of(entries) < wanted:
-        found = f"the mounted keys are of generation {generation_of(entries)}, this pod was started for {wanted}"
+    while generation(entries) < wanted:
+        found = f"the mounted keys are of generation {generation(entries)}, this pod was started for {wanted}"
         if time.monotonic() > deadline:
             end(
                 f"{found}: they did not change within {LONGEST_WAIT_SECONDS} s, so nothing was started. "
-                "Has somebody put the Secret of the keys back (Argo CD, an ExternalSecret, a backup)? See docs/rotation.md"
+                "Has somebody put the Secret of the keys back (Argo CD, an ExternalSecret)? See docs/rotation.md"
             )
         if not announced:
             sys.stderr.write(f"{found}: waiting for the kubelet\n")
@@ -90,7 +97,7 @@ def filled_in(template, entries):
         entry, form = match.group(1), match.group(2)
         if entry not in entries:
             end(f"airflow.cfg.template asks for the secret {entry}, which is not mounted in {SECRETS}")
-        text = entries[entry].decode("utf-8")
+        text = read(entries, entry, in_pod.any_text_of if form else in_pod.text_of)
         if form == ":pymysql":
             # PyMySQL encodes a password as Latin-1, the server knows it as UTF-8: this makes the one into the other.
             text = urllib.parse.quote(text.encode("utf-8").decode("latin-1"), safe="")
@@ -117,8 +124,8 @@ def main(command):
     signer = os.environ.get("AIRFLOW_SIGNING_KEY")
     if signer:
         os.environ["AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH"] = str(RUN / f"{signer}-private.pem")
-        kid = entries[f"{signer}.kid"].decode("utf-8")
-        if kid not in [key["kid"] for key in json.loads(entries["jwks.json"])["keys"]]:
+        kid = read(entries, f"{signer}.kid", in_pod.kid_of)
+        if kid not in read(entries, "jwks.json", in_pod.kids_of):
             end(f"the signing key {signer} (kid {kid}) is not in jwks.json: no other component would accept it")
         os.environ["AIRFLOW__API_AUTH__JWT_KID"] = kid
     # Files that tasks write must stay readable for other processes of the group, as in Airflow's own image.

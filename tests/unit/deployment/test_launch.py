@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import json
 import pathlib
@@ -14,8 +15,10 @@ import threading
 import urllib.parse
 
 import pytest
+import yaml
 
 SCRIPT = pathlib.Path(__file__).parents[3] / "roles" / "deployment" / "files" / "launch.py"
+IN_POD = pathlib.Path(__file__).parents[3] / "plugins" / "module_utils" / "_keys" / "in_pod.py"
 TEMPLATE = """
 [core]
 fernet_key = @{fernet-key}
@@ -41,6 +44,7 @@ class Pod:
         self.termination_log = folder / "termination-log"
         source = source.replace("/dev/termination-log", str(self.termination_log))
         (folder / "launch.py").write_text(source.replace("/run/airflow", str(self.run)), encoding="utf-8")
+        shutil.copy(IN_POD, folder)
         init = folder / "bin" / "tini"
         init.write_text('#!/bin/sh\necho "$@"\necho "kid=$AIRFLOW__API_AUTH__JWT_KID"\nenv\n', encoding="utf-8")
         init.chmod(0o755)
@@ -149,6 +153,56 @@ def test_without_a_termination_log_the_reason_is_in_the_log(pod: Pod) -> None:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("scheduler.kid", "one\n", "scheduler.kid"),
+        ("scheduler.kid", " one", "scheduler.kid"),
+        ("scheduler.kid", "", "scheduler.kid"),
+        ("jwks.json", "[]", "jwks.json"),
+        ("jwks.json", '{"keys": [{}]}', "jwks.json"),
+        ("fernet-key", "a\n[core]\nb = c", "fernet-key"),
+        ("fernet-key", "\n", "fernet-key"),
+    ],
+)
+def test_what_cannot_be_read_ends_the_start_in_words(pod: Pod, name: str, content: str, words: str) -> None:
+    pod.give("scheduler-private.pem", "key")
+    pod.give("scheduler.kid", "one")
+    pod.give(name, content)
+    ended = pod.start("scheduler")
+    assert ended.returncode == 1
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+    if content.strip():
+        assert content not in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["scheduler.kid", "jwks.json"])
+def test_a_key_that_is_not_mounted_ends_the_start_in_words(pod: Pod, name: str) -> None:
+    pod.give("scheduler.kid", "one")
+    (pod.secrets / name).unlink()
+    ended = pod.start("scheduler")
+    assert ended.returncode == 1
+    assert f"{name} is not mounted" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_rules_need_nothing_but_python() -> None:
+    source = ast.parse(IN_POD.read_text(encoding="utf-8"))
+    imported = {name.name for node in ast.walk(source) if isinstance(node, ast.Import) for name in node.names}
+    imported |= {str(node.module) for node in ast.walk(source) if isinstance(node, ast.ImportFrom)}
+    assert imported <= {"__future__", *sys.stdlib_module_names}
+
+
+def test_the_rules_are_rendered_beside_the_launcher() -> None:
+    """Under the name that it imports, from where the collection has them."""
+    role = SCRIPT.parents[1]
+    tasks = yaml.safe_load((role / "tasks" / "render.yml").read_text(encoding="utf-8"))
+    source = tasks[0]["ansible.builtin.set_fact"]["airflow_launcher_data"][IN_POD.name]
+    path = source.partition("role_path ~ '")[2].partition("'")[0]
+    assert pathlib.Path(f"{role}{path}").resolve() == IN_POD
+
+
 def test_a_missing_secret_is_named(pod: Pod) -> None:
     (pod.secrets / "fernet-key").unlink()
     ended = pod.start()
@@ -205,7 +259,7 @@ def test_a_generation_that_is_no_number_is_refused(pod: Pod, mounted: str, wante
     pod.give("generation", mounted)
     ended = pod.start(generation=wanted)
     assert ended.returncode != 0
-    assert "is a number" in ended.stderr
+    assert "number" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
