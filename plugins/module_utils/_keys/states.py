@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 State = Literal["steady", "published", "activated", "retired", "replaced"]
 # A rotation's id is part of run ids, and so of annotations.
 ROTATION_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,48}[A-Za-z0-9])?")
+SIGNER = re.compile(r"[a-z0-9]([a-z0-9.-]{0,60}[a-z0-9])?")
 # The Date header has whole seconds, and the servers of one control plane may differ a little.
 SKEW_TOLERANCE = datetime.timedelta(seconds=10)
 
@@ -94,7 +95,9 @@ def read_state(found: Found, signers: Iterable[str]) -> KeyState:
     A Secret without annotations is `steady`, and may lack whatever follows from its private keys; in every other state
     this collection wrote the entries, and none may be missing.
     """
-    state, signers = _state(found), tuple(signers)
+    signers = tuple(signers)
+    _check_signers(found, signers)
+    state = _state(found)
     ring = read_ring(found.present, signers, found.name)
     published = read_jwks(found.present[JWKS], found.name) if JWKS in found.present else {}
     if state == "steady":
@@ -136,6 +139,22 @@ def read_state(found: Found, signers: Iterable[str]) -> KeyState:
 def text_of(moment: datetime.datetime) -> str:
     """RFC 3339, UTC, whole seconds."""
     return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _check_signers(found: Found, signers: tuple[str, ...]) -> None:
+    """Each has a key of its own: with one that is named twice, a rotation could be begun and not be ended."""
+    twice = sorted({signer for signer in signers if signers.count(signer) > 1})
+    unfit = [signer for signer in signers if not SIGNER.fullmatch(signer)]
+    if twice or unfit or not signers:
+        problem = f"name {', '.join(twice)} more than once" if twice else "name nobody"
+        raise OperatorError(
+            f"the signers {problem}" if not unfit else f"a signer is called {unfit[0]!r}",
+            expected="different names of small letters, digits, dots and dashes, one for each component that signs "
+            "tokens; a key of its own for each",
+            untouched=f"Secret {found.name}, and every pod that uses it",
+            next_step="correct signing_key of the elements of airflow_components (option signers), and run the same "
+            "command again",
+        )
 
 
 def _state(found: Found) -> State:
@@ -278,5 +297,5 @@ def _contradiction(found: Found, problem: str, expected: str) -> OperatorError:
         untouched=UNTOUCHED,
         next_step="put it back as it was, from a backup or by hand. Or give the rotation up: remove annotation "
         f"{STATE}, entry {JWKS} and every entry {next_entry('*')}; the next run then takes over the current keys, and "
-        "tokens of all others end",
+        "tokens of all others end. Where a signer has no key at all, upgrade.yml or install.yml makes one",
     )
