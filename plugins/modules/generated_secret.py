@@ -44,6 +44,15 @@ options:
             Airflow's SimpleAuthManager reads it.
         type: str
         choices: [token, fernet, simple_auth_password_file]
+      format:
+        description:
+          - What the value has to be, kept or copied. Anything else is refused before anything is written, as pods could
+            not start or work with it.
+          - V(text) is one line of UTF-8, V(fernet) a Fernet key, or several with commas between them, and
+            V(simple_auth_password_file) a JSON object with a password of O(entries[].user).
+          - Defaults to what O(entries[].kind) makes, and to V(text).
+        type: str
+        choices: [text, fernet, simple_auth_password_file]
       user:
         description: The user in a V(simple_auth_password_file).
         type: str
@@ -95,6 +104,7 @@ EXAMPLES = r"""
         kind: simple_auth_password_file
         user: admin
       - name: fernet-key
+        format: fernet
         from_secret:
           name: airflow-1-fernet
           key: fernet-key
@@ -117,8 +127,10 @@ entries:
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.generated import (
+    FORMS,
     GENERATORS,
     fingerprint,
+    problem_of,
     published_as,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import MANAGED_BY_OTHERS
@@ -128,7 +140,25 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secr
     copied_value,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+
+
+def refuse_unfit(secret: str, entry: dict[str, Any], value: bytes, origin: str) -> None:
+    form = entry["format"] or FORMS.get(entry["kind"] or "", "text")
+    problem = problem_of(form, value, entry["user"])
+    if not problem:
+        return
+    source = entry["from_secret"] or entry["from_config_map"] or {}
+    where = f"entry {source['key']} of {source['name']}" if origin == "copied" else f"entry {entry['name']} of {secret}"
+    raise OperatorError(
+        f"{where} {problem}",
+        expected=f"what pods can work with as {entry['name']} ({form})",
+        untouched=f"Secret {secret}, and every pod that uses it",
+        next_step="name the entry that holds the value itself (airflow_fernet_key_from), or correct it"
+        if origin == "copied"
+        else "correct it; or remove the entry, if nothing depends on its value: then it is made or copied again",
+    )
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -145,6 +175,8 @@ def act(call: Call) -> dict[str, Any]:
             else:
                 origin, value = "copied", copied_value(call.cluster, entry["from_secret"], entry["from_config_map"])
             missing[name] = value
+        if value:
+            refuse_unfit(secret.name, entry, value, origin)
         states[name] = {"origin": origin, "fingerprint": fingerprint(value) if value else None}
         published = published_as(value)
         if published:
@@ -189,6 +221,7 @@ ACTION = Action(
             "options": {
                 "name": {"type": "str", "required": True},
                 "kind": {"type": "str", "choices": list(GENERATORS)},
+                "format": {"type": "str", "choices": sorted(set(FORMS.values()))},
                 "user": {"type": "str", "default": "admin"},
                 "from_secret": SOURCE,
                 "from_config_map": SOURCE,

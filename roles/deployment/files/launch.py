@@ -40,7 +40,8 @@ def mounted():
     """Content by name of all that is mounted, as it was at one moment: a change replaces the folder behind a link."""
     while True:
         link = SECRETS / "..data"
-        folder = link.resolve() if link.exists() else SECRETS
+        # The link itself: where it leads to may be gone in this moment.
+        folder = link.resolve() if link.is_symlink() else SECRETS
         try:
             entries = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
         except FileNotFoundError:

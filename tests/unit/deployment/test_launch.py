@@ -198,8 +198,8 @@ def test_the_rules_are_rendered_beside_the_launcher() -> None:
     """Under the name that it imports, from where the collection has them."""
     role = SCRIPT.parents[1]
     tasks = yaml.safe_load((role / "tasks" / "render.yml").read_text(encoding="utf-8"))
-    source = tasks[0]["ansible.builtin.set_fact"]["airflow_launcher_data"][IN_POD.name]
-    path = source.partition("role_path ~ '")[2].partition("'")[0]
+    assert "deployment_in_pod" in tasks[0]["ansible.builtin.set_fact"]["airflow_launcher_data"][IN_POD.name]
+    path = tasks[0]["vars"]["deployment_in_pod"].partition("role_path ~ '")[2].partition("'")[0]
     assert pathlib.Path(f"{role}{path}").resolve() == IN_POD
 
 
@@ -270,6 +270,25 @@ def test_waiting_for_keys_ends_when_the_pod_does(pod: Pod) -> None:
         process.terminate()
         # As an exit: the kernel drops a signal that would kill PID 1.
         assert process.wait(timeout=10) == 128 + signal.SIGTERM
+
+
+def test_a_folder_that_is_gone_in_this_moment_is_not_mistaken_for_none(pod: Pod) -> None:
+    """The link leads nowhere until the kubelet turns it round; what lies beside it is of another moment."""
+    (pod.secrets / "..data").symlink_to("..gone")
+    pod.replace("FileNotFoundError:\n", 'FileNotFoundError:\n            sys.stderr.write("again\\n")\n')
+    with pod.starting() as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "again\n"
+        # What is written from now on is more than a pipe holds.
+        threading.Thread(target=process.stderr.read).start()
+        made = pod.secrets / "..new"
+        made.mkdir()
+        for name, content in (("fernet-key", "new"), ("database-password", "new"), ("jwks.json", "{}")):
+            (made / name).write_text(content, encoding="utf-8")
+        (pod.secrets / "..tmp").symlink_to("..new")
+        (pod.secrets / "..tmp").rename(pod.secrets / "..data")
+        assert process.wait(timeout=10) == 0
+    assert pod.option("core", "fernet_key") == "new"
 
 
 def test_keys_are_of_one_moment_while_the_kubelet_replaces_them(pod: Pod) -> None:

@@ -65,7 +65,8 @@ def test_helm_is_warned_of():
 
 
 def generate(server, names, **options):
-    entries = [{"name": name, "kind": "token", "user": "admin"} for name in names]
+    source = {"from_secret": None, "from_config_map": None}
+    entries = [{**source, "name": name, "kind": "token", "format": None, "user": "admin"} for name in names]
     params = {"secret": NAME, "entries": entries, "managed_by_others": "refuse", **options}
     cluster = SimpleNamespace(core=server, namespace="lab")
     return generated_secret.act(Call(params, False, cluster, server.said.append, server.warned.append))
