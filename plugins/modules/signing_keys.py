@@ -26,7 +26,8 @@ description:
     that the state is for.
 notes:
   - The state is kept in the Secret's annotations C(hopsworks.airflow/key-state), C(hopsworks.airflow/key-state-since),
-    C(hopsworks.airflow/key-rotation), C(hopsworks.airflow/keys-since) and C(hopsworks.airflow/keys-retire-after). A
+    C(hopsworks.airflow/key-rotation), C(hopsworks.airflow/keys-since), C(hopsworks.airflow/keys-retire-after),
+    C(hopsworks.airflow/longest-token-life) and C(hopsworks.airflow/previous-longest-token-life). A
     rotation that was begun can so be finished by anybody, from any machine. A Secret without them is V(steady).
   - All times are by the clock of the API server, never by that of the machine that this runs on.
   - Playbook C(hopsworks.airflow.rotate) takes these steps with all that belongs between them. Where they are taken
@@ -80,6 +81,14 @@ options:
         longest life of a token and the leeway of its validation. The keys before may be retired when it has passed.
       - Given once all signers have been restarted in state V(activated), not with the step to it. A time that is set
         already stays.
+    type: int
+  token_life:
+    description:
+      - How long, in seconds, a token that is signed today can be valid, leeway included. Written down with the keys; of
+        several numbers the largest is kept for as long as the keys that it belongs to are trusted.
+      - So a life that is made shorter does not have keys retired while tokens from before that still live. The keys
+        before are retired after O(retire_after) or the longest life that was written down for them, whichever is
+        longer.
     type: int
   wait:
     description:
@@ -139,6 +148,7 @@ EXAMPLES = r"""
     namespace: hopsworks
     state: activated
     retire_after: 86410
+    token_life: 86410
 
 - name: Retire the keys before as soon as that refuses no token
   hopsworks.airflow.signing_keys:
@@ -205,6 +215,13 @@ retire_after:
   returned: success
   type: str
   sample: "2026-11-23T19:31:12Z"
+longest_token_life:
+  description:
+    - The longest, in seconds, that a token of the current keys may have been made for since they sign, as far as it
+      was written down; else null.
+  returned: success
+  type: int
+  sample: 3610
 due:
   description: Whether the next step of a rotation is due; in state V(steady), whether the keys have O(minimum_age).
   returned: success
@@ -275,7 +292,7 @@ def wait_for_retirement(call: Call) -> tuple[StoredSecret, Found, KeyState]:
 def act(call: Call) -> dict[str, Any]:
     waits = call.params["wait"] and call.params["state"] == "retired"
     secret, found, before = wait_for_retirement(call) if waits else look(call)
-    options = {name: call.params[name] for name in ("state", "rotation", "retire_after", "minimum_age")}
+    options = {name: call.params[name] for name in ("state", "rotation", "retire_after", "token_life", "minimum_age")}
     change = take_step(found, before, Request(**options), generate=not call.check_mode)
     if change.changed:
         check_managers(secret.name, secret.metadata, call.params["managed_by_others"], call.warn)
@@ -291,6 +308,7 @@ ACTION = Action(
         "state": {"type": "str", "choices": list(get_args(Wanted)), "default": "present"},
         "rotation": {"type": "str"},
         "retire_after": {"type": "int"},
+        "token_life": {"type": "int", "no_log": False},
         "wait": {"type": "bool", "default": False},
         "minimum_age": {"type": "int", "default": 0},
         "managed_by_others": MANAGED_BY_OTHERS,

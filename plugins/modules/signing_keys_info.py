@@ -109,6 +109,13 @@ retire_after:
   returned: success
   type: str
   sample: "2026-11-23T19:34:12Z"
+longest_token_life:
+  description:
+    - The longest, in seconds, that a token of the current keys may have been made for since they sign, as far as it
+      was written down; else null.
+  returned: success
+  type: int
+  sample: 3610
 due:
   description: Whether the next step of a rotation is due; in state V(steady), whether the keys have O(minimum_age).
   returned: success
@@ -141,6 +148,7 @@ NOTHING = (
     "since",
     "keys_since",
     "retire_after",
+    "longest_token_life",
     "due",
     "due_at",
 )

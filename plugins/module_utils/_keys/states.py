@@ -15,6 +15,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries im
     GENERATION,
     JWKS,
     KEYS_SINCE,
+    LONGEST_LIFE,
+    PREVIOUS_LIFE,
     RETIRE_AFTER,
     ROTATION,
     SINCE,
@@ -67,7 +69,8 @@ class KeyState:
     `current` is the key that a signer signs with when its pod starts now, `upcoming` the one of the next generation,
     `previous` the one before; each by signer. None stands for a key that is not made, because it is only predicted.
     `published` is the JWKS by kid, as it was found. `derived` holds the entries that are missing and follow from keys.
-    `generation` is 0 in a Secret that has none yet.
+    `generation` is 0 in a Secret that has none yet. `longest_life` is how long, in seconds, a token of the current keys
+    may have been made for since they sign, `previous_life` the same of the keys before; None where nobody wrote it.
     """
 
     state: State
@@ -82,6 +85,8 @@ class KeyState:
     previous: dict[str, Key]
     published: dict[str, Jwk]
     derived: dict[str, bytes]
+    longest_life: int | None = None
+    previous_life: int | None = None
 
     @property
     def without_key(self) -> list[str]:
@@ -133,6 +138,8 @@ def read_state(found: Found, signers: Iterable[str]) -> KeyState:
         previous=dict(zip(signers, previous, strict=False)),
         published=published,
         derived=ring.derived,
+        longest_life=_seconds(found, LONGEST_LIFE),
+        previous_life=_seconds(found, PREVIOUS_LIFE),
     )
 
 
@@ -194,6 +201,20 @@ def _generation(found: Found) -> int:
             next_step="put a number there that is larger than the annotation hopsworks.airflow/keys-generation in any "
             "pod template of the deployment",
         ) from None
+
+
+def _seconds(found: Found, annotation: str) -> int | None:
+    text = found.annotations.get(annotation)
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise OperatorError(
+            f"annotation {annotation} of Secret {found.name} is {text!r}",
+            expected="a number of seconds",
+            untouched=UNTOUCHED,
+            next_step="put the longest time there that a token of these keys may have been made for",
+        )
+    return int(text)
 
 
 def _time(found: Found, annotation: str, *, may_come: bool = False) -> datetime.datetime | None:

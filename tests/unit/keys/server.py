@@ -42,7 +42,13 @@ class Server:
     def keys(self, *, check_mode=False, **options):
         """The result of `signing_keys`."""
         params = {"secret": NAME, "signers": list(SIGNERS), "state": "present", "minimum_age": 0}
-        params |= {"rotation": None, "retire_after": None, "wait": False, "managed_by_others": "refuse"}
+        params |= {
+            "rotation": None,
+            "retire_after": None,
+            "token_life": None,
+            "wait": False,
+            "managed_by_others": "refuse",
+        }
         params |= options
         return signing_keys.act(self._call(params, check_mode))
 
