@@ -123,7 +123,7 @@ room:
   sample: {needed_bytes: 1310720, free_bytes: 75161927680, limited_by: free space of the DataNodes}
 counted:
   description:
-    - Whether the number of files and directories and their bytes are those that HopsFS itself counts in the folders;
+    - Whether the number of files and their bytes are those that HopsFS itself counts in the folders;
       null where it does not count, false where the folders changed while they were read.
   returned: state is present
   type: bool

@@ -20,26 +20,26 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan imp
 
 @dataclass
 class Totals:
-    """How much there is in a folder, itself included; lengths in bytes, without replication."""
+    """How many files there are in a folder, and their bytes, without replication.
+
+    Directories are not compared: file systems differ in whether a folder counts itself.
+    """
 
     files: int = 0
-    directories: int = 0
     length: int = 0
 
     def __str__(self) -> str:
-        return f"{self.files} files with {self.length} bytes and {self.directories} directories"
+        return f"{self.files} files with {self.length} bytes"
 
 
 def totals(tops: Iterable[str], found: Iterable[Entry | Status]) -> dict[str, Totals]:
     """What was found, by the folder at the top of it."""
     counted = {top: Totals() for top in tops}
     for each in found:
-        top = next(path for path in (each.path, *ancestors(each.path)) if path in counted)
         if each.kind == "file":
+            top = next(path for path in (each.path, *ancestors(each.path)) if path in counted)
             counted[top].files += 1
             counted[top].length += each.length
-        else:
-            counted[top].directories += 1
     return counted
 
 
@@ -48,13 +48,16 @@ def agree(hdfs: WebHdfs, tops: Iterable[Status], found: Iterable[Entry], workers
 
     False where they change meanwhile. Raises HopsfsError where they don't, so where a copy would lack something.
     """
-    tops = {top.path: top for top in tops}
-    counted = dict(zip(tops, in_parallel(workers, lambda path: _summary(hdfs, path), tops), strict=True))
+    paths = [top.path for top in tops]
+    counted = dict(zip(paths, in_parallel(workers, lambda path: _summary(hdfs, path), paths), strict=True))
     if any(count is None for count in counted.values()):
         return None
-    differing = [path for path, total in totals(tops, found).items() if total != counted[path]]
+    differing = [path for path, total in totals(paths, found).items() if total != counted[path]]
     for path in differing:
-        listed = totals([path], walk(hdfs, [tops[path]], workers))[path]
+        top = hdfs.status(path)
+        if top is None:
+            continue
+        listed = totals([path], walk(hdfs, [top], workers))[path]
         if listed != counted[path] and _summary(hdfs, path) == counted[path]:
             raise HopsfsError(
                 f"in {path} HopsFS lists {listed}, and counts {counted[path]}",
@@ -75,7 +78,7 @@ def _summary(hdfs: WebHdfs, path: str) -> Totals | None:
         gone = False
         if summary is None:
             return None
-        return Totals(summary["fileCount"], summary["directoryCount"], summary["length"])
+        return Totals(summary["fileCount"], summary["length"])
 
     counted = unless_gone(hdfs, path, ask)
     return Totals() if gone else counted

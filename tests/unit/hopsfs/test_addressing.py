@@ -171,7 +171,7 @@ def test_more_than_is_listed_is_refused(hopsfs, hdfs):
     for check_mode in (True, False):
         with pytest.raises(HopsfsError) as refused:
             take(hdfs, check_mode=check_mode)
-        assert "lists 1 files with 3 bytes and 1 directories, and counts 2 files with 3 bytes" in refused.value.found
+        assert "lists 1 files with 3 bytes, and counts 2 files with 3 bytes" in refused.value.found
     assert hopsfs.writes == []
     hopsfs.uncounted = 0
     assert take(hdfs).counted
@@ -185,6 +185,22 @@ def test_a_hopsfs_that_does_not_count_is_told(hopsfs, hdfs):
     hopsfs.counts = False
     assert take(hdfs).counted is None
     assert (look(hdfs)["verified"], look(hdfs)["equal"]) == (True, True)
+
+
+def test_a_folder_that_ended_while_it_was_counted_is_no_contradiction(hopsfs, hdfs):
+    hopsfs.put(f"{TOP}/a.py", "FILE", "0644", b"abc")
+    hopsfs.put("/Projects/other/Airflow/b.py", "FILE", "0644", b"b")
+    ended = []
+
+    def before(operation: str, path: str) -> None:
+        if operation == "GETCONTENTSUMMARY" and path == "/Projects/other/Airflow" and not ended:
+            ended.append(path)
+            hopsfs.do_delete("/Projects/other", {}, b"")
+
+    hopsfs.before = before
+    take(hdfs)
+    assert ended
+    assert (look(hdfs)["files"], look(hdfs)["equal"]) == (1, True)
 
 
 def test_a_folder_that_grew_while_it_was_counted_is_copied_again(hopsfs, hdfs):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -79,13 +80,13 @@ class Listing:
 
 
 def finding(count: int):
-    hdfs = Listing(count)
+    hdfs = cast(Any, Listing(count))
     return lambda: matching(hdfs, ["/*"])
 
 
 def comparing(files: int):
     """With as many sources as files."""
-    hdfs = Listing(files)
+    hdfs = cast(Any, Listing(files))
     tops = [status.path for status in hdfs.listing("/")]
     source = {path: Entry(path, "directory", 0, "hdfs", "hdfs", "0755", 1) for path in tops}
 
