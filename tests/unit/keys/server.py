@@ -55,7 +55,10 @@ class Server:
     def info(self, **options):
         """The result of `signing_keys_info`."""
         return signing_keys_info.act(
-            self._call({"secret": NAME, "signers": list(SIGNERS), "minimum_age": 0, **options}, check_mode=False)
+            self._call(
+                {"secret": NAME, "signers": list(SIGNERS), "minimum_age": 0, "workloads": [], **options},
+                check_mode=False,
+            )
         )
 
     def _call(self, params, check_mode):

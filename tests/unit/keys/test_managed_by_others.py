@@ -7,19 +7,22 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.put_back import KEYS_GENERATION
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import preflight
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.modules import generated_secret
+from ansible_collections.hopsworks.airflow.plugins.modules import generated_secret, signing_keys_info
 from ansible_collections.hopsworks.airflow.tests.unit.keys.server import NAME, Server
 
 pytestmark = pytest.mark.usefixtures("quick_keys")
 
+ROOT = Path(__file__).parents[3]
 OWNER = {"kind": "ExternalSecret", "name": "keys", "controller": True}
 ARGO_CD = {"argocd.argoproj.io/tracking-id": "airflow:/Secret:lab/keys"}
 STEPS = {
@@ -104,3 +107,42 @@ def test_every_writer_has_the_option(module):
     documented = yaml.safe_load(actions.DOCUMENTATION)["options"]["managed_by_others"]
     assert documented["choices"] == ["refuse", "accept"]
     assert documented["default"] == "refuse"
+
+
+def workload(generation):
+    return {"spec": {"template": {"metadata": {"annotations": {KEYS_GENERATION: generation}}}}}
+
+
+@pytest.mark.parametrize(
+    ("templates", "told"),
+    [
+        ({("Deployment", "web"): workload("3")}, None),
+        ({("Deployment", "web"): workload("2")}, None),
+        ({("Deployment", "web"): {"spec": {"template": {"metadata": {}}}}}, None),
+        ({("Deployment", "web"): workload("")}, None),
+        ({}, None),
+        ({("Deployment", "web"): workload("5")}, "Deployment web for 5"),
+        ({("StatefulSet", "web"): workload("10")}, "StatefulSet web for 10"),
+    ],
+)
+def test_a_secret_that_was_put_back_is_known_by_the_pods(monkeypatch, templates, told):
+    server = with_keys()
+    server.entries["generation"] = b"3"
+    monkeypatch.setattr(signing_keys_info, "Objects", lambda _cluster: SimpleNamespace(read=read))
+
+    def read(kind, name):
+        return templates.get((kind, name))
+
+    result = server.info(workloads=["web"])
+    if told is None:
+        assert (result["problem"], result["state"]) == (None, "steady")
+    else:
+        assert "is of generation 3" in result["problem"]
+        assert told in result["problem"]
+        assert "docs/rotation.md" in result["problem"]
+
+
+def test_the_counter_has_one_name():
+    """In the pod template, where a restart writes it, and where it is compared."""
+    for path in ("roles/deployment/templates/workload.yml.j2", "roles/restart/tasks/main.yml"):
+        assert KEYS_GENERATION in (ROOT / path).read_text(encoding="utf-8")
