@@ -44,6 +44,15 @@ options:
             Airflow's SimpleAuthManager reads it.
         type: str
         choices: [token, fernet, simple_auth_password_file]
+      format:
+        description:
+          - What the value has to be, kept or copied. Anything else is refused before anything is written, as pods could
+            not start or work with it.
+          - V(text) is one line of UTF-8, V(fernet) a Fernet key, or several with commas between them, and
+            V(simple_auth_password_file) a JSON object with a password of O(entries[].user).
+          - Defaults to what O(entries[].kind) makes, and to V(text).
+        type: str
+        choices: [text, fernet, simple_auth_password_file]
       user:
         description: The user in a V(simple_auth_password_file).
         type: str
@@ -72,6 +81,15 @@ options:
             description: Name of the entry.
             type: str
             required: true
+  managed_by_others:
+    description:
+      - What to do where the Secret has to be written, and carries the marks of somebody else who puts it back to what
+        they have (Argo CD, Flux, an ExternalSecret, a SealedSecret, a mirror of another Secret). V(refuse) fails before
+        anything changes. V(accept) is for those that were told to leave its entries alone.
+      - Of others, such as Helm, the module warns.
+    type: str
+    choices: [refuse, accept]
+    default: refuse
 """
 
 EXAMPLES = r"""
@@ -86,6 +104,7 @@ EXAMPLES = r"""
         kind: simple_auth_password_file
         user: admin
       - name: fernet-key
+        format: fernet
         from_secret:
           name: airflow-1-fernet
           key: fernet-key
@@ -108,16 +127,38 @@ entries:
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.generated import (
+    FORMS,
     GENERATORS,
     fingerprint,
+    problem_of,
     published_as,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import MANAGED_BY_OTHERS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed_secret import check_managers
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import (
     StoredSecret,
     copied_value,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+
+
+def refuse_unfit(secret: str, entry: dict[str, Any], value: bytes, origin: str) -> None:
+    form = entry["format"] or FORMS.get(entry["kind"] or "", "text")
+    problem = problem_of(form, value, entry["user"])
+    if not problem:
+        return
+    source = entry["from_secret"] or entry["from_config_map"] or {}
+    where = f"entry {source['key']} of {source['name']}" if origin == "copied" else f"entry {entry['name']} of {secret}"
+    raise OperatorError(
+        f"{where} {problem}",
+        expected=f"what pods can work with as {entry['name']} ({form})",
+        untouched=f"Secret {secret}, and every pod that uses it",
+        next_step="name the entry that holds the value itself (airflow_fernet_key_from), or correct it"
+        if origin == "copied"
+        else "correct it; or remove the entry, if nothing depends on its value: then it is made or copied again",
+    )
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -134,6 +175,8 @@ def act(call: Call) -> dict[str, Any]:
             else:
                 origin, value = "copied", copied_value(call.cluster, entry["from_secret"], entry["from_config_map"])
             missing[name] = value
+        if value:
+            refuse_unfit(secret.name, entry, value, origin)
         states[name] = {"origin": origin, "fingerprint": fingerprint(value) if value else None}
         published = published_as(value)
         if published:
@@ -141,6 +184,8 @@ def act(call: Call) -> dict[str, Any]:
                 f"Entry {name} of Secret {secret.name} is known to everybody: it is {published}. "
                 f"It stays as it is ({origin}); replace it as soon as what depends on it allows."
             )
+    if missing:
+        check_managers(secret.name, secret.metadata, call.params["managed_by_others"], call.warn)
     secret.write(missing, dry_run=call.check_mode)
     header = f"Secret {secret.name}"
     return {
@@ -176,6 +221,7 @@ ACTION = Action(
             "options": {
                 "name": {"type": "str", "required": True},
                 "kind": {"type": "str", "choices": list(GENERATORS)},
+                "format": {"type": "str", "choices": sorted(set(FORMS.values()))},
                 "user": {"type": "str", "default": "admin"},
                 "from_secret": SOURCE,
                 "from_config_map": SOURCE,
@@ -183,6 +229,7 @@ ACTION = Action(
             "mutually_exclusive": [ONE_OF],
             "required_one_of": [ONE_OF],
         },
+        "managed_by_others": MANAGED_BY_OTHERS,
     },
 )
 

@@ -121,6 +121,13 @@ room:
   returned: state is present and something had to be copied
   type: dict
   sample: {needed_bytes: 1310720, free_bytes: 75161927680, limited_by: free space of the DataNodes}
+counted:
+  description:
+    - Whether the number of files and their bytes are those that HopsFS itself counts in the folders;
+      null where it does not count, false where the folders changed while they were read.
+  returned: state is present
+  type: bool
+  sample: true
 native_snapshots:
   description: Whether this HopsFS answers to snapshot operations of its own (V(possible)) or not (V(absent)).
   returned: state is present
@@ -168,8 +175,13 @@ def act(call: Call) -> dict[str, Any]:
         )
         if outcome.room and outcome.room.free_bytes is None:
             call.warn("The free space of HopsFS could not be read; a copy without room would fail and stay unfinished.")
+        if outcome.counted is None:
+            call.warn(
+                "This HopsFS does not count files (GETCONTENTSUMMARY). The copy was compared with what it lists; "
+                "compare the number of files with that of `hdfs dfs -ls -R`."
+            )
         native = hdfs.native_snapshots(f"{store.root}/.probe")
-        return {**outcome.as_result(store, name), "native_snapshots": native}
+        return {**outcome.as_result(store, name), "counted": outcome.counted, "native_snapshots": native}
 
 
 ACTION = Action(

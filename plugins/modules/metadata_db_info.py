@@ -31,6 +31,39 @@ options:
     type: list
     elements: str
     default: []
+  fernet_keys:
+    description:
+      - Where the Fernet key is that the new Airflow will have. The first that is there counts. In stage C(old) or
+        C(migratable), it is compared with a few encrypted values of the old tables; none is decrypted.
+      - A key in another form than Airflow's is refused.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      from_secret:
+        description: An entry of a Secret in the same namespace.
+        type: dict
+        suboptions:
+          name:
+            description: Name of the Secret.
+            type: str
+            required: true
+          key:
+            description: Name of the entry.
+            type: str
+            required: true
+      from_config_map:
+        description: An entry of a ConfigMap in the same namespace.
+        type: dict
+        suboptions:
+          name:
+            description: Name of the ConfigMap.
+            type: str
+            required: true
+          key:
+            description: Name of the entry.
+            type: str
+            required: true
   run:
     description: Id of the run whose schemas the rights are checked for.
     type: str
@@ -126,6 +159,13 @@ sessions:
   type: list
   elements: dict
   sample: [{id: 7, user: airflow, host: "10.244.0.7:40312", schema: airflow, command: Sleep, seconds: 3}]
+encrypted:
+  description:
+    - How many encrypted values (passwords and extras of Connections, Variables) were C(looked_at), at most 15, and how
+      many of these O(fernet_keys) made, C(readable). Null where nothing was compared.
+  returned: success
+  type: dict
+  sample: {looked_at: 7, readable: 7}
 missing_privileges:
   description: Rights that the user lacks on the live schema and on those beside it.
   returned: success
@@ -136,6 +176,8 @@ missing_privileges:
 
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.fernet import keys_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import copied_value
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import sessions_in
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
     DATABASE_ARGUMENT,
@@ -143,11 +185,43 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
     connected,
     read_address,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.encrypted import readable
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
+    MIGRATABLE,
+    OLD,
+    as_result,
+    inspect,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import missing_privileges
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+
+
+def fernet_keys(call: Call) -> list[bytes]:
+    """The keys in the first place that has some; none where no place is given."""
+    sources = call.params["fernet_keys"]
+    for place in sources:
+        last = place is sources[-1]
+        try:
+            value = copied_value(call.cluster, place["from_secret"], place["from_config_map"])
+        except OperatorError:
+            if last:
+                raise
+            continue
+        try:
+            return keys_of(value)
+        except ValueError as problem:
+            source = place["from_secret"] or place["from_config_map"]
+            raise OperatorError(
+                f"entry {source['key']} of {source['name']} in namespace {call.cluster.namespace} {problem}",
+                expected="the Fernet key itself, as Airflow has it in [core] fernet_key",
+                untouched="everything",
+                next_step="name the entry that holds it (airflow_fernet_key_from); where it was taken over by an "
+                "earlier run, remove it from that Secret",
+            ) from None
+    return []
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -157,14 +231,23 @@ def act(call: Call) -> dict[str, Any]:
     with connected(call.cluster, address) as database:
         inspection = inspect(database, names, call.params["extra_tables"])
         sessions = sessions_in(database, names.live)
+        keys = fernet_keys(call) if inspection.stage in (OLD, MIGRATABLE) else []
+        encrypted = readable(database, names.live, keys) if keys else None
         missing = missing_privileges(database, [names.live, names.workspace, names.aside(run), names.undone(run)])
     return {
         **as_result(inspection),
         "sessions": [session.as_result() for session in sessions],
+        "encrypted": encrypted,
         "missing_privileges": missing,
     }
 
 
+# The names of secrets are no secrets: without `no_log: false` Ansible takes them for such.
+ENTRY = {
+    "type": "dict",
+    "no_log": False,
+    "options": {"name": {"type": "str", "required": True}, "key": {"type": "str", "required": True, "no_log": False}},
+}
 ACTION = Action(
     act,
     {
@@ -172,6 +255,15 @@ ACTION = Action(
         "workspace": {"type": "str"},
         "extra_tables": {"type": "list", "elements": "str", "default": []},
         "run": {"type": "str", "default": "run"},
+        "fernet_keys": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "no_log": False,
+            "options": {"from_secret": ENTRY, "from_config_map": ENTRY},
+            "mutually_exclusive": [["from_secret", "from_config_map"]],
+            "required_one_of": [["from_secret", "from_config_map"]],
+        },
     },
     libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
 )

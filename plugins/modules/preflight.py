@@ -71,6 +71,13 @@ options:
     type: str
     choices: [upgrade, rotation]
     default: upgrade
+  managed_by_others:
+    description:
+      - What to do about a Secret that is going to be changed and carries the marks of somebody else who puts it back,
+        such as Argo CD, Flux or an ExternalSecret. V(refuse) fails, V(accept) warns.
+    type: str
+    choices: [refuse, accept]
+    default: refuse
 """
 
 EXAMPLES = r"""
@@ -114,6 +121,7 @@ findings:
 
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import MANAGED_BY_OTHERS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.preflight import Preflight, failure
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -126,6 +134,7 @@ def act(call: Call) -> dict[str, Any]:
         secrets=params["secrets"],
         services=params["services"],
         runbook=params["runbook"] if params["rights"] else None,
+        managed_by_others=params["managed_by_others"],
     )
     for finding in findings:
         if not finding.ok and finding.level == "warning":
@@ -161,6 +170,7 @@ ACTION = Action(
         },
         "rights": {"type": "bool", "default": True},
         "runbook": {"type": "str", "choices": ["upgrade", "rotation"], "default": "upgrade"},
+        "managed_by_others": MANAGED_BY_OTHERS,
     },
     under_lock=False,
 )

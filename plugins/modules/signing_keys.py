@@ -26,7 +26,8 @@ description:
     that the state is for.
 notes:
   - The state is kept in the Secret's annotations C(hopsworks.airflow/key-state), C(hopsworks.airflow/key-state-since),
-    C(hopsworks.airflow/key-rotation), C(hopsworks.airflow/keys-since) and C(hopsworks.airflow/keys-retire-after). A
+    C(hopsworks.airflow/key-rotation), C(hopsworks.airflow/keys-since), C(hopsworks.airflow/keys-retire-after),
+    C(hopsworks.airflow/longest-token-life) and C(hopsworks.airflow/previous-longest-token-life). A
     rotation that was begun can so be finished by anybody, from any machine. A Secret without them is V(steady).
   - All times are by the clock of the API server, never by that of the machine that this runs on.
   - Playbook C(hopsworks.airflow.rotate) takes these steps with all that belongs between them. Where they are taken
@@ -81,6 +82,14 @@ options:
       - Given once all signers have been restarted in state V(activated), not with the step to it. A time that is set
         already stays.
     type: int
+  token_life:
+    description:
+      - How long, in seconds, a token that is signed today can be valid, leeway included. Written down with the keys; of
+        several numbers the largest is kept for as long as the keys that it belongs to are trusted.
+      - So a life that is made shorter does not have keys retired while tokens from before that still live. The keys
+        before are retired after O(retire_after) or the longest life that was written down for them, whichever is
+        longer.
+    type: int
   wait:
     description:
       - With O(state=retired), wait until the keys before may be retired, instead of refusing to retire them too early.
@@ -93,6 +102,15 @@ options:
         and returns RV(due) and RV(due_at).
     type: int
     default: 0
+  managed_by_others:
+    description:
+      - What to do where the Secret has to be written, and carries the marks of somebody else who puts it back to what
+        they have (Argo CD, Flux, an ExternalSecret, a SealedSecret, a mirror of another Secret). V(refuse) fails before
+        anything changes. V(accept) is for those that were told to leave its entries alone.
+      - Of others, such as Helm, the module warns.
+    type: str
+    choices: [refuse, accept]
+    default: refuse
 requirements:
   - cryptography >= 40
 seealso:
@@ -130,6 +148,7 @@ EXAMPLES = r"""
     namespace: hopsworks
     state: activated
     retire_after: 86410
+    token_life: 86410
 
 - name: Retire the keys before as soon as that refuses no token
   hopsworks.airflow.signing_keys:
@@ -196,6 +215,13 @@ retire_after:
   returned: success
   type: str
   sample: "2026-11-23T19:31:12Z"
+longest_token_life:
+  description:
+    - The longest, in seconds, that a token of the current keys may have been made for since they sign, as far as it
+      was written down; else null.
+  returned: success
+  type: int
+  sample: 3610
 due:
   description: Whether the next step of a rotation is due; in state V(steady), whether the keys have O(minimum_age).
   returned: success
@@ -234,6 +260,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.result import change_result
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.rotation import Request, Wanted, take_step
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, KeyState, read_state
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import MANAGED_BY_OTHERS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed_secret import check_managers
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -264,8 +292,10 @@ def wait_for_retirement(call: Call) -> tuple[StoredSecret, Found, KeyState]:
 def act(call: Call) -> dict[str, Any]:
     waits = call.params["wait"] and call.params["state"] == "retired"
     secret, found, before = wait_for_retirement(call) if waits else look(call)
-    options = {name: call.params[name] for name in ("state", "rotation", "retire_after", "minimum_age")}
+    options = {name: call.params[name] for name in ("state", "rotation", "retire_after", "token_life", "minimum_age")}
     change = take_step(found, before, Request(**options), generate=not call.check_mode)
+    if change.changed:
+        check_managers(secret.name, secret.metadata, call.params["managed_by_others"], call.warn)
     secret.write(change.write, remove=change.remove, annotations=change.annotations, dry_run=call.check_mode)
     return change_result(found, before, change, options["minimum_age"])
 
@@ -278,8 +308,10 @@ ACTION = Action(
         "state": {"type": "str", "choices": list(get_args(Wanted)), "default": "present"},
         "rotation": {"type": "str"},
         "retire_after": {"type": "int"},
+        "token_life": {"type": "int", "no_log": False},
         "wait": {"type": "bool", "default": False},
         "minimum_age": {"type": "int", "default": 0},
+        "managed_by_others": MANAGED_BY_OTHERS,
     },
     libraries=(("cryptography", CRYPTOGRAPHY_IMPORT_ERROR),),
 )

@@ -32,6 +32,13 @@ options:
     description: In seconds, the age at which keys in state V(steady) are due to be rotated.
     type: int
     default: 0
+  workloads:
+    description:
+      - Deployments or StatefulSets whose pods have these keys. Where they were started for a later generation than the
+        Secret has, somebody put it back, and RV(problem) says so.
+    type: list
+    elements: str
+    default: []
 requirements:
   - cryptography >= 40
 seealso:
@@ -109,6 +116,13 @@ retire_after:
   returned: success
   type: str
   sample: "2026-11-23T19:34:12Z"
+longest_token_life:
+  description:
+    - The longest, in seconds, that a token of the current keys may have been made for since they sign, as far as it
+      was written down; else null.
+  returned: success
+  type: int
+  sample: 3610
 due:
   description: Whether the next step of a rotation is due; in state V(steady), whether the keys have O(minimum_age).
   returned: success
@@ -124,8 +138,10 @@ due_at:
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.put_back import refuse_put_back
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.result import state_result
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, read_state
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -141,6 +157,7 @@ NOTHING = (
     "since",
     "keys_since",
     "retire_after",
+    "longest_token_life",
     "due",
     "due_at",
 )
@@ -154,6 +171,7 @@ def act(call: Call) -> dict[str, Any]:
     found = Found.of(secret)
     try:
         state = read_state(found, call.params["signers"])
+        refuse_put_back(found.name, state.generation, call.params["workloads"], Objects(call.cluster).read)
     except OperatorError as problem:
         return {**result, "problem": str(problem)}
     return {**result, **state_result(found, state, call.params["minimum_age"])}
@@ -165,6 +183,7 @@ ACTION = Action(
         "secret": {"type": "str", "default": "hopsworks-airflow-keys", "no_log": False},
         "signers": {"type": "list", "elements": "str", "default": ["api-server", "scheduler"]},
         "minimum_age": {"type": "int", "default": 0},
+        "workloads": {"type": "list", "elements": "str", "default": []},
     },
     libraries=(("cryptography", CRYPTOGRAPHY_IMPORT_ERROR),),
 )

@@ -328,7 +328,8 @@ def test_nothing_has_grown(bed: Bed, retired: Rotation) -> None:
     assert len(json.loads(entries["jwks.json"])["keys"]) == 2
     assert int(entries["generation"]) == int(retired.before["generation"]) + 3
     assert secret.metadata.annotations["hopsworks.airflow/key-state"] == "steady"
-    known = {f"hopsworks.airflow/{name}" for name in ("key-state", "key-state-since", "key-rotation", "keys-since")}
+    names = ("key-state", "key-state-since", "key-rotation", "keys-since", "longest-token-life")
+    known = {f"hopsworks.airflow/{name}" for name in names}
     assert set(secret.metadata.annotations) <= known | set(retired.annotations)
     for workload in ("airflow-webserver", "airflow-scheduler", "airflow-dag-processor"):
         live = bed.cluster.apps.read_namespaced_deployment(workload, NAMESPACE)

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, unquote_plus, urlencode, urljoin, urlsplit
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.acl import whole_acl
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connection import send, unreachable
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError, refusal
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.repeats import DONE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 try:
@@ -23,6 +25,8 @@ except ImportError:  # reported by the module's own requirement check
     requests = None  # type: ignore[assignment]
 
 PREFIX: Final = "/webhdfs/v1"
+# A path that doesn't exist, and that reads otherwise once more decoded.
+PROBE: Final = "/.hopsworks-airflow%41+probe"
 T = TypeVar("T")
 
 
@@ -86,14 +90,22 @@ class WebHdfs:
 
     # Requests
 
-    def repeating(self, attempt: Callable[[], T]) -> T:
-        """`attempt()`, repeated while it fails temporarily; it must be harmless to repeat."""
+    def repeating(self, attempt: Callable[[], T], done: Callable[[], T | None] | None = None) -> T:
+        """`attempt()`, repeated while it fails temporarily; it must be harmless to repeat.
+
+        Where a repeat is refused, an attempt before it may have done the work and its answer got lost: then `done()`
+        gives what it would have returned, or None where the work is not done.
+        """
         begun = time.monotonic()
         pause = 0.2
+        repeated = False
         while True:
             try:
                 return attempt()
             except HopsfsError as error:
+                if repeated and not error.temporary and done is not None and (result := done()) is not None:
+                    return result
+                repeated = True
                 if not error.temporary or time.monotonic() - begun + pause > self._patience:
                     raise
                 self._say_waiting(error)
@@ -149,14 +161,21 @@ class WebHdfs:
                     next_step="correct the option url: it names the NameNode's web server, or what stands before it",
                 ) from None
 
-        return self.repeating(attempt)
+        check = DONE.get(operation)
+        if check is None:
+            return self.repeating(attempt)
+        return self.repeating(attempt, lambda: {} if check(self, path, parameters) else None)
 
     # Reading
+
+    def existing(self, path: str) -> Status:
+        """One file or directory. Raises HopsfsError, `missing`, where there is none."""
+        return Status.of(path, self._call("GET", path, "GETFILESTATUS")["FileStatus"])
 
     def status(self, path: str) -> Status | None:
         """One file or directory, or None where there is none."""
         try:
-            return Status.of(path, self._call("GET", path, "GETFILESTATUS")["FileStatus"])
+            return self.existing(path)
         except HopsfsError as error:
             if error.missing:
                 return None
@@ -165,7 +184,20 @@ class WebHdfs:
     def listing(self, path: str) -> list[Status]:
         """What a directory holds, not what is below that."""
         found = self._call("GET", path, "LISTSTATUS")["FileStatuses"]["FileStatus"]
-        return [Status.of(f"{path.rstrip('/')}/{raw['pathSuffix']}", raw) for raw in found]
+        # A file lists itself, without a suffix.
+        return [Status.of(f"{path.rstrip('/')}/{raw['pathSuffix']}", raw) for raw in found if raw["pathSuffix"]]
+
+    def decodes_twice(self) -> bool:
+        """Whether the server takes a path for another one (HDFS-14423), which shows in how it says that there is none.
+
+        False where its words don't tell.
+        """
+        try:
+            self._call("GET", PROBE, "GETFILESTATUS")
+        except HopsfsError as error:
+            said = error.found.partition(PROBE)[2]
+            return unquote_plus(PROBE) in said and PROBE not in said
+        return False
 
     def acl(self, path: str) -> tuple[str, ...]:
         """ACL entries beyond the permission, sorted: `user:airflow:r-x`, `group::r-x`, `default:user:airflow:r-x`.
@@ -193,10 +225,16 @@ class WebHdfs:
         found = {str(raw["name"]): str(raw.get("value") or "0x") for raw in answer.get("XAttrs", [])}
         return {name: value for name, value in found.items() if name.startswith("user.")}
 
-    def content_summary(self, path: str) -> dict[str, int]:
+    def content_summary(self, path: str) -> dict[str, int] | None:
         """`length`, `fileCount`, `directoryCount`, `quota` (names), `spaceConsumed`, `spaceQuota` (bytes times
-        replication; -1 without a quota)."""
-        summary = self._call("GET", path, "GETCONTENTSUMMARY")["ContentSummary"]
+        replication; -1 without a quota). None where this HopsFS has no such operation."""
+        try:
+            summary = self._call("GET", path, "GETCONTENTSUMMARY")["ContentSummary"]
+        except HopsfsError as error:
+            unknown = error.status == 400 and 'parameter "op"' in error.found
+            if unknown or error.exception == "UnsupportedOperationException":
+                return None
+            raise
         return {name: value for name, value in summary.items() if isinstance(value, int)}
 
     def user(self) -> str:
@@ -282,12 +320,8 @@ class WebHdfs:
         self._call("PUT", path, "SETTIMES", modificationtime=milliseconds, accesstime=-1)
 
     def rename(self, source: str, destination: str) -> None:
-        """Move a file, over an existing one. A repeated request that finds its work done is content."""
-        try:
-            self._call("PUT", source, "RENAME", destination=destination, renameoptions="OVERWRITE")
-        except HopsfsError as error:
-            if not error.missing or self.status(destination) is None:
-                raise
+        """Move a file, over an existing one."""
+        self._call("PUT", source, "RENAME", destination=destination, renameoptions="OVERWRITE")
 
     def delete(self, path: str) -> None:
         """Delete a file, or a directory with everything below it; nothing there is as good."""
@@ -301,19 +335,6 @@ class WebHdfs:
         except HopsfsError as error:
             return "absent" if error.status == 400 else "possible"
         return "possible"
-
-
-def whole_acl(entries: tuple[str, ...], permission: str) -> list[str]:
-    """The entries that SETACL wants: `acl`'s, with owner, group, mask and others out of the permission's digits."""
-    owner, group, others = (
-        "".join(letter if int(digit) & bit else "-" for letter, bit in (("r", 4), ("w", 2), ("x", 1)))
-        for digit in permission[-3:]
-    )
-    access = [entry for entry in entries if not entry.startswith("default:")]
-    base = [f"user::{owner}", f"other::{others}"]
-    # With an access ACL the group digit is the mask, and the group's own entry is among the entries.
-    base.append(f"mask::{group}" if access else f"group::{group}")
-    return [*base, *entries]
 
 
 def _pieces(response: Any) -> Iterator[bytes]:

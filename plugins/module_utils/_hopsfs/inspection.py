@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.counts import agree
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry, Manifest, compare
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import (
+    ATTEMPTS,
+    above,
     describe,
     digest_of,
-    is_below,
     matching,
     walk,
 )
@@ -62,9 +64,8 @@ def inspect(
 def damages(store: Store, name: str, manifest: Manifest, workers: int) -> dict[str, tuple[str, ...]]:
     """In what the copy differs from its manifest, by live path; every file is read and hashed."""
     copies = store.copies(name, {}, {}, workers)
-    holds = (path for path in copies if any(is_below(kept, path) for kept in manifest.entries))
-    above = {path for path in holds if path not in manifest.entries}
-    return compare(manifest.entries, {path: entry for path, entry in copies.items() if path not in above})
+    holders = above(manifest.entries).difference(manifest.entries)
+    return compare(manifest.entries, {path: entry for path, entry in copies.items() if path not in holders})
 
 
 def changes_since(hdfs: WebHdfs, manifest: Manifest, workers: int) -> dict[str, tuple[str, ...]]:
@@ -73,8 +74,13 @@ def changes_since(hdfs: WebHdfs, manifest: Manifest, workers: int) -> dict[str, 
 
 
 def live(hdfs: WebHdfs, patterns: tuple[str, ...], workers: int) -> Mapping[str, Entry]:
-    tops = matching(hdfs, patterns, or_none=True)
-    return describe(hdfs, walk(hdfs, tops, workers), workers, lambda status: digest_of(hdfs, status.path)[1])
+    for _attempt in range(ATTEMPTS):
+        tops = matching(hdfs, patterns, or_none=True)
+        found = describe(hdfs, walk(hdfs, tops, workers), workers, lambda status: digest_of(hdfs, status.path)[1])
+        # Looked at again where the folders changed meanwhile.
+        if agree(hdfs, tops, found.values(), workers) is not False:
+            break
+    return found
 
 
 def as_list(differing: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:

@@ -52,8 +52,8 @@ def check_room(hdfs: WebHdfs, place: str, entries: Iterable[Entry], workers: int
             raise no_room(room, place)
     directory = place
     while directory != "/":
-        if hdfs.status(directory) is not None:
-            summary = hdfs.content_summary(directory)
+        summary = hdfs.content_summary(directory) if hdfs.status(directory) is not None else None
+        if summary is not None:
             space, quota = summary.get("spaceQuota", -1), summary.get("quota", -1)
             if space >= 0:
                 free = space - summary["spaceConsumed"]

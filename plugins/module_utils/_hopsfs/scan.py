@@ -7,15 +7,18 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import posixpath
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+from urllib.parse import unquote_plus
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import Status, WebHdfs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
+# How often something is asked for that is listed and said not to exist.
+ATTEMPTS = 3
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -31,6 +34,29 @@ def in_parallel(workers: int, work: Callable[[T], U], items: Iterable[T]) -> lis
             raise
 
 
+def ancestors(path: str) -> Iterator[str]:
+    """The directories that hold a path, from the nearest up, without `/`."""
+    while (path := path.rpartition("/")[0]) != "":
+        yield path
+
+
+def topmost(paths: Iterable[str]) -> set[str]:
+    """Those of the paths that lie below no other of them."""
+    paths = set(paths)
+    return {path for path in paths if paths.isdisjoint(ancestors(path))}
+
+
+def above(paths: Iterable[str]) -> set[str]:
+    """All directories that hold one of the paths."""
+    found: set[str] = set()
+    for path in paths:
+        for directory in ancestors(path):
+            if directory in found:
+                break
+            found.add(directory)
+    return found
+
+
 def matching(hdfs: WebHdfs, patterns: Iterable[str], *, or_none: bool = False) -> list[Status]:
     """What the patterns name, sorted, without what lies below another of them. `*`, `?` and `[…]` stay within one
     component, as in a shell. Raises OperatorError where nothing matches, unless `or_none`."""
@@ -44,7 +70,7 @@ def matching(hdfs: WebHdfs, patterns: Iterable[str], *, or_none: bool = False) -
             matched = [status for path in level for status in _step(hdfs, path, component)]
             level = [status.path for status in matched if status.kind == "directory"]
         found |= {status.path: status for status in matched}
-    tops = [path for path in found if not any(is_below(path, other) for other in found)]
+    tops = topmost(found)
     if not tops and not or_none:
         raise OperatorError(
             f"no directory matches {', '.join(patterns)}",
@@ -58,16 +84,13 @@ def matching(hdfs: WebHdfs, patterns: Iterable[str], *, or_none: bool = False) -
 def _step(hdfs: WebHdfs, directory: str, component: str) -> list[Status]:
     path = posixpath.join(directory, component)
     if not any(letter in component for letter in "*?["):
-        status = hdfs.status(path)
+        status = unless_gone(hdfs, path, lambda: hdfs.existing(path))
         return [status] if status else []
-    try:
-        listing = hdfs.listing(directory)
-    except HopsfsError as error:
-        # Gone since its parent was listed.
-        if error.missing:
-            return []
-        raise
-    return [status for status in listing if fnmatch.fnmatchcase(posixpath.basename(status.path), component)]
+    return [
+        status
+        for status in _listing(hdfs, directory)
+        if fnmatch.fnmatchcase(posixpath.basename(status.path), component)
+    ]
 
 
 def is_below(path: str, directory: str) -> bool:
@@ -91,17 +114,47 @@ def walk(hdfs: WebHdfs, tops: Iterable[Status], workers: int) -> list[Status]:
         directories = [status.path for status in level if status.kind == "directory"]
         listings = in_parallel(workers, lambda path: _listing(hdfs, path), directories)
         level = [status for listing in listings for status in listing]
+    _check_names(hdfs, [status.path for status in found])
     return found
 
 
 def _listing(hdfs: WebHdfs, path: str) -> list[Status]:
-    try:
-        return hdfs.listing(path)
-    except HopsfsError as error:
-        # Gone since its parent was listed: the next look at the tree doesn't have it.
-        if error.missing:
-            return []
-        raise
+    return unless_gone(hdfs, path, lambda: hdfs.listing(path)) or []
+
+
+def unless_gone(hdfs: WebHdfs, path: str, work: Callable[[], T]) -> T | None:
+    """`work()`, or None where it fails because `path` is gone since its directory was listed.
+
+    Raises HopsfsError where the server lists it and says all the same that it does not exist: so does one that takes
+    the path for another one, and a copy would lack it.
+    """
+    for _attempt in range(ATTEMPTS):
+        try:
+            return work()
+        except HopsfsError as error:
+            if not error.missing or path == "/":
+                raise
+            # Listed again, it may have been replaced in this moment.
+            if path not in (status.path for status in _listing(hdfs, posixpath.dirname(path))):
+                return None
+    raise _not_addressable(path, "HopsFS lists it, and says that it does not exist when it is asked for")
+
+
+def _check_names(hdfs: WebHdfs, paths: Iterable[str]) -> None:
+    """Raises HopsfsError where the server would take one of the paths for another one, which may exist as well."""
+    other = next((path for path in paths if unquote_plus(path) != path), None)
+    if other is not None and hdfs.decodes_twice():
+        raise _not_addressable(other, f"HopsFS decodes paths twice, and takes it for {unquote_plus(other)}")
+
+
+def _not_addressable(path: str, why: str) -> HopsfsError:
+    return HopsfsError(
+        f"{path} can't be read: {why}",
+        expected="a WebHDFS that takes every path for what it is; some versions decode it twice (HDFS-14423) or cut it "
+        "off at a semicolon (HDFS-13176)",
+        next_step="upgrade HopsFS, or have its owner give it a name without the characters % + ; and run the same "
+        "command again",
+    )
 
 
 def describe(
@@ -110,28 +163,26 @@ def describe(
     """Entries by path, with ACL and xattrs, without what vanished meanwhile. `digest` gives a file's SHA-256: read,
     known from elsewhere, or None where it isn't needed."""
 
-    def entry(status: Status) -> Entry | None:
-        try:
-            return Entry(
-                path=status.path,
-                kind=status.kind,
-                length=status.length,
-                owner=status.owner,
-                group=status.group,
-                permission=status.permission,
-                modified=status.modified,
-                acl=hdfs.acl(status.path),
-                xattrs=tuple(sorted(hdfs.xattrs(status.path).items())),
-                sha256=digest(status) if status.kind == "file" else None,
-                replication=status.replication,
-                block_size=status.block_size,
-            )
-        except HopsfsError as error:
-            if error.missing:
-                return None
-            raise
+    def entry(status: Status) -> Entry:
+        return Entry(
+            path=status.path,
+            kind=status.kind,
+            length=status.length,
+            owner=status.owner,
+            group=status.group,
+            permission=status.permission,
+            modified=status.modified,
+            acl=hdfs.acl(status.path),
+            xattrs=tuple(sorted(hdfs.xattrs(status.path).items())),
+            sha256=digest(status) if status.kind == "file" else None,
+            replication=status.replication,
+            block_size=status.block_size,
+        )
 
-    return {found.path: found for found in in_parallel(workers, entry, statuses) if found is not None}
+    def entry_of(status: Status) -> Entry | None:
+        return unless_gone(hdfs, status.path, lambda: entry(status))
+
+    return {found.path: found for found in in_parallel(workers, entry_of, statuses) if found is not None}
 
 
 def digest_of(hdfs: WebHdfs, path: str) -> tuple[int, str]:

@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.counts import agree
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry, Manifest, compare
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.room import Room, check_room
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import (
+    above,
     describe,
     digest_of,
-    is_below,
     matching,
     walk,
 )
@@ -33,11 +34,17 @@ ROUNDS = 5
 
 @dataclass
 class Look:
-    """The live folders and the copy side by side, and how they differ."""
+    """The live folders and the copy side by side, and how they differ. `counted` is as `agree` returns it."""
 
     source: dict[str, Entry]
     found: dict[str, Entry]
     work: dict[str, tuple[str, ...]]
+    counted: bool | None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the copy is what the folders are, all of it."""
+        return not self.work and self.counted is not False
 
     @property
     def to_copy(self) -> list[Entry]:
@@ -59,6 +66,7 @@ class Outcome:
     removed: int = 0
     source: Mapping[str, Entry] = field(default_factory=dict)
     room: Room | None = None
+    counted: bool | None = None
 
     def as_result(self, store: Store, name: str) -> dict[str, Any]:
         """Counts, sizes and fingerprints as the module returns them, with the diff; nothing of any file's content."""
@@ -135,8 +143,8 @@ def present(
     now = look()
     recorded = before.manifest
     whole = recorded is not None and recorded.sources == tuple(patterns) and not compare(now.source, recorded.entries)
-    if whole and not now.work:
-        return Outcome(False, before, recorded, before.fingerprint, source=now.source)
+    if whole and now.settled:
+        return Outcome(False, before, recorded, before.fingerprint, source=now.source, counted=now.counted)
     room = check_room(hdfs, store.path(name), now.to_copy, workers)
     if check_mode:
         files = [entry for entry in now.to_copy if entry.kind == "file"]
@@ -151,16 +159,17 @@ def present(
             removed=len(removals(now.work)),
             source=now.source,
             room=room,
+            counted=now.counted,
         )
     store.begin(name)
     for _round in range(ROUNDS):
-        if not now.work:
+        if now.settled:
             break
         progress(f"copying: {len(now.work)} of {len(now.source)} files and directories differ")
         sync.apply(now.work, now.source, now.found)
         progress("reading the folders again")
         now = look()
-    if now.work:
+    if not now.settled:
         raise unsettled(now, name)
     created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     manifest = Manifest(name, created, tuple(patterns), now.source)
@@ -176,6 +185,7 @@ def present(
         removed=len(sync.removed),
         source=now.source,
         room=room,
+        counted=now.counted,
     )
 
 
@@ -188,13 +198,16 @@ def compared(hdfs: WebHdfs, patterns: list[str], found: dict[str, Entry], worker
         hdfs, statuses, workers, lambda status: digest_of(hdfs, status.path)[1] if status.path in found else None
     )
     # Directories above the tops exist in the copy only to hold it.
-    mine = {path: entry for path, entry in found.items() if not any(is_below(top.path, path) for top in tops)}
-    return Look(source, mine, compare(source, mine))
+    holders = above(top.path for top in tops)
+    mine = {path: entry for path, entry in found.items() if path not in holders}
+    return Look(source, mine, compare(source, mine), agree(hdfs, tops, source.values(), workers))
 
 
 def unsettled(now: Look, name: str) -> OperatorError:
     """The folders and their copy still differ after the last round."""
     lines = [f"{path}: {', '.join(fields)}" for path, fields in list(now.work.items())[:10]]
+    if not now.work:
+        lines = ["the number of files or their bytes changed while they were read"]
     return OperatorError(
         f"after {ROUNDS} copies {len(now.work)} files or directories still differ from snapshot {name}",
         expected="DAG folders that nobody writes to while they are copied, and a HopsFS that keeps all metadata",

@@ -22,6 +22,8 @@ DAG_FOLDERS = "/Projects/*/Airflow"
 MANIFEST = "manifest.jsonl"
 UNFINISHED_MANIFEST = "manifest.jsonl.unfinished"
 FILES = "files"
+# Some servers take a path with one of these for another path, and what is deleted there is gone.
+UNSAFE = re.compile(r"[%+;?#\\\x00-\x1f\x7f]")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -193,10 +195,11 @@ class Store:
 def checked_root(root: str) -> str:
     """An absolute, normal path below `/`, or an OperatorError."""
     normal = posixpath.normpath(root)
-    if not root.startswith("/") or root.startswith("//") or ".." in root.split("/") or normal == "/":
+    strange = UNSAFE.search(root)
+    if not root.startswith("/") or root.startswith("//") or ".." in root.split("/") or normal == "/" or strange:
         raise OperatorError(
             f"snapshot_root is {root!r}",
-            expected="an absolute path below /, without ..",
+            expected="an absolute path below /, without .. and without characters that have a meaning in URLs",
             untouched="everything; nothing was written",
             next_step="correct the option snapshot_root",
         )

@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import in_parallel, is_below
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import in_parallel, topmost, unless_gone
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.transfer import apply_metadata, copy_content
 
@@ -73,16 +72,15 @@ class Synchronization:
 
     def _copy(self, source: Entry, found: Mapping[str, Entry], total: tuple[int, int], done: int) -> None:
         self.verified.pop(source.path, None)
-        try:
-            length, digest = copy_content(self._hdfs, source, self._target(source.path))
-        except HopsfsError as error:
-            # Deleted since it was listed: the next look at the folders settles it.
-            if error.missing:
-                return
-            raise
+        target = self._target(source.path)
+        copied = unless_gone(self._hdfs, source.path, lambda: copy_content(self._hdfs, source, target))
+        if copied is None:
+            # The next look at the folders settles it.
+            return
+        length, digest = copied
         parent = found.get(posixpath.dirname(source.path))
         inherits = parent is not None and any(entry.startswith("default:") for entry in parent.acl)
-        apply_metadata(self._hdfs, source, self._target(source.path), None, inherits=inherits)
+        apply_metadata(self._hdfs, source, target, None, inherits=inherits)
         with self._counting:
             self.verified[source.path] = digest
             self.copied[source.path] = length
@@ -97,4 +95,4 @@ class Synchronization:
 def removals(work: Differences) -> set[str]:
     """Paths to delete from the copy: what is no longer there, or has become the other type; topmost ones only."""
     gone = {path for path, fields in work.items() if "extra" in fields or "type" in fields}
-    return {path for path in gone if not any(is_below(path, other) for other in gone)}
+    return topmost(gone)

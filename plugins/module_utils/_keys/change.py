@@ -16,6 +16,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries im
     GENERATION,
     JWKS,
     KEYS_SINCE,
+    LONGEST_LIFE,
+    PREVIOUS_LIFE,
     RETIRE_AFTER,
     ROTATION,
     SHARED_SECRET,
@@ -58,15 +60,30 @@ class Change:
 class Step:
     """Puts together the one write that leads from a state of a Secret to another. Whether it may is not asked here.
 
-    `generate=False` predicts: no key is made, blank entries stand for it.
+    `generate=False` predicts: no key is made, blank entries stand for it. `life` is how long, in seconds, a token that
+    is signed today can be valid, where that is known.
     """
 
-    def __init__(self, found: Found, state: KeyState, *, generate: bool) -> None:
-        self.found, self.state, self._generate = found, state, generate
+    def __init__(self, found: Found, state: KeyState, *, generate: bool, life: int | None = None) -> None:
+        self.found, self.state, self._generate, self._life = found, state, generate, life
         self._change = Change(after=state)
 
     def nothing(self) -> Change:
         return self._change
+
+    def stay(self) -> Change:
+        """The same state, and tokens that may live longer than was written down."""
+        state = self.state
+        if self._life is None:
+            return self.nothing()
+        previous = state.previous_life
+        if state.state == "activated" and state.retire_after is None:
+            # Signers that were not restarted yet still sign with the keys before.
+            previous = _longest(previous, self._life)
+        after = dataclasses.replace(
+            state, longest_life=_longest(state.longest_life, self._life), previous_life=previous
+        )
+        return self._done(after) if after != state else self.nothing()
 
     def complete(self) -> Change:
         """Whatever is missing in a steady Secret: made, or derived from its keys."""
@@ -83,7 +100,8 @@ class Step:
             unpublished = key is not None and state.published.get(key.kid) != key.jwk
             if unpublished or {public_entry(signer), kid_entry(signer)} & change.write.keys():
                 change.adopted.add(signer)
-        return self._done(dataclasses.replace(state, current=current, derived={}))
+        longest = _longest(state.longest_life, self._life)
+        return self._done(dataclasses.replace(state, current=current, derived={}, longest_life=longest))
 
     def publish(self, rotation: str) -> Change:
         """Keys of the next generation, trusted by all from now on and used by none yet."""
@@ -111,18 +129,29 @@ class Step:
                 upcoming={},
                 previous=previous,
                 keys_since=self.found.read_at,
+                # What the new keys sign lives as long as is configured now; what those before signed, may have been
+                # made to live longer.
+                longest_life=self._life or state.longest_life,
+                previous_life=_longest(state.longest_life, self._life),
             )
         )
 
     def set_retirement(self, seconds: int) -> Change:
-        """The signers were restarted: from now on no token of the previous keys comes into being."""
+        """The signers were restarted: from now on no token of the previous keys comes into being.
+
+        `seconds` is how long tokens live today; those of before may have been made for longer.
+        """
+        seconds, state = max(seconds, self.state.previous_life or 0), self.state
         retire_after = self.found.read_at + datetime.timedelta(seconds=seconds)
         self._change.annotations[RETIRE_AFTER] = text_of(retire_after)
-        return self._done(dataclasses.replace(self.state, retire_after=retire_after))
+        longest = _longest(state.longest_life, self._life)
+        return self._done(dataclasses.replace(state, retire_after=retire_after, longest_life=longest))
 
     def retire(self) -> Change:
         self._change.write[JWKS] = self._jwks(self.state.current)
-        return self._enter(dataclasses.replace(self.state, state="retired", previous={}))
+        longest = _longest(self.state.longest_life, self._life)
+        after = dataclasses.replace(self.state, state="retired", previous={}, longest_life=longest, previous_life=None)
+        return self._enter(after)
 
     def replace(self, rotation: str) -> Change:
         """New keys at once, and no others trusted."""
@@ -141,11 +170,14 @@ class Step:
                 previous={},
                 derived={},
                 keys_since=self.found.read_at,
+                longest_life=self._life,
+                previous_life=None,
             )
         )
 
     def settle(self) -> Change:
-        return self._enter(dataclasses.replace(self.state, state="steady"))
+        longest = _longest(self.state.longest_life, self._life)
+        return self._enter(dataclasses.replace(self.state, state="steady", longest_life=longest))
 
     def _make(self, signers: Iterable[str], put: Callable[[str, RSAPrivateKey | None], None]) -> dict[str, Key | None]:
         """A new key for each signer, put where `put` puts it; None in a prediction."""
@@ -192,9 +224,17 @@ class Step:
 
     def _done(self, after: KeyState) -> Change:
         change, generation = self._change, self.state.generation
+        for name, seconds in ((LONGEST_LIFE, after.longest_life), (PREVIOUS_LIFE, after.previous_life)):
+            text = str(seconds) if seconds is not None else None
+            if text != self.found.annotations.get(name):
+                change.annotations[name] = text
         seen_by_pods = {JWKS, *map(private_entry, self.state.signers), *map(kid_entry, self.state.signers)}
         if generation == 0 or seen_by_pods & change.write.keys():
             generation += 1
             change.write[GENERATION] = str(generation).encode()
         change.after = dataclasses.replace(after, generation=generation)
         return change
+
+
+def _longest(*seconds: int | None) -> int | None:
+    return max((each for each in seconds if each is not None), default=None)

@@ -15,6 +15,9 @@ ROTATION = "hopsworks.airflow/key-rotation"
 SINCE = "hopsworks.airflow/key-state-since"
 KEYS_SINCE = "hopsworks.airflow/keys-since"
 RETIRE_AFTER = "hopsworks.airflow/keys-retire-after"
+# Seconds, leeway included: of the tokens that the current keys signed, and of those of the keys before.
+LONGEST_LIFE = "hopsworks.airflow/longest-token-life"
+PREVIOUS_LIFE = "hopsworks.airflow/previous-longest-token-life"
 
 
 def private_entry(signer: str) -> str:

@@ -10,6 +10,9 @@ import json
 import secrets
 from collections.abc import Callable
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import in_pod
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.fernet import keys_of
+
 # SHA-256 of values that many deployments run with, because somebody published them as a default or an example.
 PUBLISHED = {
     "e0bfb701592614dd14e92d23039fe84ec9951167b183ff9c7d446aaa29429450": (
@@ -47,11 +50,31 @@ def simple_auth_password_file(user: str) -> bytes:
     return json.dumps({user: secrets.token_urlsafe(18)}).encode()
 
 
+# What each kind is, and what else an entry can be.
+FORMS = {"token": "text", "fernet": "fernet", "simple_auth_password_file": "simple_auth_password_file"}
 GENERATORS: dict[str, Generator] = {
     "token": token,
     "fernet": fernet,
     "simple_auth_password_file": simple_auth_password_file,
 }
+
+
+def problem_of(form: str, value: bytes, user: str) -> str:
+    """Why an entry is not what pods could work with, without a word of it; "" where it is.
+
+    `form` is text, fernet or simple_auth_password_file.
+    """
+    try:
+        if form == "simple_auth_password_file":
+            if user not in in_pod.users_of(value):
+                return f"has no password for the user {user}"
+        elif form == "fernet":
+            keys_of(in_pod.text_of(value).encode())
+        else:
+            in_pod.text_of(value)
+    except ValueError as problem:
+        return str(problem)
+    return ""
 
 
 def fingerprint(value: bytes) -> str:

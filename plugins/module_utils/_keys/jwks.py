@@ -25,13 +25,16 @@ def write_jwks(keys: Iterable[Jwk]) -> bytes:
 def read_jwks(document: bytes, secret: str) -> dict[str, Jwk]:
     """The keys of a JWK set by their RFC 7638 thumbprint, in the set's order; members may be missing.
 
-    Raises OperatorError for anything but public RSA keys of the right size, each there once and under its own kid.
+    Raises OperatorError for anything but public RSA keys of the right size, each in one form and under its own kid.
     """
     found: dict[str, Jwk] = {}
     problem = ""
     try:
         for key in json.loads(document)["keys"]:
             own = thumbprint(key["n"], key["e"])
+            if found.get(own) == key:
+                # The very same once more means nothing more to anybody; it is gone with the next write.
+                continue
             problem = problem or _problem(key, own, found)
             found[own] = key
         for key in found.values() if not problem else ():
@@ -62,5 +65,5 @@ def _problem(key: dict[str, Any], own: str, found: dict[str, Jwk]) -> str:
     if key.get("kid", own) != own:
         return f"the key {own} under another kid ({key['kid']!r})"
     if own in found:
-        return f"the key {own} twice"
+        return f"the key {own} twice, in different forms"
     return ""

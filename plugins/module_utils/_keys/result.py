@@ -13,6 +13,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries im
     GENERATION,
     JWKS,
     KEYS_SINCE,
+    LONGEST_LIFE,
+    PREVIOUS_LIFE,
     RETIRE_AFTER,
     ROTATION,
     SHARED_SECRET,
@@ -42,6 +44,7 @@ def state_result(found: Found, state: KeyState, minimum_age: int) -> dict[str, A
         "since": text_of(state.since),
         "keys_since": text_of(state.keys_since),
         "retire_after": text_of(state.retire_after) if state.retire_after is not None else None,
+        "longest_token_life": state.longest_life,
         "due": found.read_at >= due,
         "due_at": text_of(due),
     }
@@ -107,7 +110,7 @@ def _shown(
     show(JWKS, _kids(entries.get(JWKS, b"")))
     show(GENERATION, _text(entries.get(GENERATION, b"")))
     show(SHARED_SECRET, "SHA256:" + hashlib.sha256(entries.get(SHARED_SECRET, b"")).hexdigest())
-    for name in (STATE, ROTATION, SINCE, KEYS_SINCE, RETIRE_AFTER):
+    for name in (STATE, ROTATION, SINCE, KEYS_SINCE, RETIRE_AFTER, LONGEST_LIFE, PREVIOUS_LIFE):
         text = annotations.get(name)
         if text is not None:
             shown[name] = text

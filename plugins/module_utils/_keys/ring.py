@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import in_pod, pair
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import (
     JWKS,
     kid_entry,
@@ -87,11 +87,15 @@ def _derive(ring: Ring, present: dict[str, bytes], signer: str, public_pem: byte
     else:
         ring.derived[public] = public_pem
     if kid_entry(signer) in present:
-        found_kid = present[kid_entry(signer)].decode("utf-8", "replace").strip()
-        if found_kid != key.kid:
+        try:
+            found_kid = in_pod.kid_of(present[kid_entry(signer)])
+            problem = f"is {found_kid!r}" if found_kid != key.kid else ""
+        except ValueError as error:
+            problem = str(error)
+        if problem:
             raise OperatorError(
-                f"{kid_entry(signer)} of Secret {secret} is {found_kid!r}",
-                expected=f"the RFC 7638 thumbprint of {private_entry(signer)}, {key.kid}",
+                f"{kid_entry(signer)} of Secret {secret} {problem}",
+                expected=f"the RFC 7638 thumbprint of {private_entry(signer)}, {key.kid}, without a newline",
                 untouched=UNTOUCHED,
                 next_step=f"if nothing signs under that kid any more, remove {kid_entry(signer)}: the next run "
                 "derives it",

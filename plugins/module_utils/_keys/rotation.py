@@ -42,11 +42,12 @@ DUE = {
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of the Secret. `retire_after` and `minimum_age` are seconds."""
+    """What is asked of the Secret. `retire_after`, `token_life` and `minimum_age` are seconds."""
 
     state: Wanted = "present"
     rotation: str | None = None
     retire_after: int | None = None
+    token_life: int | None = None
     minimum_age: int = 0
 
 
@@ -65,9 +66,9 @@ def take_step(found: Found, state: KeyState, request: Request, *, generate: bool
     one, or not due yet, since a token that is still valid would be refused.
     """
     _check_request(found, request)
-    step = Step(found, state, generate=generate)
+    step = Step(found, state, generate=generate, life=request.token_life)
     if request.state == "present":
-        return step.complete() if state.state == "steady" else step.nothing()
+        return step.complete() if state.state == "steady" else step.stay()
     if not state.current:
         raise _without_keys(found, state)
     if request.state == "replaced":
@@ -75,7 +76,7 @@ def take_step(found: Found, state: KeyState, request: Request, *, generate: bool
     if request.state == state.state:
         if state.state == "activated" and request.retire_after is not None and state.retire_after is None:
             return step.set_retirement(request.retire_after)
-        return step.nothing()
+        return step.stay()
     _refuse_out_of_order(found, state, request.state)
     if request.state == "published":
         return _publish(step, request)
@@ -97,6 +98,8 @@ def _check_request(found: Found, request: Request) -> None:
         problem = f"retire_after is {request.retire_after} s, but tokens live longer than that"
     elif request.retire_after is not None and request.state != "activated":
         problem = f"retire_after is given with state {request.state}, but belongs to state activated"
+    elif request.token_life is not None and request.token_life <= 0:
+        problem = f"token_life is {request.token_life} s"
     elif request.minimum_age < 0:
         problem = f"minimum_age is {request.minimum_age} s"
     if problem:
@@ -120,7 +123,7 @@ def _publish(step: Step, request: Request) -> Change:
 def _replace(step: Step, request: Request) -> Change:
     found, state = step.found, step.state
     if state.state == "replaced" and request.rotation in (None, state.rotation):
-        return step.nothing()
+        return step.stay()
     if state.state != "steady" and (request.rotation is None or request.rotation == state.rotation):
         return step.replace(str(state.rotation))
     return step.replace(_new_id(found, state, request))

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import in_pod
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import (
     GENERATION,
     JWKS,
     KEYS_SINCE,
+    LONGEST_LIFE,
+    PREVIOUS_LIFE,
     RETIRE_AFTER,
     ROTATION,
     SINCE,
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 State = Literal["steady", "published", "activated", "retired", "replaced"]
 # A rotation's id is part of run ids, and so of annotations.
 ROTATION_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,48}[A-Za-z0-9])?")
+SIGNER = re.compile(r"[a-z0-9]([a-z0-9.-]{0,60}[a-z0-9])?")
 # The Date header has whole seconds, and the servers of one control plane may differ a little.
 SKEW_TOLERANCE = datetime.timedelta(seconds=10)
 
@@ -65,7 +69,8 @@ class KeyState:
     `current` is the key that a signer signs with when its pod starts now, `upcoming` the one of the next generation,
     `previous` the one before; each by signer. None stands for a key that is not made, because it is only predicted.
     `published` is the JWKS by kid, as it was found. `derived` holds the entries that are missing and follow from keys.
-    `generation` is 0 in a Secret that has none yet.
+    `generation` is 0 in a Secret that has none yet. `longest_life` is how long, in seconds, a token of the current keys
+    may have been made for since they sign, `previous_life` the same of the keys before; None where nobody wrote it.
     """
 
     state: State
@@ -80,6 +85,8 @@ class KeyState:
     previous: dict[str, Key]
     published: dict[str, Jwk]
     derived: dict[str, bytes]
+    longest_life: int | None = None
+    previous_life: int | None = None
 
     @property
     def without_key(self) -> list[str]:
@@ -93,7 +100,9 @@ def read_state(found: Found, signers: Iterable[str]) -> KeyState:
     A Secret without annotations is `steady`, and may lack whatever follows from its private keys; in every other state
     this collection wrote the entries, and none may be missing.
     """
-    state, signers = _state(found), tuple(signers)
+    signers = tuple(signers)
+    _check_signers(found, signers)
+    state = _state(found)
     ring = read_ring(found.present, signers, found.name)
     published = read_jwks(found.present[JWKS], found.name) if JWKS in found.present else {}
     if state == "steady":
@@ -129,12 +138,30 @@ def read_state(found: Found, signers: Iterable[str]) -> KeyState:
         previous=dict(zip(signers, previous, strict=False)),
         published=published,
         derived=ring.derived,
+        longest_life=_seconds(found, LONGEST_LIFE),
+        previous_life=_seconds(found, PREVIOUS_LIFE),
     )
 
 
 def text_of(moment: datetime.datetime) -> str:
     """RFC 3339, UTC, whole seconds."""
     return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _check_signers(found: Found, signers: tuple[str, ...]) -> None:
+    """Each has a key of its own: with one that is named twice, a rotation could be begun and not be ended."""
+    twice = sorted({signer for signer in signers if signers.count(signer) > 1})
+    unfit = [signer for signer in signers if not SIGNER.fullmatch(signer)]
+    if twice or unfit or not signers:
+        problem = f"name {', '.join(twice)} more than once" if twice else "name nobody"
+        raise OperatorError(
+            f"the signers {problem}" if not unfit else f"a signer is called {unfit[0]!r}",
+            expected="different names of small letters, digits, dots and dashes, one for each component that signs "
+            "tokens; a key of its own for each",
+            untouched=f"Secret {found.name}, and every pod that uses it",
+            next_step="correct signing_key of the elements of airflow_components (option signers), and run the same "
+            "command again",
+        )
 
 
 def _state(found: Found) -> State:
@@ -164,14 +191,28 @@ def _rotation(found: Found) -> str | None:
 
 
 def _generation(found: Found) -> int:
-    text = found.present.get(GENERATION, b"0").strip()
-    if not re.fullmatch(rb"[0-9]{1,15}", text):
+    try:
+        return in_pod.generation_of(found.present.get(GENERATION, b"0"))
+    except ValueError as problem:
         raise OperatorError(
-            f"entry {GENERATION} of Secret {found.name} is not a number",
+            f"entry {GENERATION} of Secret {found.name} {problem}",
             expected="a decimal integer",
             untouched=UNTOUCHED,
             next_step="put a number there that is larger than the annotation hopsworks.airflow/keys-generation in any "
             "pod template of the deployment",
+        ) from None
+
+
+def _seconds(found: Found, annotation: str) -> int | None:
+    text = found.annotations.get(annotation)
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise OperatorError(
+            f"annotation {annotation} of Secret {found.name} is {text!r}",
+            expected="a number of seconds",
+            untouched=UNTOUCHED,
+            next_step="put the longest time there that a token of these keys may have been made for",
         )
     return int(text)
 
@@ -277,5 +318,5 @@ def _contradiction(found: Found, problem: str, expected: str) -> OperatorError:
         untouched=UNTOUCHED,
         next_step="put it back as it was, from a backup or by hand. Or give the rotation up: remove annotation "
         f"{STATE}, entry {JWKS} and every entry {next_entry('*')}; the next run then takes over the current keys, and "
-        "tokens of all others end",
+        "tokens of all others end. Where a signer has no key at all, upgrade.yml or install.yml makes one",
     )

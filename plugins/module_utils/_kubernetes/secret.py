@@ -53,6 +53,11 @@ class StoredSecret:
         return self._found is not None
 
     @property
+    def metadata(self) -> dict[str, Any]:
+        """What says who else writes it, as `metadata_of` gives it; empty where there is no such Secret."""
+        return metadata_of(self._found)
+
+    @property
     def created(self) -> datetime.datetime | None:
         """When it was made, by the API server's clock; None where there is no such Secret."""
         created: datetime.datetime | None = None
@@ -144,6 +149,18 @@ class StoredSecret:
             next_step="grant it by a Role in that namespace, and run the same command again",
             evidence=evidence,
         )
+
+
+def metadata_of(secret: Any) -> dict[str, Any]:
+    """What says who else writes a Secret of the API, named as there; of None nothing."""
+    meta = getattr(secret, "metadata", None)
+    owners = getattr(meta, "owner_references", None) or []
+    return {
+        "labels": dict(getattr(meta, "labels", None) or {}),
+        "annotations": dict(getattr(meta, "annotations", None) or {}),
+        "ownerReferences": [{"kind": one.kind, "name": one.name, "controller": one.controller} for one in owners],
+        "managedFields": [{"manager": one.manager} for one in getattr(meta, "managed_fields", None) or []],
+    }
 
 
 def copied_value(cluster: Cluster, from_secret: dict[str, str] | None, from_config_map: dict[str, str] | None) -> bytes:

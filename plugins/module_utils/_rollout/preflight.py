@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import ManagedByOthers
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed_secret import managers_of_secret
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import ready_pod_behind
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import (
@@ -17,6 +19,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.righ
     missing_on,
     missing_rights,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import metadata_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_ours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import assess
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of
@@ -72,9 +75,18 @@ class Preflight:
         self._objects = Objects(cluster)
 
     def run(
-        self, *, workloads: list[str], secrets: list[Object], services: list[Object], runbook: str | None
+        self,
+        *,
+        workloads: list[str],
+        secrets: list[Object],
+        services: list[Object],
+        runbook: str | None,
+        managed_by_others: ManagedByOthers = "refuse",
     ) -> list[Finding]:
-        """All findings, the good ones too, in the order of the checks. `runbook` is whose rights are asked for."""
+        """All findings, the good ones too, in the order of the checks. `runbook` is whose rights are asked for.
+
+        With `managed_by_others` accepted, who else writes a Secret is a warning.
+        """
         checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
             ("kubernetes", self.version),
             ("namespace", self.namespace),
@@ -84,7 +96,10 @@ class Preflight:
         if runbook != "rotation":  # which needs no right outside the namespace
             checks.append(("nodes", self.nodes))
         checks += [(f"workload {name}", functools.partial(self.workload, name)) for name in workloads]
-        checks += [(f"secret {wanted['name']}", functools.partial(self.secret, wanted)) for wanted in secrets]
+        checks += [
+            (f"secret {wanted['name']}", functools.partial(self.secret, wanted, managed_by_others))
+            for wanted in secrets
+        ]
         checks += [(f"service {wanted['name']}", functools.partial(self.service, wanted)) for wanted in services]
         findings: list[Finding] = []
         for name, check in checks:
@@ -184,7 +199,7 @@ class Preflight:
                 level="warning",
             )
 
-    def secret(self, wanted: Object) -> Iterator[Finding]:
+    def secret(self, wanted: Object, managed_by_others: ManagedByOthers = "refuse") -> Iterator[Finding]:
         name, keys = wanted["name"], wanted.get("keys") or []
         if wanted.get("written") and (missing := missing_on(self._cluster, "secrets", name, ("get", "patch"))):
             yield Finding(
@@ -213,6 +228,15 @@ class Preflight:
             expected=f"Secret {name}" + (f" with {', '.join(keys)}" if keys else ""),
             next_step=next_step,
         )
+        for manager in managers_of_secret(name, metadata_of(secret)) if wanted.get("written") else ():
+            yield Finding(
+                f"secret {name}",
+                ok=False,
+                found=f"Secret {name} belongs to {manager.name} ({manager.mark}): {manager.what}",
+                expected="a Secret that nobody else writes",
+                next_step=manager.remedy or f"see what {manager.name} does with it",
+                level="error" if manager.reverts and managed_by_others == "refuse" else "warning",
+            )
 
     def service(self, wanted: Object) -> Iterator[Finding]:
         name, port = wanted["name"], int(wanted["port"])

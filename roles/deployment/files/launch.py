@@ -8,7 +8,7 @@ The kubelet may mount a copy of the Secret that is older than the restart that w
 keys says which generation it is for (AIRFLOW_KEYS_GENERATION), and the component starts when that one is mounted.
 """
 
-import json
+import contextlib
 import os
 import pathlib
 import re
@@ -18,20 +18,30 @@ import sys
 import time
 import urllib.parse
 
+import in_pod
+
 TEMPLATE = pathlib.Path("/etc/airflow-launcher/airflow.cfg.template")
 SECRETS = pathlib.Path("/etc/airflow-secrets")
 RUN = pathlib.Path("/run/airflow")
-
+TERMINATION_LOG = pathlib.Path("/dev/termination-log")
 
 # The kubelet looks again at least every minute or so; the startup probe allows three.
 LONGEST_WAIT_SECONDS = 150
+
+
+def end(why):
+    """Start nothing: the reason goes into the log and, where Kubernetes shows it, into the pod's status."""
+    with contextlib.suppress(OSError):
+        TERMINATION_LOG.write_text(why, encoding="utf-8")
+    sys.exit(why)
 
 
 def mounted():
     """Content by name of all that is mounted, as it was at one moment: a change replaces the folder behind a link."""
     while True:
         link = SECRETS / "..data"
-        folder = link.resolve() if link.exists() else SECRETS
+        # The link itself: where it leads to may be gone in this moment.
+        folder = link.resolve() if link.is_symlink() else SECRETS
         try:
             entries = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
         except FileNotFoundError:
@@ -40,14 +50,18 @@ def mounted():
             return entries
 
 
-def number(text, origin):
-    if not text.isdecimal():
-        sys.exit(f"the generation of the keys is a number, but {origin} is {text!r}")
-    return int(text)
+def read(entries, name, parse):
+    """One entry as `in_pod` reads it, which checks before a rollout what is read here."""
+    if name not in entries:
+        end(f"the secret {name} is not mounted in {SECRETS}")
+    try:
+        return parse(entries[name])
+    except ValueError as problem:
+        end(f"the secret {name} in {SECRETS} {problem}")
 
 
-def generation_of(entries):
-    return number(entries.get("generation", b"0").decode("utf-8").strip(), f"{SECRETS}/generation")
+def generation(entries):
+    return read(entries, "generation", in_pod.generation_of) if "generation" in entries else 0
 
 
 def wait_for_keys():
@@ -56,15 +70,20 @@ def wait_for_keys():
     entries = mounted()
     if not text:
         return entries
-    wanted = number(text, "AIRFLOW_KEYS_GENERATION")
+    if not (text.isascii() and text.isdecimal()):
+        end(f"the generation of the keys is a number, but AIRFLOW_KEYS_GENERATION is {text!r}")
+    wanted = int(text)
     # PID 1 ignores SIGTERM unless it says otherwise, and a pod's end would wait for its whole grace.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     deadline = time.monotonic() + LONGEST_WAIT_SECONDS
     announced = False
-    while generation_of(entries) < wanted:
-        found = f"the mounted keys are of generation {generation_of(entries)}, this pod was started for {wanted}"
+    while generation(entries) < wanted:
+        found = f"the mounted keys are of generation {generation(entries)}, this pod was started for {wanted}"
         if time.monotonic() > deadline:
-            sys.exit(f"{found}: they did not change within {LONGEST_WAIT_SECONDS} s, so nothing was started")
+            end(
+                f"{found}: they did not change within {LONGEST_WAIT_SECONDS} s, so nothing was started. "
+                "Has somebody put the Secret of the keys back (Argo CD, an ExternalSecret)? See docs/rotation.md"
+            )
         if not announced:
             sys.stderr.write(f"{found}: waiting for the kubelet\n")
             announced = True
@@ -78,8 +97,8 @@ def filled_in(template, entries):
     def secret(match):
         entry, form = match.group(1), match.group(2)
         if entry not in entries:
-            sys.exit(f"airflow.cfg.template asks for the secret {entry}, which is not mounted in {SECRETS}")
-        text = entries[entry].decode("utf-8")
+            end(f"airflow.cfg.template asks for the secret {entry}, which is not mounted in {SECRETS}")
+        text = read(entries, entry, in_pod.any_text_of if form else in_pod.text_of)
         if form == ":pymysql":
             # PyMySQL encodes a password as Latin-1, the server knows it as UTF-8: this makes the one into the other.
             text = urllib.parse.quote(text.encode("utf-8").decode("latin-1"), safe="")
@@ -106,9 +125,9 @@ def main(command):
     signer = os.environ.get("AIRFLOW_SIGNING_KEY")
     if signer:
         os.environ["AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH"] = str(RUN / f"{signer}-private.pem")
-        kid = entries[f"{signer}.kid"].decode("utf-8")
-        if kid not in [key["kid"] for key in json.loads(entries["jwks.json"])["keys"]]:
-            sys.exit(f"the signing key {signer} (kid {kid}) is not in jwks.json: no other component would accept it")
+        kid = read(entries, f"{signer}.kid", in_pod.kid_of)
+        if kid not in read(entries, "jwks.json", in_pod.kids_of):
+            end(f"the signing key {signer} (kid {kid}) is not in jwks.json: no other component would accept it")
         os.environ["AIRFLOW__API_AUTH__JWT_KID"] = kid
     # Files that tasks write must stay readable for other processes of the group, as in Airflow's own image.
     os.umask(0o002)
@@ -116,7 +135,7 @@ def main(command):
     for init in (["tini", "--"], ["dumb-init", "--single-child", "--"]):
         if shutil.which(init[0]):
             os.execvp(init[0], [*init, *command])  # noqa: S606 (replacing this process is the purpose)
-    sys.exit("the image has neither tini nor dumb-init")
+    end("the image has neither tini nor dumb-init")
 
 
 main(sys.argv[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import json
 import pathlib
@@ -14,8 +15,10 @@ import threading
 import urllib.parse
 
 import pytest
+import yaml
 
 SCRIPT = pathlib.Path(__file__).parents[3] / "roles" / "deployment" / "files" / "launch.py"
+IN_POD = pathlib.Path(__file__).parents[3] / "plugins" / "module_utils" / "_keys" / "in_pod.py"
 TEMPLATE = """
 [core]
 fernet_key = @{fernet-key}
@@ -37,7 +40,11 @@ class Pod:
             assert there in source
             source = source.replace(there, str(folder / here))
         assert '"/run/airflow"' in source
+        assert '"/dev/termination-log"' in source
+        self.termination_log = folder / "termination-log"
+        source = source.replace("/dev/termination-log", str(self.termination_log))
         (folder / "launch.py").write_text(source.replace("/run/airflow", str(self.run)), encoding="utf-8")
+        shutil.copy(IN_POD, folder)
         init = folder / "bin" / "tini"
         init.write_text('#!/bin/sh\necho "$@"\necho "kid=$AIRFLOW__API_AUTH__JWT_KID"\nenv\n', encoding="utf-8")
         init.chmod(0o755)
@@ -137,6 +144,65 @@ def test_a_key_that_nobody_would_accept_stops_the_start(pod: Pod) -> None:
     assert "jwks.json" in ended.stderr
 
 
+def test_without_a_termination_log_the_reason_is_in_the_log(pod: Pod) -> None:
+    pod.termination_log.mkdir()
+    (pod.secrets / "fernet-key").unlink()
+    ended = pod.start()
+    assert ended.returncode == 1
+    assert "fernet-key" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("scheduler.kid", "one\n", "scheduler.kid"),
+        ("scheduler.kid", " one", "scheduler.kid"),
+        ("scheduler.kid", "", "scheduler.kid"),
+        ("jwks.json", "[]", "jwks.json"),
+        ("jwks.json", '{"keys": [{}]}', "jwks.json"),
+        ("fernet-key", "a\n[core]\nb = c", "fernet-key"),
+        ("fernet-key", "\n", "fernet-key"),
+    ],
+)
+def test_what_cannot_be_read_ends_the_start_in_words(pod: Pod, name: str, content: str, words: str) -> None:
+    pod.give("scheduler-private.pem", "key")
+    pod.give("scheduler.kid", "one")
+    pod.give(name, content)
+    ended = pod.start("scheduler")
+    assert ended.returncode == 1
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+    if content.strip():
+        assert content not in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["scheduler.kid", "jwks.json"])
+def test_a_key_that_is_not_mounted_ends_the_start_in_words(pod: Pod, name: str) -> None:
+    pod.give("scheduler.kid", "one")
+    (pod.secrets / name).unlink()
+    ended = pod.start("scheduler")
+    assert ended.returncode == 1
+    assert f"{name} is not mounted" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_rules_need_nothing_but_python() -> None:
+    source = ast.parse(IN_POD.read_text(encoding="utf-8"))
+    imported = {name.name for node in ast.walk(source) if isinstance(node, ast.Import) for name in node.names}
+    imported |= {str(node.module) for node in ast.walk(source) if isinstance(node, ast.ImportFrom)}
+    assert imported <= {"__future__", *sys.stdlib_module_names}
+
+
+def test_the_rules_are_rendered_beside_the_launcher() -> None:
+    """Under the name that it imports, from where the collection has them."""
+    role = SCRIPT.parents[1]
+    tasks = yaml.safe_load((role / "tasks" / "render.yml").read_text(encoding="utf-8"))
+    assert "deployment_in_pod" in tasks[0]["ansible.builtin.set_fact"]["airflow_launcher_data"][IN_POD.name]
+    path = tasks[0]["vars"]["deployment_in_pod"].partition("role_path ~ '")[2].partition("'")[0]
+    assert pathlib.Path(f"{role}{path}").resolve() == IN_POD
+
+
 def test_a_missing_secret_is_named(pod: Pod) -> None:
     (pod.secrets / "fernet-key").unlink()
     ended = pod.start()
@@ -181,6 +247,9 @@ def test_keys_that_never_come_end_the_start(pod: Pod, mounted: str | None) -> No
     ended = pod.start(generation="7")
     assert ended.returncode != 0
     assert f"generation {mounted or 0}, this pod was started for 7: they did not change" in ended.stderr
+    assert "put the Secret of the keys back" in ended.stderr
+    # Where `kubectl describe pod` and the watcher of a rollout look.
+    assert pod.termination_log.read_text(encoding="utf-8") in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not (pod.run / "airflow.cfg").exists()
 
@@ -190,7 +259,7 @@ def test_a_generation_that_is_no_number_is_refused(pod: Pod, mounted: str, wante
     pod.give("generation", mounted)
     ended = pod.start(generation=wanted)
     assert ended.returncode != 0
-    assert "is a number" in ended.stderr
+    assert "number" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
@@ -201,6 +270,25 @@ def test_waiting_for_keys_ends_when_the_pod_does(pod: Pod) -> None:
         process.terminate()
         # As an exit: the kernel drops a signal that would kill PID 1.
         assert process.wait(timeout=10) == 128 + signal.SIGTERM
+
+
+def test_a_folder_that_is_gone_in_this_moment_is_not_mistaken_for_none(pod: Pod) -> None:
+    """The link leads nowhere until the kubelet turns it round; what lies beside it is of another moment."""
+    (pod.secrets / "..data").symlink_to("..gone")
+    pod.replace("FileNotFoundError:\n", 'FileNotFoundError:\n            sys.stderr.write("again\\n")\n')
+    with pod.starting() as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "again\n"
+        # What is written from now on is more than a pipe holds.
+        threading.Thread(target=process.stderr.read).start()
+        made = pod.secrets / "..new"
+        made.mkdir()
+        for name, content in (("fernet-key", "new"), ("database-password", "new"), ("jwks.json", "{}")):
+            (made / name).write_text(content, encoding="utf-8")
+        (pod.secrets / "..tmp").symlink_to("..new")
+        (pod.secrets / "..tmp").rename(pod.secrets / "..data")
+        assert process.wait(timeout=10) == 0
+    assert pod.option("core", "fernet_key") == "new"
 
 
 def test_keys_are_of_one_moment_while_the_kubelet_replaces_them(pod: Pod) -> None:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, unquote_plus, urlsplit
 
 import requests
 
@@ -77,7 +77,8 @@ class RefusedError(Exception):
 
 
 class FakeHopsfs:
-    """`before(operation, path)` runs before each request is served and may raise or change the tree.
+    """`before(operation, path)` runs before each request is served and may raise or change the tree; `after` runs when
+    it was served and may raise, so that its answer is lost.
 
     `log` lists (operation, path) of every request served, `writes` those that change something.
     """
@@ -86,6 +87,7 @@ class FakeHopsfs:
         self.nodes: dict[str, Node] = {"/": Node("DIRECTORY")}
         self.clock = 1_000_000
         self.before: Callable[[str, str], None] = nothing
+        self.after: Callable[[str, str], None] = nothing
         self.log: list[tuple[str, str]] = []
         self.writes: list[tuple[str, str]] = []
         self.space_quota: dict[str, int] = {}
@@ -94,6 +96,12 @@ class FakeHopsfs:
         self.replication = 1
         self.broken_downloads = 0
         self.flipped_uploads = 0
+        # HDFS-14423: a server that decodes a path a second time, as a form.
+        self.decodes_twice = False
+        self.cuts_at_semicolon = False
+        # Whether there is GETCONTENTSUMMARY, and how many files it counts that are not listed.
+        self.counts = True
+        self.uncounted = 0
         self._one_at_a_time = threading.RLock()
 
     # The session
@@ -107,6 +115,10 @@ class FakeHopsfs:
             return Answer(url, 200, {"beans": beans})
         path = unquote(parts.path).removeprefix("/webhdfs/v1")
         operation = query["op"]
+        if self.decodes_twice:
+            path = unquote_plus(path)
+        if self.cuts_at_semicolon:
+            path = path.partition(";")[0]
         to_data_node = url.startswith(DATA_NODE)
         if operation in ("OPEN", "CREATE") and not to_data_node:
             assert not data, "content sent to the NameNode"
@@ -126,6 +138,7 @@ class FakeHopsfs:
                     self.writes.append((operation, path))
                 self.clock += 1
                 answer = getattr(self, "do_" + operation.lower())(path, query, body)
+                self.after(operation, path)
                 broken = None
                 if operation == "OPEN" and self.broken_downloads:
                     self.broken_downloads -= 1
@@ -184,6 +197,8 @@ class FakeHopsfs:
 
     def do_liststatus(self, path: str, _query: dict[str, str], _body: bytes) -> Any:
         self.node(path)
+        if self.nodes[path].kind == "FILE":
+            return {"FileStatuses": {"FileStatus": [self.raw(path, "")]}}
         children = [child for child in self.below(path) if posixpath.dirname(child) == path]
         return {"FileStatuses": {"FileStatus": [self.raw(child, posixpath.basename(child)) for child in children]}}
 
@@ -199,10 +214,13 @@ class FakeHopsfs:
         return {"Path": "/user/" + USER}
 
     def do_getcontentsummary(self, path: str, _query: dict[str, str], _body: bytes) -> Any:
+        if not self.counts:
+            raise RefusedError(400, "IllegalArgumentException", 'Invalid value for webhdfs parameter "op": No enum')
         everything = [self.node(path), *(self.nodes[below] for below in self.below(path))]
         return {
             "ContentSummary": {
-                "fileCount": sum(node.kind == "FILE" for node in everything),
+                "length": sum(len(node.content) for node in everything),
+                "fileCount": sum(node.kind == "FILE" for node in everything) + self.uncounted,
                 "directoryCount": sum(node.kind == "DIRECTORY" for node in everything),
                 "spaceConsumed": sum(len(node.content) for node in everything) * self.replication,
                 "spaceQuota": self.space_quota.get(path, -1),
@@ -256,7 +274,8 @@ class FakeHopsfs:
         self.node(path).xattrs[query["xattr.name"]] = query["xattr.value"]
 
     def do_removexattr(self, path: str, query: dict[str, str], _body: bytes) -> None:
-        del self.node(path).xattrs[query["xattr.name"]]
+        if self.node(path).xattrs.pop(query["xattr.name"], None) is None:
+            raise RefusedError(403, "IOException", "No matching attributes found for remove operation")
 
     def do_settimes(self, path: str, query: dict[str, str], _body: bytes) -> None:
         assert query["accesstime"] == "-1"

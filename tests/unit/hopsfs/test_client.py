@@ -4,16 +4,21 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import requests
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs import client
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError, refusal
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import digest_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.transfer import copy_content
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.hopsfs.fake import Answer, RefusedError
+from ansible_collections.hopsworks.airflow.tests.unit.hopsfs.fake import Answer, Node, RefusedError
 
 
 def failing(times: int, failure: Exception):
@@ -158,12 +163,82 @@ def test_only_a_plain_https_address_is_accepted(hopsfs, said, url):
         WebHdfs(url, hopsfs, said.append)
 
 
-def test_a_rename_whose_answer_was_lost_is_content(hopsfs, hdfs):
-    hopsfs.put("/new", "FILE", "0644", b"done before")
-    hdfs.rename("/old", "/new")
+# Each operation that changes something, what is there before it, and a call of it.
+CHANGES = {
+    "MKDIRS": lambda hdfs: hdfs.mkdirs("/new", "750"),
+    "SETOWNER": lambda hdfs: hdfs.set_owner("/a", "airflow", "demo"),
+    "SETPERMISSION": lambda hdfs: hdfs.set_permission("/a", "0640"),
+    "SETACL": lambda hdfs: hdfs.set_acl("/a", ("group::r-x", "user:airflow:r-x"), "0750"),
+    "REMOVEACL": lambda hdfs: hdfs.set_acl("/a", (), "0750"),
+    "SETXATTR": lambda hdfs: hdfs.set_xattr("/a", "user.new", "0x41"),
+    "REMOVEXATTR": lambda hdfs: hdfs.remove_xattr("/a", "user.old"),
+    "SETTIMES": lambda hdfs: hdfs.set_modified("/a", 7),
+    "RENAME": lambda hdfs: hdfs.rename("/a", "/b"),
+    "DELETE": lambda hdfs: hdfs.delete("/a"),
+    "CREATE": lambda hdfs: hdfs.repeating(lambda: hdfs.create("/a", b"new")),
+}
+
+
+def with_a_file(hopsfs):
+    hopsfs.put("/a", "FILE", "0644", b"old")
+    hopsfs.nodes["/a"].entries = ("group::r--", "user:other:r--")
+    hopsfs.nodes["/a"].xattrs = {"user.old": "0x41"}
+
+
+def without_times(hopsfs):
+    return {path: replace(node, modified=0) for path, node in hopsfs.tree("/").items()}
+
+
+def test_every_operation_that_writes_is_among_those_tried():
+    written = set(re.findall(r'"(?:PUT|DELETE)", \w+, "([A-Z]+)"', Path(client.__file__).read_text(encoding="utf-8")))
+    assert written == CHANGES.keys() | {"CREATESNAPSHOT"}
+
+
+@pytest.mark.parametrize("operation", CHANGES)
+@pytest.mark.parametrize("lost", [1, 3])
+def test_a_change_whose_answer_was_lost_is_done(hopsfs, hdfs, operation, lost):
+    with_a_file(hopsfs)
+    CHANGES[operation](hdfs)
+    wanted = without_times(hopsfs)
+    hopsfs.nodes = {"/": Node("DIRECTORY")}
+    with_a_file(hopsfs)
+    left = [lost]
+
+    def after(done: str, _path: str) -> None:
+        if done == operation and left[0]:
+            left[0] -= 1
+            raise RESET
+
+    hopsfs.after = after
+    CHANGES[operation](hdfs)
+    assert without_times(hopsfs) == wanted
+    assert left[0] < lost
+
+
+def test_a_change_refused_at_once_was_not_done_before(hopsfs, hdfs):
+    hopsfs.put("/there", "FILE", "0644", b"somebody else's")
     with pytest.raises(HopsfsError) as refused:
-        hdfs.rename("/old", "/nowhere")
+        hdfs.rename("/old", "/there")
     assert refused.value.missing
+    with pytest.raises(HopsfsError, match="No matching attributes"):
+        hdfs.remove_xattr("/there", "user.none")
+
+
+@pytest.mark.parametrize(
+    "change", [lambda hdfs: hdfs.rename("/a", "/b"), lambda hdfs: hdfs.remove_xattr("/a", "user.old")]
+)
+def test_a_change_refused_when_repeated_is_looked_at(hopsfs, hdfs, change):
+    """The first attempt never arrived."""
+    with_a_file(hopsfs)
+    failures = [RESET, RefusedError(403, "AccessControlException", "Permission denied")]
+
+    def before(operation: str, _path: str) -> None:
+        if operation in ("RENAME", "REMOVEXATTR"):
+            raise failures.pop(0)
+
+    hopsfs.before = before
+    with pytest.raises(HopsfsError, match="Permission denied"):
+        change(hdfs)
 
 
 def test_switched_off_acls_and_attributes_are_none(hopsfs, hdfs):

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import whole_acl
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.acl import whole_acl
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import (
     Entry,
     Manifest,

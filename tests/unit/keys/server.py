@@ -29,7 +29,8 @@ class Server:
         self.now = self.created = datetime.datetime(2026, 10, 1, tzinfo=datetime.UTC)
         self.entries, self.annotations = entries, dict(annotations or {})
         self.version, self.immutable = 1, False
-        self.requests, self.said = [], []
+        self.labels, self.owners = {}, []
+        self.requests, self.said, self.warned = [], [], []
         # What happens at the next request that writes: a function, called before it is carried out.
         self.at_write = lambda: None
         # What happens after it was carried out, before it is answered.
@@ -41,18 +42,28 @@ class Server:
     def keys(self, *, check_mode=False, **options):
         """The result of `signing_keys`."""
         params = {"secret": NAME, "signers": list(SIGNERS), "state": "present", "minimum_age": 0}
-        params |= {"rotation": None, "retire_after": None, "wait": False, **options}
+        params |= {
+            "rotation": None,
+            "retire_after": None,
+            "token_life": None,
+            "wait": False,
+            "managed_by_others": "refuse",
+        }
+        params |= options
         return signing_keys.act(self._call(params, check_mode))
 
     def info(self, **options):
         """The result of `signing_keys_info`."""
         return signing_keys_info.act(
-            self._call({"secret": NAME, "signers": list(SIGNERS), "minimum_age": 0, **options}, check_mode=False)
+            self._call(
+                {"secret": NAME, "signers": list(SIGNERS), "minimum_age": 0, "workloads": [], **options},
+                check_mode=False,
+            )
         )
 
     def _call(self, params, check_mode):
         cluster = SimpleNamespace(core=self, namespace="lab")
-        return Call(params, check_mode, cluster, self.said.append, None)
+        return Call(params, check_mode, cluster, self.said.append, self.warned.append)
 
     def read_namespaced_secret_with_http_info(self, name, namespace):
         headers = {"Date": email.utils.format_datetime(self.now, usegmt=True)}
@@ -63,6 +74,8 @@ class Server:
         meta = SimpleNamespace(
             resource_version=str(self.version),
             annotations=dict(self.annotations) or None,
+            labels=self.labels,
+            owner_references=[SimpleNamespace(**owner) for owner in self.owners],
             creation_timestamp=self.created,
         )
         data = {key: base64.b64encode(value).decode() for key, value in self.entries.items()}

@@ -128,7 +128,11 @@ REFUSED = {
     ),
     "current key not published": (STATES[1:], lambda server: jwks(server, lambda keys: keys[1:]), "jwks.json"),
     "next key not published": (("published",), lambda server: jwks(server, lambda keys: keys[:-1]), "lacks"),
-    "key published twice": (STATES, lambda server: jwks(server, lambda keys: [*keys, keys[0]]), "twice"),
+    "key published twice": (
+        STATES,
+        lambda server: jwks(server, lambda keys: [*keys, {**keys[0], "use": "enc"}]),
+        "twice",
+    ),
     "key without its algorithm": (
         STATES[1:],
         lambda server: jwks(server, lambda keys: [{name: key[name] for name in key if name != "alg"} for key in keys]),
@@ -190,6 +194,51 @@ def test_giving_a_rotation_up_as_the_refusal_says_leads_back_to_steady():
     assert {name: signer["kid"] for name, signer in result["signers"].items()} == kids
     assert len(json.loads(server.entries["jwks.json"])["keys"]) == 2
     assert server.keys(state="published", rotation="r2")["rotation"] == "r2"
+
+
+@pytest.mark.parametrize(
+    "signers", [["a", "a"], ["api-server", "scheduler", "scheduler"], [], [""], ["A b"], ["a", "../b"]]
+)
+@pytest.mark.parametrize("state", STATES)
+def test_signers_that_are_not_told_apart_are_refused_in_every_state(state, signers):
+    server = server_in(state)
+    entries, requests = dict(server.entries), len(server.requests)
+    for wanted in (*STATES, "present"):
+        with pytest.raises(OperatorError, match="signer") as refused:
+            server.keys(state=wanted, rotation="r2", signers=signers)
+        assert "airflow_components" in refused.value.next_step
+    assert "signer" in server.info(signers=signers)["problem"]
+    assert (server.entries, len(server.requests)) == (entries, requests)
+
+
+def test_there_is_a_way_out_of_a_rotation_begun_with_one_key_for_two():
+    """As a version that let it happen left it: one signer, each of its keys in the JWKS twice."""
+    server = Server()
+    server.keys(signers=["api-server"])
+    server.keys(signers=["api-server"], state="published", rotation="r1")
+    jwks(server, lambda keys: [keys[0], keys[0], keys[1], keys[1]])
+    kid = server.entries["api-server.kid"]
+    problem = server.info()["problem"]
+    assert "lacks scheduler-private.pem" in problem
+    assert f"remove annotation {STATE}, entry jwks.json and every entry *-next-private.pem" in problem
+    assert "upgrade.yml or install.yml makes one" in problem
+    del server.annotations[STATE]
+    del server.entries["jwks.json"]
+    del server.entries["api-server-next-private.pem"]
+    result = server.keys()
+    assert result["state"] == "steady"
+    assert server.entries["api-server.kid"] == kid
+    assert len(json.loads(server.entries["jwks.json"])["keys"]) == 2
+    server.keys(state="published", rotation="r2")
+    assert server.keys(state="activated")["state"] == "activated"
+
+
+def test_a_key_that_is_there_twice_is_gone_with_the_next_write():
+    server = server_in("published")
+    jwks(server, lambda keys: [*keys, *keys])
+    server.keys(state="activated")
+    kids = [key["kid"] for key in json.loads(server.entries["jwks.json"])["keys"]]
+    assert len(kids) == len(set(kids)) == 4
 
 
 def test_a_foreign_entry_and_a_foreign_annotation_go_through_every_state():

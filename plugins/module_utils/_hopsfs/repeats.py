@@ -1,0 +1,28 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
+
+
+def _is_removed(hdfs: WebHdfs, path: str, parameters: Mapping[str, Any]) -> bool:
+    return parameters["xattr.name"] not in hdfs.xattrs(path)
+
+
+def _is_moved(hdfs: WebHdfs, path: str, parameters: Mapping[str, Any]) -> bool:
+    return hdfs.status(path) is None and hdfs.status(parameters["destination"]) is not None
+
+
+# How to see that it is done, for each operation that is refused where it is done already. The others accept their
+# repeat: DELETE answers false, MKDIRS true, CREATE overwrites, SETXATTR creates or replaces, and SETOWNER,
+# SETPERMISSION, SETACL, REMOVEACL and SETTIMES set what is set.
+DONE: Final[dict[str, Callable[[WebHdfs, str, Mapping[str, Any]], bool]]] = {
+    "REMOVEXATTR": _is_removed,
+    "RENAME": _is_moved,
+}

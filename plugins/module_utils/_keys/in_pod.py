@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a pod reads what it is given of the Secrets.
+
+The same file is in the pods, beside launch.py, and here: what would end a pod's start is refused before anything
+changes. So it has the standard library only, and runs with the Python of any image of Airflow 3. Each function raises
+ValueError, in words that follow the entry's name and show no secret.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+
+def generation_of(value: bytes) -> int:
+    """The number that goes up with every change that pods have to see."""
+    if not re.fullmatch(rb"\s*[0-9]{1,15}\s*", value):
+        raise ValueError("is not a number")
+    return int(value)
+
+
+def kid_of(value: bytes) -> str:
+    """The id that a signer puts into its tokens, as it is: one letter more, a newline too, is another id."""
+    if not re.fullmatch(rb"[A-Za-z0-9_-]{1,128}", value):
+        raise ValueError(f"is no key id alone: {len(value)} bytes, and not all of them letters, digits, - and _")
+    return value.decode("ascii")
+
+
+def kids_of(document: bytes) -> list[str]:
+    """The kids of the keys in a JWK set."""
+    try:
+        return [str(key["kid"]) for key in json.loads(document)["keys"]]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ValueError("is no set of keys that each have a kid (RFC 7517)") from None
+
+
+def text_of(value: bytes) -> str:
+    """What goes into one line of airflow.cfg."""
+    text = any_text_of(value).rstrip("\r\n")
+    if not text.strip():
+        raise ValueError("is empty")
+    if re.search(r"[\x00-\x1f\x7f]", text):
+        raise ValueError("has a line break or another control character")
+    return text
+
+
+def any_text_of(value: bytes) -> str:
+    """What is encoded for its place, such as a password in a URL."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("is no text in UTF-8") from None
+
+
+def users_of(document: bytes) -> list[str]:
+    """The users in the password file of Airflow's SimpleAuthManager, who makes up a password for all others."""
+    try:
+        users = dict(json.loads(document))
+    except (ValueError, TypeError):
+        raise ValueError("is no JSON object of user names and passwords") from None
+    return list(users)

@@ -1,0 +1,38 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+# What a restart for new keys writes into the pod template; launch.py waits for it.
+KEYS_GENERATION = "hopsworks.airflow/keys-generation"
+KINDS = ("Deployment", "StatefulSet")
+
+
+def refuse_put_back(
+    secret: str, generation: int, workloads: Iterable[str], read: Callable[[str, str], dict[str, Any] | None]
+) -> None:
+    """Raises OperatorError where pods were started for a later generation than the Secret has: then somebody put it
+    back. `read` gives a workload by kind and name."""
+    later: list[str] = []
+    for name in workloads:
+        for kind in KINDS:
+            workload = read(kind, name) or {}
+            template = workload.get("spec", {}).get("template", {})
+            wanted = str((template.get("metadata", {}).get("annotations") or {}).get(KEYS_GENERATION, ""))
+            if wanted.isascii() and wanted.isdecimal() and int(wanted) > generation:
+                later.append(f"{kind} {name} for {wanted}")
+    if later:
+        raise OperatorError(
+            f"Secret {secret} is of generation {generation}, but pods were started for a later one "
+            f"({', '.join(later)}): somebody put the Secret back to what it was",
+            expected="the Secret as the last rotation wrote it",
+            untouched="the whole Secret, and every pod that uses it",
+            next_step="put its entries and annotations back from a copy of before that; without one do as "
+            "docs/rotation.md says under 'Secrets that others write'",
+        )
