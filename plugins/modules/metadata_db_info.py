@@ -132,6 +132,14 @@ missing_privileges:
   type: list
   elements: str
   sample: [CREATE ON airflow_before_20261122t030000.*]
+grants_needed:
+  description:
+    - The statements by which an administrator of the database gives what is missing. A grant that is in force for a
+      schema is extended, since the server uses the most specific one alone.
+  returned: success
+  type: list
+  elements: str
+  sample: ["GRANT ALTER, CREATE, DROP ON `airflow\\_before\\_%`.* TO 'airflow'@'%'"]
 """
 
 from typing import Any
@@ -145,7 +153,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import missing_privileges
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
@@ -157,11 +165,13 @@ def act(call: Call) -> dict[str, Any]:
     with connected(call.cluster, address) as database:
         inspection = inspect(database, names, call.params["extra_tables"])
         sessions = sessions_in(database, names.live)
-        missing = missing_privileges(database, [names.live, names.workspace, names.aside(run), names.undone(run)])
+        rights = read_rights(database)
+    involved = [names.live, names.workspace, names.aside(run), names.undone(run)]
     return {
         **as_result(inspection),
         "sessions": [session.as_result() for session in sessions],
-        "missing_privileges": missing,
+        "missing_privileges": rights.missing(involved),
+        "grants_needed": rights.remedies(names.live, involved),
     }
 
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -53,13 +54,18 @@ class Server:
     version: str
 
     @property
+    def numbers(self) -> tuple[int, ...]:
+        """The version as numbers; of RonDB and NDB Cluster it is that of the MySQL server in it."""
+        return tuple(int(number) for number in re.findall(r"\d+", self.version.partition("-")[0])[:3])
+
+    @property
     def renames_atomically(self) -> bool:
         """Whether one RENAME TABLE of many tables happens as a whole even if the server dies in it.
 
         MySQL 8.0 and newer: https://dev.mysql.com/doc/refman/8.0/en/atomic-ddl.html. MariaDB: each table by itself,
         https://mariadb.com/kb/en/atomic-ddl/.
         """
-        return self.engine == "MySQL" and int(self.version.split(".")[0]) >= 8
+        return self.engine == "MySQL" and self.numbers >= (8,)
 
 
 @dataclass(frozen=True)

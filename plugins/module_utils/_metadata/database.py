@@ -8,8 +8,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +32,39 @@ else:
 CONNECT_TIMEOUT_SECONDS = 10
 # A connection that died unnoticed. Reading a big table from end to end takes minutes, not an hour.
 ANSWER_TIMEOUT_SECONDS = 3600
+# Asked whether it still lives before a statement that comes later than this after the last one.
+IDLE_SECONDS = 0.5
 # A statement that needs a table somebody else uses gives up after this long, instead of blocking everybody behind it.
 LOCK_WAIT_SECONDS = 30
+
+SQL_MODE = "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+NO_LIMIT = 2**64 - 1
+# Settings of the session, as far as the server has them; those of the server and the user may be anything.
+SETTINGS = {
+    "time_zone": "'+00:00'",
+    "lock_wait_timeout": str(LOCK_WAIT_SECONDS),
+    "innodb_lock_wait_timeout": str(LOCK_WAIT_SECONDS),
+    # Idle while a tool dumps or a Job migrates, and while a big table is read nothing is sent.
+    "wait_timeout": "28800",
+    "interactive_timeout": "28800",
+    "net_read_timeout": "600",
+    "net_write_timeout": "600",
+    "idle_transaction_timeout": "0",
+    "idle_readonly_transaction_timeout": "0",
+    "idle_write_transaction_timeout": "0",
+    # Limits on what a statement may read and change.
+    "sql_safe_updates": "0",
+    "foreign_key_checks": "1",
+    "unique_checks": "1",
+    "completion_type": "'NO_CHAIN'",
+    "sql_auto_is_null": "0",
+    # How the server writes names, and in which language it complains.
+    "sql_quote_show_create": "1",
+    "lc_messages": "'en_US'",
+    # Estimates of MySQL 8 as they are now.
+    "information_schema_stats_expiry": "0",
+}
+_ON_OFF = {"0": "off", "1": "on"}
 
 # The argument spec of the option `database`; documented in the fragment hopsworks.airflow.database.
 DATABASE_ARGUMENT: dict[str, Any] = {
@@ -90,29 +123,86 @@ class Database:
     """One session of the database server, without a default schema: names in statements are always qualified.
 
     That keeps this session out of the list of sessions that use a schema, and statements free of hidden context.
-    Every statement commits by itself.
+    Every statement commits by itself, so a session that a server or a proxy closed while it was idle is replaced by
+    another one (`reopen`), unless something depends on its being the same (`kept`).
     """
 
-    def __init__(self, connection: Any, where: str) -> None:
+    def __init__(self, connection: Any, where: str, reopen: Callable[[], Any] | None = None) -> None:
         self._connection = connection
-        self._where = where
+        self._where, self._reopen = where, reopen
+        self._used = time.monotonic()
+        self._needed_for: list[str] = []
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """The rows a statement returns. Raises OperatorError with the server's own words, never with values."""
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(statement, tuple(values) or None)
-                return list(cursor.fetchall())
-        except pymysql.MySQLError as error:
-            raise explained(error, self._where) from None
+        with self._cursor(statement, values) as cursor:
+            return list(cursor.fetchall())
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> int:
         """Run a statement; returns the number of rows it affected."""
+        with self._cursor(statement, values) as cursor:
+            return int(cursor.rowcount)
+
+    @contextlib.contextmanager
+    def _cursor(self, statement: str, values: Sequence[object]) -> Iterator[Any]:
         try:
+            self._alive()
             with self._connection.cursor() as cursor:
-                return int(cursor.execute(statement, tuple(values) or None))
+                cursor.execute(self._rendered(statement, values))
+                yield cursor
         except pymysql.MySQLError as error:
             raise explained(error, self._where) from None
+        finally:
+            self._used = time.monotonic()
+
+    @contextlib.contextmanager
+    def kept(self, purpose: str) -> Iterator[None]:
+        """In this block the session must stay the same one: it holds a lock, or has settings of its own."""
+        self._needed_for.append(purpose)
+        try:
+            yield
+        finally:
+            self._needed_for.pop()
+
+    def close(self) -> None:
+        with contextlib.suppress(pymysql.MySQLError, OSError):
+            self._connection.close()
+
+    def _alive(self) -> None:
+        """Make sure that there is a session before a statement is sent. No statement is ever sent twice."""
+        if time.monotonic() - self._used < IDLE_SECONDS:
+            return
+        try:
+            self._connection.ping(reconnect=False)
+        except (pymysql.MySQLError, OSError) as error:
+            if self._needed_for:
+                raise OperatorError(
+                    f"the database server {self._where} ended this session while it was needed for"
+                    f" {self._needed_for[-1]} ({type(error).__name__})",
+                    expected="the session to last",
+                    untouched=_STATEMENT,
+                    next_step="see why it was ended (KILL, a restart, a proxy's time limit), then run the same command"
+                    " again",
+                ) from None
+            self.close()
+            if self._reopen is not None:
+                self._connection = self._reopen()
+
+    def _rendered(self, statement: str, values: Sequence[object]) -> str:
+        """The statement with its values in it. `%s` outside quotes is the one thing that is replaced.
+
+        The library's own way replaces every `%` where there are values, and none where there are none.
+        """
+        given = iter(values)
+        text = _TOKEN.sub(
+            lambda match: (
+                self._connection.escape(next(given), self._connection.encoders) if match[0] == "%s" else match[0]
+            ),
+            statement,
+        )
+        if next(given, _NO_VALUE) is not _NO_VALUE:
+            raise ValueError("a statement was given more values than it takes")
+        return text
 
     def value(self, statement: str, values: Sequence[object] = ()) -> Any:
         """The first column of the first row, or None."""
@@ -142,23 +232,53 @@ def connected(cluster: Cluster, address: Address) -> Iterator[Database]:
 @contextlib.contextmanager
 def session(host: str, port: int, user: str, password: bytes, where: str) -> Iterator[Database]:
     """A session at an address that can be reached from here; `where` names it in messages."""
-    try:
-        connection = pymysql.connect(
-            host=host,
-            port=port,
-            user=user,
-            # As bytes: the library encodes text as Latin-1, the server's tools store what the client sends, UTF-8.
-            password=password,
-            charset="utf8mb4",
-            autocommit=True,
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            read_timeout=ANSWER_TIMEOUT_SECONDS,
-            init_command=f"SET SESSION time_zone = '+00:00', lock_wait_timeout = {LOCK_WAIT_SECONDS}",
+
+    def opened() -> Any:
+        try:
+            connection = pymysql.connect(
+                host=host,
+                port=port,
+                user=user,
+                # As bytes: the library encodes text as Latin-1, the server's tools store what the client sends, UTF-8.
+                password=password,
+                charset="utf8mb4",
+                autocommit=True,
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                read_timeout=ANSWER_TIMEOUT_SECONDS,
+                # Nothing of the machine's: no option file, no default user.
+                read_default_file=None,
+            )
+            arrange(connection)
+        except pymysql.MySQLError as error:
+            raise explained(error, where, untouched="the database: no statement was sent") from None
+        return connection
+
+    database = Database(opened(), where, opened)
+    with contextlib.closing(database):
+        yield database
+
+
+def arrange(connection: Any) -> None:
+    """Give a session the settings that its statements were written for, whatever the server's or the user's are."""
+    with connection.cursor() as cursor:
+        # A limit on statements may already be too short for these.
+        for limit in ("max_statement_time", "max_execution_time"):
+            with contextlib.suppress(pymysql.MySQLError):
+                cursor.execute(f"SET SESSION {limit} = 0")
+        # On these it depends how texts are quoted from here on, and whether anything may be read at all.
+        cursor.execute(f"SET SESSION sql_mode = '{SQL_MODE}', sql_big_selects = 1, sql_select_limit = {NO_LIMIT}")
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE")
+        # What began with the first statement is of the kind that the server is set to.
+        cursor.execute("ROLLBACK")
+        cursor.execute(
+            "SHOW SESSION VARIABLES WHERE Variable_name IN (" + ", ".join(f"'{name}'" for name in SETTINGS) + ")"
         )
-    except pymysql.MySQLError as error:
-        raise explained(error, where, untouched="the database: no statement was sent") from None
-    with contextlib.closing(connection):
-        yield Database(connection, where)
+        found = {str(name).lower(): str(value) for name, value in cursor.fetchall()}
+        for name, wanted in SETTINGS.items():
+            # Each server has some of them, and a user may not set every one.
+            if name in found and found[name].lower() not in (wanted.strip("'").lower(), _ON_OFF.get(wanted)):
+                with contextlib.suppress(pymysql.MySQLError):
+                    cursor.execute(f"SET SESSION {name} = {wanted}")
 
 
 def quoted(*names: str) -> str:
@@ -166,6 +286,9 @@ def quoted(*names: str) -> str:
     return ".".join("`" + name.replace("`", "``") + "`" for name in names)
 
 
+# What is in quotes stands for itself.
+_TOKEN = re.compile(r"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'|%s", re.DOTALL)
+_NO_VALUE = object()
 _STATEMENT = "what this statement was to change; earlier statements of this action are done and are recognised"
 
 

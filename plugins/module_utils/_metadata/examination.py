@@ -15,7 +15,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import sessions_in
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content, fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import missing_privileges
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
@@ -63,13 +63,14 @@ def examine(
         table = quoted(names.workspace, "alembic_version")
         revisions = [str(row[0]) for row in database.rows(f"SELECT version_num FROM {table}")]
     involved = [names.live, names.workspace, names.aside(request.run)]
+    rights = read_rights(database)
     findings = [
         guard.confirmed(request.deployment, request.confirm),
         guard.replaceable(inspection),
         guard.too_old_to_migrate(inspection),
         guard.no_sentinel(inspection),
         guard.mirror_agrees(inspection, mirror.read(), mirror.config_map, request.namespace),
-        guard.rights_suffice(missing_privileges(database, involved), request.user, names.live),
+        guard.rights_suffice(rights, names.live, involved),
         guard.workspace_complete(inspection, request.deployment),
         guard.workspace_at_head(inspection, revisions),
     ]

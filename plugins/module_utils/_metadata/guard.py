@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import Inspection
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import Rights
 
 HOLDS, LATER, REFUSED = "holds", "later", "refused"
 
@@ -224,17 +225,17 @@ def aside_free(inspection: Inspection, run: str) -> Finding:
     )
 
 
-def rights_suffice(missing: Sequence[str], user: str, live: str) -> Finding:
+def rights_suffice(rights: Rights, live: str, schemas: Sequence[str]) -> Finding:
     """The user may do all of it, on every schema involved."""
-    name = "rights_suffice"
+    name, missing = "rights_suffice", rights.missing(schemas)
     if not missing:
-        return Finding(name, HOLDS, f"user {user} has the rights it needs")
+        return Finding(name, HOLDS, f"user {rights.account} has the rights it needs")
     return Finding(
         name,
         REFUSED,
-        f"user {user} lacks {', '.join(missing)}",
+        f"user {rights.account} lacks {', '.join(missing)}",
         "these rights, before anything begins",
-        f"as an administrator: GRANT ALL ON `{live}%`.* TO '{user}'@'%'; or each of the rights named",
+        f"as an administrator of the database: {'; '.join(rights.remedies(live, schemas))}",
     )
 
 

@@ -39,10 +39,14 @@ def alone(database: Database, live: str, timeout_seconds: float) -> Iterator[Non
             untouched="all tables, by this run",
             next_step="SHOW FULL PROCESSLIST shows it; run the same command again when it has ended",
         )
-    try:
-        yield
-    finally:
-        database.value("SELECT RELEASE_LOCK(%s)", [name])
+    # The server gives the name to others as soon as this session ends.
+    with database.kept(f"the lock on schema {live}"):
+        try:
+            yield
+        finally:
+            # Where the session is gone the name is free, and what went before has said so.
+            with contextlib.suppress(OperatorError):
+                database.value("SELECT RELEASE_LOCK(%s)", [name])
 
 
 def wait_for_sessions(
@@ -132,11 +136,12 @@ def create_schema(database: Database, schema: str, charset: str, collation: str)
 def drop_tables(database: Database, schema: str, tables: Sequence[str]) -> None:
     """Drop tables of a schema in one statement, whatever refers to whatever."""
     if tables:
-        database.execute("SET SESSION foreign_key_checks = 0")
-        try:
-            database.execute("DROP TABLE " + ", ".join(quoted(schema, table) for table in tables))
-        finally:
-            database.execute("SET SESSION foreign_key_checks = 1")
+        with database.kept("its own setting of foreign_key_checks"):
+            database.execute("SET SESSION foreign_key_checks = 0")
+            try:
+                database.execute("DROP TABLE " + ", ".join(quoted(schema, table) for table in tables))
+            finally:
+                database.execute("SET SESSION foreign_key_checks = 1")
 
 
 def probe_rename(database: Database, workspace: str, aside: str, engines: Iterable[str]) -> None:
