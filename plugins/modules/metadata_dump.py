@@ -99,6 +99,7 @@ import time
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import refuse_too_large
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
     DATABASE_ARGUMENT,
     PYMYSQL_IMPORT_ERROR,
@@ -146,6 +147,7 @@ def act(call: Call) -> dict[str, Any]:
                 "diff": difference(str(path), None, None),
             }
         before = read_content(database, address.name, call.progress)
+        refuse_too_large(database, address.name, {table: content.largest for table, content in before.items()})
         manifest = up_to_date(path, before)
         if manifest is not None or call.check_mode:
             return described(str(path), manifest, changed=manifest is None, begun=begun)

@@ -300,8 +300,10 @@ def like_prefix(text: str) -> str:
 def explained(error: Exception, where: str, untouched: str = _STATEMENT) -> OperatorError:
     """A failure of the database library in an operator's words."""
     code, text = error.args[0] if error.args else 0, str(error.args[-1] if error.args else error)
+    # 1025, 150: a table takes the place of one that a key of another schema still refers to, and doesn't fit it.
+    known = 1451 if code == 1025 and "150" in text else code
     expected, next_step = _ADVICE.get(
-        code if isinstance(code, int) else 0,
+        known if isinstance(known, int) else 0,
         ("the statement to be accepted", "see the server's message; run the same command again when it is put right"),
     )
     return OperatorError(
@@ -312,6 +314,11 @@ def explained(error: Exception, where: str, untouched: str = _STATEMENT) -> Oper
     )
 
 
+def advice_for(codes: Sequence[int]) -> tuple[str, str] | None:
+    """What was expected and what to do next, for the first of a tool's errors that is known."""
+    return next((_ADVICE[code] for code in codes if code in _ADVICE), None)
+
+
 _UNREACHABLE = (
     "a database server that answers",
     "check that its pod or host is up and the address is right, then run the same command again",
@@ -320,6 +327,18 @@ _DENIED = (
     "the user to have the right for it",
     "let hopsworks.airflow.metadata_db_info list `missing_privileges`, grant them, run the same command again",
 )
+_FIND_KEY = (
+    "an administrator of the database finds it: SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME,"
+    " UNIQUE_CONSTRAINT_SCHEMA FROM information_schema.REFERENTIAL_CONSTRAINTS"
+    " WHERE CONSTRAINT_SCHEMA <> UNIQUE_CONSTRAINT_SCHEMA; when its owner has dropped that key"
+    " (ALTER TABLE ... DROP FOREIGN KEY ...), run the same command again: it finishes what is begun"
+)
+_REFERRED_TO = ("no foreign key of another schema onto these tables", _FIND_KEY)
+_ENLARGE = (
+    "as an administrator of the database: SET GLOBAL max_allowed_packet = 1073741824, and the same in its"
+    " configuration; then run the same command again"
+)
+_TOO_LARGE = ("every row to fit into the server's max_allowed_packet, as a statement", _ENLARGE)
 _ADVICE: dict[int, tuple[str, str]] = {
     1045: (
         "the user and the password of the Secret to be accepted",
@@ -328,10 +347,15 @@ _ADVICE: dict[int, tuple[str, str]] = {
     1044: _DENIED,
     1142: _DENIED,
     1227: _DENIED,
+    1217: _REFERRED_TO,
+    1451: _REFERRED_TO,
+    3730: _REFERRED_TO,
     1205: (
         f"nobody to hold the tables for more than {LOCK_WAIT_SECONDS} s",
         "find who uses them (SHOW FULL PROCESSLIST), end it, run the same command again",
     ),
+    1153: _TOO_LARGE,
+    2020: _TOO_LARGE,
     2002: _UNREACHABLE,
     2003: _UNREACHABLE,
     2006: _UNREACHABLE,

@@ -15,6 +15,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import sessions_in
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content, fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import read_neighbours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
 
 if TYPE_CHECKING:
@@ -73,6 +74,13 @@ def examine(
         guard.rights_suffice(rights, names.live, involved),
         guard.workspace_complete(inspection, request.deployment),
         guard.workspace_at_head(inspection, revisions),
+    ]
+    dropping = request.method == DROP
+    neighbours = read_neighbours(database, names.live, rights)
+    findings += [
+        guard.nothing_hidden(rights, names.live, there=inspection.live is not None, dropping=dropping),
+        guard.no_key_from_outside(neighbours, rights.account, dropping=dropping),
+        guard.no_reader_outside(neighbours),
     ]
     if request.method == SET_ASIDE:
         findings.append(guard.aside_free(inspection, request.run))
