@@ -126,6 +126,18 @@ sessions:
   type: list
   elements: dict
   sample: [{id: 7, user: airflow, host: "10.244.0.7:40312", schema: airflow, command: Sleep, seconds: 3}]
+unfit:
+  description: What the server can't do that a reset or a backup needs.
+  returned: success
+  type: list
+  elements: str
+  sample: ["the server is read-only (read_only): it may be a replica, or out of space"]
+unseen:
+  description: What the user is not shown, so that nothing is known about it.
+  returned: success
+  type: list
+  elements: str
+  sample: ["'airflow'@'%' has no right PROCESS: sessions of other users, and keys of their schemas, are not shown"]
 missing_privileges:
   description: Rights that the user lacks on the live schema and on those beside it.
   returned: success
@@ -151,6 +163,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
     connected,
     read_address,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.fitness import read_fitness
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
@@ -166,10 +179,13 @@ def act(call: Call) -> dict[str, Any]:
         inspection = inspect(database, names, call.params["extra_tables"])
         sessions = sessions_in(database, names.live)
         rights = read_rights(database)
+        fitness = read_fitness(database, rights)
     involved = [names.live, names.workspace, names.aside(run), names.undone(run)]
     return {
         **as_result(inspection),
         "sessions": [session.as_result() for session in sessions],
+        "unfit": list(fitness.problems),
+        "unseen": list(fitness.unseen),
         "missing_privileges": rights.missing(involved),
         "grants_needed": rights.remedies(names.live, involved),
     }

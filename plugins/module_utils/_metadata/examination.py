@@ -86,7 +86,7 @@ def examine(
         findings.append(guard.aside_free(inspection, request.run))
     if quickly:
         return findings
-    findings.append(guard.nobody_connected(names.live, sessions_in(database, names.live)))
+    findings.append(guard.nobody_connected(names.live, sessions_in(database, names.live), rights))
     if request.method == DROP:
 
         def live() -> dict[str, Content]:

@@ -163,9 +163,16 @@ def mirror_agrees(inspection: Inspection, memory: Memory | None, config_map: str
     )
 
 
-def nobody_connected(schema: str, sessions: Sequence[Session]) -> Finding:
-    """Nobody else has a session open on the live schema."""
+def nobody_connected(schema: str, sessions: Sequence[Session], rights: Rights | None = None) -> Finding:
+    """Nobody else has a session open on the live schema, as far as the user is shown."""
     name = "nobody_connected"
+    if not sessions and rights is not None and not rights.everywhere("PROCESS"):
+        return Finding(
+            name,
+            NOTED,
+            f"no other session of the same user on schema {schema}; {rights.account} has no right PROCESS, so sessions"
+            " of other users are not shown to it",
+        )
     if not sessions:
         return Finding(name, HOLDS, f"no session of others on schema {schema}")
     seen = ", ".join(f"{session.user}@{session.host} ({session.seconds} s)" for session in sessions[:5])

@@ -28,7 +28,8 @@ def own_lines(errors: str) -> list[str]:
     Of an error in a statement only the number, the place and the number's name: the client prints the statement before
     and the server quotes it, with the values of rows, which may look like lines of a tool.
     """
-    lines = errors.strip().splitlines()
+    # Each of them passes over the options that are meant for the other.
+    lines = [line for line in errors.strip().splitlines() if "unknown variable 'loose-" not in line]
     shown: list[str] = []
     in_statement = False
     for line in lines:

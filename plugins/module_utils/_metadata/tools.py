@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import advice_for
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import advice_for
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import secret_forms
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tool_output import codes_in, own_lines
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -68,13 +68,14 @@ INIT_COMMAND = (
 
 @dataclass(frozen=True)
 class Tools:
-    """The database's own client tools, in one of its pods."""
+    """The database's client tools in a pod; the files for TLS are in `tls_folder` there."""
 
     cluster: Cluster
     pod: str
     container: str | None
     address: Address
     timeout_seconds: float
+    tls_folder: str = ""
 
     def dump(self, schema: str, write: Callable[[bytes], object]) -> None:
         """Dump a schema, gzip-compressed, in chunks. Raises OperatorError where the tool fails."""
@@ -87,7 +88,7 @@ class Tools:
     def _run(
         self, script: str, arguments: list[str], chunks: Iterable[bytes], write: Callable[[bytes], object] | None
     ) -> None:
-        options = option_file(self.address)
+        options = option_file(self.address, self.tls_folder)
         command = ["/bin/sh", "-c", script, "hopsworks.airflow", str(len(options)), *arguments]
 
         def stdin() -> Iterator[bytes]:
@@ -110,7 +111,7 @@ class Tools:
             )
             shown = redact("\n".join(own_lines(errors)), secret_forms(self.address.password))
             raise OperatorError(
-                f"the database's own tool in pod {self.pod} ended with exit code {code}",
+                f"the database's tool in pod {self.pod} ended with exit code {code}",
                 expected=expected,
                 untouched="the live schema; what was written is not taken for whole",
                 next_step=next_step,
@@ -118,24 +119,9 @@ class Tools:
             )
 
 
-def option_file(address: Address) -> bytes:
+def option_file(address: Address, tls_folder: str = "") -> bytes:
     """Credentials as MySQL's and MariaDB's tools read them: https://mariadb.com/kb/en/configuring-mariadb-with-option-files/."""
     password = address.password.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
     user = address.user.replace("\\", "\\\\").replace('"', '\\"')
-    head = f'[client]\nhost="{address.host}"\nport={address.port}\nuser="{user}"\n'
-    return head.encode() + b'password="' + password + b'"\n'
-
-
-def ready_pod(cluster: Cluster, selector: str) -> str:
-    """A ready pod of the database. Raises OperatorError where there is none."""
-    pods = cluster.core.list_namespaced_pod(cluster.namespace, label_selector=selector).items
-    for pod in pods:
-        conditions = {condition.type: condition.status for condition in pod.status.conditions or []}
-        if pod.metadata.deletion_timestamp is None and conditions.get("Ready") == "True":
-            return str(pod.metadata.name)
-    raise OperatorError(
-        f"no ready pod with labels {selector} in namespace {cluster.namespace} ({len(pods)} pods match)",
-        expected="a pod of the database, whose own tools dump and restore",
-        untouched="everything",
-        next_step=f"correct `pod_selector`, or: kubectl -n {cluster.namespace} get pods -l '{selector}'",
-    )
+    head = f'[client]\nhost="{address.host}"\nport={address.port}\nprotocol=TCP\nuser="{user}"\n'
+    return head.encode() + b'password="' + password + b'"\n' + address.tls.options(tls_folder).encode()

@@ -446,6 +446,10 @@ def test_option_file_has_nothing_but_the_connection():
         "[client]",
         'host="mysql"',
         "port=3306",
+        "protocol=TCP",
         'user="airflow"',
         'password="a\\"\\\\b"',
+        "loose-ssl-mode=PREFERRED",
+        "[client-mariadb]",
+        "skip-ssl-verify-server-cert",
     ]

@@ -13,11 +13,11 @@ import contextlib
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import database as database_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import like_prefix, quoted, session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import LOCK_WAIT_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import reset
 
@@ -99,7 +99,7 @@ def test_the_servers_settings_do_not_matter(server, schema, bare):
         assert set(read_schemas(database, names)[schema].tables) == {"t"}
         assert len(database.rows(f"SELECT a.id FROM {quoted(schema, 't')} a, {quoted(schema, 't')} b")) == 4
         assert database.execute(f"UPDATE {quoted(schema, 't')} SET a = 'x'") == 1
-        assert database.value("SELECT @@lock_wait_timeout") == database_module.LOCK_WAIT_SECONDS
+        assert database.value("SELECT @@lock_wait_timeout") == LOCK_WAIT_SECONDS
         assert database.value("SELECT @@time_zone") == "+00:00"
         assert database.value("SELECT SLEEP(0.05)") == 0
         assert database.value("SELECT @@wait_timeout") > 1000
