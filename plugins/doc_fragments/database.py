@@ -33,6 +33,39 @@ options:
         description: The user that Airflow connects as. It needs its rights on the schemas beside the live one, too.
         type: str
         required: true
+      tls:
+        description:
+          - How connections to the database are encrypted. It holds for the collection's own connections, for the client
+            tools and for the migration. The files are entries of Secrets in O(namespace), in PEM form.
+        type: dict
+        default: {}
+        suboptions:
+          mode:
+            description:
+              - V(disable) never encrypts. V(prefer) encrypts where the server can, and verifies nothing. V(require)
+                wants encryption, and verifies nothing. V(verify_identity) wants it, verifies the server's certificate
+                with O(database.tls.ca), and that it is for O(database.host), also through a port-forward.
+            type: str
+            choices: [disable, prefer, require, verify_identity]
+            default: prefer
+          ca:
+            description: Certificate of the CA. Required for V(verify_identity), and of no use for other modes.
+            type: dict
+            suboptions:
+              name: {description: Name of the Secret., type: str, required: true}
+              key: {description: Its entry., type: str, required: true}
+          certificate:
+            description: Certificate of the client, for servers that want one.
+            type: dict
+            suboptions:
+              name: {description: Name of the Secret., type: str, required: true}
+              key: {description: Its entry., type: str, required: true}
+          private_key:
+            description: Private key of O(database.tls.certificate), without a password.
+            type: dict
+            suboptions:
+              name: {description: Name of the Secret., type: str, required: true}
+              key: {description: Its entry., type: str, required: true}
       password_secret:
         description: The entry of a Secret in O(namespace) that holds the password. It is read there, and nowhere kept.
         type: dict
@@ -48,4 +81,59 @@ options:
             required: true
 requirements:
   - PyMySQL >= 1.0.0
+"""
+
+    CLIENT = r"""
+options:
+  client_image:
+    description:
+      - Image with the database's client tools (C(mariadb-dump) and C(mariadb), or C(mysqldump) and C(mysql)), C(gzip)
+        and a shell. They run in a Job of their own. If omitted, it is the image of the database's own pod.
+    type: str
+  pod_selector:
+    description:
+      - Label selector of the database's pods in O(namespace), whose image is used if O(client_image) is omitted. Where
+        none has the labels, it is the image of the pods behind the Service that O(database.host) names.
+    type: str
+    default: app=mysqlds
+  container:
+    description: Container of that pod whose image has the tools. If omitted, the pod's first.
+    type: str
+  pod:
+    description:
+      - What is wanted of the Job's pod, as Kubernetes writes it. If omitted and without O(client_image), it is as the
+        database's own pod.
+    type: dict
+    default: {}
+    suboptions:
+      service_account:
+        description: Service account. It needs no rights, and its token is not mounted.
+        type: str
+      security_context:
+        description: The pod's C(securityContext).
+        type: dict
+        default: {}
+      node_selector:
+        description: The pod's C(nodeSelector).
+        type: dict
+        default: {}
+      tolerations:
+        description: The pod's C(tolerations).
+        type: list
+        elements: dict
+        default: []
+      resources:
+        description: The container's C(resources).
+        type: dict
+        default: {}
+      environment:
+        description: Further environment variables of the container.
+        type: list
+        elements: dict
+        default: []
+      image_pull_secrets:
+        description: The pod's C(imagePullSecrets).
+        type: list
+        elements: dict
+        default: []
 """

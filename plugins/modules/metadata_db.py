@@ -167,6 +167,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
     read_address,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import Request
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.guard import NOTED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Mirror
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
@@ -203,6 +204,9 @@ def act(call: Call) -> dict[str, Any]:
         else:
             with alone(database, address.name, params["session_timeout"]):
                 result = action.carry_out()
+    for condition in result.get("conditions", []):
+        if condition["verdict"] == NOTED:
+            call.warn(condition["found"])
     result["seconds"] = round(time.monotonic() - begun, 1)
     if result["changed"]:
         result["diff"] = difference(params["state"], address.name, result)

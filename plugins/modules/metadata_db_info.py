@@ -166,12 +166,32 @@ encrypted:
   returned: success
   type: dict
   sample: {looked_at: 7, readable: 7}
+unfit:
+  description: What the server can't do that a reset or a backup needs.
+  returned: success
+  type: list
+  elements: str
+  sample: ["the server is read-only (read_only): it may be a replica, or out of space"]
+unseen:
+  description: What the user is not shown, so that nothing is known about it.
+  returned: success
+  type: list
+  elements: str
+  sample: ["'airflow'@'%' has no right PROCESS: sessions of other users, and keys of their schemas, are not shown"]
 missing_privileges:
   description: Rights that the user lacks on the live schema and on those beside it.
   returned: success
   type: list
   elements: str
   sample: [CREATE ON airflow_before_20261122t030000.*]
+grants_needed:
+  description:
+    - The statements by which an administrator of the database gives what is missing. A grant that is in force for a
+      schema is extended, since the server uses the most specific one alone.
+  returned: success
+  type: list
+  elements: str
+  sample: ["GRANT ALTER, CREATE, DROP ON `airflow\\_before\\_%`.* TO 'airflow'@'%'"]
 """
 
 from typing import Any
@@ -186,6 +206,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
     read_address,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.encrypted import readable
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.fitness import read_fitness
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
     MIGRATABLE,
     OLD,
@@ -193,7 +214,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
     inspect,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import missing_privileges
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -233,12 +254,17 @@ def act(call: Call) -> dict[str, Any]:
         sessions = sessions_in(database, names.live)
         keys = fernet_keys(call) if inspection.stage in (OLD, MIGRATABLE) else []
         encrypted = readable(database, names.live, keys) if keys else None
-        missing = missing_privileges(database, [names.live, names.workspace, names.aside(run), names.undone(run)])
+        rights = read_rights(database)
+        fitness = read_fitness(database, rights)
+    involved = [names.live, names.workspace, names.aside(run), names.undone(run)]
     return {
         **as_result(inspection),
         "sessions": [session.as_result() for session in sessions],
         "encrypted": encrypted,
-        "missing_privileges": missing,
+        "unfit": list(fitness.problems),
+        "unseen": list(fitness.unseen),
+        "missing_privileges": rights.missing(involved),
+        "grants_needed": rights.remedies(names.live, involved),
     }
 
 

@@ -10,8 +10,8 @@ DOCUMENTATION = r"""
 module: metadata_dump
 short_description: Dump Airflow's metadata database with the database's own tool
 description:
-  - Runs C(mariadb-dump) or C(mysqldump) in a pod of the database, in one transaction, and streams its compressed output
-    into a file on the machine that runs the module.
+  - Runs C(mariadb-dump) or C(mysqldump) in a Job of its own, in one transaction, and streams its compressed output into
+    a file on the machine that runs the module. The Job is removed afterwards.
   - The file gets its name when it is whole. A manifest beside it (suffix C(.json)) comes last and holds its SHA-256,
     and of each table the number of rows and a sum over their content.
   - A dump of this run that is whole, and of which no row has changed since, is not made again.
@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - hopsworks.airflow.deployment
   - hopsworks.airflow.database
+  - hopsworks.airflow.database.client
   - hopsworks.airflow.attributes
 options:
   run:
@@ -33,13 +34,6 @@ options:
     description: Folder for the dump. It is created with mode 0700; the dump gets mode 0600. A dump is a secret.
     type: path
     required: true
-  pod_selector:
-    description: Label selector of the database's pods, in O(namespace).
-    type: str
-    default: app=mysqlds
-  container:
-    description: Container of the pod that has the tools. Left out, the pod's first.
-    type: str
   timeout:
     description: Seconds that the dump may take.
     type: int
@@ -99,6 +93,12 @@ import time
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.client_job import (
+    CLIENT_ARGUMENTS,
+    client_of,
+    client_tools,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import refuse_too_large
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
     DATABASE_ARGUMENT,
     PYMYSQL_IMPORT_ERROR,
@@ -114,7 +114,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump i
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import Manifest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools, ready_pod
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
@@ -124,13 +123,7 @@ def act(call: Call) -> dict[str, Any]:
     address = read_address(call.cluster, params["database"])
     schemas_of(address.name, None, params["run"])
     path = dump_path(params["directory"], address.name, params["run"])
-    tools = Tools(
-        call.cluster,
-        ready_pod(call.cluster, params["pod_selector"]),
-        params["container"],
-        address,
-        params["timeout"],
-    )
+    image, pod = client_of(call.cluster, address, params)
     with connected(call.cluster, address) as database:
         schema = existing(read_schema(database, address.name), address.name)
         if call.check_mode and not path.exists():
@@ -146,10 +139,12 @@ def act(call: Call) -> dict[str, Any]:
                 "diff": difference(str(path), None, None),
             }
         before = read_content(database, address.name, call.progress)
+        refuse_too_large(database, address.name, {table: content.largest for table, content in before.items()})
         manifest = up_to_date(path, before)
         if manifest is not None or call.check_mode:
             return described(str(path), manifest, changed=manifest is None, begun=begun)
-        manifest = make_dump(database, tools, address.name, params["run"], path, before, call.progress)
+        with client_tools(call.cluster, address, image, pod, params["run"], params["timeout"], call.progress) as tools:
+            manifest = make_dump(database, tools, address.name, params["run"], path, before, call.progress)
     return described(str(path), manifest, changed=True, begun=begun)
 
 
@@ -179,8 +174,7 @@ ACTION = Action(
         **DATABASE_ARGUMENT,
         "run": {"type": "str", "required": True},
         "directory": {"type": "path", "required": True},
-        "pod_selector": {"type": "str", "default": "app=mysqlds"},
-        "container": {"type": "str"},
+        **CLIENT_ARGUMENTS,
         "timeout": {"type": "int", "default": 3600},
     },
     libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),

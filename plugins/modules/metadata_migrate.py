@@ -155,6 +155,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job im
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
     LABEL_ACTION,
     MIGRATE,
+    POD_ARGUMENT,
     Pod,
     head_in,
     migrate_job,
@@ -238,19 +239,7 @@ ACTION = Action(
         "workspace": {"type": "str"},
         "extra_tables": {"type": "list", "elements": "str", "default": []},
         "timeout": {"type": "int", "default": 900},
-        "pod": {
-            "type": "dict",
-            "default": {},
-            "options": {
-                "service_account": {"type": "str"},
-                "security_context": {"type": "dict", "default": {}},
-                "node_selector": {"type": "dict", "default": {}},
-                "tolerations": {"type": "list", "elements": "dict", "default": []},
-                "resources": {"type": "dict", "default": {}},
-                "environment": {"type": "list", "elements": "dict", "default": []},
-                "image_pull_secrets": {"type": "list", "elements": "dict", "default": [], "no_log": False},
-            },
-        },
+        "pod": POD_ARGUMENT,
     },
     libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
 )

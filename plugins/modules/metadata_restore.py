@@ -10,8 +10,8 @@ DOCUMENTATION = r"""
 module: metadata_restore
 short_description: Restore a dump of Airflow's metadata database, for real or as a rehearsal
 description:
-  - Plays a dump of M(hopsworks.airflow.metadata_dump) into a schema with the database's own tool, and compares every
-    table with what the dump's manifest says.
+  - Plays a dump of M(hopsworks.airflow.metadata_dump) into a schema with the database's own tool in a Job, and
+    compares every table with what the dump's manifest says. The Job is removed afterwards.
   - Nothing is ever restored over anything. The schema must not exist, or be empty, or hold what an interrupted run of
     this module left there.
 version_added: 0.1.0
@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - hopsworks.airflow.deployment
   - hopsworks.airflow.database
+  - hopsworks.airflow.database.client
   - hopsworks.airflow.attributes
 options:
   state:
@@ -38,13 +39,6 @@ options:
     description: The schema to restore into. It is created where it does not exist.
     type: str
     required: true
-  pod_selector:
-    description: Label selector of the database's pods, in O(namespace).
-    type: str
-    default: app=mysqlds
-  container:
-    description: Container of the pod that has the tools. Left out, the pod's first.
-    type: str
   timeout:
     description: Seconds that the restore may take.
     type: int
@@ -101,6 +95,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.client_job import (
+    CLIENT_ARGUMENTS,
+    client_of,
+    client_tools,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
     DATABASE_ARGUMENT,
     PYMYSQL_IMPORT_ERROR,
@@ -120,7 +119,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_f
     verify,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import WORKSPACE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools, ready_pod
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
@@ -132,13 +130,7 @@ def act(call: Call) -> dict[str, Any]:
     manifest = read_manifest(dump)
     verify(dump, manifest)
     address = read_address(call.cluster, params["database"])
-    tools = Tools(
-        call.cluster,
-        ready_pod(call.cluster, params["pod_selector"]),
-        params["container"],
-        address,
-        params["timeout"],
-    )
+    image, pod = client_of(call.cluster, address, params)
     result: dict[str, Any] = {
         "changed": not rehearsing,
         "tables": sorted(manifest.tables),
@@ -152,8 +144,11 @@ def act(call: Call) -> dict[str, Any]:
         if call.check_mode:
             restoration.refuse_others(purpose)
         else:
-            restoration.make_room(purpose)
-            restoration.play(tools)
+            with client_tools(
+                call.cluster, address, image, pod, manifest.run, params["timeout"], call.progress
+            ) as tools:
+                restoration.make_room(purpose)
+                restoration.play(tools)
     if not call.check_mode:
         # A session of its own: playing a dump may take longer than an idle one is kept.
         with connected(call.cluster, address) as database:
@@ -187,8 +182,7 @@ ACTION = Action(
         "state": {"type": "str", "choices": ["rehearsed", "restored"], "required": True},
         "dump": {"type": "path", "required": True},
         "schema": {"type": "str", "required": True},
-        "pod_selector": {"type": "str", "default": "app=mysqlds"},
-        "container": {"type": "str"},
+        **CLIENT_ARGUMENTS,
         "timeout": {"type": "int", "default": 3600},
     },
     libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -53,14 +54,19 @@ class Server:
     version: str
 
     @property
+    def numbers(self) -> tuple[int, ...]:
+        """The version as numbers; of RonDB and NDB Cluster it is that of the MySQL server in it."""
+        return tuple(int(number) for number in re.findall(r"\d+", self.version.partition("-")[0])[:3])
+
+    @property
     def renames_atomically(self) -> bool:
         """Whether one RENAME TABLE of many tables happens as a whole even if the server dies in it.
 
         MySQL 8.0 and newer: https://dev.mysql.com/doc/refman/8.0/en/atomic-ddl.html. MariaDB 10.6 and newer,
         https://mariadb.com/kb/en/atomic-ddl/; tests kill a 10.11 in the middle of it. Older ones: each table by itself.
         """
-        first = {"MySQL": (8, 0), "MariaDB": (10, 6)}.get(self.engine)
-        return first is not None and tuple(int(part) for part in self.version.split(".")[:2]) >= first
+        first = {"MySQL": (8,), "MariaDB": (10, 6)}.get(self.engine)
+        return first is not None and self.numbers >= first
 
 
 @dataclass(frozen=True)

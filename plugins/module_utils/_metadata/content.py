@@ -8,12 +8,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import count_rows
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
@@ -23,10 +24,14 @@ REPORT_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Content:
-    """What is in a table: its exact number of rows, and a sum over them all."""
+    """What is in a table: its exact number of rows, a sum over them all, and how long its longest row is in a dump.
+
+    The length is in bytes, and at least that: text may take more, because some of its characters are escaped.
+    """
 
     rows: int
     sum: str
+    largest: int = field(default=0, compare=False)
 
 
 def reported(schema: str, tables: Iterable[str], progress: Callable[[str], None]) -> Iterator[str]:
@@ -70,9 +75,36 @@ def fingerprints(
         # Length before value, so that no two rows give the same text; NULL is not the empty text.
         parts = ", ".join(f"IFNULL({_text(quoted(name), str(kind).lower())}, 'n')" for name, kind in columns)
         digest = f"CAST(CONV(LEFT(SHA2(CONCAT({parts}), 256), 16), 16, 10) AS UNSIGNED)"
-        rows, total = database.rows(f"SELECT COUNT(*), SUM({digest}) FROM {quoted(schema, table)}")[0]
-        found[table] = Content(int(rows), f"{int(total or 0):x}")
+        length = " + ".join(_length(quoted(name), str(kind).lower()) for name, kind in columns)
+        rows, total, largest = database.rows(
+            f"SELECT COUNT(*), SUM({digest}), MAX({length}) FROM {quoted(schema, table)}"
+        )[0]
+        found[table] = Content(int(rows), f"{int(total or 0):x}", int(largest or 0))
     return found
+
+
+def _length(column: str, kind: str) -> str:
+    """Bytes that a value takes in a dump: binary ones are written as hexadecimal digits."""
+    return f"IFNULL(LENGTH({column}), 0)" + (" * 2" if kind in _BINARY else "")
+
+
+def refuse_too_large(database: Database, schema: str, largest: Mapping[str, int]) -> None:
+    """Raises OperatorError where a row (bytes by table) is too long for the server to be restored from a dump."""
+    limit = int(database.value("SELECT @@GLOBAL.max_allowed_packet"))
+    for table, length in largest.items():
+        # A statement has a head and a tail, and a packet one of its own.
+        needed = length + len(table) + 100
+        if needed <= limit:
+            continue
+        enough = 1 << (needed - 1).bit_length()
+        raise OperatorError(
+            f"a row of {schema}.{table} takes {length / 1e6:.1f} MB in a dump (binary values twice their size),"
+            f" and the server's max_allowed_packet is {limit / 1e6:.1f} MB: a dump could not be restored",
+            expected="every row to fit into max_allowed_packet, as a statement",
+            untouched="everything; nothing was dumped or restored",
+            next_step=f"as an administrator of the database: SET GLOBAL max_allowed_packet = {min(enough, 1 << 30)},"
+            " and the same in its configuration; or delete that row; then run the same command again",
+        )
 
 
 def _text(column: str, kind: str) -> str:

@@ -8,12 +8,27 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import time
 import traceback
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import Network
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import (
+    STATEMENT,
+    cause_of,
+    explained,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import arrange
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import (
+    PREFER,
+    TLS_ARGUMENT,
+    Tls,
+    explained_tls,
+    read_tls,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -21,6 +36,8 @@ if TYPE_CHECKING:
 
 try:
     import pymysql
+    import pymysql.connections
+    import pymysql.constants
 except ImportError:
     pymysql = None  # type: ignore[assignment,unused-ignore]
     PYMYSQL_IMPORT_ERROR: str | None = traceback.format_exc()
@@ -30,8 +47,8 @@ else:
 CONNECT_TIMEOUT_SECONDS = 10
 # A connection that died unnoticed. Reading a big table from end to end takes minutes, not an hour.
 ANSWER_TIMEOUT_SECONDS = 3600
-# A statement that needs a table somebody else uses gives up after this long, instead of blocking everybody behind it.
-LOCK_WAIT_SECONDS = 30
+# Asked whether it still lives before a statement that comes later than this after the last one.
+IDLE_SECONDS = 0.5
 
 # The argument spec of the option `database`; documented in the fragment hopsworks.airflow.database.
 DATABASE_ARGUMENT: dict[str, Any] = {
@@ -43,6 +60,7 @@ DATABASE_ARGUMENT: dict[str, Any] = {
             "port": {"type": "int", "default": 3306},
             "name": {"type": "str", "required": True},
             "user": {"type": "str", "required": True},
+            "tls": TLS_ARGUMENT,
             "password_secret": {
                 "type": "dict",
                 "required": True,
@@ -66,6 +84,7 @@ class Address:
     name: str
     user: str
     password: bytes
+    tls: Tls = field(default_factory=Tls)
 
     def __repr__(self) -> str:
         return f"Address({self.user}@{self.host}:{self.port}/{self.name})"
@@ -83,36 +102,94 @@ def read_address(cluster: Cluster, options: dict[str, Any]) -> Address:
             untouched="everything; the database was not contacted",
             next_step="correct database.password_secret, or create the entry, then run the same command again",
         )
-    return Address(options["host"], options["port"], options["name"], options["user"], entries[key])
+    tls = read_tls(cluster, options.get("tls"))
+    return Address(options["host"], options["port"], options["name"], options["user"], entries[key], tls)
 
 
 class Database:
     """One session of the database server, without a default schema: names in statements are always qualified.
 
     That keeps this session out of the list of sessions that use a schema, and statements free of hidden context.
-    Every statement commits by itself.
+    Every statement commits by itself, so a session that a server or a proxy closed while it was idle is replaced by
+    another one (`reopen`), unless something depends on its being the same (`kept`).
     """
 
-    def __init__(self, connection: Any, where: str) -> None:
+    def __init__(self, connection: Any, where: str, reopen: Callable[[], Any] | None = None) -> None:
         self._connection = connection
-        self._where = where
+        self._where, self._reopen = where, reopen
+        self._used = time.monotonic()
+        self._needed_for: list[str] = []
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """The rows a statement returns. Raises OperatorError with the server's own words, never with values."""
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(statement, tuple(values) or None)
-                return list(cursor.fetchall())
-        except pymysql.MySQLError as error:
-            raise explained(error, self._where) from None
+        with self._cursor(statement, values) as cursor:
+            return list(cursor.fetchall())
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> int:
         """Run a statement; returns the number of rows it affected."""
+        with self._cursor(statement, values) as cursor:
+            return int(cursor.rowcount)
+
+    @contextlib.contextmanager
+    def _cursor(self, statement: str, values: Sequence[object]) -> Iterator[Any]:
         try:
+            self._alive()
             with self._connection.cursor() as cursor:
-                return int(cursor.execute(statement, tuple(values) or None))
+                cursor.execute(self._rendered(statement, values))
+                yield cursor
         except pymysql.MySQLError as error:
             raise explained(error, self._where) from None
+        finally:
+            self._used = time.monotonic()
+
+    @contextlib.contextmanager
+    def kept(self, purpose: str) -> Iterator[None]:
+        """In this block the session must stay the same one: it holds a lock, or has settings of its own."""
+        self._needed_for.append(purpose)
+        try:
+            yield
+        finally:
+            self._needed_for.pop()
+
+    def close(self) -> None:
+        with contextlib.suppress(pymysql.MySQLError, OSError):
+            self._connection.close()
+
+    def _alive(self) -> None:
+        """Make sure that there is a session before a statement is sent. No statement is ever sent twice."""
+        if time.monotonic() - self._used < IDLE_SECONDS:
+            return
+        try:
+            self._connection.ping(reconnect=False)
+        except (pymysql.MySQLError, OSError) as error:
+            if self._needed_for:
+                raise OperatorError(
+                    f"the database server {self._where} ended this session while it was needed for"
+                    f" {self._needed_for[-1]} ({type(error).__name__})",
+                    expected="the session to last",
+                    untouched=STATEMENT,
+                    next_step="see why it was ended (KILL, a restart, a proxy's time limit), then run the same command"
+                    " again",
+                ) from None
+            self.close()
+            if self._reopen is not None:
+                self._connection = self._reopen()
+
+    def _rendered(self, statement: str, values: Sequence[object]) -> str:
+        """The statement with its values in it. `%s` outside quotes is the one thing that is replaced.
+
+        The library's own way replaces every `%` where there are values, and none where there are none.
+        """
+        given = iter(values)
+        text = _TOKEN.sub(
+            lambda match: (
+                self._connection.escape(next(given), self._connection.encoders) if match[0] == "%s" else match[0]
+            ),
+            statement,
+        )
+        if next(given, _NO_VALUE) is not _NO_VALUE:
+            raise ValueError("a statement was given more values than it takes")
+        return text
 
     def value(self, statement: str, values: Sequence[object] = ()) -> Any:
         """The first column of the first row, or None."""
@@ -135,15 +212,36 @@ def connected(cluster: Cluster, address: Address) -> Iterator[Database]:
     where = f"{address.host}:{address.port} as {address.user}"
     with Network(cluster) as network:
         host, port = network.address(address.host, address.port)
-        with session(host, port, address.user, address.password, where) as database:
+        with session(host, port, address.user, address.password, where, address.tls, address.host) as database:
             yield database
 
 
 @contextlib.contextmanager
-def session(host: str, port: int, user: str, password: bytes, where: str) -> Iterator[Database]:
-    """A session at an address that can be reached from here; `where` names it in messages."""
-    try:
-        connection = pymysql.connect(
+def session(
+    host: str, port: int, user: str, password: bytes, where: str, tls: Tls | None = None, name: str = ""
+) -> Iterator[Database]:
+    """A session at an address that can be reached from here; `where` names it in messages.
+
+    `name` is what the server is called, where the address is that of a tunnel to it.
+    """
+    encryption = tls or Tls()
+
+    def opened() -> Any:
+        try:
+            try:
+                connection = connect(encryption.context(name or host))
+            except pymysql.MySQLError as error:
+                # `prefer` is for servers of any kind, as the tools have it.
+                if encryption.mode != PREFER or explained_tls(cause_of(error), host) is None:
+                    raise
+                connection = connect(None)
+            arrange(connection)
+        except pymysql.MySQLError as error:
+            raise explained(error, where, "the database: no statement was sent", name or host) from None
+        return connection
+
+    def connect(context: Any) -> Any:
+        return connection_kind(encryption.mode)(
             host=host,
             port=port,
             user=user,
@@ -153,12 +251,29 @@ def session(host: str, port: int, user: str, password: bytes, where: str) -> Ite
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             read_timeout=ANSWER_TIMEOUT_SECONDS,
-            init_command=f"SET SESSION time_zone = '+00:00', lock_wait_timeout = {LOCK_WAIT_SECONDS}",
+            # Nothing of the machine's: no option file, no default user.
+            read_default_file=None,
+            ssl=context,
+            ssl_disabled=context is None,
         )
-    except pymysql.MySQLError as error:
-        raise explained(error, where, untouched="the database: no statement was sent") from None
-    with contextlib.closing(connection):
-        yield Database(connection, where)
+
+    database = Database(opened(), where, opened)
+    with contextlib.closing(database):
+        yield database
+
+
+def connection_kind(mode: str) -> Any:
+    """The library's connection, but for what it does where the server offers no TLS: that differs by its version."""
+
+    class Connection(pymysql.connections.Connection):  # type: ignore[misc,unused-ignore]
+        def _request_authentication(self) -> None:
+            if self.ssl and not self.server_capabilities & pymysql.constants.CLIENT.SSL:
+                if mode != PREFER:
+                    raise pymysql.OperationalError(2026, "the server offers no TLS")
+                self.ssl = False
+            super()._request_authentication()
+
+    return Connection
 
 
 def quoted(*names: str) -> str:
@@ -166,51 +281,11 @@ def quoted(*names: str) -> str:
     return ".".join("`" + name.replace("`", "``") + "`" for name in names)
 
 
-_STATEMENT = "what this statement was to change; earlier statements of this action are done and are recognised"
+# What is in quotes stands for itself.
+_TOKEN = re.compile(r"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'|%s", re.DOTALL)
+_NO_VALUE = object()
 
 
 def like_prefix(text: str) -> str:
     """A LIKE pattern for everything that begins with `text`."""
     return text.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%") + "%"
-
-
-def explained(error: Exception, where: str, untouched: str = _STATEMENT) -> OperatorError:
-    """A failure of the database library in an operator's words."""
-    code, text = error.args[0] if error.args else 0, str(error.args[-1] if error.args else error)
-    expected, next_step = _ADVICE.get(
-        code if isinstance(code, int) else 0,
-        ("the statement to be accepted", "see the server's message; run the same command again when it is put right"),
-    )
-    return OperatorError(
-        f"the database server {where} answered {code}: {text}",
-        expected=expected,
-        untouched=untouched,
-        next_step=next_step,
-    )
-
-
-_UNREACHABLE = (
-    "a database server that answers",
-    "check that its pod or host is up and the address is right, then run the same command again",
-)
-_DENIED = (
-    "the user to have the right for it",
-    "let hopsworks.airflow.metadata_db_info list `missing_privileges`, grant them, run the same command again",
-)
-_ADVICE: dict[int, tuple[str, str]] = {
-    1045: (
-        "the user and the password of the Secret to be accepted",
-        "correct database.user or database.password_secret",
-    ),
-    1044: _DENIED,
-    1142: _DENIED,
-    1227: _DENIED,
-    1205: (
-        f"nobody to hold the tables for more than {LOCK_WAIT_SECONDS} s",
-        "find who uses them (SHOW FULL PROCESSLIST), end it, run the same command again",
-    ),
-    2002: _UNREACHABLE,
-    2003: _UNREACHABLE,
-    2006: _UNREACHABLE,
-    2013: _UNREACHABLE,
-}

@@ -13,7 +13,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalo
     read_schema,
     read_server,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content, fingerprints
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import (
+    Content,
+    fingerprints,
+    refuse_too_large,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import (
     REPORT_BYTES,
     DumpFile,
@@ -85,6 +89,7 @@ def make_dump(
     """Dump a schema into a file. What is at that path already is replaced when the new one is whole."""
     schema = existing(read_schema(database, name), name)
     server = read_server(database)
+    refuse_too_large(database, name, {table: content.largest for table, content in before.items()})
     target = DumpFile(path, progress)
     try:
         tools.dump(name, target.write)
@@ -119,6 +124,8 @@ class Restoration:
     def make_room(self, purpose: str) -> None:
         """An empty schema with a mark, so that what an interrupted run leaves there is known as such and removed."""
         self.refuse_others(purpose)
+        largest = {table: entry.largest for table, entry in self._manifest.tables.items()}
+        refuse_too_large(self._database, self._schema, largest)
         database, manifest = self._database, self._manifest
         create_schema(database, self._schema, manifest.charset, manifest.collation)
         self._empty()

@@ -28,11 +28,15 @@ LAST_LINE = b"-- Dump completed"
 
 @dataclass(frozen=True)
 class Entry:
-    """What a dump holds of one table. `steady`: nobody wrote to it between before and after the dump."""
+    """What a dump holds of one table. `steady`: nobody wrote to it between before and after the dump.
+
+    `largest`: bytes of its longest row, at least.
+    """
 
     rows: int
     sum: str
     steady: bool
+    largest: int = 0
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,8 @@ class DumpFile:
 def entries_of(before: Mapping[str, Content], after: Mapping[str, Content]) -> dict[str, Entry]:
     """Tables that are the same before and after a dump are just that in it; of others it is not known."""
     return {
-        table: Entry(content.rows, content.sum, steady=after.get(table) == content) for table, content in before.items()
+        table: Entry(content.rows, content.sum, steady=after.get(table) == content, largest=content.largest)
+        for table, content in before.items()
     }
 
 

@@ -15,7 +15,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import sessions_in
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content, fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import missing_privileges
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import read_neighbours
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
@@ -63,21 +64,29 @@ def examine(
         table = quoted(names.workspace, "alembic_version")
         revisions = [str(row[0]) for row in database.rows(f"SELECT version_num FROM {table}")]
     involved = [names.live, names.workspace, names.aside(request.run)]
+    rights = read_rights(database)
     findings = [
         guard.confirmed(request.deployment, request.confirm),
         guard.replaceable(inspection),
         guard.too_old_to_migrate(inspection),
         guard.no_sentinel(inspection),
         guard.mirror_agrees(inspection, mirror.read(), mirror.config_map, request.namespace),
-        guard.rights_suffice(missing_privileges(database, involved), request.user, names.live),
+        guard.rights_suffice(rights, names.live, involved),
         guard.workspace_complete(inspection, request.deployment),
         guard.workspace_at_head(inspection, revisions),
+    ]
+    dropping = request.method == DROP
+    neighbours = read_neighbours(database, names.live, rights)
+    findings += [
+        guard.nothing_hidden(rights, names.live, there=inspection.live is not None, dropping=dropping),
+        guard.no_key_from_outside(neighbours, rights.account, dropping=dropping),
+        guard.no_reader_outside(neighbours),
     ]
     if request.method == SET_ASIDE:
         findings.append(guard.aside_free(inspection, request.run))
     if quickly:
         return findings
-    findings.append(guard.nobody_connected(names.live, sessions_in(database, names.live)))
+    findings.append(guard.nobody_connected(names.live, sessions_in(database, names.live), rights))
     if request.method == DROP:
 
         def live() -> dict[str, Content]:

@@ -28,6 +28,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import INSTALLED as REMEMBERED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import SHOWN_WITH
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -37,8 +38,12 @@ if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import Inspection
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import Neighbours
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import Rights
 
 HOLDS, LATER, REFUSED = "holds", "later", "refused"
+# Holds as far as anybody can tell, and the operator should know what comes with it.
+NOTED = "noted"
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Finding:
 
 def enforce(findings: Sequence[Finding], *, predicting: bool) -> None:
     """Raises OperatorError with every condition that does not hold; those for later are let pass when predicting."""
-    passing = (HOLDS, LATER) if predicting else (HOLDS,)
+    passing = (HOLDS, NOTED, LATER) if predicting else (HOLDS, NOTED)
     failed = [finding for finding in findings if finding.verdict not in passing]
     if failed:
         raise OperatorError(
@@ -158,9 +163,16 @@ def mirror_agrees(inspection: Inspection, memory: Memory | None, config_map: str
     )
 
 
-def nobody_connected(schema: str, sessions: Sequence[Session]) -> Finding:
-    """Nobody else has a session open on the live schema."""
+def nobody_connected(schema: str, sessions: Sequence[Session], rights: Rights | None = None) -> Finding:
+    """Nobody else has a session open on the live schema, as far as the user is shown."""
     name = "nobody_connected"
+    if not sessions and rights is not None and not rights.everywhere("PROCESS"):
+        return Finding(
+            name,
+            NOTED,
+            f"no other session of the same user on schema {schema}; {rights.account} has no right PROCESS, so sessions"
+            " of other users are not shown to it",
+        )
     if not sessions:
         return Finding(name, HOLDS, f"no session of others on schema {schema}")
     seen = ", ".join(f"{session.user}@{session.host} ({session.seconds} s)" for session in sessions[:5])
@@ -224,18 +236,71 @@ def aside_free(inspection: Inspection, run: str) -> Finding:
     )
 
 
-def rights_suffice(missing: Sequence[str], user: str, live: str) -> Finding:
+def rights_suffice(rights: Rights, live: str, schemas: Sequence[str]) -> Finding:
     """The user may do all of it, on every schema involved."""
-    name = "rights_suffice"
+    name, missing = "rights_suffice", rights.missing(schemas)
     if not missing:
-        return Finding(name, HOLDS, f"user {user} has the rights it needs")
+        return Finding(name, HOLDS, f"user {rights.account} has the rights it needs")
     return Finding(
         name,
         REFUSED,
-        f"user {user} lacks {', '.join(missing)}",
+        f"user {rights.account} lacks {', '.join(missing)}",
         "these rights, before anything begins",
-        f"as an administrator: GRANT ALL ON `{live}%`.* TO '{user}'@'%'; or each of the rights named",
+        f"as an administrator of the database: {'; '.join(rights.remedies(live, schemas))}",
     )
+
+
+def nothing_hidden(rights: Rights, live: str, *, there: bool, dropping: bool) -> Finding:
+    """That there are no routines, triggers and events is known, and not only that none was shown.
+
+    DROP DATABASE takes them along, and they are in no dump. A table with a trigger can't be moved.
+    """
+    name, hidden = "nothing_hidden", rights.hidden_in(live) if there else []
+    if not hidden:
+        return Finding(name, HOLDS, f"whatever is in schema {live} is shown to {rights.account}")
+    found = f"{', '.join(hidden)} in schema {live} would not be shown to {rights.account}"
+    needed = [SHOWN_WITH[kind][0] for kind in hidden]
+    grants = "; ".join(rights.remedies(live, [live], needed))
+    if not dropping:
+        return Finding(name, NOTED, f"{found}, so whether there are any is not known (they would be moved or refused)")
+    return Finding(
+        name,
+        REFUSED,
+        f"{found}: a drop would take them along, and no dump holds them",
+        "to be shown whatever is dropped",
+        f"as an administrator of the database: {grants}; or use method: set_aside",
+    )
+
+
+def no_key_from_outside(neighbours: Neighbours, account: str, *, dropping: bool) -> Finding:
+    """No foreign key of another schema refers to a table that is dropped. Where tables are moved, it follows them."""
+    name, live, keys = "no_key_from_outside", neighbours.schema, ", ".join(neighbours.keys)
+    if keys and dropping:
+        return Finding(
+            name,
+            REFUSED,
+            f"tables of schema {live} are referred to from outside: {keys}",
+            "no foreign key of another schema onto tables that are dropped",
+            "have its owner drop that key (ALTER TABLE ... DROP FOREIGN KEY ...), or use method: set_aside",
+        )
+    if keys:
+        return Finding(name, NOTED, f"{keys} will follow the old table to where it is set aside")
+    if not neighbours.every_key:
+        return Finding(
+            name,
+            NOTED,
+            f"no foreign key of other schemas onto schema {live} is shown to {account}; of schemas that it has no right"
+            " on nothing is known, unless it is given the right PROCESS",
+        )
+    return Finding(name, HOLDS, f"no foreign key of another schema refers to a table of schema {live}")
+
+
+def no_reader_outside(neighbours: Neighbours) -> Finding:
+    """Nothing in other schemas reads these tables by name."""
+    name, live, readers = "no_reader_outside", neighbours.schema, ", ".join(neighbours.readers)
+    if readers:
+        return Finding(name, NOTED, f"{readers} names tables of schema {live}, and will find the new ones there")
+    return Finding(name, HOLDS, f"nothing that is shown of other schemas names tables of schema {live}")
 
 
 def dump_rehearsed(

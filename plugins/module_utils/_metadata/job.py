@@ -52,15 +52,29 @@ class Job:
     def run(self, timeout_seconds: float) -> list[str]:
         """Run it to success; returns the lines of its log. Raises OperatorError with the evidence otherwise."""
         deadline = time.monotonic() + timeout_seconds
+        with self._begun(deadline) as (pods, pod):
+            lines = list(self._log(pods, pod, deadline))
+            self._ended_well(pods, pod, deadline)
+            return lines
+
+    @contextlib.contextmanager
+    def started(self, timeout_seconds: float) -> Iterator[str]:
+        """The name of its pod, whose container runs and waits for commands; at the end of the block it is removed."""
+        with self._begun(time.monotonic() + timeout_seconds) as (pods, pod):
+            ended = self._terminated(pods, pod)
+            if ended is not None:
+                reason = f"exit code {ended.get('exitCode')}, {ended.get('reason')}"
+                raise self._failure(f"its container ended at once ({reason})", self._pod(pods, pod))
+            yield pod
+
+    @contextlib.contextmanager
+    def _begun(self, deadline: float) -> Iterator[tuple[Mirror, str]]:
         self._cluster.batch.create_namespaced_job(self._cluster.namespace, self._manifest)
         about_job = f"involvedObject.kind=Job,involvedObject.name={self._name}"
         pods = Mirror(self._objects, "Pod", self._changed, label_selector=f"job-name={self._name}")
         events = Mirror(self._objects, "Event", self._changed, field_selector=about_job)
         try:
-            pod = self._started(pods, events, deadline)
-            lines = list(self._log(pods, pod, deadline))
-            self._ended_well(pods, pod, deadline)
-            return lines
+            yield pods, self._started(pods, events, deadline)
         finally:
             pods.stop()
             events.stop()
@@ -166,7 +180,7 @@ class Job:
             redact(f"Job {self._name} failed: {text}", self._secrets),
             expected="it to run to its end",
             untouched="the live schema; only the schema beside it was worked on",
-            next_step="put right what the evidence shows, then run the same command again: it begins the Job anew",
+            next_step="put right what the evidence shows, then run the same command again: it starts the Job again",
             evidence=tuple(redact("\n".join(seen), self._secrets).splitlines()),
         )
 

@@ -19,6 +19,7 @@ LABEL_ACTION = "hopsworks.airflow/action"
 LABEL_RUN = "hopsworks.airflow/run"
 MIGRATE = "migrate"
 RESULT_MARK = "hopsworks.airflow result: "
+TLS_FOLDER = "/run/hopsworks.airflow/database-tls"
 PASSWORD_FOLDER = "/run/hopsworks.airflow/database"  # noqa: S105 - the name of a folder
 
 # Runs in the target image, with its Python. Prints as its last line what that image calls its newest revision.
@@ -37,7 +38,8 @@ except ImportError:
     driver, options, password = "pymysql", "&client_flag=65536", password.decode("latin-1").encode()
 url = "mysql+%s://%s:%s@%s:%s/%s?charset=utf8mb4%s" % (
     driver, quote(os.environ["DATABASE_USER"], safe=""), quote(password, safe=""), os.environ["DATABASE_HOST"],
-    os.environ["DATABASE_PORT"], quote(os.environ["DATABASE_SCHEMA"], safe=""), options)
+    # SQLAlchemy takes the name of the schema as it is; the TLS options are in the driver's words.
+    os.environ["DATABASE_PORT"], os.environ["DATABASE_SCHEMA"], options + os.environ["DATABASE_TLS_" + driver.upper()])
 environment = dict(os.environ, AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=url)
 code = subprocess.call(["airflow", "db", "migrate"], env=environment)
 if code:
@@ -50,6 +52,22 @@ print("RESULT_MARK" + json.dumps({"heads": ScriptDirectory(folder).get_heads(), 
 
 # An image's entrypoint is bypassed, and with it what it does for a UID without a home.
 SHELL = '[ -w "${HOME:-/}" ] || export HOME="${AIRFLOW_USER_HOME_DIR:-/home/airflow}"; exec python3 -c "$1"'
+
+
+# The argument spec of the option `pod`.
+POD_ARGUMENT: dict[str, Any] = {
+    "type": "dict",
+    "default": {},
+    "options": {
+        "service_account": {"type": "str"},
+        "security_context": {"type": "dict", "default": {}},
+        "node_selector": {"type": "dict", "default": {}},
+        "tolerations": {"type": "list", "elements": "dict", "default": []},
+        "resources": {"type": "dict", "default": {}},
+        "environment": {"type": "list", "elements": "dict", "default": []},
+        "image_pull_secrets": {"type": "list", "elements": "dict", "default": [], "no_log": False},
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -79,6 +97,7 @@ def migrate_job(
 ) -> dict[str, Any]:
     """The Job that runs `airflow db migrate` of an image on a schema. The password is mounted, and nowhere written."""
     labels = labels_of(run)
+    files = address.tls.volume("database-tls")
     name = f"airflow-migrate-{run.replace('_', '-')}-{secrets.token_hex(3)}"
     container = {
         "name": "migrate",
@@ -94,12 +113,17 @@ def migrate_job(
             {"name": "DATABASE_PORT", "value": str(address.port)},
             {"name": "DATABASE_SCHEMA", "value": schema},
             {"name": "DATABASE_USER", "value": address.user},
+            {"name": "DATABASE_TLS_MYSQLDB", "value": address.tls.query("mysqldb", TLS_FOLDER)},
+            {"name": "DATABASE_TLS_PYMYSQL", "value": address.tls.query("pymysql", TLS_FOLDER)},
             {"name": "PASSWORD_FILE", "value": f"{PASSWORD_FOLDER}/password"},
             *pod.environment,
         ],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "resources": pod.resources,
-        "volumeMounts": [{"name": "database", "mountPath": PASSWORD_FOLDER, "readOnly": True}],
+        "volumeMounts": [
+            {"name": "database", "mountPath": PASSWORD_FOLDER, "readOnly": True},
+            *([{"name": "database-tls", "mountPath": TLS_FOLDER, "readOnly": True}] if files else []),
+        ],
     }
     specification: dict[str, Any] = {
         "restartPolicy": "Never",
@@ -119,7 +143,8 @@ def migrate_job(
                     # Readable by whatever UID the pod gets; nobody else is in it.
                     "defaultMode": 0o444,
                 },
-            }
+            },
+            *([files] if files else []),
         ],
     }
     if pod.service_account:

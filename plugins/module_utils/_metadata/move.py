@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import (
     Session,
     read_schema,
@@ -16,8 +17,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalo
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PLAN, PROBE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, PLAN, PROBE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import read_neighbours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import Move, Plan, moves_done
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -39,10 +42,14 @@ def alone(database: Database, live: str, timeout_seconds: float) -> Iterator[Non
             untouched="all tables, by this run",
             next_step="SHOW FULL PROCESSLIST shows it; run the same command again when it has ended",
         )
-    try:
-        yield
-    finally:
-        database.value("SELECT RELEASE_LOCK(%s)", [name])
+    # The server gives the name to others as soon as this session ends.
+    with database.kept(f"the lock on schema {live}"):
+        try:
+            yield
+        finally:
+            # Where the session is gone the name is free, and what went before has said so.
+            with contextlib.suppress(OperatorError):
+                database.value("SELECT RELEASE_LOCK(%s)", [name])
 
 
 def wait_for_sessions(
@@ -132,11 +139,61 @@ def create_schema(database: Database, schema: str, charset: str, collation: str)
 def drop_tables(database: Database, schema: str, tables: Sequence[str]) -> None:
     """Drop tables of a schema in one statement, whatever refers to whatever."""
     if tables:
-        database.execute("SET SESSION foreign_key_checks = 0")
+        with database.kept("its own setting of foreign_key_checks"):
+            database.execute("SET SESSION foreign_key_checks = 0")
+            try:
+                database.execute("DROP TABLE " + ", ".join(quoted(schema, table) for table in tables))
+            finally:
+                database.execute("SET SESSION foreign_key_checks = 1")
+
+
+def refuse_keys(database: Database, live: str) -> None:
+    """Raises OperatorError where a key of another schema is in the way of a drop, as far as it is shown."""
+    rights = read_rights(database)
+    finding = guard.no_key_from_outside(read_neighbours(database, live, rights), rights.account, dropping=True)
+    if finding.verdict == guard.REFUSED:
+        raise OperatorError(
+            finding.found,
+            expected=finding.expected,
+            untouched="all tables that are there; the new ones are whole, in the schema beside",
+            next_step=f"{finding.next_step.partition(', or')[0]}, then run the same command again",
+        )
+
+
+def drop_schema(database: Database, schema: str) -> None:
+    """The one DROP DATABASE. Most servers drop table by table, so a failure may leave some of them."""
+    try:
+        database.execute(f"DROP DATABASE {quoted(schema)}")
+    except OperatorError as error:
+        raise _half_dropped(database, schema, error) from None
+
+
+def drop_unreferenced(database: Database, schema: str) -> None:
+    """Drop what an interrupted drop has left, but no table that a key of another schema refers to.
+
+    Among themselves the tables refer to each other, and the server drops those that it may: again, as long as it helps.
+    """
+    left = layout_of(database, [schema])[schema] - BOOKKEEPING
+    while left:
         try:
-            database.execute("DROP TABLE " + ", ".join(quoted(schema, table) for table in tables))
-        finally:
-            database.execute("SET SESSION foreign_key_checks = 1")
+            database.execute("DROP TABLE " + ", ".join(quoted(schema, table) for table in sorted(left)))
+        except OperatorError as error:
+            remaining = layout_of(database, [schema])[schema] - BOOKKEEPING
+            if remaining == left:
+                raise _half_dropped(database, schema, error) from None
+            left = remaining
+        else:
+            return
+
+
+def _half_dropped(database: Database, schema: str, error: OperatorError) -> OperatorError:
+    left = layout_of(database, [schema])[schema]
+    return OperatorError(
+        f"{error.found}; {len(left)} tables are left in schema {schema}: {', '.join(sorted(left)[:10])}",
+        expected=error.expected,
+        untouched="the new tables, in the schema beside; what was dropped is in the rehearsed dump",
+        next_step=error.next_step,
+    )
 
 
 def probe_rename(database: Database, workspace: str, aside: str, engines: Iterable[str]) -> None:

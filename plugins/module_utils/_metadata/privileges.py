@@ -2,71 +2,200 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""What the connected user may do, judged as the server judges it.
+
+Global rights add up with those on a schema. Of several grants on a schema the server uses one alone, the most specific
+of those whose pattern matches: `airflow`.* hides `airflow%`.*, whatever the two give. Rights of the user, of its active
+roles and of everybody (PUBLIC) add up.
+"""
+
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_server
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
 
 # What building, moving, dumping and restoring a schema needs, on each schema involved.
 NEEDED = frozenset({"ALTER", "CREATE", "DELETE", "DROP", "INDEX", "INSERT", "REFERENCES", "SELECT", "UPDATE"})
+# Without one of these rights the server shows none of the schema's objects of that kind, and says nothing about it.
+SHOWN_WITH = {
+    "routines": ("EXECUTE", "ALTER ROUTINE", "CREATE ROUTINE"),
+    "triggers": ("TRIGGER",),
+    "events": ("EVENT",),
+}
+_EVERY = frozenset({"ALL", "ALL PRIVILEGES"})
 _GRANT = re.compile(
-    r"^(?P<verb>GRANT|REVOKE) (?P<rights>.+?) ON (?:TABLE )?(?P<object>\*\.\*|`(?:[^`]|``)+`\.\*|\w+\.\*) (?:TO|FROM) "
+    r"^(?P<verb>GRANT|REVOKE) (?P<rights>.+?) ON (?:TABLE )?"
+    r"(?P<object>\*\.\*|`(?:[^`]|``)+`\.\*|[^\s`.*]+\.\*) (?:TO|FROM) "
 )
 
 
-def missing_privileges(database: Database, schemas: Iterable[str]) -> list[str]:
-    """What the connected user lacks, as `RIGHT ON schema.*`; the rights of its active roles count."""
-    grants = [str(row[0]) for row in database.rows("SHOW GRANTS FOR CURRENT_USER")]
-    return missing_in(grants, schemas)
+@dataclass(frozen=True)
+class Grants:
+    """The grants of one grantee: on everything, on schemas by pattern, and what MySQL's partial revokes take away."""
 
+    everywhere: frozenset[str] = frozenset()
+    by_pattern: dict[str, frozenset[str]] = field(default_factory=dict)
+    revoked: dict[str, frozenset[str]] = field(default_factory=dict)
 
-def missing_in(grants: Iterable[str], schemas: Iterable[str]) -> list[str]:
-    """The same from lines of SHOW GRANTS. Lines about single tables, columns and roles don't give a whole schema."""
-    held: list[tuple[bool, frozenset[str], str]] = []
-    for line in grants:
-        match = _GRANT.match(line)
-        if match:
+    @classmethod
+    def read(cls, lines: Iterable[str]) -> Grants:
+        """From lines of SHOW GRANTS. Those about single tables, columns and roles don't give a whole schema."""
+        everywhere: set[str] = set()
+        by_pattern: dict[str, frozenset[str]] = {}
+        revoked: dict[str, frozenset[str]] = {}
+        for match in filter(None, map(_GRANT.match, lines)):
             rights = frozenset(right.strip().upper() for right in match["rights"].split(","))
-            held.append((match["verb"] == "GRANT", rights, match["object"]))
-    return [
-        f"{right} ON {schema}.*"
-        for schema in dict.fromkeys(schemas)
-        for right in sorted(NEEDED)
-        if not _holds(held, right, schema)
-    ]
+            pattern = _unquoted(match["object"])
+            if match["verb"] == "REVOKE":
+                revoked[pattern] = revoked.get(pattern, frozenset()) | rights
+            elif match["object"] == "*.*":
+                everywhere |= rights
+            else:
+                by_pattern[pattern] = by_pattern.get(pattern, frozenset()) | rights
+        return cls(frozenset(everywhere), by_pattern, revoked)
 
 
-def _holds(held: list[tuple[bool, frozenset[str], str]], right: str, schema: str) -> bool:
-    verdict = False
-    for granted, rights, target in held:
-        whole = "ALL PRIVILEGES" in rights or "ALL" in rights
-        if (whole or right in rights) and _covers(target, schema):
-            # MySQL lists partial revokes (REVOKE … ON schema.*) after the grants they take away from.
-            verdict = granted
-    return verdict
+class Rights:
+    """What is held by all grantees together. `literal`: `%` and `_` mean themselves (MySQL's partial_revokes)."""
+
+    def __init__(
+        self, grantees: Sequence[Grants], account: str = "", *, literal: bool = False, mariadb: bool = False
+    ) -> None:
+        self._grantees, self.account, self._literal, self._mariadb = grantees, account, literal, mariadb
+
+    def everywhere(self, right: str) -> bool:
+        """Whether it is held on everything there is, or is a right that has no schema (PROCESS)."""
+        return any(_has(grants.everywhere, right) and not grants.revoked for grants in self._grantees)
+
+    def holds(self, right: str, schema: str) -> bool:
+        return any(self._gives(grants, right, schema) for grants in self._grantees)
+
+    def missing(self, schemas: Iterable[str], needed: Collection[str] = NEEDED) -> list[str]:
+        """What is lacking, as `RIGHT ON schema.*`."""
+        return [
+            f"{right} ON {schema}.*"
+            for schema in dict.fromkeys(schemas)
+            for right in sorted(needed)
+            if not self.holds(right, schema)
+        ]
+
+    def hidden_in(self, schema: str) -> list[str]:
+        """Kinds of objects of which "there are none" means nothing, as the user would not be shown any."""
+        all_shown = {"routines"} if any(map(self.everywhere, ("SELECT", "SHOW_ROUTINE"))) else set()
+        return [
+            kind
+            for kind, rights in SHOWN_WITH.items()
+            if kind not in all_shown and not any(self.holds(right, schema) for right in rights)
+        ]
+
+    def remedies(self, live: str, schemas: Iterable[str], needed: Collection[str] = NEEDED) -> list[str]:
+        """The statements that give what is lacking, for an administrator.
+
+        Where a grant is in force for a schema, a wider one would stay hidden behind it: that one is extended.
+        """
+        wanted: dict[str, set[str]] = {}
+        for schema in dict.fromkeys(schemas):
+            lacking = {right for right in needed if not self.holds(right, schema)}
+            if lacking:
+                inside = schema.startswith(live) and not self._literal
+                pattern = self._in_force(schema) or (f"{escaped(live)}%" if inside else escaped(schema, self._literal))
+                wanted.setdefault(pattern, set()).update(lacking)
+        return [
+            f"GRANT {', '.join(sorted(rights))} ON {quoted(pattern)}.* TO {self.account}"
+            for pattern, rights in wanted.items()
+        ]
+
+    def _in_force(self, schema: str) -> str | None:
+        found = self._most_specific(self._grantees[0], schema) if self._grantees else []
+        return found[0] if found else None
+
+    def _gives(self, grants: Grants, right: str, schema: str) -> bool:
+        if _has(grants.everywhere, right) and not _has(grants.revoked.get(schema, frozenset()), right):
+            return True
+        found = self._most_specific(grants, schema)
+        # Which of two equally specific ones the server takes is not said anywhere: both have to give it.
+        return bool(found) and all(_has(grants.by_pattern[pattern], right) for pattern in found)
+
+    def _most_specific(self, grants: Grants, schema: str) -> list[str]:
+        if self._literal:
+            return [pattern for pattern in grants.by_pattern if re.sub(r"\\([_%])", r"\1", pattern) == schema]
+        matching = [pattern for pattern in grants.by_pattern if covers(pattern, schema)]
+        order = {pattern: specificity(pattern, self._mariadb) for pattern in matching}
+        return [pattern for pattern in matching if order[pattern] == max(order.values())]
 
 
-def _covers(target: str, schema: str) -> bool:
-    """Whether `*.*` or `pattern`.* means this schema: in grants `_` and `%` are wild cards unless escaped."""
-    if target == "*.*":
-        return True
-    pattern = target[:-2].strip("`").replace("``", "`")
-    expression = ""
-    position = 0
-    while position < len(pattern):
-        character = pattern[position]
-        if character == "\\" and position + 1 < len(pattern):
-            position += 1
-            expression += re.escape(pattern[position])
-        elif character == "%":
-            expression += ".*"
-        elif character == "_":
-            expression += "."
-        else:
-            expression += re.escape(character)
-        position += 1
+def read_rights(database: Database) -> Rights:
+    """Rights of the connected user with the roles that are active in a session of its own, as Airflow's are."""
+    account = str(database.value("SELECT CURRENT_USER()"))
+    user, _at, host = account.rpartition("@")
+    grantee = "@".join("'" + part.replace("'", "''") + "'" for part in (user, host))
+    server = read_server(database)
+    version, literal = server.numbers, False
+    if server.engine == "MariaDB":
+        sources = [_shown(database, "SHOW GRANTS FOR CURRENT_USER")]
+        if database.value("SELECT CURRENT_ROLE()") is not None:
+            sources.append(_shown(database, "SHOW GRANTS FOR CURRENT_ROLE"))
+        if version >= (10, 11):
+            try:
+                sources.append(_shown(database, "SHOW GRANTS FOR PUBLIC"))
+            except OperatorError:
+                # Not to be seen by everyone; what it gives would only add to what is known.
+                sources.append([])
+    else:
+        roles = str(database.value("SELECT CURRENT_ROLE()")) if version >= (8,) else "NONE"
+        using = f" USING {roles}" if roles != "NONE" else ""
+        sources = [_shown(database, f"SHOW GRANTS FOR CURRENT_USER(){using}")]
+        literal = str(dict(database.rows("SHOW VARIABLES LIKE 'partial_revokes'")).get("partial_revokes")) == "ON"
+    return Rights(
+        [Grants.read(lines) for lines in sources], grantee, literal=literal, mariadb=server.engine == "MariaDB"
+    )
+
+
+def covers(pattern: str, schema: str) -> bool:
+    """Whether a pattern of a grant means this schema: `_` and `%` are wild cards unless escaped."""
+    expression = "".join(
+        re.escape(part[1:]) if len(part) > 1 else {"%": ".*", "_": "."}.get(part, re.escape(part))
+        for part in re.findall(r"\\.|.", pattern, re.DOTALL)
+    )
     return re.fullmatch(expression, schema, re.DOTALL) is not None
+
+
+def specificity(pattern: str, mariadb: bool = False) -> tuple[int, ...]:
+    """How the server sorts the grants on schemas of one user; the greatest that matches is the one it uses.
+
+    MySQL: by the place of the first wild card (get_sort in sql_auth_cache.cc). MariaDB, as measured with 10.11: by the
+    number of characters that a name must have, then by the number of wild cards, then by how many of them are `%`.
+    """
+    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
+    if mariadb:
+        several = parts.count("%")
+        return len(parts) - several, -several - parts.count("_"), -several
+    wild = next((place for place, part in enumerate(parts) if part in "%_"), None)
+    return (128,) if wild is None else (min(len("".join(parts[:wild])), 126),)
+
+
+def escaped(schema: str, literal: bool = False) -> str:
+    """A schema's name as a pattern that means this schema alone."""
+    return schema if literal else re.sub(r"([_%\\])", r"\\\1", schema)
+
+
+def _has(rights: Collection[str], right: str) -> bool:
+    return right in rights or not _EVERY.isdisjoint(rights)
+
+
+def _shown(database: Database, statement: str) -> list[str]:
+    return [str(row[0]) for row in database.rows(statement)]
+
+
+def _unquoted(name: str) -> str:
+    pattern = name[:-2]
+    return pattern[1:-1].replace("``", "`") if pattern.startswith("`") else pattern

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content, checksums
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import (
     DROP,
     SET_ASIDE,
@@ -26,10 +25,13 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import (
     check_content,
     create_schema,
+    drop_schema,
     drop_tables,
+    drop_unreferenced,
     make_moves,
     match_charset,
     probe_rename,
+    refuse_keys,
     wait_for_sessions,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN, WORKSPACE
@@ -219,14 +221,16 @@ class Reset:
 
     def _drop(self, plan: Plan) -> Plan:
         """The one DROP DATABASE. What an interrupted one has left over is dropped table by table."""
-        database, live = self._database, quoted(plan.live)
+        database = self._database
         inspection = self._inspect()
         arriving = {move.table for move in plan.moves}
         unmoved = inspection.workspace is not None and inspection.workspace.content == arriving
+        if unmoved:
+            refuse_keys(database, plan.live)
         if plan.state == PLANNED:
             plan = mark_plan(database, plan, DROPPING)
             self._progress(f"dropping schema {plan.live}: {len(plan.dropped)} tables")
-            database.execute(f"DROP DATABASE {live}")
+            drop_schema(database, plan.live)
         elif unmoved and inspection.live is not None:
             left = inspection.live.content
             if not left <= {move.table for move in plan.dropped}:
@@ -237,7 +241,7 @@ class Reset:
                     untouched="all tables that are there",
                     next_step="find out who made them, move them elsewhere, run the same command again",
                 )
-            drop_tables(database, plan.live, sorted(left))
+            drop_unreferenced(database, plan.live)
         charset, collation = plan.facts["new_charset"]
         create_schema(database, plan.live, charset, collation)
         return plan

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import advice_for
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import secret_forms
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tool_output import codes_in, own_lines
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
@@ -20,9 +22,13 @@ if TYPE_CHECKING:
 
 # The credentials are the first bytes of standard input. The shell keeps them in a variable that it does not export and
 # hands them to the tool through a pipe: they are in no process list, no environment and no file of the pod.
-# dd reads not one byte more than it is told, whatever dd it is.
+# dd reads not one byte more than it is told, whatever dd it is. No option file of the pod's user or of its server is
+# read, and none of the variables that the tools look at: who connects to what is said here alone.
 _CREDENTIALS = """
 set -u
+unset MYSQL_HOST MYSQL_PWD MYSQL_TCP_PORT MYSQL_UNIX_PORT MYSQL_GROUP_SUFFIX MYSQL_HOME MYSQL_DEBUG MARIADB_HOME
+unset MYSQL_OPTIONS MARIADB_OPTIONS LIBMYSQL_PLUGINS LIBMYSQL_PLUGIN_DIR LIBMYSQL_ENABLE_CLEARTEXT_PLUGIN
+export MYSQL_TEST_LOGIN_FILE=/nonexistent/login
 credentials=$(dd bs=1 count="$1" 2>/dev/null; printf x); credentials=${credentials%x}
 """
 # The tool's own exit code, although it is the first of a pipeline.
@@ -33,9 +39,9 @@ tool=$(command -v mariadb-dump || command -v mysqldump) || { echo "no mariadb-du
 command -v gzip >/dev/null || { echo "no gzip" >&2; exit 127; }
 case $("$tool" --version) in *MariaDB*) own= ;; *) own=--set-gtid-purged=OFF ;; esac
 exec 5>&1
-code=$({ { printf %s "$credentials" | "$tool" --defaults-extra-file=/dev/stdin $own --single-transaction --quick \\
+code=$({ { printf %s "$credentials" | "$tool" --defaults-file=/dev/stdin $own --single-transaction --quick \\
     --hex-blob --no-tablespaces --skip-add-locks --skip-add-drop-table --skip-disable-keys --skip-triggers \\
-    --default-character-set=utf8mb4 -- "$2" 6>&-; echo $? >&6; } | gzip -c >&5; } 6>&1)
+    --max-allowed-packet=1G --default-character-set=utf8mb4 -- "$2" 6>&-; echo $? >&6; } | gzip -c >&5; } 6>&1)
 exit "$code"
 """
 )
@@ -47,21 +53,29 @@ command -v gzip >/dev/null || { echo "no gzip" >&2; exit 127; }
 exec 4<&0
 printf %s "$credentials" | {
   exec 3<&0 0<&4
-  head -c "$3" | gzip -cd | "$tool" --defaults-extra-file=/dev/fd/3 --default-character-set=utf8mb4 -- "$2"
+  head -c "$3" | gzip -cd | "$tool" --defaults-file=/dev/fd/3 --max-allowed-packet=1G \\
+    --init-command="$4" --default-character-set=utf8mb4 -- "$2"
 }
 """
+)
+
+# While the dump is on its way here nothing may be sent for a while. The comment is read by MariaDB alone.
+INIT_COMMAND = (
+    "SET SESSION wait_timeout = 28800, net_read_timeout = 600, net_write_timeout = 600"
+    " /*!100100 , max_statement_time = 0 */"
 )
 
 
 @dataclass(frozen=True)
 class Tools:
-    """The database's own client tools, in one of its pods."""
+    """The database's client tools in a pod; the files for TLS are in `tls_folder` there."""
 
     cluster: Cluster
     pod: str
     container: str | None
     address: Address
     timeout_seconds: float
+    tls_folder: str = ""
 
     def dump(self, schema: str, write: Callable[[bytes], object]) -> None:
         """Dump a schema, gzip-compressed, in chunks. Raises OperatorError where the tool fails."""
@@ -69,12 +83,12 @@ class Tools:
 
     def restore(self, schema: str, size: int, chunks: Iterable[bytes]) -> None:
         """Play a gzip-compressed dump of `size` bytes into a schema. Raises OperatorError where the tool fails."""
-        self._run(RESTORE, [schema, str(size)], chunks, None)
+        self._run(RESTORE, [schema, str(size), INIT_COMMAND], chunks, None)
 
     def _run(
         self, script: str, arguments: list[str], chunks: Iterable[bytes], write: Callable[[bytes], object] | None
     ) -> None:
-        options = option_file(self.address)
+        options = option_file(self.address, self.tls_folder)
         command = ["/bin/sh", "-c", script, "hopsworks.airflow", str(len(options)), *arguments]
 
         def stdin() -> Iterator[bytes]:
@@ -91,33 +105,23 @@ class Tools:
             timeout_seconds=self.timeout_seconds,
         )
         if code:
+            expected, next_step = advice_for(codes_in(errors)) or (
+                "exit code 0",
+                "put right what the tool says, then run the same command again",
+            )
+            shown = redact("\n".join(own_lines(errors)), secret_forms(self.address.password))
             raise OperatorError(
-                f"the database's own tool in pod {self.pod} ended with exit code {code}",
-                expected="exit code 0",
+                f"the database's tool in pod {self.pod} ended with exit code {code}",
+                expected=expected,
                 untouched="the live schema; what was written is not taken for whole",
-                next_step="put right what the tool says, then run the same command again",
-                evidence=tuple(redact(errors, secret_forms(self.address.password)).strip().splitlines()[-20:]),
+                next_step=next_step,
+                evidence=tuple(shown.splitlines()),
             )
 
 
-def option_file(address: Address) -> bytes:
+def option_file(address: Address, tls_folder: str = "") -> bytes:
     """Credentials as MySQL's and MariaDB's tools read them: https://mariadb.com/kb/en/configuring-mariadb-with-option-files/."""
     password = address.password.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
     user = address.user.replace("\\", "\\\\").replace('"', '\\"')
-    head = f'[client]\nhost="{address.host}"\nport={address.port}\nuser="{user}"\n'
-    return head.encode() + b'password="' + password + b'"\n'
-
-
-def ready_pod(cluster: Cluster, selector: str) -> str:
-    """A ready pod of the database. Raises OperatorError where there is none."""
-    pods = cluster.core.list_namespaced_pod(cluster.namespace, label_selector=selector).items
-    for pod in pods:
-        conditions = {condition.type: condition.status for condition in pod.status.conditions or []}
-        if pod.metadata.deletion_timestamp is None and conditions.get("Ready") == "True":
-            return str(pod.metadata.name)
-    raise OperatorError(
-        f"no ready pod with labels {selector} in namespace {cluster.namespace} ({len(pods)} pods match)",
-        expected="a pod of the database, whose own tools dump and restore",
-        untouched="everything",
-        next_step=f"correct `pod_selector`, or: kubectl -n {cluster.namespace} get pods -l '{selector}'",
-    )
+    head = f'[client]\nhost="{address.host}"\nport={address.port}\nprotocol=TCP\nuser="{user}"\n'
+    return head.encode() + b'password="' + password + b'"\n' + address.tls.options(tls_folder).encode()

@@ -58,8 +58,8 @@ INSERT INTO log (dttm, dag_id, event, owner) SELECT '2026-11-21', 'p_demo_1__hel
 class Server:
     """A MariaDB server of its own for the tests, in a directory of its own, on loopback."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
+        self.folder, self._options = folder, options
         self.log = folder / "general.log"
         self._process: subprocess.Popen[bytes] | None = None
         with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -107,6 +107,7 @@ class Server:
                 "--innodb-flush-log-at-trx-commit=2",
                 "--innodb-doublewrite=0",
                 "--sync-frm=0",
+                *self._options,
             ]
         )
         deadline = time.monotonic() + 60

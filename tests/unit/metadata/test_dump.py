@@ -12,6 +12,7 @@ import os
 import stat
 import subprocess
 import types
+from collections.abc import Mapping
 
 import pytest
 
@@ -31,6 +32,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_f
     whole,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tool_output import own_lines
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools, option_file
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, RUN, quiet
@@ -42,6 +44,8 @@ class LocalPod:
     def __init__(self):
         self.commands = []
 
+    environment: Mapping[str, str] = {}
+
     def execute(self, cluster, pod, container, command, *, stdin=(), stdout=None, timeout_seconds=0):
         self.commands.append(command)
         script, arguments = command[2], command[3:]
@@ -51,6 +55,7 @@ class LocalPod:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env={**os.environ, **self.environment},
         )
         output, errors = process.communicate(b"".join(stdin))
         if stdout is not None and output:
@@ -156,6 +161,21 @@ class TestDump:
 
         assert list(tmp_path.iterdir()) == []
 
+    def test_survives_a_server_that_closes_idle_sessions(self, server, database, deployment, tools, tmp_path):
+        """The session that compares rows waits while the tool works."""
+        before = read_content(database, deployment.names.live, quiet)
+        number = database.value("SELECT CONNECTION_ID()")
+
+        def dump(schema, write):
+            tools.dump(schema, write)
+            server.as_root(f"KILL {number}")
+            database._used -= 60
+
+        slow = types.SimpleNamespace(dump=dump)
+        path = tmp_path / "slow.sql.gz"
+
+        assert make_dump(database, slow, deployment.names.live, RUN, path, before, quiet).bytes > 0
+
     def test_says_which_tables_were_written_to_meanwhile(self, database, deployment, tools, tmp_path):
         before = read_content(database, deployment.names.live, quiet)
         deployment.server.as_root(f"INSERT INTO {deployment.names.live}.log (event) VALUES ('meanwhile')")
@@ -232,6 +252,119 @@ class TestRestore:
             restoration.play(wrong)
 
         assert any("Access denied" in line for line in caught.value.evidence)
+
+
+class TestSecrets:
+    """Rows are secrets. The tools print them where a statement fails."""
+
+    @pytest.mark.parametrize(
+        ("statement", "code"),
+        [
+            ("INSERT INTO t VALUES ('CANARY-row'), ('CANARY-row')", 1062),
+            ("INSERT INTO t VALUES ('CANARY-row', CANARY)", 1054),
+            ("INSERT INTO t VALUES ('CANARY-row'", 1064),
+            ("INSERT INTO t VALUES ('CANARY-row', 'CANARY\nERROR 1045 (28000): CANARY\nmysql: CANARY') x", 1064),
+            ("INSERT INTO n VALUES ('CANARY-row')", 1366),
+            ("INSERT INTO nowhere VALUES ('CANARY-row')", 1146),
+        ],
+    )
+    def test_of_rows_are_in_no_message(self, server, bare, tools, statement, code):
+        bare.make_empty()
+        schema = bare.names.live
+        server.as_root("CREATE TABLE t (a VARCHAR(99) PRIMARY KEY); CREATE TABLE n (a INT)", schema)
+        data = gzip.compress(f"SELECT 1;\n{statement};\n".encode())
+
+        with pytest.raises(OperatorError) as caught:
+            tools.restore(schema, len(data), [data])
+
+        assert "CANARY" not in str(caught.value)
+        assert any(line.startswith(f"ERROR {code} (") for line in caught.value.evidence)
+
+    @pytest.mark.parametrize(
+        ("line", "shown"),
+        [
+            ("ERROR 1045 (28000): Access denied for user 'a'@'b' (using password: YES)", True),
+            ("mariadb-dump: Got error: 1045: \"Access denied for user 'a'@'b'\" when trying to connect", True),
+            ("mysqldump: Error 2020: Got packet bigger than 'max_allowed_packet' bytes when dumping table `x`", True),
+            ("no mariadb-dump or mysqldump", True),
+            ("gzip: stdin: unexpected end of file", True),
+            ("INSERT INTO t VALUES ('CANARY')", False),
+            ("CANARY mysql: x", False),
+            ("--------------", False),
+        ],
+    )
+    def test_lines_of_the_tools_are_told_from_others(self, line, shown):
+        assert (own_lines(line) == [line]) is shown
+        assert "CANARY" not in "".join(own_lines(line))
+
+
+class TestLargeValues:
+    @pytest.fixture
+    def large(self, server, bare):
+        """A table with a value of 9 MB, which a dump writes as 18 MB, as a server with 64M has it."""
+        bare.make_empty()
+        before = server.as_root("SELECT @@GLOBAL.max_allowed_packet").strip()
+        server.as_root("SET GLOBAL max_allowed_packet = 67108864")
+        server.as_root(
+            "CREATE TABLE xcom (id INT PRIMARY KEY, value LONGBLOB);"
+            " INSERT INTO xcom VALUES (1, 'x'), (2, REPEAT(x'00ff27', 3 << 20))",
+            bare.names.live,
+        )
+        yield bare
+        server.as_root(f"SET GLOBAL max_allowed_packet = {before}")
+
+    def test_are_dumped_and_restored(self, server, large, tools, tmp_path):
+        with server.session() as database:
+            before = read_content(database, large.names.live, quiet)
+            path = tmp_path / "large.sql.gz"
+            manifest = make_dump(database, tools, large.names.live, RUN, path, before, quiet)
+            restoration = Restoration(database, f"{large.names.live}_rehearsal", path, manifest, quiet)
+            restoration.make_room("rehearsal")
+            restoration.play(tools)
+
+            assert restoration.compare() == before
+
+    def test_that_the_server_does_not_take_are_told_before_the_dump(self, server, large, tools, tmp_path):
+        server.as_root("SET GLOBAL max_allowed_packet = 16777216")
+        with server.session() as database:
+            before = read_content(database, large.names.live, quiet)
+
+            with pytest.raises(OperatorError, match=r"xcom takes 18\.9 MB.*max_allowed_packet is 16\.8 MB") as caught:
+                make_dump(database, tools, large.names.live, RUN, tmp_path / "x.sql.gz", before, quiet)
+
+        assert "max_allowed_packet = 33554432" in caught.value.next_step
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestForeignSettings:
+    """What the pod's image, its user and its environment say of connections is not for us."""
+
+    FILE = "[client]\nuser=nobody\npassword=x\nhost=192.0.2.1\nskip-comments\n[mysqldump]\nskip-comments\nno-data\n"
+
+    @pytest.fixture
+    def surroundings(self, pod, tmp_path):
+        home = tmp_path / "home"
+        home.mkdir()
+        (home / ".my.cnf").write_text(self.FILE)
+        (home / "my.cnf").write_text(self.FILE)
+        pod.environment = {
+            "HOME": str(home),
+            "MYSQL_HOME": str(home),
+            "MARIADB_HOME": str(home),
+            "MYSQL_HOST": "192.0.2.1",
+            "MYSQL_PWD": "other",
+            "MYSQL_TCP_PORT": "1",
+            "MYSQL_UNIX_PORT": "/nowhere",
+            "MYSQL_GROUP_SUFFIX": "_other",
+        }
+
+    @pytest.mark.usefixtures("surroundings")
+    def test_are_not_read(self, dump, restoration, tools):
+        restoration.make_room("restore")
+        restoration.play(tools)
+
+        assert whole(dump) is not None
+        assert restoration.compare()["log"].rows == 300
 
 
 def test_a_dump_loses_bits_of_float_and_the_sums_know_it(database, deployment, restoration, tools):
@@ -313,6 +446,10 @@ def test_option_file_has_nothing_but_the_connection():
         "[client]",
         'host="mysql"',
         "port=3306",
+        "protocol=TCP",
         'user="airflow"',
         'password="a\\"\\\\b"',
+        "loose-ssl-mode=PREFERRED",
+        "[client-mariadb]",
+        "skip-ssl-verify-server-cert",
     ]

@@ -240,7 +240,7 @@ def test_rights_are_known_to_suffice_before_anything_begins(server, database, de
         f" GRANT ALL ON `{workspace}`.* TO {live}"
     )
     with session("127.0.0.1", server.port, live, b"secret", "limited") as limited:
-        with refused(database, deployment, f"user airflow lacks ALTER ON {deployment.names.aside(RUN)}"):
+        with refused(database, deployment, f"lacks ALTER ON {deployment.names.aside(RUN)}"):
             attempt(limited, deployment, mirror)
         server.as_root(f"GRANT ALL ON `{live}\\_before\\_%`.* TO {live}")
     with session("127.0.0.1", server.port, live, b"secret", "limited") as limited:

@@ -95,6 +95,8 @@ class TestProgram:
             "DATABASE_HOST": "mysql",
             "DATABASE_PORT": "3306",
             "DATABASE_SCHEMA": "airflow_beside",
+            "DATABASE_TLS_MYSQLDB": "&ssl_mode=REQUIRED",
+            "DATABASE_TLS_PYMYSQL": "&ssl_check_hostname=false",
         }
         return packages
 
@@ -120,14 +122,14 @@ class TestProgram:
 
         assert command == "db migrate"
         assert address.startswith("mysql+mysqldb://air%40flow:")
-        assert address.endswith("@mysql:3306/airflow_beside?charset=utf8mb4")
+        assert address.endswith("@mysql:3306/airflow_beside?charset=utf8mb4&ssl_mode=REQUIRED")
         assert unquote(address.split(":")[2].rpartition("@")[0]) == PASSWORD
 
     def test_builds_an_address_that_says_the_password_to_pymysql(self, image):
         address = self.run().stderr.strip().rsplit(" ", 1)[1]
 
         assert address.startswith("mysql+pymysql://air%40flow:")
-        assert address.endswith("?charset=utf8mb4&client_flag=65536")
+        assert address.endswith("?charset=utf8mb4&client_flag=65536&ssl_check_hostname=false")
         # What PyMySQL makes of the text: https://github.com/PyMySQL/PyMySQL/blob/main/pymysql/connections.py
         text = unquote(address.split(":")[2].rpartition("@")[0])
         assert text.encode("latin-1") == PASSWORD.encode()

@@ -4,6 +4,14 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import json
+import re
+import shlex
+from urllib.parse import quote, quote_plus
+from xml.sax import saxutils
+
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import HIDDEN, redact
@@ -72,8 +80,69 @@ def test_known_values_are_hidden_in_every_form(text):
     assert redact(f"it is {text}!", ("p|ss %w&o",)) == f"it is {HIDDEN}!"
 
 
-def test_short_known_values_do_not_hide_half_of_the_log():
-    assert redact("a 5 b", ("5",)) == "a 5 b"
+VALUES = ["p|ss %w&o", "CANARY-db-pä|ss%w&o\"r'd $x{7}", "a'b\"c\\d`e", "tab\there", "ünïcödé", "<tag>&amp;", "a/b+c=="]
+FORMS = {
+    "repr": repr,
+    "ascii": ascii,
+    "a repr with a quote in it": lambda value: repr(value + "'"),
+    "bytes": lambda value: repr(value.encode()),
+    "Latin-1 bytes": lambda value: repr(value.encode("latin-1")),
+    "JSON": json.dumps,
+    "JSON with letters": lambda value: json.dumps(value, ensure_ascii=False),
+    "JSON in JSON": lambda value: json.dumps({"x": value}),
+    "a URL": lambda value: "mysql://mysql/x?password=" + quote(value, ""),
+    "a form": lambda value: "x=" + quote_plus(value),
+    "a URL in lower case": lambda value: re.sub("%..", lambda match: match[0].lower(), quote(value, "")),
+    "a URL with Latin-1": lambda value: quote(value.encode("latin-1"), ""),
+    "a URL in configparser": lambda value: quote(value, "").replace("%", "%%"),
+    "a URL in a URL": lambda value: quote(quote(value, ""), ""),
+    "a shell": shlex.quote,
+    "a shell by hand": lambda value: "'" + value.replace("'", "'\\''") + "'",
+    "base64": lambda value: base64.b64encode(value.encode()).decode(),
+    "base64 of bytes before": lambda value: base64.b64encode(b"user:" + value.encode()).decode(),
+    "base64 of more before": lambda value: base64.b64encode(b"airflow:" + value.encode() + b" and more").decode(),
+    "base64 in a URL": lambda value: base64.urlsafe_b64encode(b"u:" + value.encode()).decode(),
+    "hex": lambda value: value.encode().hex(),
+    "HEX": lambda value: value.encode().hex().upper(),
+    "HTML": html.escape,
+    "XML": saxutils.escape,
+    "wrongly decoded": lambda value: value.encode().decode("latin-1"),
+    "SQL": lambda value: "'" + value.replace("\\", "\\\\").replace("'", "\\'").replace('"', '\\"') + "'",
+    "SQL with quotes doubled": lambda value: value.replace("'", "''"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("value", VALUES)
+def test_known_values_are_hidden_in_every_encoding(value, form):
+    text = FORMS[form](value)
+
+    hidden = redact(f"before {text} after", (value,))
+
+    assert HIDDEN in hidden
+    left = hidden.replace("before", "").replace("after", "").replace(HIDDEN, "")
+    # What is around the value in some of the forms may be left, and of base64 the characters that mix the two.
+    pieces = {text[at : at + 5] for at in range(len(text) - 4)}
+    assert not pieces & {left[at : at + 5] for at in range(len(left) - 4)} or form in AROUND
+
+
+AROUND = ("JSON in JSON", "a URL", "base64 of bytes before", "base64 of more before", "base64 in a URL")
+
+
+@pytest.mark.parametrize("value", ["5", "abc", "p'w", "ä&%"])
+@pytest.mark.parametrize("form", ["repr", "JSON", "a form", "a shell", "HTML"])
+def test_lines_with_a_short_known_value_are_hidden_whole(value, form):
+    text = f"one\nbefore {FORMS[form](value)} after\nthree"
+
+    assert redact(text, (value,)) == f"one\n{HIDDEN} line\nthree"
+
+
+def test_no_value_is_no_value():
+    assert redact("all of it", ("", "\n")) == "all of it"
+
+
+def test_lines_of_a_known_value_are_hidden_by_themselves():
+    assert "CANARY" not in redact("x CANARY-two y", ("CANARY-one\nCANARY-two",))
 
 
 def test_a_known_value_inside_a_longer_one_leaves_no_rest():

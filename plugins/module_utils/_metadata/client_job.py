@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A pod of our own for the database's client tools, so that the database may be anywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import Job, remove_leftovers
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
+    LABEL_ACTION,
+    LABEL_RUN,
+    POD_ARGUMENT,
+    TLS_FOLDER,
+    Pod,
+    secret_forms,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
+
+try:
+    from kubernetes.client.exceptions import ApiException
+except ImportError:  # reported by the module's own requirement check
+    ApiException = Exception
+
+ACTION = "database-client"
+LABEL_TARGET = "hopsworks.airflow/database"
+CONTAINER = "client"
+# For the pod to start, beside the time that the tool itself may take.
+START_SECONDS = 300
+LEFTOVER_SECONDS = 60
+
+# Options of the modules that need the tools; documented in the fragment hopsworks.airflow.database.client.
+CLIENT_ARGUMENTS: dict[str, Any] = {
+    "client_image": {"type": "str"},
+    "pod_selector": {"type": "str", "default": "app=mysqlds"},
+    "container": {"type": "str"},
+    "pod": POD_ARGUMENT,
+}
+
+
+@contextlib.contextmanager
+def client_tools(
+    cluster: Cluster,
+    address: Address,
+    image: str,
+    pod: Pod,
+    run: str,
+    timeout_seconds: int,
+    progress: Callable[[str], None],
+) -> Iterator[Tools]:
+    """The tools of an image, in a Job that waits for commands and is removed at the end of the block."""
+    manifest = client_job(address, image, pod, run, timeout_seconds + START_SECONDS)
+    labels = manifest["metadata"]["labels"]
+    selector = ",".join(f"{name}={labels[name]}" for name in (LABEL_ACTION, LABEL_RUN, LABEL_TARGET))
+    remove_leftovers(cluster, selector, LEFTOVER_SECONDS, progress)
+    job = Job(cluster, manifest, progress, secret_forms(address.password))
+    with job.started(START_SECONDS) as name:
+        yield Tools(cluster, name, CONTAINER, address, timeout_seconds, TLS_FOLDER)
+
+
+def client_job(address: Address, image: str, pod: Pod, run: str, deadline_seconds: int) -> dict[str, Any]:
+    """A Job whose container does nothing: the tool is executed in it, and gets its password on standard input."""
+    target = hashlib.sha256(f"{address.host}:{address.port}/{address.name}".encode()).hexdigest()[:16]
+    labels = {
+        "app.kubernetes.io/name": "airflow-database-client",
+        "app.kubernetes.io/managed-by": "hopsworks.airflow",
+        LABEL_ACTION: ACTION,
+        LABEL_RUN: run,
+        LABEL_TARGET: target,
+    }
+    files = address.tls.volume("database-tls")
+    container = {
+        "name": CONTAINER,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        # The deadline ends it also where whoever started it is gone.
+        "command": ["/bin/sh", "-c", f"exec sleep {deadline_seconds}"],
+        "env": pod.environment,
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "resources": pod.resources,
+        "volumeMounts": [{"name": files["name"], "mountPath": TLS_FOLDER, "readOnly": True}] if files else [],
+    }
+    specification: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": pod.security_context,
+        "nodeSelector": pod.node_selector,
+        "tolerations": pod.tolerations,
+        "imagePullSecrets": pod.image_pull_secrets,
+        "containers": [container],
+        "volumes": [files] if files else [],
+    }
+    if pod.service_account:
+        specification["serviceAccountName"] = pod.service_account
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": f"airflow-database-client-{run.replace('_', '-')}-{secrets.token_hex(3)}"[:63],
+            "labels": labels,
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": deadline_seconds,
+            "ttlSecondsAfterFinished": 60,
+            "template": {"metadata": {"labels": labels}, "spec": specification},
+        },
+    }
+
+
+def client_of(cluster: Cluster, address: Address, params: dict[str, Any]) -> tuple[str, Pod]:
+    """The image with the client tools and the pod for it: those given, else those of the database's own pod.
+
+    Raises OperatorError where there is neither.
+    """
+    pod, selector, container = Pod(**(params["pod"] or {})), params["pod_selector"], params["container"]
+    if params["client_image"]:
+        return params["client_image"], pod
+    found = cluster.core.list_namespaced_pod(cluster.namespace, label_selector=selector).items if selector else []
+    chosen = next(iter(found or _behind_service(cluster, address.host)), None)
+    if chosen is None:
+        raise OperatorError(
+            f"no image with the database's client tools is known: no pod in namespace {cluster.namespace} has the"
+            f" labels {selector!r}, and {address.host} is no Service with pods",
+            expected="an image with mariadb-dump and mariadb, or mysqldump and mysql",
+            untouched="everything",
+            next_step="set client_image (airflow_database_client_image), for example to mariadb:10.11, or correct"
+            " pod_selector",
+        )
+    containers = {entry.name: entry for entry in chosen.spec.containers}
+    if container and container not in containers:
+        raise OperatorError(
+            f"pod {chosen.metadata.name} of the database has no container {container}",
+            expected=f"one of {', '.join(containers)}",
+            untouched="everything",
+            next_step="correct `container`",
+        )
+    source = containers[container] if container else chosen.spec.containers[0]
+    return str(source.image), _pod_like(cluster, chosen, source, pod)
+
+
+def _pod_like(cluster: Cluster, chosen: Any, source: Any, pod: Pod) -> Pod:
+    """What is said of pods, and for the rest what the database's own pod has: it runs where and as its image does."""
+    own = cluster.plain(chosen.spec)
+    users = ("runAsUser", "runAsGroup", "runAsNonRoot", "fsGroup", "supplementalGroups", "seccompProfile")
+    context = dict(own.get("securityContext") or {})
+    of_container = cluster.plain(source).get("securityContext") or {}
+    context |= {name: value for name, value in of_container.items() if name in users}
+    same_namespace = chosen.metadata.namespace == cluster.namespace
+    return replace(
+        pod,
+        security_context=context or pod.security_context,
+        node_selector=pod.node_selector or own.get("nodeSelector") or {},
+        tolerations=pod.tolerations or own.get("tolerations") or [],
+        image_pull_secrets=pod.image_pull_secrets or (own.get("imagePullSecrets") or [] if same_namespace else []),
+    )
+
+
+def _behind_service(cluster: Cluster, host: str) -> list[Any]:
+    """Pods of the Service that a host's name is, in whichever namespace; none where it isn't one."""
+    service, *rest = host.split(".")
+    if len(rest) > 1 and rest[1] != "svc":
+        return []
+    namespace = rest[0] if rest else cluster.namespace
+    try:
+        found = cluster.core.read_namespaced_service(service, namespace)
+        selector = ",".join(f"{key}={value}" for key, value in (found.spec.selector or {}).items())
+        return list(cluster.core.list_namespaced_pod(namespace, label_selector=selector).items) if selector else []
+    except ApiException as error:
+        # A name that is no Service, or one of a namespace that isn't ours to look into.
+        if error.status in (403, 404):
+            return []
+        raise

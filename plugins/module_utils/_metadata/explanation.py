@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import LOCK_WAIT_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import explained_tls
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+STATEMENT = "what this statement was to change; earlier statements of this action are done and are recognised"
+
+
+def explained(error: Exception, where: str, untouched: str = STATEMENT, host: str = "") -> OperatorError:
+    """A failure of the database library in an operator's words; `host` is whom a connection was to reach."""
+    encryption = explained_tls(cause_of(error), host)
+    if encryption is not None:
+        return OperatorError(
+            f"no encrypted connection to the database server {where}: {encryption[0]}",
+            expected="TLS as database.tls describes it",
+            untouched=untouched,
+            next_step=f"{encryption[1]}; then run the same command again",
+        )
+    code, text = error.args[0] if error.args else 0, str(error.args[-1] if error.args else error)
+    # 1025, 150: a table takes the place of one that a key of another schema still refers to, and doesn't fit it.
+    known = 1451 if code == 1025 and "150" in text else code
+    expected, next_step = _ADVICE.get(
+        known if isinstance(known, int) else 0,
+        ("the statement to be accepted", "see the server's message; run the same command again when it is put right"),
+    )
+    return OperatorError(
+        f"the database server {where} answered {code}: {text}",
+        expected=expected,
+        untouched=untouched,
+        next_step=next_step,
+    )
+
+
+def advice_for(codes: Sequence[int]) -> tuple[str, str] | None:
+    """What was expected and what to do next, for the first of a tool's errors that is known."""
+    return next((_ADVICE[code] for code in codes if code in _ADVICE), None)
+
+
+_UNREACHABLE = (
+    "a database server that answers",
+    "check that its pod or host is up and the address is right, then run the same command again",
+)
+_DENIED = (
+    "the user to have the right for it",
+    "let hopsworks.airflow.metadata_db_info list `missing_privileges`, grant them, run the same command again",
+)
+_TLS = (
+    "an encrypted connection as database.tls describes it, and the server demands",
+    "compare database.tls with what the server offers (SHOW VARIABLES LIKE '%ssl%'), then run the same command again",
+)
+_FIND_KEY = (
+    "an administrator of the database finds it: SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME,"
+    " UNIQUE_CONSTRAINT_SCHEMA FROM information_schema.REFERENTIAL_CONSTRAINTS"
+    " WHERE CONSTRAINT_SCHEMA <> UNIQUE_CONSTRAINT_SCHEMA; when its owner has dropped that key"
+    " (ALTER TABLE ... DROP FOREIGN KEY ...), run the same command again: it finishes what is begun"
+)
+_REFERRED_TO = ("no foreign key of another schema onto these tables", _FIND_KEY)
+_ENLARGE = (
+    "as an administrator of the database: SET GLOBAL max_allowed_packet = 1073741824, and the same in its"
+    " configuration; then run the same command again"
+)
+_TOO_LARGE = ("every row to fit into the server's max_allowed_packet, as a statement", _ENLARGE)
+_ADVICE: dict[int, tuple[str, str]] = {
+    1045: (
+        "the user and the password of the Secret to be accepted",
+        (
+            "correct database.user or database.password_secret; if the server demands TLS or a client certificate of"
+            " this user (REQUIRE SSL, REQUIRE X509), which it says in the same words, set database.tls"
+        ),
+    ),
+    1044: _DENIED,
+    1142: _DENIED,
+    1227: _DENIED,
+    1217: _REFERRED_TO,
+    1451: _REFERRED_TO,
+    3730: _REFERRED_TO,
+    1205: (
+        f"nobody to hold the tables for more than {LOCK_WAIT_SECONDS} s",
+        "find who uses them (SHOW FULL PROCESSLIST), end it, run the same command again",
+    ),
+    1153: _TOO_LARGE,
+    2026: _TLS,
+    3159: _TLS,
+    2020: _TOO_LARGE,
+    2002: _UNREACHABLE,
+    2003: _UNREACHABLE,
+    2006: _UNREACHABLE,
+    2013: _UNREACHABLE,
+}
+
+
+def cause_of(error: Exception) -> BaseException:
+    return getattr(error, "original_exception", None) or error.__cause__ or error

@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a server can't do that a later phase needs, and what of it the connected user can't see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import Rights
+
+_READ_ONLY = {
+    # Variable and who may write nevertheless.
+    "read_only": ("SUPER", "READ ONLY ADMIN", "READ_ONLY ADMIN"),
+    "super_read_only": (),
+    "innodb_read_only": (),
+}
+_LOCK = "hopsworks.airflow/probe"
+
+
+@dataclass(frozen=True)
+class Fitness:
+    """`problems` would end a run later; `unseen` is what can't be known, in words."""
+
+    problems: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+
+def read_fitness(database: Database, rights: Rights) -> Fitness:
+    """Found out without changing anything; a named lock of our own is taken and given back."""
+    problems: list[str] = []
+    unseen: list[str] = []
+    settings = {str(name).lower(): str(value).upper() for name, value in database.rows(_SETTINGS)}
+    for name, writers in _READ_ONLY.items():
+        # MariaDB 12 has more than ON and OFF.
+        if settings.get(name, "OFF") not in ("OFF", "0") and not any(map(rights.everywhere, writers)):
+            problems.append(f"the server is read-only ({name}): it may be a replica, or out of space")
+    try:
+        with database.kept("a named lock"):
+            taken = database.value("SELECT GET_LOCK(%s, 0)", [_LOCK])
+            database.value("SELECT RELEASE_LOCK(%s)", [_LOCK])
+    except OperatorError as error:
+        taken = 1
+        problems.append(f"the server gives no named locks (GET_LOCK), which keep two runs apart: {error.found}")
+    if taken is None:
+        problems.append("the server gives no named locks (GET_LOCK answers NULL), which keep two runs apart")
+    if settings.get("wsrep_on", "OFF") in ("ON", "1"):
+        unseen.append(
+            "the server is a node of a Galera cluster: locks and lists of sessions are those of this node alone, so"
+            " others may be connected to other nodes"
+        )
+    if settings.get("group_replication_group_name"):
+        unseen.append(
+            "the server is a member of a replication group: locks and lists of sessions are those of this member alone"
+        )
+    if not rights.everywhere("PROCESS"):
+        unseen.append(no_process(rights))
+    return Fitness(tuple(problems), tuple(unseen))
+
+
+def no_process(rights: Rights) -> str:
+    return f"{rights.account} has no right PROCESS: sessions of other users, and keys of their schemas, are not shown"
+
+
+_SETTINGS = (
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN"
+    " ('read_only', 'super_read_only', 'innodb_read_only', 'wsrep_on', 'group_replication_group_name')"
+)

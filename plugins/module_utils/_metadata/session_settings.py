@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a session of the database is given for its own, whatever the server's or the user's settings are."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+try:
+    import pymysql
+except ImportError:  # reported by the module's own requirement check
+    pymysql = None  # type: ignore[assignment,unused-ignore]
+
+# A statement that needs a table somebody else uses gives up after this long, instead of blocking everybody behind it.
+LOCK_WAIT_SECONDS = 30
+SQL_MODE = "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+NO_LIMIT = 2**64 - 1
+# Settings of the session, as far as the server has them; those of the server and the user may be anything.
+SETTINGS = {
+    "time_zone": "'+00:00'",
+    "lock_wait_timeout": str(LOCK_WAIT_SECONDS),
+    "innodb_lock_wait_timeout": str(LOCK_WAIT_SECONDS),
+    # Idle while a tool dumps or a Job migrates, and while a big table is read nothing is sent.
+    "wait_timeout": "28800",
+    "interactive_timeout": "28800",
+    "net_read_timeout": "600",
+    "net_write_timeout": "600",
+    "idle_transaction_timeout": "0",
+    "idle_readonly_transaction_timeout": "0",
+    "idle_write_transaction_timeout": "0",
+    # Limits on what a statement may read and change.
+    "sql_safe_updates": "0",
+    "foreign_key_checks": "1",
+    "unique_checks": "1",
+    "completion_type": "'NO_CHAIN'",
+    "sql_auto_is_null": "0",
+    # How the server writes names, and in which language it complains.
+    "sql_quote_show_create": "1",
+    "lc_messages": "'en_US'",
+    # Estimates of MySQL 8 as they are now.
+    "information_schema_stats_expiry": "0",
+}
+_ON_OFF = {"0": "off", "1": "on"}
+
+
+def arrange(connection: Any) -> None:
+    """Give a session the settings that its statements were written for, whatever the server's or the user's are."""
+    with connection.cursor() as cursor:
+        # A limit on statements may already be too short for these.
+        for limit in ("max_statement_time", "max_execution_time"):
+            with contextlib.suppress(pymysql.MySQLError):
+                cursor.execute(f"SET SESSION {limit} = 0")
+        # On these it depends how texts are quoted from here on, and whether anything may be read at all.
+        cursor.execute(f"SET SESSION sql_mode = '{SQL_MODE}', sql_big_selects = 1, sql_select_limit = {NO_LIMIT}")
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE")
+        # What began with the first statement is of the kind that the server is set to.
+        cursor.execute("ROLLBACK")
+        cursor.execute(
+            "SHOW SESSION VARIABLES WHERE Variable_name IN (" + ", ".join(f"'{name}'" for name in SETTINGS) + ")"
+        )
+        found = {str(name).lower(): str(value) for name, value in cursor.fetchall()}
+        for name, wanted in SETTINGS.items():
+            # Each server has some of them, and a user may not set every one.
+            if name in found and found[name].lower() not in (wanted.strip("'").lower(), _ON_OFF.get(wanted)):
+                with contextlib.suppress(pymysql.MySQLError):
+                    cursor.execute(f"SET SESSION {name} = {wanted}")

@@ -1,0 +1,209 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a connection to the database is encrypted: said once, and told to each client in its own words."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import write_privately
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+DISABLE, PREFER, REQUIRE, VERIFY_IDENTITY = "disable", "prefer", "require", "verify_identity"
+MODES = [DISABLE, PREFER, REQUIRE, VERIFY_IDENTITY]
+# Entries of the option, and the files that they become in a pod.
+FILES = {"ca": "ca.crt", "certificate": "tls.crt", "private_key": "tls.key"}
+
+_ENTRY: dict[str, Any] = {
+    "type": "dict",
+    "no_log": False,
+    "options": {
+        "name": {"type": "str", "required": True},
+        "key": {"type": "str", "required": True, "no_log": False},
+    },
+}
+TLS_ARGUMENT: dict[str, Any] = {
+    "type": "dict",
+    "default": {},
+    "options": {"mode": {"type": "str", "choices": MODES, "default": PREFER}, **dict.fromkeys(FILES, _ENTRY)},
+}
+# As MySQL's tools and drivers call the modes.
+_MYSQL = {DISABLE: "DISABLED", PREFER: "PREFERRED", REQUIRE: "REQUIRED", VERIFY_IDENTITY: "VERIFY_IDENTITY"}
+_MARIADB = {
+    DISABLE: ("skip-ssl",),
+    PREFER: ("skip-ssl-verify-server-cert",),
+    REQUIRE: ("ssl", "skip-ssl-verify-server-cert"),
+    VERIFY_IDENTITY: ("ssl", "ssl-verify-server-cert"),
+}
+
+
+@dataclass(frozen=True)
+class Tls:
+    """`sources` says which entry of which Secret each file is, `contents` what is in it."""
+
+    mode: str = PREFER
+    sources: dict[str, dict[str, str]] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    def context(self, host: str) -> ssl.SSLContext | None:
+        """For a connection of this process; None where it is not to be encrypted. `host` is whom it is to reach."""
+        if self.mode == DISABLE:
+            return None
+        context = _Context(ssl.PROTOCOL_TLS_CLIENT)
+        context.server_name = host
+        if self.mode == VERIFY_IDENTITY:
+            try:
+                context.load_verify_locations(cadata=self.contents["ca"].decode("ascii"))
+            except (ssl.SSLError, ValueError) as error:
+                raise self._unusable("ca", f"no certificates in PEM form ({type(error).__name__})") from None
+        else:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if "certificate" in self.contents:
+            self._present(context)
+        return context
+
+    def _present(self, context: ssl.SSLContext) -> None:
+        # The library reads them from files only.
+        with tempfile.TemporaryDirectory(prefix="hopsworks-airflow-") as folder:
+            paths = {name: Path(folder) / FILES[name] for name in ("certificate", "private_key")}
+            for name, path in paths.items():
+                write_privately(path, self.contents[name])
+            try:
+                # Without a password's question to whoever sits at the terminal.
+                context.load_cert_chain(paths["certificate"], paths["private_key"], password="")
+            except (ssl.SSLError, ValueError, OSError):
+                raise self._unusable(
+                    "certificate", "no certificate whose private key is database.tls.private_key"
+                ) from None
+
+    def _unusable(self, name: str, why: str) -> OperatorError:
+        source = self.sources[name]
+        return OperatorError(
+            f"entry {source['key']} of Secret {source['name']} (database.tls.{name}) holds {why}",
+            expected="PEM files that belong together; the private key without a password",
+            untouched="everything; the database was not contacted",
+            next_step="correct database.tls or the Secret, then run the same command again",
+        )
+
+    def options(self, folder: str) -> str:
+        """Lines of an option file, for the tools of MySQL and of MariaDB; the files are in `folder`."""
+        files = {"ca": "ssl-ca", "certificate": "ssl-cert", "private_key": "ssl-key"}
+        lines = [f"{option}={folder}/{FILES[name]}" for name, option in files.items() if name in self._used()]
+        # MariaDB's tools don't know the first line and pass over it; MySQL's read no group of this name.
+        lines += [f"loose-ssl-mode={_MYSQL[self.mode]}", "[client-mariadb]", *_MARIADB[self.mode]]
+        return "".join(line + "\n" for line in lines)
+
+    def query(self, driver: str, folder: str) -> str:
+        """Parameters of an SQLAlchemy URL for `pymysql` or `mysqldb`, each with an & before it."""
+        names = {"ca": "ssl_ca", "certificate": "ssl_cert", "private_key": "ssl_key"}
+        options = {option: f"{folder}/{FILES[name]}" for name, option in names.items() if name in self._used()}
+        if driver == "mysqldb" and self.mode != PREFER:
+            options["ssl_mode"] = _MYSQL[self.mode]
+        elif driver == "pymysql" and self.mode == REQUIRE:
+            options["ssl_check_hostname"] = "false"
+        return "".join(f"&{urlencode({name: value}, safe='/')}" for name, value in options.items())
+
+    def _used(self) -> tuple[str, ...]:
+        """Which of the files a client is told of. Where nothing is verified, a CA would make drivers verify."""
+        if self.mode == DISABLE:
+            return ()
+        return tuple(name for name in FILES if name in self.sources and (name != "ca" or self.mode == VERIFY_IDENTITY))
+
+    def volume(self, name: str) -> dict[str, Any] | None:
+        """A volume of a pod with the files, or None where there are none."""
+        if not self._used():
+            return None
+        sources = [
+            {
+                "secret": {
+                    "name": self.sources[file]["name"],
+                    "items": [{"key": self.sources[file]["key"], "path": FILES[file]}],
+                }
+            }
+            for file in self._used()
+        ]
+        # Readable by whatever UID the pod gets; nobody else is in it.
+        return {"name": name, "projected": {"defaultMode": 0o444, "sources": sources}}
+
+
+class _Context(ssl.SSLContext):
+    """Verifies the name that was asked for, also where the connection goes through a tunnel to 127.0.0.1."""
+
+    server_name: str
+
+    def wrap_socket(self, sock: Any, *arguments: Any, **options: Any) -> ssl.SSLSocket:
+        return super().wrap_socket(sock, *arguments, **{**options, "server_hostname": self.server_name})
+
+
+def read_tls(cluster: Cluster, options: dict[str, Any] | None) -> Tls:
+    """The option `database.tls` with its files read. Raises OperatorError where they aren't there."""
+    options = options or {}
+    mode = options.get("mode") or PREFER
+    sources = {name: dict(options[name]) for name in FILES if options.get(name)}
+    lacking = []
+    if mode == VERIFY_IDENTITY and "ca" not in sources:
+        lacking.append("`ca`, which mode verify_identity verifies with")
+    lacking += [
+        f"`{name}`, which belongs to `{other}`"
+        for name, other in (("certificate", "private_key"), ("private_key", "certificate"))
+        if other in sources and name not in sources
+    ]
+    if lacking:
+        raise OperatorError(
+            f"database.tls has no {' and no '.join(lacking)}",
+            expected="a CA for verify_identity; certificate and private key together or none of them",
+            untouched="everything; the database was not contacted",
+            next_step="complete database.tls, then run the same command again",
+        )
+    contents: dict[str, bytes] = {}
+    for name, source in sources.items():
+        entries = cluster.secret_entries(source["name"])
+        if entries is None or source["key"] not in entries:
+            found = "there is no such Secret" if entries is None else f"its entries are {', '.join(sorted(entries))}"
+            raise OperatorError(
+                f"no entry {source['key']} in Secret {source['name']} of namespace {cluster.namespace}: {found}",
+                expected=f"the file that database.tls.{name} names",
+                untouched="everything; the database was not contacted",
+                next_step=f"correct database.tls.{name}, or create the entry, then run the same command again",
+            )
+        contents[name] = entries[source["key"]]
+    return Tls(mode, sources, contents)
+
+
+def explained_tls(error: BaseException, host: str) -> tuple[str, str] | None:
+    """What was found and what to do, in words, where a connection failed for its encryption."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason = error.verify_message or error.reason or ""
+        # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+        if error.verify_code in (62, 64):
+            return (
+                f"the server's certificate is not for the name {host} ({reason})",
+                (
+                    "set database.host to a name that the certificate has, or give the server one for this name"
+                    " (as a subject alternative name)"
+                ),
+            )
+        return (
+            f"the server's certificate is not one that database.tls.ca vouches for ({reason})",
+            "set database.tls.ca to the certificate of the CA that signed the server's",
+        )
+    if isinstance(error, ssl.SSLError):
+        return (
+            f"the server ended the TLS handshake ({error.reason or type(error).__name__})",
+            (
+                "see the server's error log; it may want a client certificate (database.tls.certificate) or"
+                " know no TLS version of this machine"
+            ),
+        )
+    return None

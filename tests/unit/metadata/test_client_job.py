@@ -1,0 +1,186 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The Job in which the database's client tools run, wherever the database is."""
+
+from __future__ import annotations
+
+import json
+import types
+
+import pytest
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import client_job as client_job_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.client_job import (
+    CONTAINER,
+    LABEL_TARGET,
+    client_job,
+    client_of,
+    client_tools,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import TLS_FOLDER, Pod
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import Tls
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, quiet
+
+ADDRESS = Address("db.example.com", 3306, "airflow", "airflow", PASSWORD.encode())
+RUN = "20261122t030000"
+
+
+def database_pod(namespace="hopsworks", **specification):
+    container = client.V1Container(
+        name="mysqld", image="rondb:24", security_context=specification.pop("container", None)
+    )
+    other = client.V1Container(name="tools", image="tools:1")
+    return client.V1Pod(
+        metadata=client.V1ObjectMeta(name="mysqlds-0", namespace=namespace),
+        spec=client.V1PodSpec(containers=[container, other], **specification),
+    )
+
+
+class Cluster:
+    """A cluster with pods by label selector and one Service."""
+
+    def __init__(self, pods=None, service=None, refused=404):
+        self.namespace, self.core = "hopsworks", self
+        self._pods, self._service, self._refused = pods or {}, service, refused
+        self._api = client.ApiClient()
+
+    def plain(self, obj):
+        return self._api.sanitize_for_serialization(obj)
+
+    def list_namespaced_pod(self, namespace, label_selector):
+        return types.SimpleNamespace(items=self._pods.get((namespace, label_selector), []))
+
+    def read_namespaced_service(self, name, namespace):
+        if (namespace, name) != self._service:
+            raise ApiException(status=self._refused)
+        return client.V1Service(spec=client.V1ServiceSpec(selector={"app": "db"}))
+
+
+def chosen(cluster, host="db.example.com", **params):
+    address = Address(host, 3306, "airflow", "airflow", b"x")
+    given = {"client_image": None, "pod_selector": "app=mysqlds", "container": None, "pod": {}, **params}
+    return client_of(cluster, address, given)
+
+
+def test_the_image_that_is_given_needs_no_pod_of_the_database():
+    image, pod = chosen(Cluster(), client_image="mariadb:10.11", pod={"node_selector": {"disk": "ssd"}})
+
+    assert (image, pod.node_selector) == ("mariadb:10.11", {"disk": "ssd"})
+
+
+def test_if_omitted_it_is_that_of_the_databases_pod_and_so_is_the_pod():
+    own = database_pod(
+        node_selector={"db": "yes"},
+        tolerations=[client.V1Toleration(key="db")],
+        image_pull_secrets=[client.V1LocalObjectReference(name="registry")],
+        security_context=client.V1PodSecurityContext(run_as_user=1, fs_group=7),
+        container=client.V1SecurityContext(run_as_user=1000, privileged=True),
+    )
+
+    image, pod = chosen(Cluster({("hopsworks", "app=mysqlds"): [own]}))
+
+    assert image == "rondb:24"
+    assert pod.node_selector == {"db": "yes"}
+    assert pod.tolerations == [{"key": "db"}]
+    assert pod.image_pull_secrets == [{"name": "registry"}]
+    assert pod.security_context == {"runAsUser": 1000, "fsGroup": 7}
+    assert chosen(Cluster({("hopsworks", "app=mysqlds"): [own]}), container="tools")[0] == "tools:1"
+
+
+@pytest.mark.parametrize("host", ["mysql.databases", "mysql.databases.svc", "mysql.databases.svc.cluster.local"])
+def test_without_such_pods_it_is_that_of_the_service(host):
+    own = database_pod("databases", image_pull_secrets=[client.V1LocalObjectReference(name="registry")])
+
+    image, pod = chosen(Cluster({("databases", "app=db"): [own]}, ("databases", "mysql")), host)
+
+    assert image == "rondb:24"
+    # A Secret of another namespace can't be used here.
+    assert pod.image_pull_secrets == []
+
+
+@pytest.mark.parametrize("host", ["db", "db.example", "db.example.com", "10.0.0.7"])
+@pytest.mark.parametrize("refused", [403, 404])
+def test_where_neither_is_known_it_says_what_to_set(host, refused):
+    with pytest.raises(OperatorError, match="no image with the database's client tools") as caught:
+        chosen(Cluster(refused=refused), host)
+
+    assert "airflow_database_client_image" in caught.value.next_step
+
+
+def test_a_container_that_is_not_there_is_told():
+    with pytest.raises(OperatorError, match="has no container x"):
+        chosen(Cluster({("hopsworks", "app=mysqlds"): [database_pod()]}), container="x")
+
+
+def test_the_job_carries_no_secret_and_ends_by_itself():
+    made = client_job(ADDRESS, "mariadb:10.11", Pod(), RUN, 900)
+    specification = made["spec"]["template"]["spec"]
+
+    assert "CANARY" not in json.dumps(made)
+    assert made["spec"]["activeDeadlineSeconds"] == 900
+    assert made["spec"]["backoffLimit"] == 0
+    assert specification["automountServiceAccountToken"] is False
+    assert specification["volumes"] == specification["containers"][0]["volumeMounts"] == []
+    assert len({client_job(ADDRESS, "x", Pod(), "r" * 32, 9)["metadata"]["name"] for _attempt in range(50)}) == 50
+    assert len(client_job(ADDRESS, "x", Pod(), "r" * 32, 9)["metadata"]["name"]) <= 63
+
+
+def test_files_for_tls_are_mounted_where_the_tools_look_for_them():
+    sources = {name: {"name": "db-tls", "key": name} for name in ("ca", "certificate", "private_key")}
+    encrypted = Address("db", 3306, "airflow", "airflow", b"x", Tls("verify_identity", sources))
+    specification = client_job(encrypted, "x", Pod(), RUN, 9)["spec"]["template"]["spec"]
+
+    assert specification["containers"][0]["volumeMounts"][0]["mountPath"] == TLS_FOLDER
+    paths = [source["secret"]["items"][0]["path"] for source in specification["volumes"][0]["projected"]["sources"]]
+    assert all(f"{TLS_FOLDER}/{path}" in encrypted.tls.options(TLS_FOLDER) for path in paths)
+
+
+def test_leftovers_of_another_database_in_the_same_run_are_not_removed():
+    other = Address("db.example.com", 3306, "airflow_b", "airflow", b"x")
+
+    labels = [
+        client_job(address, "x", Pod(), RUN, 9)["metadata"]["labels"][LABEL_TARGET] for address in (ADDRESS, other)
+    ]
+
+    assert labels[0] != labels[1]
+
+
+def test_tools_are_in_the_jobs_container_and_the_job_goes_whatever_happens(monkeypatch):
+    events = []
+
+    class FakeJob:
+        def __init__(self, cluster, manifest, progress, secrets):
+            self._name = manifest["metadata"]["name"]
+            assert PASSWORD in secrets
+
+        def started(self, timeout_seconds):
+            del timeout_seconds
+            return self
+
+        def __enter__(self):
+            events.append("started")
+            return f"{self._name}-x"
+
+        def __exit__(self, *exc):
+            events.append("removed")
+
+    monkeypatch.setattr(client_job_module, "Job", FakeJob)
+    monkeypatch.setattr(client_job_module, "remove_leftovers", lambda *arguments: events.append(arguments[1]))
+
+    def used():
+        with client_tools(None, ADDRESS, "mariadb:10.11", Pod(), RUN, 60, quiet) as tools:
+            assert tools.container == CONTAINER
+            assert tools.pod.startswith("airflow-database-client-20261122t030000-")
+            raise OperatorError("x", expected="", untouched="", next_step="")
+
+    with pytest.raises(OperatorError):
+        used()
+
+    assert events[1:] == ["started", "removed"]
+    assert f"hopsworks.airflow/run={RUN}" in events[0]

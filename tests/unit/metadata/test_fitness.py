@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.fitness import read_fitness
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+
+class Answering:
+    """A session of a server that answers some statements in its own way."""
+
+    def __init__(self, database, answers):
+        self._database, self._answers = database, answers
+
+    def _answer(self, statement):
+        return next((answer for text, answer in self._answers.items() if text in statement), self)
+
+    def rows(self, statement, values=()):
+        answer = self._answer(statement)
+        return self._database.rows(statement, values) if answer is self else answer
+
+    def value(self, statement, values=()):
+        answer = self._answer(statement)
+        if isinstance(answer, Exception):
+            raise answer
+        return self._database.value(statement, values) if answer is self else answer
+
+    def kept(self, purpose):
+        del purpose
+        return contextlib.nullcontext()
+
+
+def fitness(database, **answers):
+    return read_fitness(Answering(database, answers), read_rights(database))
+
+
+def test_of_a_server_that_can_do_everything(database):
+    assert fitness(database).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"), [("read_only", True), ("super_read_only", True), ("innodb_read_only", True), ("x", False)]
+)
+def test_a_server_that_is_read_only(database, name, problem):
+    assert bool(fitness(database, **{"SHOW GLOBAL VARIABLES": [(name, "ON")]}).problems) is problem
+
+
+def test_a_real_server_that_is_read_only(server, database):
+    server.as_root("SET GLOBAL read_only = 1")
+    try:
+        (problem,) = read_fitness(database, read_rights(database)).problems
+        assert "read-only" in problem
+        user = "may_write"
+        server.as_root(f"CREATE USER {user}; GRANT READ ONLY ADMIN ON *.* TO {user}")
+        with _as(server, user) as other:
+            assert read_fitness(other, read_rights(other)).problems == ()
+    finally:
+        server.as_root("SET GLOBAL read_only = 0; DROP USER IF EXISTS may_write")
+
+
+def _as(server, user):
+    return session("127.0.0.1", server.port, user, b"", "the test's server")
+
+
+@pytest.mark.parametrize(
+    "answer", [None, OperatorError("1235: not supported", expected="", untouched="", next_step="")]
+)
+def test_a_server_without_named_locks(database, answer):
+    (problem,) = fitness(database, GET_LOCK=answer).problems
+
+    assert "GET_LOCK" in problem
+
+
+def test_a_lock_that_somebody_holds_is_no_problem(database):
+    assert fitness(database, GET_LOCK=0).problems == ()
+
+
+def test_of_whom_nothing_is_known(server, database, deployment):
+    assert any("PROCESS" in line for line in fitness(database).unseen)
+    assert any("Galera" in line for line in fitness(database, **{"SHOW GLOBAL": [("wsrep_on", "ON")]}).unseen)
+    finding = guard.nobody_connected(deployment.names.live, [], read_rights(database))
+    assert finding.verdict == guard.NOTED
+    assert "other users are not shown" in finding.found
+
+    server.as_root("CREATE USER seeing; GRANT PROCESS ON *.* TO seeing")
+    with _as(server, "seeing") as other:
+        assert fitness(other).unseen == ()
+        assert guard.nobody_connected(deployment.names.live, [], read_rights(other)).verdict == guard.HOLDS
+    server.as_root("DROP USER seeing")

@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+
+@pytest.mark.parametrize("run", ["", "2026-11-22", "Run", "x" * 33, "a;b", "_a", "a`b", "a%"])
+def test_a_run_that_can_be_no_part_of_a_name_is_refused(run):
+    with pytest.raises(OperatorError, match="run"):
+        schemas_of("airflow", None, run)
+
+
+@pytest.mark.parametrize("workspace", ["airflow", "airflow_before_x", "airflow_undone_x"])
+def test_a_workspace_that_is_something_else_already_is_refused(workspace):
+    with pytest.raises(OperatorError, match="workspace"):
+        schemas_of("airflow", workspace)
+
+
+def test_names_that_would_be_too_long_are_refused():
+    with pytest.raises(OperatorError, match="longer than"):
+        schemas_of("a" * 40, None, "20261122t030000000")
+
+
+def test_names():
+    names = schemas_of("airflow", None, "20261122t030000")
+
+    assert names.workspace == "airflow_beside"
+    assert names.aside("20261122t030000") == "airflow_before_20261122t030000"
+    assert names.undone("20261122t030000") == "airflow_undone_20261122t030000"

@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the old tables have around them that the guard has to know of: hidden programs, and keys of other schemas."""
+
+# Names of schemas and tables can't be bound as values.
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import NEEDED
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import RUN, reset
+
+
+@pytest.fixture
+def connect(server, deployment):
+    """Sessions of a user that has just the rights that moving and dropping need, and those given to it further."""
+    user = f"u_{deployment.names.live}"
+    server.as_root(f"CREATE USER {user}; GRANT {', '.join(sorted(NEEDED))} ON `{deployment.names.live}%`.* TO {user}")
+
+    @contextlib.contextmanager
+    def opened(*grants):
+        for grant in grants:
+            server.as_root(f"GRANT {grant} TO {user}")
+        with session("127.0.0.1", server.port, user, b"", "the test's server") as database:
+            yield database
+
+    yield opened
+    server.as_root(f"DROP USER {user}")
+
+
+@pytest.fixture
+def bi(server, deployment):
+    """A schema of somebody else with a key onto Airflow's `dag`."""
+    name = f"bi_{deployment.names.live}"
+    server.as_root(
+        f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci; CREATE TABLE {name}.t ("
+        f"dag_id VARCHAR(250), CONSTRAINT bi_dag FOREIGN KEY (dag_id) REFERENCES {deployment.names.live}.dag (dag_id))"
+    )
+    yield name
+    server.as_root(f"DROP DATABASE {name}")
+
+
+def dropping(database, deployment):
+    return {"method": "drop", "rehearsed_dump": deployment.rehearsed(database, deployment.names.live)}
+
+
+def found(result, condition):
+    return next(finding for finding in result["conditions"] if finding["condition"] == condition)
+
+
+class TestHidden:
+    @pytest.mark.parametrize(
+        ("kind", "statement"),
+        [
+            ("routines", "CREATE PROCEDURE {}.tidy() SELECT 1"),
+            ("routines", "CREATE FUNCTION {}.one() RETURNS INT RETURN 1"),
+            ("events", "CREATE EVENT {}.nightly ON SCHEDULE EVERY 1 DAY DO SELECT 1"),
+            ("triggers", "CREATE TRIGGER {0}.audit BEFORE UPDATE ON {0}.dag FOR EACH ROW SET NEW.is_paused = 1"),
+        ],
+    )
+    def test_what_is_not_shown_is_not_dropped(self, server, deployment, mirror, connect, kind, statement):
+        live = deployment.names.live
+        server.as_root(statement.format(live))
+        before = deployment.definition(live)
+        with connect() as database:
+            with pytest.raises(OperatorError, match=f"{kind}.* would not be shown") as caught:
+                reset(database, deployment, mirror, **dropping(database, deployment))
+            grants = caught.value.next_step.partition("database: ")[2].partition("; or")[0]
+        assert deployment.definition(live) == before
+
+        server.as_root(grants)
+
+        # Shown now, and known as something that Airflow never makes.
+        with connect() as database, pytest.raises(OperatorError, match="stored programs"):
+            reset(database, deployment, mirror, **dropping(database, deployment))
+
+    def test_with_the_rights_to_be_shown_everything_it_drops(self, deployment, mirror, connect):
+        with connect(f"EXECUTE, TRIGGER, EVENT ON `{deployment.names.live}%`.*") as database:
+            assert reset(database, deployment, mirror, **dropping(database, deployment))["changed"]
+
+    def test_setting_aside_says_so_and_goes_on(self, deployment, mirror, connect):
+        with connect() as database:
+            result = reset(database, deployment, mirror)
+
+        assert found(result, "nothing_hidden")["verdict"] == "noted"
+
+
+class TestKeys:
+    @pytest.mark.parametrize("grant", ["PROCESS ON *.*", "INSERT ON `{bi}`.*"])
+    def test_a_key_that_is_shown_refuses_the_drop(self, deployment, mirror, connect, bi, grant):
+        with (
+            connect(f"EXECUTE, TRIGGER, EVENT ON `{deployment.names.live}%`.*", grant.format(bi=bi)) as database,
+            pytest.raises(OperatorError, match=rf"foreign key bi_dag of {bi}\.t onto dag"),
+        ):
+            reset(database, deployment, mirror, **dropping(database, deployment))
+
+        assert len(deployment.tables(deployment.names.live)) == 33
+
+    def test_a_key_that_is_not_shown_is_told_and_does_not_block_for_ever(self, server, deployment, mirror, connect, bi):
+        with connect(f"EXECUTE, TRIGGER, EVENT ON `{deployment.names.live}%`.*") as database:
+            changes = dropping(database, deployment)
+            for _attempt in range(3):
+                with pytest.raises(OperatorError, match=r"answered 1(217|451)") as caught:
+                    reset(database, deployment, mirror, **changes)
+                assert "REFERENTIAL_CONSTRAINTS" in caught.value.next_step
+                assert "rehearsed dump" in caught.value.untouched
+                assert "dag" in deployment.tables(deployment.names.live)
+            # It shows itself to whoever may see it.
+            connect(f"INSERT ON `{bi}`.*").__enter__()
+            with pytest.raises(OperatorError, match=rf"foreign key bi_dag of {bi}\.t"):
+                reset(database, deployment, mirror, **changes)
+
+            server.as_root(f"ALTER TABLE {bi}.t DROP FOREIGN KEY bi_dag")
+
+            assert reset(database, deployment, mirror, **changes)["changed"]
+            assert inspect(database, deployment.names).stage == "installed"
+
+    def test_of_whom_nothing_is_known_is_said(self, deployment, mirror, connect):
+        with connect(f"EXECUTE, TRIGGER, EVENT ON `{deployment.names.live}%`.*") as database:
+            result = reset(database, deployment, mirror, **dropping(database, deployment))
+
+        assert found(result, "no_key_from_outside")["verdict"] == "noted"
+        assert "PROCESS" in found(result, "no_key_from_outside")["found"]
+
+    def test_with_process_it_is_known_that_there_is_none(self, deployment, mirror, connect):
+        with connect("PROCESS ON *.*") as database:
+            result = reset(database, deployment, mirror)
+
+        assert found(result, "no_key_from_outside")["verdict"] == "holds"
+
+    def test_setting_aside_says_that_the_key_follows(self, server, deployment, mirror, connect, bi):
+        with connect("PROCESS ON *.*") as database:
+            result = reset(database, deployment, mirror)
+
+        assert found(result, "no_key_from_outside")["verdict"] == "noted"
+        assert "bi_dag" in found(result, "no_key_from_outside")["found"]
+        assert deployment.names.aside(RUN) in server.as_root(f"SHOW CREATE TABLE {bi}.t")
+
+    @pytest.mark.parametrize(
+        ("kind", "statement"),
+        [
+            ("view", "CREATE VIEW {bi}.v AS SELECT dag_id FROM {live}.dag"),
+            ("routine", "CREATE PROCEDURE {bi}.v() SELECT * FROM {live}.dag"),
+            ("event", "CREATE EVENT {bi}.v ON SCHEDULE EVERY 1 YEAR DO DELETE FROM `{live}` . log"),
+        ],
+    )
+    def test_what_names_the_tables_is_said(self, server, deployment, mirror, connect, bi, kind, statement):
+        server.as_root(f"ALTER TABLE {bi}.t DROP FOREIGN KEY bi_dag")
+        server.as_root(statement.format(bi=bi, live=deployment.names.live))
+        with connect(f"ALL ON `{bi}`.*", "SELECT, SHOW VIEW ON *.*") as database:
+            result = reset(database, deployment, mirror)
+
+        assert f"{kind} {bi}.v" in found(result, "no_reader_outside")["found"]

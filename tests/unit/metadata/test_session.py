@@ -1,0 +1,162 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A session says and does the same whatever the server's settings are, and outlives being closed while it was idle."""
+
+# Names of schemas and tables can't be bound as values.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schemas
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import like_prefix, quoted, session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import LOCK_WAIT_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import reset
+
+# What a server may have been told, and what would go wrong with it.
+HOSTILE = {
+    "sql_mode": "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'",
+    "wait_timeout": "1",
+    "max_statement_time": "0.001",
+    "sql_safe_updates": "1",
+    "sql_select_limit": "1",
+    "foreign_key_checks": "0",
+    "tx_isolation": "'SERIALIZABLE'",
+    "tx_read_only": "1",
+    "lock_wait_timeout": "1",
+    "innodb_lock_wait_timeout": "1",
+    "time_zone": "'+05:00'",
+    "character_set_server": "'latin1'",
+    "autocommit": "0",
+    "sql_big_selects": "0",
+    "max_join_size": "1",
+    "lc_messages": "'de_DE'",
+}
+
+
+def _literal(value):
+    return value if value.replace(".", "").isdigit() else f"'{value}'"
+
+
+@contextlib.contextmanager
+def hostile(server):
+    before = {name: server.as_root(f"SELECT @@GLOBAL.{name}").strip() for name in HOSTILE}
+    server.as_root("; ".join(f"SET GLOBAL {name} = {value}" for name, value in HOSTILE.items()))
+    try:
+        yield
+    finally:
+        restored = (f"SET GLOBAL {name} = {_literal(value)}" for name, value in before.items())
+        server.as_root("SET max_statement_time = 0, sql_big_selects = 1, autocommit = 1; " + "; ".join(restored))
+
+
+@pytest.fixture
+def schema(server, bare):
+    bare.make_empty()
+    server.as_root("CREATE TABLE t (id INT PRIMARY KEY, a VARCHAR(20)); INSERT INTO t VALUES (1, 'x')", bare.names.live)
+    return bare.names.live
+
+
+@pytest.mark.parametrize(
+    "name", ["airflow_50%d", "airflow_%s", "airflow_'x'", "airflow_{}", 'airflow_"', "airflow_`%s"]
+)
+def test_any_name_can_be_in_a_statement_with_values_and_in_one_without(server, database, name):
+    table = quoted(name, "t")
+    server.as_root(f"CREATE DATABASE {quoted(name)}; CREATE TABLE {table} (id INT, a VARCHAR(20))")
+    try:
+        assert database.execute(f"INSERT INTO {table} VALUES (%s, %s)", [1, "100%s `%d` 'x' \\"]) == 1
+        assert database.execute(f"INSERT INTO {table} VALUES (2, '%s')") == 1
+        assert database.rows(f"SELECT a FROM {table} WHERE id = %s", [1]) == [("100%s `%d` 'x' \\",)]
+        assert database.value(f"SELECT a FROM {table} WHERE id = 2") == "%s"
+        assert database.value(f"SELECT 7 % 4 FROM {table} WHERE a LIKE %s", [like_prefix("100%s")]) == 3
+    finally:
+        server.as_root(f"DROP DATABASE {quoted(name)}")
+
+
+@pytest.mark.parametrize("values", [[], [1], [1, 2, 3]])
+def test_values_and_places_are_counted(database, values):
+    with pytest.raises((ValueError, RuntimeError)):
+        database.rows("SELECT %s, %s", values)
+
+
+def test_values_of_every_kind_arrive(database):
+    values = [None, 1, 1.5, "Grüß 😀", b"\x00\xff'\\"]
+
+    assert database.rows("SELECT %s, %s, %s, %s, %s", values) == [tuple(values)]
+
+
+def test_the_servers_settings_do_not_matter(server, schema, bare):
+    with hostile(server), server.session() as database:
+        names = Schemas(bare.names.live, f"{schema}_beside")
+        assert database.execute(f"INSERT INTO {quoted(schema, 't')} VALUES (2, 'y')") == 1
+        assert set(read_schemas(database, names)[schema].tables) == {"t"}
+        assert len(database.rows(f"SELECT a.id FROM {quoted(schema, 't')} a, {quoted(schema, 't')} b")) == 4
+        assert database.execute(f"UPDATE {quoted(schema, 't')} SET a = 'x'") == 1
+        assert database.value("SELECT @@lock_wait_timeout") == LOCK_WAIT_SECONDS
+        assert database.value("SELECT @@time_zone") == "+00:00"
+        assert database.value("SELECT SLEEP(0.05)") == 0
+        assert database.value("SELECT @@wait_timeout") > 1000
+        with pytest.raises(OperatorError, match="doesn't exist"):
+            database.rows(f"SELECT * FROM {quoted(schema, 'no')}")
+    assert server.as_root(f"SET max_statement_time=0; SELECT MAX(id) FROM {schema}.t").strip() == "2"
+
+
+def test_a_reset_on_a_server_with_other_settings(server, deployment, mirror):
+    with hostile(server), server.session() as database:
+        assert reset(database, deployment, mirror)["changed"]
+
+
+def end_session(server, database):
+    """As `wait_timeout` or a proxy would."""
+    number = database.value("SELECT CONNECTION_ID()")
+    server.as_root(f"KILL {number}")
+    database._used -= 60
+    return number
+
+
+class TestClosedWhileIdle:
+    def test_is_opened_again_with_its_settings(self, server, database, schema):
+        earlier = end_session(server, database)
+
+        assert database.execute(f"UPDATE {quoted(schema, 't')} SET a = 'again'") == 1
+        assert database.value("SELECT CONNECTION_ID()") != earlier
+        assert database.value("SELECT @@time_zone") == "+00:00"
+
+    def test_is_an_error_while_a_lock_is_held(self, server, database, schema):
+        with alone(database, schema, 1):
+            end_session(server, database)
+            with pytest.raises(OperatorError, match=f"the lock on schema {schema}"):
+                database.execute(f"UPDATE {quoted(schema, 't')} SET a = 'without the lock'")
+
+        assert server.as_root(f"SELECT a FROM {schema}.t").strip() == "x"
+
+    def test_is_opened_again_once_the_lock_is_given_back(self, server, database, schema):
+        with alone(database, schema, 1):
+            pass
+        end_session(server, database)
+
+        assert database.value("SELECT 1") == 1
+
+    def test_a_statement_is_never_sent_twice(self, server, database, schema):
+        """It ended a moment ago: whether the server got the statement isn't known."""
+        server.as_root(f"KILL {database.value('SELECT CONNECTION_ID()')}")
+
+        with pytest.raises(OperatorError, match="answered"):
+            database.execute(f"INSERT INTO {quoted(schema, 't')} VALUES (5, 'once')")
+
+        assert server.as_root(f"SELECT COUNT(*) FROM {schema}.t").strip() == "1"
+
+
+def test_a_server_that_is_gone_is_told(server, bare):
+    with (
+        pytest.raises(OperatorError, match="answered 2003"),
+        session("127.0.0.1", 1, "airflow", b"", "db:3306 as airflow"),
+    ):
+        pass
