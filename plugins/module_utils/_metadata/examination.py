@@ -15,6 +15,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import sessions_in
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content, fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import missing_privileges
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ class Request:
     rehearsed_dump: Mapping[str, Any] | None = None
     extra_tables: tuple[str, ...] = ()
 
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.deployment, self.namespace, self.names.live, self.run)
+
 
 def examine(
     database: Database,
@@ -70,7 +75,7 @@ def examine(
         guard.no_sentinel(inspection),
         guard.mirror_agrees(inspection, mirror.read(), mirror.config_map, request.namespace),
         guard.rights_suffice(missing_privileges(database, involved), request.user, names.live),
-        guard.workspace_complete(inspection, request.deployment),
+        guard.workspace_complete(inspection),
         guard.workspace_at_head(inspection, revisions),
     ]
     if request.method == SET_ASIDE:
