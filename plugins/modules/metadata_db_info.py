@@ -116,7 +116,7 @@ moving:
   returned: success
   type: dict
   sample: {action: reset, method: set_aside, run: 20261122t030000, plan_schema: airflow_before_20261122t030000,
-           moves_done: 12, moves: 79}
+           moves_done: 12, moves: 79, new_revision: fe199e1abd77}
 workspace:
   description: The schema beside; its state is absent, empty, building, complete, rehearsal or foreign.
   returned: success

@@ -249,6 +249,7 @@ def as_result(inspection: Inspection) -> dict[str, Any]:
             "plan_schema": begun.schema,
             "moves_done": inspection.moves_done,
             "moves": len(begun.moves),
+            "new_revision": begun.facts.get("new_revision"),
         },
         "workspace": {
             "schema": inspection.names.workspace,
