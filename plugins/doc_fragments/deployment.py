@@ -22,9 +22,9 @@ options:
     type: dict
     suboptions:
       name:
-        description: Name of the Lease.
+        description: Name of the Lease, as given to M(hopsworks.airflow.run_lock).
         type: str
-        default: airflow-runbook
+        required: true
       holder:
         description: Who holds it, as given to M(hopsworks.airflow.run_lock).
         type: str

@@ -43,7 +43,9 @@ options:
     choices: [set_aside, drop]
     default: set_aside
   deployment:
-    description: Name of the deployment.
+    description:
+      - Name of the deployment. With O(namespace) and the live schema it says whose everything is that this module
+        leaves in a schema. What another deployment has left there is refused.
     type: str
     required: true
   confirm:
@@ -83,9 +85,10 @@ options:
     choices: [content, presence]
     default: content
   record:
-    description: Name of the run record's ConfigMap.
+    description:
+      - Name of the run record's ConfigMap. If omitted, it is derived from O(deployment), as by
+        M(hopsworks.airflow.run_record).
     type: str
-    default: airflow-runbook
 """
 
 EXAMPLES = r"""
@@ -170,39 +173,32 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examin
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.guard import NOTED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Mirror
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
+    Schemas,
+    on_server,
+    schemas_of,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import record_name
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
     params = call.params
     address = read_address(call.cluster, params["database"])
-    request = Request(
-        names=schemas_of(address.name, params["workspace"], params["run"]),
-        namespace=call.cluster.namespace,
-        deployment=params["deployment"],
-        run=params["run"],
-        confirm=params["confirm"],
-        user=address.user,
-        method=params["method"],
-        image=params["image"],
-        session_timeout_seconds=params["session_timeout"],
-        verify_content=params["verify"] == "content",
-        rehearsed_dump=params["rehearsed_dump"],
-        extra_tables=tuple(params["extra_tables"]),
-    )
-    mirror = Mirror(call.cluster, params["record"])
-    kind = Reset if params["state"] == "reset" else Restore
+    names = schemas_of(address.name, params["workspace"], params["run"])
     begun = time.monotonic()
     with connected(call.cluster, address) as database:
+        request = requested(call, on_server(database, names), address.user)
+        mirror = Mirror(call.cluster, params["record"] or record_name(params["deployment"]), params["deployment"])
+        kind = Reset if params["state"] == "reset" else Restore
         action = kind(database, request, mirror, call.progress)
         if call.check_mode:
             result = action.predict()
         else:
-            with alone(database, address.name, params["session_timeout"]):
+            with alone(database, request.names.live, params["session_timeout"]):
                 result = action.carry_out()
     for condition in result.get("conditions", []):
         if condition["verdict"] == NOTED:
@@ -211,6 +207,24 @@ def act(call: Call) -> dict[str, Any]:
     if result["changed"]:
         result["diff"] = difference(params["state"], address.name, result)
     return result
+
+
+def requested(call: Call, names: Schemas, user: str) -> Request:
+    params = call.params
+    return Request(
+        names=names,
+        namespace=call.cluster.namespace,
+        deployment=params["deployment"],
+        run=params["run"],
+        confirm=params["confirm"],
+        user=user,
+        method=params["method"],
+        image=params["image"],
+        session_timeout_seconds=params["session_timeout"],
+        verify_content=params["verify"] == "content",
+        rehearsed_dump=params["rehearsed_dump"],
+        extra_tables=tuple(params["extra_tables"]),
+    )
 
 
 def difference(state: str, live: str, result: dict[str, Any]) -> dict[str, str]:
@@ -241,7 +255,7 @@ ACTION = Action(
         "extra_tables": {"type": "list", "elements": "str", "default": []},
         "session_timeout": {"type": "int", "default": 60},
         "verify": {"type": "str", "choices": ["content", "presence"], "default": "content"},
-        "record": {"type": "str", "default": "airflow-runbook"},
+        "record": {"type": "str"},
     },
     libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
 )

@@ -21,6 +21,12 @@ extends_documentation_fragment:
   - hopsworks.airflow.database
   - hopsworks.airflow.attributes.info_module
 options:
+  deployment:
+    description:
+      - Name of the deployment. Where the live schema or O(workspace) holds what another deployment has left there, the
+        stage is C(foreign).
+      - If omitted, nobody asks whose it is.
+    type: str
   workspace:
     description:
       - The schema beside the live one, in which a new schema is built. Left out, it is the live schema's name followed
@@ -129,18 +135,21 @@ installed:
   type: dict
   sample:
     deployment: airflow
+    namespace: hopsworks
+    live: airflow
     run: 20261122t030000
     installed_at: "2026-11-22T03:04:05+00:00"
     image: bed/airflow:3.0.6
     revision: fe199e1abd77
     method: set_aside
     set_aside: airflow_before_20261122t030000
+    dump: ""
 moving:
   description: The move that is half done, where there is one.
   returned: success
   type: dict
   sample: {action: reset, method: set_aside, run: 20261122t030000, plan_schema: airflow_before_20261122t030000,
-           moves_done: 12, moves: 79}
+           moves_done: 12, moves: 79, new_revision: fe199e1abd77}
 workspace:
   description: The schema beside; its state is absent, empty, building, complete, rehearsal or foreign.
   returned: success
@@ -153,6 +162,26 @@ set_aside:
   elements: dict
   sample: [{schema: airflow_before_20261122t030000, tables: 33, bytes: 1572864, action: reset, state: done,
             created_at: "2026-11-22T03:04:05+00:00"}]
+moved:
+  description:
+    - Whether a table was moved or dropped, or may have been. Where none was, the workloads of before can be started
+      again, whatever the stage is.
+  returned: success
+  type: bool
+  sample: false
+old_tables:
+  description: What is true of the old tables, in words.
+  returned: success
+  type: str
+  sample: 12 of the 33 old tables are in schema airflow_before_20261122t030000, the others still in airflow; all of
+    them are whole.
+paused:
+  description:
+    - DAGs that runs have paused and not unpaused yet (C(now)), and by which runs (C(runs)).
+    - In an installed schema also those that the new Airflow has not parsed yet (C(waiting)).
+  returned: success
+  type: dict
+  sample: {now: [p_demo_1__hello], waiting: [], runs: [20261122t030000]}
 sessions:
   description: Sessions of others with the live schema as default.
   returned: success
@@ -208,13 +237,17 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.encrypted import readable
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.fitness import read_fitness
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
+    INSTALLED,
     MIGRATABLE,
     OLD,
     as_result,
     inspect,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import on_server, schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import read_paused
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved, old_tables
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -249,16 +282,28 @@ def act(call: Call) -> dict[str, Any]:
     address = read_address(call.cluster, call.params["database"])
     run = call.params["run"]
     names = schemas_of(address.name, call.params["workspace"], run)
+    deployment = call.params["deployment"]
     with connected(call.cluster, address) as database:
-        inspection = inspect(database, names, call.params["extra_tables"])
+        names = on_server(database, names)
+        owner = Owner(deployment, call.cluster.namespace, names.live) if deployment else None
+        inspection = inspect(database, names, call.params["extra_tables"], owner)
         sessions = sessions_in(database, names.live)
         keys = fernet_keys(call) if inspection.stage in (OLD, MIGRATABLE) else []
         encrypted = readable(database, names.live, keys) if keys else None
         rights = read_rights(database)
         fitness = read_fitness(database, rights)
+        # Whose list it is was asked with the rest.
+        listed = {} if inspection.others else read_paused(database, names.workspace)
     involved = [names.live, names.workspace, names.aside(run), names.undone(run)]
     return {
         **as_result(inspection),
+        "moved": has_moved(inspection),
+        "old_tables": old_tables(inspection),
+        "paused": {
+            "now": [dag for dag, entry in listed.items() if entry.paused],
+            "waiting": [dag for dag, entry in listed.items() if not entry.paused and inspection.stage == INSTALLED],
+            "runs": sorted({entry.run for entry in listed.values() if entry.paused}),
+        },
         "sessions": [session.as_result() for session in sessions],
         "encrypted": encrypted,
         "unfit": list(fitness.problems),
@@ -278,6 +323,7 @@ ACTION = Action(
     act,
     {
         **DATABASE_ARGUMENT,
+        "deployment": {"type": "str"},
         "workspace": {"type": "str"},
         "extra_tables": {"type": "list", "elements": "str", "default": []},
         "run": {"type": "str", "default": "run"},

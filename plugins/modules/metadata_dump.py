@@ -113,7 +113,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump i
     up_to_date,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import Manifest
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import folded, schemas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
@@ -125,7 +125,8 @@ def act(call: Call) -> dict[str, Any]:
     path = dump_path(params["directory"], address.name, params["run"])
     image, pod = client_of(call.cluster, address, params)
     with connected(call.cluster, address) as database:
-        schema = existing(read_schema(database, address.name), address.name)
+        name = folded(database, address.name)
+        schema = existing(read_schema(database, name), name)
         if call.check_mode and not path.exists():
             # Without a dump to compare with, reading every row would tell nothing.
             tables = schema.tables.values()
@@ -138,13 +139,13 @@ def act(call: Call) -> dict[str, Any]:
                 "seconds": round(time.monotonic() - begun, 1),
                 "diff": difference(str(path), None, None),
             }
-        before = read_content(database, address.name, call.progress)
-        refuse_too_large(database, address.name, {table: content.largest for table, content in before.items()})
+        before = read_content(database, name, call.progress)
+        refuse_too_large(database, name, {table: content.largest for table, content in before.items()})
         manifest = up_to_date(path, before)
         if manifest is not None or call.check_mode:
             return described(str(path), manifest, changed=manifest is None, begun=begun)
         with client_tools(call.cluster, address, image, pod, params["run"], params["timeout"], call.progress) as tools:
-            manifest = make_dump(database, tools, address.name, params["run"], path, before, call.progress)
+            manifest = make_dump(database, tools, name, params["run"], path, before, call.progress)
     return described(str(path), manifest, changed=True, begun=begun)
 
 

@@ -25,7 +25,9 @@ extends_documentation_fragment:
   - hopsworks.airflow.attributes
 options:
   deployment:
-    description: Name of the deployment.
+    description:
+      - Name of the deployment. With O(namespace) and the live schema it says whose everything is that this module
+        leaves in a schema. What another deployment has left there is refused.
     type: str
     required: true
   run:
@@ -153,15 +155,16 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import Job, remove_leftovers
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
-    LABEL_ACTION,
-    MIGRATE,
     POD_ARGUMENT,
     Pod,
     head_in,
     migrate_job,
     secret_forms,
+    selector_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import on_server, schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
@@ -173,7 +176,9 @@ def act(call: Call) -> dict[str, Any]:
     address = read_address(call.cluster, params["database"])
     names = schemas_of(address.name, params["workspace"], params["run"])
     with connected(call.cluster, address) as database:
-        inspection = inspect(database, names, params["extra_tables"])
+        names = on_server(database, names)
+        owner = Owner(params["deployment"], call.cluster.namespace, names.live, params["run"])
+        inspection = inspect(database, names, params["extra_tables"], owner)
         before = workspace.revisions_of(database, names.workspace)
         known = {
             "workspace": names.workspace,
@@ -182,8 +187,8 @@ def act(call: Call) -> dict[str, Any]:
         result = workspace.standing(inspection, params["run"], params["image"], before)
         if result is not None:
             return {**result, **known}
+        workspace.refuse_others(database, inspection, owner)
         if call.check_mode:
-            workspace.refuse_others(database, inspection, params["deployment"])
             diff = {
                 "before": f"{names.workspace}: {before}\n",
                 "after": f"{names.workspace}: newest of {params['image']}\n",
@@ -196,17 +201,17 @@ def act(call: Call) -> dict[str, Any]:
                 "diff": diff,
                 **known,
             }
-        remove_leftovers(call.cluster, f"{LABEL_ACTION}={MIGRATE}", LEFTOVER_SECONDS, call.progress)
-        # Inspected anew: the Job may have gone on while it was being removed.
-        inspection = inspect(database, names, params["extra_tables"])
-        mark = workspace.begin(
-            database, inspection, params["deployment"], params["run"], params["image"], call.progress
-        )
+        with alone(database, names.workspace, LEFTOVER_SECONDS):
+            remove_leftovers(call.cluster, selector_of(owner.deployment), LEFTOVER_SECONDS, call.progress)
+            # Inspected once more: the Job may have gone on while it was being removed.
+            inspection = inspect(database, names, params["extra_tables"], owner)
+            mark = workspace.begin(database, inspection, owner, params["image"], call.progress)
     manifest = migrate_job(
         address,
         params["database"]["password_secret"],
         names.workspace,
         params["image"],
+        owner.deployment,
         params["run"],
         Pod(**(params["pod"] or {})),
         params["timeout"],

@@ -31,6 +31,12 @@ options:
     type: str
     choices: [rehearsed, restored]
     required: true
+  deployment:
+    description:
+      - Name of the deployment. With O(namespace) and the live schema it says whose everything is that this module
+        leaves in a schema. What another deployment has left there is refused.
+    type: str
+    required: true
   dump:
     description: Path of a dump that M(hopsworks.airflow.metadata_dump) made. Its manifest has to be beside it.
     type: path
@@ -50,6 +56,7 @@ EXAMPLES = r"""
   hopsworks.airflow.metadata_restore:
     namespace: hopsworks
     database: "{{ database }}"
+    deployment: airflow
     state: rehearsed
     dump: "{{ dump.path }}"
     schema: airflow_rehearsal
@@ -59,6 +66,7 @@ EXAMPLES = r"""
   hopsworks.airflow.metadata_restore:
     namespace: hopsworks
     database: "{{ database }}"
+    deployment: airflow
     state: restored
     dump: /var/lib/airflow-runbook/airflow-20261122t030000.sql.gz
     schema: airflow_restored
@@ -68,10 +76,14 @@ RETURN = r"""
 rehearsed_dump:
   description:
     - What M(hopsworks.airflow.metadata_db) wants to see before it drops anything. The database that was dumped, the
-      run that dumped it, and of each table as restored the number of rows and a sum over their content.
+      run that dumped it, its path, and of each table as restored the number of rows and a sum over their content.
   returned: state is rehearsed, not in check mode
   type: dict
-  sample: {database: airflow, run: 20261122t030000, tables: {dag: {rows: 12, sum: 5f70bf18a086007016e948b0}}}
+  sample:
+    database: airflow
+    run: 20261122t030000
+    path: /var/lib/airflow-runbook/airflow-20261122t030000.sql.gz
+    tables: {dag: {rows: 12, sum: 5f70bf18a086007016e948b0}}
 tables:
   description: Tables restored, or to be restored.
   returned: success
@@ -118,9 +130,13 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_f
     read_manifest,
     verify,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import WORKSPACE, folded
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+
+LEFTOVER_SECONDS = 60
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -138,27 +154,35 @@ def act(call: Call) -> dict[str, Any]:
     }
     purpose = REHEARSAL if rehearsing else RESTORE
     with connected(call.cluster, address) as database:
+        schema, live = folded(database, schema), folded(database, address.name)
+        owner = Owner(params["deployment"], call.cluster.namespace, live, manifest.run)
         if not rehearsing and restored_already(database, schema, manifest, call):
             return {**result, "changed": False, "seconds": round(time.monotonic() - begun, 1)}
-        restoration = Restoration(database, schema, dump, manifest, call.progress)
+        restoration = Restoration(database, schema, owner, dump, manifest, call.progress)
         if call.check_mode:
             restoration.refuse_others(purpose)
         else:
             with client_tools(
                 call.cluster, address, image, pod, manifest.run, params["timeout"], call.progress
             ) as tools:
-                restoration.make_room(purpose)
+                with alone(database, schema, LEFTOVER_SECONDS):
+                    restoration.make_room(purpose)
                 restoration.play(tools)
     if not call.check_mode:
         # A session of its own: playing a dump may take longer than an idle one is kept.
-        with connected(call.cluster, address) as database:
-            restoration = Restoration(database, schema, dump, manifest, call.progress)
+        with connected(call.cluster, address) as database, alone(database, schema, LEFTOVER_SECONDS):
+            restoration = Restoration(database, schema, owner, dump, manifest, call.progress)
             restored = restoration.compare()
             result["rows"] = sum(content.rows for content in restored.values())
             if rehearsing:
                 restoration.clear()
                 tables = {table: {"rows": content.rows, "sum": content.sum} for table, content in restored.items()}
-                result["rehearsed_dump"] = {"database": manifest.database, "run": manifest.run, "tables": tables}
+                result["rehearsed_dump"] = {
+                    "database": manifest.database,
+                    "run": manifest.run,
+                    "path": str(dump),
+                    "tables": tables,
+                }
             else:
                 restoration.keep()
     if not rehearsing:
@@ -180,6 +204,7 @@ ACTION = Action(
     {
         **DATABASE_ARGUMENT,
         "state": {"type": "str", "choices": ["rehearsed", "restored"], "required": True},
+        "deployment": {"type": "str", "required": True},
         "dump": {"type": "path", "required": True},
         "schema": {"type": "str", "required": True},
         **CLIENT_ARGUMENTS,

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: quiesce
-short_description: Pause DAGs, wait for running task instances, let run again exactly what was paused
+short_description: Pause DAGs, wait for running task instances, unpause exactly what was paused
 description:
   - Works on the metadata database of any Airflow from 1.10 on, so it does not depend on a UI or API that answers.
-  - Which DAGs it pauses is written into a table of O(workspace) before the first one is paused. A run that dies loses
-    nothing, a second run goes on.
-  - Only C(is_paused) of table C(dag) is written. A DAG that was paused and resumed is row for row what it was.
+  - Which DAGs it pauses is written into a table of O(workspace) before the first one is paused, with whose they are
+    (O(deployment), O(namespace) and the live schema). A run that dies loses nothing, whichever run comes next goes on.
+    The list of another deployment is refused.
+  - Only C(is_paused) of table C(dag) is written. A DAG that was paused and unpaused is row for row what it was.
+  - A DAG that its owner pauses while it is paused by this module can't be told from the others, and is unpaused with
+    them. One that its owner unpauses meanwhile is left as it is.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -25,14 +28,25 @@ options:
   state:
     description:
       - V(quiesced) pauses all DAGs that are not paused, and waits for running and queued task instances to end. Where
-        they don't within O(timeout), the DAGs run again and the module fails.
-      - V(resumed) lets run again exactly those that were paused. In the old schema this is remembered, so that the same
-        DAGs can be resumed once more in the new schema, as far as they are there; then it is forgotten.
+        they don't within O(timeout), the DAGs are unpaused and the module fails.
+      - V(resumed) unpauses exactly those that were paused. In the old schema the list is kept, so that the same DAGs
+        can be unpaused once more in the new schema. There a DAG is taken off the list when it is unpaused, when the new
+        Airflow reports its file as broken, or when its file was gone already before. The others stay on it for a later
+        run (RV(unknown)).
+      - V(forgotten) gives up on what is on the list, and unpauses nothing.
     type: str
-    choices: [quiesced, resumed]
+    choices: [quiesced, resumed, forgotten]
     default: quiesced
+  deployment:
+    description: Name of the deployment.
+    type: str
+    required: true
+  run:
+    description: Id of the run, to be written down with what it pauses.
+    type: str
+    default: ''
   dags:
-    description: DAGs to resume. Left out or empty, those that were paused by V(quiesced).
+    description: DAGs to unpause. If omitted or empty, those that were paused by V(quiesced).
     type: list
     elements: str
     default: []
@@ -40,7 +54,8 @@ options:
     description:
       - Seconds to wait. With O(state=quiesced), for task instances to end; left out, 3600.
       - With O(state=resumed) in a new schema, for the DAGs to be parsed, but not for those whose file the new Airflow
-        reports as broken; left out, 30.
+        reports as broken; if omitted, 120. The time begins again with every DAG and every broken file that is added, so
+        a large folder may take as long as it needs.
     type: int
   grace:
     description:
@@ -68,6 +83,8 @@ EXAMPLES = r"""
   hopsworks.airflow.quiesce:
     namespace: hopsworks
     database: "{{ database }}"
+    deployment: airflow
+    run: 20261122t030000
     state: quiesced
     timeout: 1800
 
@@ -75,13 +92,15 @@ EXAMPLES = r"""
   hopsworks.airflow.quiesce:
     namespace: hopsworks
     database: "{{ database }}"
+    deployment: airflow
     state: quiesced
     grace: 600
 
-- name: Let them run again
+- name: Unpause them
   hopsworks.airflow.quiesce:
     namespace: hopsworks
     database: "{{ database }}"
+    deployment: airflow
     state: resumed
 """
 
@@ -106,17 +125,35 @@ expected_seconds:
   type: dict
   sample: {running: 48.0, longest: 61.2}
 resumed:
-  description: DAGs that were paused and run again; in check mode, that would.
+  description: DAGs that were paused and are unpaused; in check mode, that would be.
   returned: state is resumed
   type: list
   elements: str
   sample: [p_demo_1__hello]
 unknown:
-  description: DAGs that are to run again and that this schema does not have.
+  description: DAGs on the list that this schema does not have, and that stay on it.
+  returned: state is resumed
+  type: list
+  elements: str
+  sample: [p_demo_1__not_parsed_yet]
+broken:
+  description: DAGs that were on the list and whose file the new Airflow can't import.
   returned: state is resumed
   type: list
   elements: str
   sample: [p_demo_1__only_on_1_10]
+gone:
+  description: DAGs that were on the list and whose file was gone already before.
+  returned: state is resumed
+  type: list
+  elements: str
+  sample: [p_demo_1__deleted_last_year]
+forgotten:
+  description: DAGs that were on the list and are not looked for any more.
+  returned: state is forgotten
+  type: list
+  elements: str
+  sample: [p_demo_1__renamed]
 seconds:
   description: How long it took.
   returned: success
@@ -140,13 +177,14 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
     MOVING,
     inspect,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import on_server, schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 QUIESCE_SECONDS = 3600
-PARSE_SECONDS = 30
+PARSE_SECONDS = 120
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -154,26 +192,31 @@ def act(call: Call) -> dict[str, Any]:
     address = read_address(call.cluster, params["database"])
     names = schemas_of(address.name, params["workspace"])
     with connected(call.cluster, address) as database:
-        inspection = inspect(database, names, params["extra_tables"])
+        names = on_server(database, names)
+        owner = Owner(params["deployment"], call.cluster.namespace, names.live, params["run"])
+        inspection = inspect(database, names, params["extra_tables"], owner)
         if inspection.stage == FOREIGN:
             guard.enforce([guard.replaceable(inspection)], predicting=False)
-        action = Quiesce(database, names, call.progress)
+        action = Quiesce(database, names, owner, call.progress, installed=inspection.stage == INSTALLED)
         if inspection.stage == MOVING or not action.has_dags():
-            # No table of DAGs is in its place: there is nothing to pause, and nothing to resume yet.
-            nothing: dict[str, Any] = {"paused": [], "running": [], "resumed": [], "unknown": []}
-            result = {**nothing, "expected_seconds": {"running": 0.0, "longest": 0.0}}
+            # No table of DAGs is in its place: there is nothing to pause, and nothing to unpause yet.
+            nothing: dict[str, Any] = {"paused": [], "running": [], "resumed": []}
+            missing: dict[str, Any] = {"unknown": [], "broken": [], "gone": []}
+            result = {**nothing, **missing, "expected_seconds": {"running": 0.0, "longest": 0.0}}
         elif params["state"] == "quiesced":
             result = quiesced(call, action)
-        else:
+        elif params["state"] == "resumed":
             result = resumed(call, action, installed=inspection.stage == INSTALLED)
+        else:
+            result = forgotten(call, action)
     return {**result, "seconds": round(time.monotonic() - begun, 1)}
 
 
 def quiesced(call: Call, action: Quiesce) -> dict[str, Any]:
     grace, timeout = call.params["grace"], call.params["timeout"]
-    now, memory, busy, outlook = action.unpaused(), action.remembered(), action.busy(), action.outlook()
-    dags = {**(memory.dags if memory.paused else {}), **now}
-    if grace and not memory.paused and outlook.fits(grace):
+    now, due, busy, outlook = action.unpaused(), action.due(), action.busy(), action.outlook()
+    dags = {**due, **now}
+    if grace and not any(entry.paused for entry in due.values()) and outlook.fits(grace):
         now = dags = {}
     elif not call.check_mode:
         dags = action.pause()
@@ -188,21 +231,37 @@ def quiesced(call: Call, action: Quiesce) -> dict[str, Any]:
 
 
 def resumed(call: Call, action: Quiesce, *, installed: bool) -> dict[str, Any]:
-    memory = action.remembered()
-    wanted = call.params["dags"] or list(memory.dags if memory.paused or installed else ())
+    dags, timeout = call.params["dags"], call.params["timeout"]
     if call.check_mode:
-        present, paused = action.among(wanted)
-        unknown = sorted(set(wanted) - present)
+        result = action.predict(dags)
     else:
-        if installed:
-            timeout = call.params["timeout"]
-            action.wait_for(wanted, PARSE_SECONDS if timeout is None else timeout)
-        paused, unknown = action.resume(wanted, forget=installed)
+        if installed and not dags:
+            action.wait_for_new(PARSE_SECONDS if timeout is None else timeout)
+        result = action.resume(dags)
+    if installed and result.unknown:
+        call.warn(
+            f"{len(result.unknown)} DAGs that were paused are not known to the new Airflow yet, and stay on the list:"
+            f" {', '.join(result.unknown[:10])}"
+        )
     return {
-        "changed": bool(paused),
-        "resumed": paused,
-        "unknown": unknown,
-        "diff": {"before": f"{len(paused)} DAGs paused\n", "after": f"{len(paused)} DAGs not paused\n"},
+        "changed": bool(result.unpaused),
+        "resumed": result.unpaused,
+        "unknown": result.unknown,
+        "broken": result.broken,
+        "gone": result.gone,
+        "diff": {
+            "before": f"{len(result.unpaused)} DAGs paused\n",
+            "after": f"{len(result.unpaused)} DAGs not paused\n",
+        },
+    }
+
+
+def forgotten(call: Call, action: Quiesce) -> dict[str, Any]:
+    dags = sorted(action.remembered()) if call.check_mode else action.forget()
+    return {
+        "changed": bool(dags),
+        "forgotten": dags,
+        "diff": {"before": f"{len(dags)} DAGs on the list\n", "after": "0 DAGs on the list\n"},
     }
 
 
@@ -210,7 +269,9 @@ ACTION = Action(
     act,
     {
         **DATABASE_ARGUMENT,
-        "state": {"type": "str", "choices": ["quiesced", "resumed"], "default": "quiesced"},
+        "state": {"type": "str", "choices": ["quiesced", "resumed", "forgotten"], "default": "quiesced"},
+        "deployment": {"type": "str", "required": True},
+        "run": {"type": "str", "default": ""},
         "dags": {"type": "list", "elements": "str", "default": []},
         "timeout": {"type": "int"},
         "grace": {"type": "int", "default": 0},

@@ -21,9 +21,9 @@ extends_documentation_fragment:
   - hopsworks.airflow.attributes
 options:
   name:
-    description: Name of the Lease.
+    description: Name of the Lease; each deployment has one of its own. The roles derive it from the deployment's name.
     type: str
-    default: airflow-runbook
+    required: true
   holder:
     description: Who takes it; unique for each run, and readable for whoever is refused because of it.
     type: str
@@ -42,11 +42,13 @@ EXAMPLES = r"""
 - name: Take the lock
   hopsworks.airflow.run_lock:
     namespace: hopsworks
+    name: "{{ 'airflow' | hopsworks.airflow.record_name }}"
     holder: alice@console 20261122t030000
 
 - name: Give it back
   hopsworks.airflow.run_lock:
     namespace: hopsworks
+    name: "{{ 'airflow' | hopsworks.airflow.record_name }}"
     holder: alice@console 20261122t030000
     state: released
 """
@@ -93,7 +95,7 @@ def act(call: Call) -> dict[str, Any]:
 ACTION = Action(
     act,
     {
-        "name": {"type": "str", "default": "airflow-runbook"},
+        "name": {"type": "str", "required": True},
         "holder": {"type": "str", "required": True},
         "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
     },

@@ -27,9 +27,14 @@ attributes:
     details: Reading changes nothing; opening, writing a phase and closing each add to the record.
 options:
   name:
-    description: Name of the ConfigMap.
+    description:
+      - Name of the ConfigMap. If omitted, it is derived from O(deployment), so that several deployments can share a
+        namespace.
     type: str
-    default: airflow-runbook
+  deployment:
+    description: Name of the deployment. The record of another one is refused.
+    type: str
+    required: true
   state:
     description:
       - V(read) returns the record. V(open) begins a run, or goes on with the unfinished one of the same playbook, with
@@ -43,9 +48,6 @@ options:
     type: str
   playbook:
     description: Name of the playbook, without its ending.
-    type: str
-  deployment:
-    description: Name of the deployment.
     type: str
   by:
     description: Who runs it.
@@ -69,6 +71,7 @@ EXAMPLES = r"""
 - name: What ran last
   hopsworks.airflow.run_record:
     namespace: hopsworks
+    deployment: airflow
   register: record
 
 - name: Begin, or go on with, an upgrade
@@ -83,6 +86,7 @@ EXAMPLES = r"""
 - name: One phase ends, the next begins
   hopsworks.airflow.run_record:
     namespace: hopsworks
+    deployment: airflow
     state: phase
     done: snapshot
     facts: {files: 12}
@@ -91,6 +95,7 @@ EXAMPLES = r"""
 - name: Close the run
   hopsworks.airflow.run_record:
     namespace: hopsworks
+    deployment: airflow
     state: finished
     done: dump
 """
@@ -122,16 +127,17 @@ history:
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import record_name
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.record import RunRecord
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
     given = call.params
-    record = RunRecord(call.cluster, given["name"])
+    record = RunRecord(call.cluster, given["name"] or record_name(given["deployment"]), given["deployment"])
     state = given["state"]
     if state == "open":
-        record.open(given["run"], given["playbook"], given["deployment"], given["by"])
+        record.open(given["run"], given["playbook"], given["by"])
     if given["done"]:
         record.end(given["done"], given["facts"])
     if given["begin"] and state in ("open", "phase"):
@@ -154,7 +160,8 @@ def act(call: Call) -> dict[str, Any]:
 ACTION = Action(
     act,
     {
-        "name": {"type": "str", "default": "airflow-runbook"},
+        "name": {"type": "str"},
+        "deployment": {"type": "str", "required": True},
         "state": {
             "type": "str",
             "choices": ["read", "open", "phase", "failed", "finished"],
@@ -162,7 +169,6 @@ ACTION = Action(
         },
         "run": {"type": "str"},
         "playbook": {"type": "str"},
-        "deployment": {"type": "str"},
         "by": {"type": "str"},
         "begin": {"type": "str"},
         "done": {"type": "str"},
@@ -170,7 +176,7 @@ ACTION = Action(
         "failure": {"type": "str"},
     },
     required_if=[
-        ("state", "open", ("run", "playbook", "deployment", "by")),
+        ("state", "open", ("run", "playbook", "by")),
         ("state", "failed", ("failure",)),
     ],
 )

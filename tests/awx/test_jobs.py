@@ -55,7 +55,7 @@ def test_rotation_in_a_pod(launch, service_account):
     assert job.recap["changed"] > 0
     assert_kept_secrets(job, service_account)
     config.load_kube_config(str(service_account))
-    record = client.CoreV1Api().read_namespaced_config_map("airflow-runbook", "hopsworks")
+    record = client.CoreV1Api().read_namespaced_config_map("airflow-runbook-sandbox", "hopsworks")
     assert '"operator@awx-job-1"' in record.data["run"]
     again = launch("Airflow: rotate keys", kubeconfig=service_account, own_project=True).in_pod()
     assert again.status == 0, again.output[-4000:]

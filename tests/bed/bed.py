@@ -172,7 +172,7 @@ class Bed:
         )
 
     def run_record(self) -> dict[str, Any] | None:
-        found = self.cluster.find(self.cluster.core.read_namespaced_config_map, "airflow-runbook")
+        found = self.cluster.find(self.cluster.core.read_namespaced_config_map, "airflow-runbook-sandbox")
         return json.loads(found.data["run"]) if found is not None and "run" in (found.data or {}) else None
 
     def pods(self) -> dict[str, str]:

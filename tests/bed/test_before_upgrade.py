@@ -148,7 +148,7 @@ def test_missing_rights_are_named(bed: Bed, tmp_path: pathlib.Path) -> None:
 @pytest.mark.usefixtures("untouched")
 def test_a_second_run_at_the_same_time_is_refused(bed: Bed) -> None:
     lease = client.V1Lease(
-        metadata=client.V1ObjectMeta(name="airflow-runbook"),
+        metadata=client.V1ObjectMeta(name="airflow-runbook-sandbox"),
         spec=client.V1LeaseSpec(
             holder_identity="carol@elsewhere 20261122t010203",
             lease_duration_seconds=60,
@@ -159,7 +159,7 @@ def test_a_second_run_at_the_same_time_is_refused(bed: Bed) -> None:
     try:
         assert "carol@elsewhere" in refused(bed)
     finally:
-        bed.cluster.coordination.delete_namespaced_lease("airflow-runbook", NAMESPACE)
+        bed.cluster.coordination.delete_namespaced_lease("airflow-runbook-sandbox", NAMESPACE)
 
 
 def test_an_unhealthy_starting_point_is_refused(bed: Bed) -> None:

@@ -109,6 +109,9 @@ def read_schemas(database: Database, names: Schemas) -> dict[str, Schema]:
         f" WHERE {condition.format('SCHEMA_NAME')} ORDER BY SCHEMA_NAME",
         values,
     )
+    # The catalogue compares names without regard to capitals, also where the server itself does not.
+    prefixes = (names.aside(""), names.undone(""))
+    found = [row for row in found if row[0] in (names.live, names.workspace) or row[0].startswith(prefixes)]
     tables: dict[str, dict[str, Table]] = {row[0]: {} for row in found}
     for schema, name, kind, engine, rows, data, index in database.rows(
         "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_ROWS, DATA_LENGTH, INDEX_LENGTH"
@@ -116,9 +119,10 @@ def read_schemas(database: Database, names: Schemas) -> dict[str, Schema]:
         " ORDER BY TABLE_SCHEMA, TABLE_NAME",
         values,
     ):
-        tables[schema][name] = Table(
-            name, kind == "BASE TABLE", engine or "", int(rows or 0), int(data or 0) + int(index or 0)
-        )
+        if schema in tables:
+            tables[schema][name] = Table(
+                name, kind == "BASE TABLE", engine or "", int(rows or 0), int(data or 0) + int(index or 0)
+            )
     return {name: Schema(name, charset, collation, tables[name]) for name, charset, collation in found}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard, ownership
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import (
     Schema,
     read_schema,
@@ -26,7 +27,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_f
     entries_of,
     whole,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import create_schema, drop_tables
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import (
+    create_schema,
+    drop_tables,
+    wait_for_sessions,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
@@ -39,9 +44,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
 
 REHEARSAL, RESTORE = "rehearsal", "restore"
+SESSION_SECONDS = 60
 
 
 def dump_path(directory: str, database: str, run: str) -> Path:
@@ -116,25 +123,48 @@ class Restoration:
     """Plays a dump into a schema that has nothing in it, and compares what is there then with what was dumped."""
 
     def __init__(
-        self, database: Database, schema: str, dump: Path, manifest: Manifest, progress: Callable[[str], None]
+        self,
+        database: Database,
+        schema: str,
+        owner: Owner,
+        dump: Path,
+        manifest: Manifest,
+        progress: Callable[[str], None],
     ) -> None:
-        self._database, self._schema, self._dump, self._manifest = database, schema, dump, manifest
-        self._progress = progress
+        self._database, self._schema, self._owner = database, schema, owner
+        self._dump, self._manifest, self._progress = dump, manifest, progress
 
     def make_room(self, purpose: str) -> None:
         """An empty schema with a mark, so that what an interrupted run leaves there is known as such and removed."""
         self.refuse_others(purpose)
         largest = {table: entry.largest for table, entry in self._manifest.tables.items()}
         refuse_too_large(self._database, self._schema, largest)
-        database, manifest = self._database, self._manifest
+        database, manifest, owner = self._database, self._manifest, self._owner
+        # The tool of a run that was killed may still play its dump: its Job ends a little later.
+        sessions = wait_for_sessions(database, [self._schema], SESSION_SECONDS, self._progress)
+        guard.enforce([guard.nobody_connected(self._schema, sessions)], predicting=False)
         create_schema(database, self._schema, manifest.charset, manifest.collation)
         self._empty()
-        write_mark(database, self._schema, Mark(purpose, "", manifest.run, BUILDING, "", "", now()))
+        mark = Mark(
+            purpose=purpose,
+            deployment=owner.deployment,
+            namespace=owner.namespace,
+            live=owner.live,
+            run=owner.run,
+            state=BUILDING,
+            image="",
+            revision="",
+            created_at=ownership.server_now(database),
+        )
+        write_mark(database, self._schema, mark)
 
     def refuse_others(self, purpose: str) -> None:
         """Raises OperatorError where anything is there that an earlier run of the same purpose did not leave."""
         found = read_schema(self._database, self._schema)
-        if found is None or not found.content:
+        if found is None:
+            return
+        ownership.refuse_others(self._database, found, self._owner)
+        if not found.content:
             return
         mark = read_mark(self._database, self._schema) if WORKSPACE in found.tables else None
         if mark is None or mark.purpose != purpose:

@@ -16,6 +16,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalo
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content, fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import read_neighbours
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ class Request:
     verify_content: bool = True
     rehearsed_dump: Mapping[str, Any] | None = None
     extra_tables: tuple[str, ...] = ()
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.deployment, self.namespace, self.names.live, self.run)
 
 
 def examine(
@@ -72,7 +77,7 @@ def examine(
         guard.no_sentinel(inspection),
         guard.mirror_agrees(inspection, mirror.read(), mirror.config_map, request.namespace),
         guard.rights_suffice(rights, names.live, involved),
-        guard.workspace_complete(inspection, request.deployment),
+        guard.workspace_complete(inspection),
         guard.workspace_at_head(inspection, revisions),
     ]
     dropping = request.method == DROP

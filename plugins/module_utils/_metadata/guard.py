@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import ownership
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.history import (
     ESSENTIAL_TABLES,
     REVISIONS_BEFORE_2_7,
@@ -95,7 +96,10 @@ def replaceable(inspection: Inspection) -> Finding:
     if stage in (OLD, EMPTY, ABSENT):
         return Finding(name, HOLDS, f"schema {live} is {stage}")
     expected = "a schema of Airflow older than 2.7, or an empty one"
-    if stage == FOREIGN:
+    if inspection.others:
+        found = "; ".join(inspection.others)
+        expected, step = "schemas that only this deployment uses", ownership.next_step()
+    elif stage == FOREIGN:
         found = f"schema {live}: {'; '.join(inspection.problems)}"
         step = (
             f"find out whose it is; tables that belong to this deployment are named in `extra_tables`, all others"
@@ -185,15 +189,14 @@ def nobody_connected(schema: str, sessions: Sequence[Session], rights: Rights | 
     )
 
 
-def workspace_complete(inspection: Inspection, deployment: str) -> Finding:
+def workspace_complete(inspection: Inspection) -> Finding:
     """The new schema is whole, ours, and at the revision it was migrated to; `inspection` was made just now."""
     name = "workspace_complete"
     schema, mark, state = inspection.names.workspace, inspection.mark, inspection.workspace_state
     expected = f"a complete new schema in {schema}, built by metadata_migrate for this deployment"
     step = f"run metadata_migrate; if {schema} is somebody else's, choose another `workspace`"
-    if state == "foreign" or (mark is not None and mark.deployment != deployment):
-        owner = f"deployment {mark.deployment}" if mark is not None else "somebody else"
-        return Finding(name, REFUSED, f"the tables in schema {schema} are those of {owner}", expected, step)
+    if state == "foreign":
+        return Finding(name, REFUSED, f"the tables in schema {schema} are those of somebody else", expected, step)
     if state != "complete" or mark is None or inspection.workspace is None:
         return Finding(name, LATER, f"schema {schema} is {state}", expected, step)
     lacking = ESSENTIAL_TABLES - inspection.workspace.content

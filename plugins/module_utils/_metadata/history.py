@@ -56,17 +56,17 @@ REVISIONS_FROM_2_7 = frozenset((
 ))
 
 # Tables of any release from 1.x to 2.6, by the migrations and models of the same packages, of flask-appbuilder (ab_*)
-# and of a Celery result backend in the same schema.
+# and, in the same schema, of a Celery result backend (celery_*) and of the database as broker, 1.x's default (kombu_*).
 TABLES_BEFORE_2_7 = frozenset((
     "ab_permission", "ab_permission_view", "ab_permission_view_role", "ab_register_user", "ab_role", "ab_user",
     "ab_user_role", "ab_view_menu", "alembic_version", "callback_request", "celery_taskmeta", "celery_tasksetmeta",
     "chart", "connection", "dag", "dag_code", "dag_owner_attributes", "dag_pickle", "dag_run", "dag_run_note",
     "dag_schedule_dataset_reference", "dag_stats", "dag_tag", "dag_warning", "dagrun_dataset_event", "dataset",
     "dataset_dag_run_queue", "dataset_event", "import_error", "job", "known_event", "known_event_type",
-    "kube_resource_version", "kube_worker_uuid", "log", "log_template", "rendered_task_instance_fields",
-    "sensor_instance", "serialized_dag", "session", "sla_miss", "slot_pool", "task_fail", "task_instance",
-    "task_instance_note", "task_map", "task_outlet_dataset_reference", "task_reschedule", "trigger", "user", "users",
-    "variable", "xcom",
+    "kombu_message", "kombu_queue", "kube_resource_version", "kube_worker_uuid", "log", "log_template",
+    "rendered_task_instance_fields", "sensor_instance", "serialized_dag", "session", "sla_miss", "slot_pool",
+    "task_fail", "task_instance", "task_instance_note", "task_map", "task_outlet_dataset_reference",
+    "task_reschedule", "trigger", "user", "users", "variable", "xcom",
 ))
 
 # In every schema of any release: without one of them it is half a schema, or not Airflow's.

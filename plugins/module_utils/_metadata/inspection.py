@@ -31,6 +31,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names 
     PLAN,
     WORKSPACE,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner, others
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import (
     DROPPING,
     Plan,
@@ -60,8 +61,9 @@ class Inspection:
     """What the server says about a deployment's schemas, and what that means.
 
     `stage` is one of absent, empty, old (Airflow before 2.7), migratable, installed (by this collection), moving (a
-    reset or its reverse is half done) and foreign; `problems` say why it is foreign. `plans` are all that were found,
-    `begun` the one that is half done and `moves_done` how many of its moves are made (None: no number fits).
+    reset or its reverse is half done) and foreign; `problems` say why it is foreign, and `others` are those of them
+    that are about what another deployment has left there. `plans` are all that were found, `begun` the one that is
+    half done and `moves_done` how many of its moves are made (None: no number fits).
     """
 
     names: Schemas
@@ -69,6 +71,7 @@ class Inspection:
     schemas: Mapping[str, Schema]
     stage: str
     problems: tuple[str, ...]
+    others: tuple[str, ...]
     revisions: tuple[str, ...]
     install: Install | None
     plans: tuple[Plan, ...]
@@ -79,6 +82,11 @@ class Inspection:
     @property
     def live(self) -> Schema | None:
         return self.schemas.get(self.names.live)
+
+    @property
+    def has_sentinel(self) -> bool:
+        """Whether there is a table of the sentinel's name in the live schema, whatever it says."""
+        return self.live is not None and INSTALL in self.live.tables
 
     @property
     def workspace(self) -> Schema | None:
@@ -94,8 +102,13 @@ class Inspection:
         return "foreign" if self.workspace.content else "empty"
 
 
-def inspect(database: Database, names: Schemas, extra_tables: Collection[str] = ()) -> Inspection:
-    """Read everything, change nothing. `extra_tables` are further tables known to belong to this deployment."""
+def inspect(
+    database: Database, names: Schemas, extra_tables: Collection[str] = (), owner: Owner | None = None
+) -> Inspection:
+    """Read everything, change nothing. `extra_tables` are further tables known to belong to this deployment.
+
+    With an `owner`, a live schema or a workspace in which another deployment has left something is foreign.
+    """
     schemas = read_schemas(database, names)
     tables = {name: frozenset(schema.tables) for name, schema in schemas.items()}
     plans = tuple(read_plan(database, name) for name in schemas if name != names.live and PLAN in tables[name])
@@ -123,12 +136,16 @@ def inspect(database: Database, names: Schemas, extra_tables: Collection[str] = 
     else:
         stage, problems = judge(live, revisions, stored_programs(database, names.live), extra_tables)
     workspace = schemas.get(names.workspace)
+    strange = _of_others(database, schemas, names, plans, owner) if owner is not None else ()
+    if strange:
+        stage, problems = FOREIGN, (*strange, *problems)
     return Inspection(
         names=names,
         server=read_server(database),
         schemas=schemas,
         stage=stage,
         problems=problems,
+        others=strange,
         revisions=revisions,
         install=install,
         plans=plans,
@@ -136,6 +153,14 @@ def inspect(database: Database, names: Schemas, extra_tables: Collection[str] = 
         moves_done=moves_done(begun[0].moves, tables) if len(begun) == 1 else None,
         mark=read_mark(database, workspace.name) if workspace is not None and WORKSPACE in workspace.tables else None,
     )
+
+
+def _of_others(
+    database: Database, schemas: Mapping[str, Schema], names: Schemas, plans: Collection[Plan], owner: Owner
+) -> tuple[str, ...]:
+    """What another deployment has left in the schemas that this one uses, in words."""
+    used = dict.fromkeys([names.live, names.workspace, *(plan.schema for plan in plans)])
+    return tuple(str(claim) for name in used if name in schemas for claim in others(database, schemas[name], owner))
 
 
 def has_begun(plan: Plan, tables: Mapping[str, frozenset[str]]) -> bool:
@@ -224,6 +249,7 @@ def as_result(inspection: Inspection) -> dict[str, Any]:
             "plan_schema": begun.schema,
             "moves_done": inspection.moves_done,
             "moves": len(begun.moves),
+            "new_revision": begun.facts.get("new_revision"),
         },
         "workspace": {
             "schema": inspection.names.workspace,

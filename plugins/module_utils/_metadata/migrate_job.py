@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import short_name
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
 
 LABEL_ACTION = "hopsworks.airflow/action"
 LABEL_RUN = "hopsworks.airflow/run"
+LABEL_DEPLOYMENT = "hopsworks.airflow/deployment"
 MIGRATE = "migrate"
 RESULT_MARK = "hopsworks.airflow result: "
 TLS_FOLDER = "/run/hopsworks.airflow/database-tls"
@@ -83,20 +85,33 @@ class Pod:
     image_pull_secrets: list[dict[str, str]] = field(default_factory=list)
 
 
-def labels_of(run: str) -> dict[str, str]:
+def labels_of(deployment: str, run: str) -> dict[str, str]:
     return {
         "app.kubernetes.io/name": "airflow-migrate",
         "app.kubernetes.io/managed-by": "hopsworks.airflow",
         LABEL_ACTION: MIGRATE,
+        LABEL_DEPLOYMENT: short_name(deployment),
         LABEL_RUN: run,
     }
 
 
+def selector_of(deployment: str) -> str:
+    """Finds the Jobs of one deployment: others in the namespace may have theirs."""
+    return f"{LABEL_ACTION}={MIGRATE},{LABEL_DEPLOYMENT}={short_name(deployment)}"
+
+
 def migrate_job(
-    address: Address, secret: dict[str, str], schema: str, image: str, run: str, pod: Pod, timeout_seconds: int
+    address: Address,
+    secret: dict[str, str],
+    schema: str,
+    image: str,
+    deployment: str,
+    run: str,
+    pod: Pod,
+    timeout_seconds: int,
 ) -> dict[str, Any]:
     """The Job that runs `airflow db migrate` of an image on a schema. The password is mounted, and nowhere written."""
-    labels = labels_of(run)
+    labels = labels_of(deployment, run)
     files = address.tls.volume("database-tls")
     name = f"airflow-migrate-{run.replace('_', '-')}-{secrets.token_hex(3)}"
     container = {

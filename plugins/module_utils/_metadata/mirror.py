@@ -9,6 +9,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import (
+    DEPLOYMENT_ANNOTATION,
+    another,
+    refuse_another,
+)
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
@@ -40,18 +45,19 @@ class Mirror:
     tells. Other entries of the ConfigMap are not touched.
     """
 
-    def __init__(self, cluster: Cluster, config_map: str) -> None:
-        self._cluster, self.config_map = cluster, config_map
+    def __init__(self, cluster: Cluster, config_map: str, deployment: str) -> None:
+        self._cluster, self.config_map, self._deployment = cluster, config_map, deployment
 
     def read(self) -> Memory | None:
-        """Raises OperatorError where the entry is there and can't be understood."""
+        """Raises OperatorError where the entry can't be understood, or is another deployment's."""
         found = self._cluster.find(self._cluster.core.read_namespaced_config_map, self.config_map)
+        refuse_another(found, self.config_map, self._deployment)
         text = (found.data or {}).get(KEY) if found is not None else None
         if text is None:
             return None
         try:
             value: dict[str, Any] = json.loads(text)
-            return Memory(*(str(value[entry.name]) for entry in fields(Memory)))
+            memory = Memory(*(str(value[entry.name]) for entry in fields(Memory)))
         except (ValueError, KeyError, TypeError) as error:
             raise OperatorError(
                 f"entry {KEY} of ConfigMap {self.config_map} can't be understood ({type(error).__name__})",
@@ -59,16 +65,28 @@ class Mirror:
                 untouched="everything",
                 next_step=f"look at it: kubectl -n {self._cluster.namespace} get configmap {self.config_map} -o yaml",
             ) from None
+        if memory.deployment != self._deployment:
+            raise another(self.config_map, memory.deployment, self._deployment)
+        return memory
 
     def write(self, memory: Memory) -> None:
-        body = {"data": {KEY: json.dumps(asdict(memory))}}
+        """Raises OperatorError where another deployment has its entry there."""
+        self.read()
+        annotations = {DEPLOYMENT_ANNOTATION: self._deployment}
+        body = {"metadata": {"annotations": annotations}, "data": {KEY: json.dumps(asdict(memory))}}
         try:
             self._cluster.core.patch_namespaced_config_map(self.config_map, self._cluster.namespace, body)
         except ApiException as error:
             if error.status != 404:
                 raise
             labels = {"app.kubernetes.io/managed-by": "hopsworks.airflow"}
-            metadata = {"name": self.config_map, "namespace": self._cluster.namespace, "labels": labels}
+            metadata = {
+                "name": self.config_map,
+                "namespace": self._cluster.namespace,
+                "labels": labels,
+                "annotations": annotations,
+            }
             self._cluster.core.create_namespaced_config_map(
-                self._cluster.namespace, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, **body}
+                self._cluster.namespace,
+                {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": body["data"]},
             )

@@ -6,8 +6,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
 
 # The collection's own tables. INSTALL is the sentinel: it lives beside Airflow's tables as long as they do.
 INSTALL = "hopsworks_airflow_install"
@@ -47,6 +51,8 @@ def schemas_of(live: str, workspace: str | None, run: str | None = None) -> Sche
         problem = f"run {run!r} can't be part of a schema's name"
     elif run is not None and len(names.aside(run)) > SCHEMA_NAME_LENGTH:
         problem = f"{names.aside(run)!r} is longer than the {SCHEMA_NAME_LENGTH} characters a schema's name may have"
+    elif len(names.workspace) > SCHEMA_NAME_LENGTH:
+        problem = f"{names.workspace!r} is longer than the {SCHEMA_NAME_LENGTH} characters a schema's name may have"
     elif names.live == names.workspace:
         problem = f"the workspace is the live schema {live!r}"
     elif names.workspace.startswith((names.aside(""), names.undone(""))):
@@ -55,7 +61,24 @@ def schemas_of(live: str, workspace: str | None, run: str | None = None) -> Sche
         raise OperatorError(
             problem,
             expected="a run of at most 32 lower-case letters, digits and underscores, and a workspace of its own",
-            untouched="everything; the database was not contacted",
+            untouched="everything",
             next_step="correct `run`, `database.name` or `workspace`",
         )
     return names
+
+
+def on_server(database: Database, names: Schemas) -> Schemas:
+    """The names as this server keeps them, checked once more: two that differ in capitals may be one schema there."""
+    live, workspace = folded(database, names.live), folded(database, names.workspace)
+    return schemas_of(live, workspace)
+
+
+def folded(database: Database, name: str) -> str:
+    """A schema's name as this server keeps it.
+
+    With lower_case_table_names set, the server takes every name in lower case, and answers with it: whoever compares
+    what it answers with a name as it was written finds nothing where there is something.
+    https://mariadb.com/kb/en/identifier-case-sensitivity/
+    """
+    ((folds, lower),) = database.rows("SELECT @@lower_case_table_names, LOWER(%s)", [name])
+    return str(lower) if int(folds) else name

@@ -24,7 +24,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
 
-FORMAT = 1
+FORMAT = 2
 # States of a plan. DROPPING is written before the one DROP DATABASE, so that no later run sends a second one.
 PLANNED, DROPPING, DONE, UNDONE = "planned", "dropping", "done", "undone"
 # What a plan is for.
@@ -60,6 +60,7 @@ class Plan:
     action: str
     method: str
     deployment: str
+    namespace: str
     run: str
     live: str
     workspace: str
@@ -108,6 +109,7 @@ def write_plan(database: Database, plan: Plan) -> None:
         "action": plan.action,
         "method": plan.method,
         "deployment": plan.deployment,
+        "namespace": plan.namespace,
         "run": plan.run,
         "live": plan.live,
         "workspace": plan.workspace,
@@ -141,6 +143,7 @@ def read_plan(database: Database, schema: str) -> Plan:
             action=header["action"],
             method=header["method"],
             deployment=header["deployment"],
+            namespace=header["namespace"],
             run=header["run"],
             live=header["live"],
             workspace=header["workspace"],

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import create_schema
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PAUSED
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.workspace import CHARSET, COLLATION
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import BATCH, PausedDag, PausedDags
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import columns_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -24,13 +22,14 @@ if TYPE_CHECKING:
 
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 
 # States of a task instance that a process works on, or that an executor is about to start: any release.
 BUSY_STATES = ("queued", "restarting", "running", "shutdown")
 # A scheduler that read `is_paused` a moment before the pause may still queue what it chose then.
 SETTLED_SECONDS = 2.0
 REPORT_SECONDS = 10.0
-BATCH = 500
+PARSE_LOOK_SECONDS = 2.0
 # Tasks take longer than they ever did: so much more than their longest run is expected, by factor and in seconds.
 MARGIN = 1.2
 MARGIN_SECONDS = 10.0
@@ -39,11 +38,18 @@ OUTLOOK_DAYS = 14
 
 
 @dataclass(frozen=True)
-class Remembered:
-    """DAGs that were not paused before the quiesce, with the file each came from; `paused` while they are paused."""
+class Resumed:
+    """DAGs that were unpaused, and those on the list that are not there.
 
-    dags: dict[str, str]
-    paused: bool
+    `unknown` ones are not parsed yet, or never will be; the files of the `broken` ones can't be imported; the files of
+    those that are `gone` were gone before already. `present` are all that are there.
+    """
+
+    unpaused: list[str]
+    unknown: list[str]
+    broken: list[str]
+    gone: list[str]
+    present: list[str]
 
 
 @dataclass(frozen=True)
@@ -77,16 +83,25 @@ class Outlook:
 
 
 class Quiesce:
-    """Pauses the DAGs of a schema, and lets run again exactly those that it paused.
+    """Pauses the DAGs of a schema, and unpauses exactly those that it paused.
 
-    What is paused is written down, in a table of the workspace, before the first DAG is: a run that dies in between
-    loses nothing. Only `dag.is_paused` is ever written, in no release is there a column that changes with it; so a DAG
-    that is paused and resumed is, row for row, what it was.
+    What is paused is written down before the first DAG is: a run that dies in between loses nothing. Only
+    `dag.is_paused` is ever written, in no release is there a column that changes with it; so a DAG that is paused and
+    unpaused is, row for row, what it was.
+
+    In a schema that was `installed`, DAGs are on the list until they are unpaused or it is known that there is nothing
+    to unpause: those that the new Airflow has not parsed yet stay on it, for a later run.
+
+    A DAG that its owner pauses while it is paused by us can't be told from the others, and is unpaused with them. One
+    that its owner unpauses meanwhile is left as it is, and taken off the list.
     """
 
-    def __init__(self, database: Database, names: Schemas, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self, database: Database, names: Schemas, owner: Owner, progress: Callable[[str], None], *, installed: bool
+    ) -> None:
         self._database, self._names, self._progress = database, names, progress
-        self._memory = quoted(names.workspace, PAUSED)
+        self._installed = installed
+        self._list = PausedDags(database, names.workspace, owner)
         self._dag = quoted(names.live, "dag")
 
     def has_dags(self) -> bool:
@@ -94,18 +109,26 @@ class Quiesce:
         live = read_schema(self._database, self._names.live)
         return live is not None and "dag" in live.tables
 
-    def unpaused(self) -> dict[str, str]:
-        """DAGs that are not paused now, with their files."""
-        rows = self._database.rows(f"SELECT dag_id, fileloc FROM {self._dag} WHERE is_paused = 0 ORDER BY dag_id")
-        return {str(dag): str(file or "") for dag, file in rows}
+    def unpaused(self) -> dict[str, PausedDag]:
+        """DAGs that are not paused now, as they would be written down."""
+        columns = columns_of(self._database, self._names.live, "dag")
+        # Airflow keeps the rows of DAGs whose files are gone: 3.x calls them stale, releases before inactive.
+        gone = "is_stale" if "is_stale" in columns else "NOT is_active" if "is_active" in columns else "0"
+        rows = self._database.rows(
+            f"SELECT dag_id, fileloc, {gone} FROM {self._dag} WHERE is_paused = 0 ORDER BY dag_id"
+        )
+        return {str(dag): PausedDag(str(file or ""), gone=bool(stale), paused=True) for dag, file, stale in rows}
 
-    def remembered(self) -> Remembered:
-        """What an earlier quiesce wrote down."""
-        workspace = read_schema(self._database, self._names.workspace)
-        if workspace is None or PAUSED not in workspace.tables:
-            return Remembered({}, paused=False)
-        rows = self._database.rows(f"SELECT dag_id, fileloc, paused FROM {self._memory} ORDER BY dag_id")
-        return Remembered({str(row[0]): str(row[1]) for row in rows}, paused=any(row[2] for row in rows))
+    def remembered(self) -> dict[str, PausedDag]:
+        """The list as it is."""
+        return self._list.read()
+
+    def due(self) -> dict[str, PausedDag]:
+        """The DAGs on the list that are to be unpaused in this schema.
+
+        In an old one, those that are paused now: the others ran again, and are kept for the new schema.
+        """
+        return {dag: entry for dag, entry in self.remembered().items() if entry.paused or self._installed}
 
     def busy(self) -> list[Busy]:
         """Task instances that still run or are about to, the longest first."""
@@ -142,19 +165,18 @@ class Quiesce:
         )
         return Outlook(running + queued if known else None, float(longest or 0.0))
 
-    def pause(self) -> dict[str, str]:
-        """Pause what is not paused; returns all that a resume has to let run again, of an interrupted pause too."""
+    def pause(self) -> dict[str, PausedDag]:
+        """Pause what is not paused; returns all that a resume has to unpause, of an interrupted pause too."""
         now = self.unpaused()
-        memory = self.remembered()
-        dags = {**(memory.dags if memory.paused else {}), **now}
-        self._remember(dags)
+        dags = {**self.due(), **now}
+        self._list.write(dags)
         self._set_paused(list(now), 1)
         return dags
 
     def wait_until_idle(self, timeout_seconds: float, grace_seconds: float = 0.0) -> None:
         """Wait for running task instances, but not for those that end within the grace that they have anyway.
 
-        Raises OperatorError, with everything running again, after the time.
+        Raises OperatorError, with everything unpaused again, after the time.
         """
         deadline = time.monotonic() + timeout_seconds
         idle_since: float | None = None
@@ -172,7 +194,7 @@ class Quiesce:
                     raise OperatorError(
                         f"after {timeout_seconds:.0f} s {_listed(busy)}",
                         expected="all running task instances to end within the time",
-                        untouched="the deployment: it goes on as before, the DAGs that were paused run again",
+                        untouched="the deployment: it goes on as before, the DAGs that were paused are unpaused",
                         next_step="wait for them, mark them as failed in the UI, or allow more time (`timeout`,"
                         " airflow_quiesce_timeout); then run the same command again",
                         evidence=tuple(str(entry) for entry in busy[:50]),
@@ -183,37 +205,57 @@ class Quiesce:
                 return
             time.sleep(min(1.0, SETTLED_SECONDS))
 
-    def resume(self, dags: Collection[str] = (), *, forget: bool = False) -> tuple[list[str], list[str]]:
-        """Let run again what was paused, or `dags`; returns those that were paused and those that are not there.
-
-        With `forget` what was written down is removed: nothing more is to be done with it.
-        """
-        memory = self.remembered()
-        wanted = sorted(dags or (memory.dags if memory.paused or forget else ()))
+    def predict(self, dags: Collection[str] = ()) -> Resumed:
+        """What `resume` would do, by reading only."""
+        due = self.due()
+        wanted = sorted(dags or due)
         present, paused = self.among(wanted)
-        self._set_paused(paused, 0)
-        if memory.dags and forget:
-            self._database.execute(f"DROP TABLE {self._memory}")
-        elif memory.paused:
-            self._database.execute(f"UPDATE {self._memory} SET paused = 0")
-        return paused, sorted(set(wanted) - present)
+        absent = [dag for dag in wanted if dag not in present]
+        files = self._broken_files() if self._installed and absent else frozenset()
+        broken = [dag for dag in absent if dag in due and due[dag].is_among(files)]
+        gone = [dag for dag in absent if dag in due and due[dag].gone and dag not in broken]
+        return Resumed(paused, [dag for dag in absent if dag not in {*broken, *gone}], broken, gone, sorted(present))
 
-    def wait_for(self, dags: Collection[str], timeout_seconds: float) -> None:
-        """Wait until DAGs have been parsed by a new Airflow, but not for those whose files it could not import."""
-        deadline = time.monotonic() + timeout_seconds
-        files = self.remembered().dags
+    def resume(self, dags: Collection[str] = ()) -> Resumed:
+        """Unpause what is due, or `dags`. In a new schema, what is settled by that is taken off the list."""
+        result = self.predict(dags)
+        self._set_paused(result.unpaused, 0)
+        if self._installed:
+            self._list.remove([*result.present, *result.broken, *result.gone])
+        else:
+            self._list.keep()
+        return result
+
+    def forget(self) -> list[str]:
+        """Give up on what is on the list; returns what was."""
+        dags = sorted(self.remembered())
+        self._list.remove(dags)
+        return dags
+
+    def wait_for_new(self, timeout_seconds: float) -> None:
+        """Wait until the DAGs on the list have been parsed by a new Airflow, as long as it gets on with it.
+
+        The time is for no progress: neither a DAG nor a file that can't be imported has been added.
+        """
+        most, deadline = -1, 0.0
         while True:
-            present = self.among(sorted(dags))[0]
-            broken = self._broken_files()
-            missing = [dag for dag in dags if dag not in present and _name(files.get(dag, "")) not in broken]
+            due = self.due()
+            files = self._broken_files()
+            present = self.among(sorted(due))[0]
+            missing = [
+                dag for dag, entry in due.items() if dag not in present and not entry.gone and not entry.is_among(files)
+            ]
+            known = int(self._database.value(f"SELECT COUNT(*) FROM {self._dag}")) + len(files)
+            if known > most:
+                most, deadline = known, time.monotonic() + timeout_seconds
             if not missing or time.monotonic() >= deadline:
                 return
             self._progress(f"waiting for {len(missing)} DAGs to be parsed: {', '.join(sorted(missing)[:5])}")
-            time.sleep(2)
+            time.sleep(min(PARSE_LOOK_SECONDS, timeout_seconds))
 
-    def _broken_files(self) -> set[str]:
+    def _broken_files(self) -> frozenset[str]:
         rows = self._database.rows(f"SELECT filename FROM {quoted(self._names.live, 'import_error')}")
-        return {_name(str(file)) for (file,) in rows if file}
+        return frozenset(str(file) for (file,) in rows if file)
 
     def among(self, dags: Sequence[str]) -> tuple[set[str], list[str]]:
         """Which of these DAGs are there, and which of those are paused."""
@@ -232,25 +274,6 @@ class Quiesce:
             part = dags[start : start + BATCH]
             marks = ", ".join(["%s"] * len(part))
             self._database.execute(f"UPDATE {self._dag} SET is_paused = %s WHERE dag_id IN ({marks})", [value, *part])
-
-    def _remember(self, dags: dict[str, str]) -> None:
-        """Replace what is written down, in one transaction."""
-        database = self._database
-        create_schema(database, self._names.workspace, CHARSET, COLLATION)
-        database.execute(
-            f"CREATE TABLE IF NOT EXISTS {self._memory} (dag_id VARCHAR(512) NOT NULL, fileloc VARCHAR(2000) NOT NULL,"
-            " paused TINYINT NOT NULL, PRIMARY KEY (dag_id)) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
-        )
-        database.execute("START TRANSACTION")
-        database.execute(f"DELETE FROM {self._memory}")
-        for start in range(0, len(dags), BATCH):
-            part = list(dags.items())[start : start + BATCH]
-            database.insert(self._memory, ("dag_id", "fileloc", "paused"), [(dag, file, 1) for dag, file in part])
-        database.execute("COMMIT")
-
-
-def _name(file: str) -> str:
-    return PurePosixPath(file).name
 
 
 def _listed(busy: Sequence[Busy], most: int = 5) -> str:

@@ -26,12 +26,16 @@ class Install:
     """The sentinel: this schema was installed by this collection and is never reset again."""
 
     deployment: str
+    namespace: str
+    live: str
     run: str
     installed_at: str
     image: str
     revision: str
     method: str
     set_aside: str
+    # Where the dump is that holds the old rows, for method drop.
+    dump: str
 
     def as_result(self) -> dict[str, Any]:
         return asdict(self)
@@ -43,6 +47,8 @@ class Mark:
 
     purpose: str
     deployment: str
+    namespace: str
+    live: str
     run: str
     state: str
     image: str
@@ -84,16 +90,20 @@ def complete_mark(database: Database, schema: str, mark: Mark, revision: str) ->
     return replace(mark, state=COMPLETE, revision=revision)
 
 
-def _read(database: Database, schema: str, table: str, kind: type[Record]) -> Record | None:
-    names = [entry.name for entry in fields(kind)]
-    present = {
-        name
+def columns_of(database: Database, schema: str, table: str) -> set[str]:
+    """Names of a table's columns."""
+    return {
+        str(name)
         for (name,) in database.rows(
             "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
             [schema, table],
         )
     }
-    if not present.issuperset(names):
+
+
+def _read(database: Database, schema: str, table: str, kind: type[Record]) -> Record | None:
+    names = [entry.name for entry in fields(kind)]
+    if not columns_of(database, schema, table).issuperset(names):
         return None
     rows = database.rows(f"SELECT {', '.join(names)} FROM {quoted(schema, table)}")
     return kind(*(str(value) for value in rows[0])) if len(rows) == 1 else None

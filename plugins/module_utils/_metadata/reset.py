@@ -104,7 +104,7 @@ class Reset:
         return self._result(inspection, plan, changed=True, findings=findings)
 
     def _inspect(self) -> Inspection:
-        return inspect(self._database, self._names, self._request.extra_tables)
+        return inspect(self._database, self._names, self._request.extra_tables, self._request.owner)
 
     def _examine(self, inspection: Inspection, *, quickly: bool = False) -> list[guard.Finding]:
         return examine(self._database, self._request, inspection, self._mirror, self._progress, quickly=quickly)
@@ -128,6 +128,7 @@ class Reset:
             action=RESET,
             method=request.method,
             deployment=request.deployment,
+            namespace=request.namespace,
             run=request.run,
             live=names.live,
             workspace=names.workspace,
@@ -138,7 +139,9 @@ class Reset:
 
     def _facts(self, inspection: Inspection) -> dict[str, Any]:
         live, workspace = inspection.live, inspection.workspace
+        dump = self._request.rehearsed_dump if self._request.method == DROP else None
         return {
+            "dump": dump.get("path") if dump else None,
             "old_revision": inspection.revisions[0] if inspection.revisions else None,
             "new_revision": inspection.mark.revision if inspection.mark is not None else None,
             "old_charset": [live.charset, live.collation] if live is not None else None,
@@ -167,12 +170,15 @@ class Reset:
             probe_rename(database, names.workspace, plan.schema, engines - {"InnoDB"})
         install = Install(
             deployment=request.deployment,
+            namespace=request.namespace,
+            live=names.live,
             run=request.run,
             installed_at=now(),
             image=request.image or mark.image,
             revision=mark.revision,
             method=request.method,
             set_aside=plan.schema if plan.schema != names.workspace else "",
+            dump=plan.facts["dump"] or "",
         )
         write_install(database, names.workspace, install)
         write_plan(database, plan)
@@ -187,18 +193,7 @@ class Reset:
                 untouched="all tables: none was moved by this run",
                 next_step="finish it with `state: restored`, then decide again",
             )
-        findings = [guard.confirmed(request.deployment, request.confirm)]
-        if plan.deployment != request.deployment:
-            findings.append(
-                guard.Finding(
-                    "same_deployment",
-                    guard.REFUSED,
-                    f"the move half done belongs to deployment {plan.deployment!r}",
-                    f"a plan of deployment {request.deployment!r}",
-                    f"run the playbook for {plan.deployment!r}, which began it",
-                )
-            )
-        guard.enforce(findings, predicting=False)
+        guard.enforce([guard.confirmed(request.deployment, request.confirm)], predicting=False)
 
     def _replace(self, inspection: Inspection, plan: Plan) -> None:
         """From wherever it stands to the end. Every step finds out by itself whether it is done."""
@@ -248,15 +243,9 @@ class Reset:
 
     def _settled(self, inspection: Inspection, *, changes: bool) -> dict[str, Any]:
         """Installed already: nothing to do, but for the last strokes of a run that died right before its end."""
-        install, request = inspection.install, self._request
-        if install is None or install.deployment != request.deployment:
-            owner = install.deployment if install is not None else "nobody"
-            raise OperatorError(
-                f"schema {self._names.live} was installed for deployment {owner!r}",
-                expected=f"deployment {request.deployment!r}",
-                untouched="everything",
-                next_step="check database.name: two deployments can't share a schema",
-            )
+        install = inspection.install
+        if install is None:
+            raise AssertionError("a schema without a sentinel that can be read is not installed")
         memory = self._mirror.read()
         forgotten = memory is None or memory.state != REMEMBERED or memory.schema != self._names.live
         leftovers = (

@@ -60,7 +60,7 @@ class Restore:
 
     def predict(self) -> dict[str, Any]:
         """What `carry_out` would do, by reading only. Raises OperatorError where it would refuse even later."""
-        inspection = inspect(self._database, self._names, self._request.extra_tables)
+        inspection = inspect(self._database, self._names, self._request.extra_tables, self._request.owner)
         plan = inspection.begun
         if inspection.stage == MOVING and plan is not None:
             guard.enforce([self._confirmed(), self._can_be_taken_back(plan)], predicting=True)
@@ -72,7 +72,7 @@ class Restore:
 
     def carry_out(self) -> dict[str, Any]:
         database = self._database
-        inspection = inspect(database, self._names, self._request.extra_tables)
+        inspection = inspect(database, self._names, self._request.extra_tables, self._request.owner)
         plan = inspection.begun
         if inspection.stage == MOVING and plan is not None:
             guard.enforce([self._confirmed(), self._can_be_taken_back(plan)], predicting=False)
@@ -95,14 +95,6 @@ class Restore:
 
     def _can_be_taken_back(self, plan: Plan) -> guard.Finding:
         name = "can_be_taken_back"
-        if plan.deployment != self._request.deployment:
-            return guard.Finding(
-                name,
-                guard.REFUSED,
-                f"the move half done belongs to deployment {plan.deployment!r}",
-                f"a plan of deployment {self._request.deployment!r}",
-                f"run the playbook for {plan.deployment!r}, which began it",
-            )
         if plan.state == DROPPING:
             return guard.Finding(
                 name,
@@ -116,18 +108,7 @@ class Restore:
     def _examine(self, inspection: Inspection) -> list[guard.Finding]:
         """The conditions; who is connected is the last of them."""
         live, install = self._names.live, inspection.install
-        owner = install.deployment if install is not None else ""
         findings = [self._confirmed()]
-        if owner != self._request.deployment:
-            findings.append(
-                guard.Finding(
-                    "same_deployment",
-                    guard.REFUSED,
-                    f"schema {live} was installed for deployment {owner!r}",
-                    f"deployment {self._request.deployment!r}",
-                    "check database.name: two deployments can't share a schema",
-                )
-            )
         if install is not None and install.method == "drop":
             findings.append(
                 guard.Finding(
@@ -186,6 +167,7 @@ class Restore:
             action=RESTORE,
             method="set_aside",
             deployment=request.deployment,
+            namespace=request.namespace,
             run=request.run,
             live=names.live,
             workspace=names.workspace,

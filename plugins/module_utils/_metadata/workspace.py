@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard, ownership
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
@@ -24,10 +24,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move i
     wait_for_sessions,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, WORKSPACE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
     BUILDING,
     COMPLETE,
+    MIGRATION,
     Mark,
     complete_mark,
     write_mark,
@@ -79,13 +80,14 @@ def revisions_of(database: Database, schema: str) -> list[str]:
     return [str(row[0]) for row in database.rows(f"SELECT version_num FROM {table} ORDER BY 1")]
 
 
-def refuse_others(database: Database, inspection: Inspection, deployment: str) -> None:
+def refuse_others(database: Database, inspection: Inspection, owner: Owner) -> None:
     """Raises OperatorError where the workspace holds anything that an earlier run of this deployment did not make."""
     name, mark, workspace = inspection.names.workspace, inspection.mark, inspection.workspace
-    if inspection.workspace_state == "foreign" and workspace is not None:
+    if workspace is None:
+        return
+    ownership.refuse_others(database, workspace, owner)
+    if inspection.workspace_state == "foreign":
         strange = sorted(workspace.content)
-    elif mark is not None and mark.deployment != deployment:
-        raise _not_ours(name, f"holds the new schema of deployment {mark.deployment!r} (run {mark.run})")
     elif mark is not None:
         # The mark is put into an empty schema, so what is older than it was put there by somebody else, beforehand.
         strange = [
@@ -116,14 +118,13 @@ def _not_ours(schema: str, what: str) -> OperatorError:
 def begin(
     database: Database,
     inspection: Inspection,
-    deployment: str,
-    run: str,
+    owner: Owner,
     image: str,
     progress: Callable[[str], None],
 ) -> Mark:
     """An empty workspace with a mark that says what is being built there. Drops tables of our own only."""
     name = inspection.names.workspace
-    refuse_others(database, inspection, deployment)
+    refuse_others(database, inspection, owner)
     sessions = wait_for_sessions(database, [name], SESSION_SECONDS, progress)
     guard.enforce([guard.nobody_connected(name, sessions)], predicting=False)
     create_schema(database, name, CHARSET, COLLATION)
@@ -133,7 +134,17 @@ def begin(
         progress(f"dropping {len(leftovers)} tables of an earlier run in schema {name}")
         drop_tables(database, name, leftovers)
     match_charset(database, name, CHARSET, COLLATION)
-    mark = Mark("migration", deployment, run, BUILDING, image, "", now())
+    mark = Mark(
+        purpose=MIGRATION,
+        deployment=owner.deployment,
+        namespace=owner.namespace,
+        live=owner.live,
+        run=owner.run,
+        state=BUILDING,
+        image=image,
+        revision="",
+        created_at=ownership.server_now(database),
+    )
     write_mark(database, name, mark)
     return mark
 

@@ -88,7 +88,7 @@ class Action:
             "lock": {
                 "type": "dict",
                 "options": {
-                    "name": {"type": "str", "default": "airflow-runbook"},
+                    "name": {"type": "str", "required": True},
                     "holder": {"type": "str", "required": True},
                 },
             },

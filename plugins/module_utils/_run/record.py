@@ -9,6 +9,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import (
+    DEPLOYMENT_ANNOTATION,
+    another,
+    refuse_another,
+)
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
@@ -28,15 +33,18 @@ class RunRecord:
     A run is a mapping: `id`, `playbook`, `deployment`, `status` (running, failed, done), `begun`, `ended`,
     `attempts` (list of `by`, `begun`, `ended`) and `phases` (list of `name`, `status` (running, done, failed,
     interrupted), `attempt`, `begun`, `ended`, `facts`, `failure`). Times are ISO 8601 in UTC. Entries of the ConfigMap
-    that are not ours are kept.
+    that are not ours are kept. A record of another deployment is neither read nor written: OperatorError.
     """
 
-    def __init__(self, cluster: Cluster, name: str) -> None:
-        self._cluster, self._name = cluster, name
+    def __init__(self, cluster: Cluster, name: str, deployment: str) -> None:
+        self._cluster, self._name, self._deployment = cluster, name, deployment
         found = cluster.find(cluster.core.read_namespaced_config_map, name)
+        refuse_another(found, name, deployment)
         self._version: str | None = found.metadata.resource_version if found is not None else None
         self._data: dict[str, str] = dict(found.data or {}) if found is not None else {}
         self.run: Run | None = json.loads(self._data[RUN_KEY]) if RUN_KEY in self._data else None
+        if self.run is not None and self.run["deployment"] != deployment:
+            raise another(name, self.run["deployment"], deployment)
 
     @property
     def history(self) -> list[Run]:
@@ -47,7 +55,7 @@ class RunRecord:
         """The run that a next one has to finish, if there is one."""
         return self.run if self.run is not None and self.run["status"] != "done" else None
 
-    def open(self, run_id: str, playbook: str, deployment: str, by: str) -> Run:
+    def open(self, run_id: str, playbook: str, by: str) -> Run:
         """Begin a run, or go on with an unfinished one of the same playbook (then `run_id` is not used)."""
         unfinished = self.unfinished()
         if unfinished is not None and unfinished["playbook"] != playbook:
@@ -64,7 +72,7 @@ class RunRecord:
             unfinished = {
                 "id": run_id,
                 "playbook": playbook,
-                "deployment": deployment,
+                "deployment": self._deployment,
                 "begun": now(),
                 "attempts": [],
                 "phases": [],
@@ -127,6 +135,7 @@ class RunRecord:
                 "name": self._name,
                 "namespace": self._cluster.namespace,
                 "labels": {"app.kubernetes.io/managed-by": "hopsworks.airflow"},
+                "annotations": {DEPLOYMENT_ANNOTATION: self._deployment},
             },
             "data": self._data,
         }

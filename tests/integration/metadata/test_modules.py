@@ -41,8 +41,8 @@ def test_the_whole_way_there_and_back(laboratory, old, tmp_path):
     for module, arguments in (
         ("metadata_migrate", migrate()),
         ("metadata_dump", {"run": RUN, "directory": str(tmp_path / "dumps")}),
-        ("quiesce", {"state": "quiesced"}),
-        ("quiesce", {"state": "resumed"}),
+        ("quiesce", {"deployment": "lab", "state": "quiesced"}),
+        ("quiesce", {"deployment": "lab", "state": "resumed"}),
         ("metadata_db", reset()),
     ):
         arguments = lab.arguments(old, **arguments)
@@ -83,7 +83,7 @@ def test_drop_wants_a_rehearsed_dump_and_drops_once(laboratory, old, tmp_path):
 
     dump = lab.run("metadata_dump", lab.arguments(old, run=RUN, directory=str(tmp_path / "dumps")))
     assert stat.S_IMODE(os.stat(dump["path"]).st_mode) == 0o600
-    rehearse = {"state": "rehearsed", "dump": dump["path"], "schema": f"{old}_rehearsal"}
+    rehearse = {"deployment": "lab", "state": "rehearsed", "dump": dump["path"], "schema": f"{old}_rehearsal"}
     rehearsal = lab.run("metadata_restore", lab.arguments(old, **rehearse))
     assert rehearsal["rehearsed_dump"]["tables"]["log"]["rows"] == 20000
     assert lab.sql(f"SHOW TABLES FROM {old}_rehearsal") == ""
@@ -93,7 +93,7 @@ def test_drop_wants_a_rehearsed_dump_and_drops_once(laboratory, old, tmp_path):
     assert not lab.run("metadata_db", lab.arguments(old, **drop))["changed"]
     assert lab.logged("drop database") == dropped + 1
 
-    restore = {"state": "restored", "dump": dump["path"], "schema": f"{old}_restored"}
+    restore = {"deployment": "lab", "state": "restored", "dump": dump["path"], "schema": f"{old}_restored"}
     assert lab.run("metadata_restore", lab.arguments(old, **restore))["changed"]
     assert not lab.run("metadata_restore", lab.arguments(old, **restore))["changed"]
     assert lab.sql("SELECT val FROM variable", f"{old}_restored").strip() == "Grüß Gott"
@@ -215,7 +215,7 @@ def test_a_migration_that_fails_says_why_at_once(laboratory, old, changes, match
     ],
 )
 def test_a_database_that_cannot_be_read_is_refused(laboratory, old, changes, match):
-    for module, arguments in (("metadata_db", reset()), ("metadata_db_info", {}), ("quiesce", {})):
+    for module, arguments in (("metadata_db", reset()), ("metadata_db_info", {}), ("quiesce", {"deployment": "lab"})):
         arguments = laboratory.arguments(old, **arguments)
         arguments["database"] = {**arguments["database"], **changes}
 

@@ -116,8 +116,8 @@ def test_a_restart_happens_once_a_run(cluster, namespace):
 def test_an_interrupted_restart_restarts_only_the_rest(cluster, namespace):
     """SIGKILL of ansible-playbook between the first and the second workload. The lock ends what it leaves running."""
     arguments = {"namespace": namespace, "kubeconfig": KUBECONFIG, "workloads": ["web", "worker"], "run": "killed"}
-    arguments["lock"] = {"holder": "killed"}
-    assert not ansible(namespace, "run_lock", {"holder": "killed"}).get("failed")
+    arguments["lock"] = {"name": "lab", "holder": "killed"}
+    assert not ansible(namespace, "run_lock", {"name": "lab", "holder": "killed"}).get("failed")
     play = [
         {
             "hosts": "localhost",
@@ -252,8 +252,8 @@ def test_the_rights_that_are_asked_for_suffice(namespace, account):
         ("rolling_restart", {"workloads": ["mine"], "run": "rights"}),
         ("signing_keys", {"secret": "by-operator", "signers": ["one"]}),
         ("image_pull", {"image": "bed/standins:1"}),
-        ("run_lock", {"holder": "operator"}),
-        ("run_lock", {"holder": "operator", "state": "released"}),
+        ("run_lock", {"name": "lab", "holder": "operator"}),
+        ("run_lock", {"name": "lab", "holder": "operator", "state": "released"}),
     ):
         result = ansible(namespace, module, arguments, kubeconfig=kubeconfig)
         assert not result.get("failed"), result

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shutil
 import tempfile
@@ -22,18 +23,31 @@ ROOM_BYTES = 1 << 30
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
+@contextlib.contextmanager
+def running(tmp_path_factory, *options):
     # In memory where there is room: thousands of small files are written and synchronised here.
     memory = Path("/dev/shm")
     room = shutil.disk_usage(memory).free if memory.is_dir() else 0
     base = memory if room > ROOM_BYTES else tmp_path_factory.mktemp("mariadb")
     with tempfile.TemporaryDirectory(dir=base, prefix="mariadb-") as folder:
         install_mariadb()
-        made = Server(Path(folder))
+        made = Server(Path(folder), options)
         made.create()
         yield made
         made.stop()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    with running(tmp_path_factory) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def folding_server(tmp_path_factory):
+    """A server that takes every name of a schema and a table in lower case."""
+    with running(tmp_path_factory, "--lower-case-table-names=1") as made:
+        yield made
 
 
 @pytest.fixture

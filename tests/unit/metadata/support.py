@@ -14,23 +14,33 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
+import pymysql
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums, fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database, quoted, session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import Request
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory, Mirror
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PLAN, Schemas
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import Plan
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import Mark, write_mark
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import Install, Mark, write_mark
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 
 DATA = Path(__file__).parent / "data"
 PASSWORD = "CANARY-db-pä|ss%w&o\"r'd $x{7}"
 OLD_REVISION, NEW_REVISION = "03afc6b6f902", "fe199e1abd77"
+NAMESPACE = "hopsworks"
 RUN, UNDO_RUN = "20261122t030000", "20261123t090000"
 
 # Rows such as an old deployment has: NULLs, binary, FLOAT with more digits than a dump keeps, awkward text.
@@ -76,6 +86,7 @@ class Server:
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
                 "--skip-name-resolve",
+                *self._options,
             ],
             check=True,
             capture_output=True,
@@ -153,6 +164,12 @@ class Server:
     def session(self) -> contextlib.AbstractContextManager[Database]:
         return session("127.0.0.1", self.port, "airflow", PASSWORD.encode(), "the test's server")
 
+    def connect(self, schema: str) -> pymysql.Connection[Any]:
+        """A session with a default schema, as a component of Airflow or a tool has it."""
+        return pymysql.connect(
+            host="127.0.0.1", port=self.port, user="airflow", password=PASSWORD.encode(), database=schema
+        )
+
     def logged(self, text: str) -> int:
         """How many statements in the server's log contain a text."""
         self.as_root("FLUSH GENERAL LOGS")
@@ -198,13 +215,51 @@ class Deployment:
         self.server.as_root(f"INSERT INTO alembic_version VALUES ('{NEW_REVISION}')", schema)
 
     def mark_new(self, database: Database, *, run: str = RUN) -> None:
-        mark = Mark("migration", self.name, run, "complete", "bed/airflow:3.0.6", NEW_REVISION, "2026-11-22T03:00:00Z")
-        write_mark(database, self.names.workspace, mark)
+        write_mark(database, self.names.workspace, self.mark(run=run))
+
+    def mark(self, **changes: str) -> Mark:
+        """That of a complete new schema."""
+        values = {
+            "purpose": "migration",
+            "deployment": self.name,
+            "namespace": NAMESPACE,
+            "live": self.names.live,
+            "run": RUN,
+            "state": "complete",
+            "image": "bed/airflow:3.0.6",
+            "revision": NEW_REVISION,
+            "created_at": "2026-11-22T03:00:00Z",
+            **changes,
+        }
+        return Mark(**values)
+
+    def install(self, **changes: str) -> Install:
+        """The sentinel of a finished reset."""
+        values = {
+            "deployment": self.name,
+            "namespace": NAMESPACE,
+            "live": self.names.live,
+            "run": RUN,
+            "installed_at": "2026-11-22T03:00:00Z",
+            "image": "bed/airflow:3.0.6",
+            "revision": NEW_REVISION,
+            "method": "set_aside",
+            "set_aside": "",
+            "dump": "",
+            **changes,
+        }
+        return Install(**values)
+
+    def owner(self, run: str = RUN) -> Owner:
+        return Owner(self.name, NAMESPACE, self.names.live, run)
+
+    def quiesce(self, database: Database, *, installed: bool = False, run: str = RUN) -> Quiesce:
+        return Quiesce(database, self.names, self.owner(run), quiet, installed=installed)
 
     def request(self, **changes: object) -> Request:
         values = {
             "names": self.names,
-            "namespace": "hopsworks",
+            "namespace": NAMESPACE,
             "deployment": self.name,
             "run": RUN,
             "confirm": self.name,
@@ -267,6 +322,23 @@ class Deployment:
         found = fingerprints(database, schema, sorted(self.tables(schema)), quiet)
         tables = {table: {"rows": content.rows, "sum": content.sum} for table, content in found.items()}
         return {"database": self.names.live, "run": run, "tables": tables}
+
+
+def call_of(database: Database, monkeypatch: pytest.MonkeyPatch, module: ModuleType, **params: object) -> Call:
+    """What an action gets; it finds this session where it would connect to the server of a deployment."""
+
+    @contextlib.contextmanager
+    def connected(_cluster: object, _address: object) -> Iterator[Database]:
+        yield database
+
+    warnings: list[str] = []
+    check_mode = bool(params.pop("check_mode", False))
+    name = params.pop("live")
+    monkeypatch.setattr(module, "connected", connected)
+    monkeypatch.setattr(module, "read_address", lambda *_given: SimpleNamespace(name=name, user="airflow"))
+    defaults = {option: entry.get("default") for option, entry in module.ACTION.argument_spec.items()}
+    cluster = SimpleNamespace(namespace=params.pop("namespace", NAMESPACE))
+    return Call({**defaults, **params}, check_mode, cast(Cluster, cluster), cast(Progress, quiet), warnings.append)
 
 
 def quiet(line: str) -> None:

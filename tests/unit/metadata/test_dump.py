@@ -89,7 +89,7 @@ def dump(database, deployment, tools, tmp_path):
 
 @pytest.fixture
 def restoration(database, bare, dump):
-    return Restoration(database, f"{bare.names.live}_rehearsal", dump, read_manifest(dump), quiet)
+    return Restoration(database, f"{bare.names.live}_rehearsal", bare.owner(), dump, read_manifest(dump), quiet)
 
 
 class TestDump:
@@ -220,8 +220,10 @@ class TestRestore:
         assert deployment.tables(restoration._schema) == {WORKSPACE}
 
     def test_goes_over_nobodys_tables(self, database, deployment, dump, tools):
-        over_live = Restoration(database, deployment.names.live, dump, read_manifest(dump), quiet)
-        over_workspace = Restoration(database, deployment.names.workspace, dump, read_manifest(dump), quiet)
+        over_live = Restoration(database, deployment.names.live, deployment.owner(), dump, read_manifest(dump), quiet)
+        over_workspace = Restoration(
+            database, deployment.names.workspace, deployment.owner(), dump, read_manifest(dump), quiet
+        )
         before = deployment.everything(database)
 
         for purpose in ("rehearsal", "restore"):
@@ -318,7 +320,7 @@ class TestLargeValues:
             before = read_content(database, large.names.live, quiet)
             path = tmp_path / "large.sql.gz"
             manifest = make_dump(database, tools, large.names.live, RUN, path, before, quiet)
-            restoration = Restoration(database, f"{large.names.live}_rehearsal", path, manifest, quiet)
+            restoration = Restoration(database, f"{large.names.live}_rehearsal", large.owner(), path, manifest, quiet)
             restoration.make_room("rehearsal")
             restoration.play(tools)
 

@@ -22,8 +22,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
-    Install,
-    Mark,
     write_install,
     write_mark,
 )
@@ -120,14 +118,13 @@ def test_tables_that_airflow_2_keeps_aside_are_its_own(database, deployment, mir
 
 
 def test_a_schema_installed_for_another_deployment_is_left_alone(database, deployment, mirror):
-    install = Install("other", "20260101t000000", now(), "", NEW_REVISION, "set_aside", "")
-    write_install(database, deployment.names.live, install)
+    write_install(database, deployment.names.live, deployment.install(deployment="other"))
 
-    attempt_either_way(database, deployment, mirror, "installed for deployment 'other'")
+    attempt_either_way(database, deployment, mirror, r"the sentinel .* belongs to deployment 'other'")
 
 
 def test_the_sentinel_alone_is_enough_to_refuse(database, deployment):
-    write_install(database, deployment.names.live, Install("demo", RUN, now(), "", NEW_REVISION, "drop", ""))
+    write_install(database, deployment.names.live, deployment.install(method="drop"))
 
     assert guard.no_sentinel(inspect(database, deployment.names)).verdict == guard.REFUSED
 
@@ -197,7 +194,7 @@ WORKSPACE = {
     ),
     "is another deployment's": (
         lambda names: f"UPDATE {names.workspace}.hopsworks_airflow_workspace SET deployment = 'other'",
-        "those of deployment other",
+        "belongs to deployment 'other'",
     ),
     "is somebody else's": (
         lambda names: f"DROP TABLE {names.workspace}.hopsworks_airflow_workspace",
@@ -320,7 +317,7 @@ def test_several_reasons_are_told_at_once(database, deployment, mirror):
 def test_the_mark_of_a_finished_schema_is_not_enough(database, bare, mirror):
     bare.make_old()
     bare.server.as_root(f"CREATE DATABASE {bare.names.workspace}")
-    mark = Mark("migration", bare.name, RUN, "complete", "image", NEW_REVISION, now())
+    mark = bare.mark(image="image")
     write_mark(database, bare.names.workspace, mark)
 
     with refused(database, bare, "lacks"):

@@ -75,6 +75,10 @@ def test_empty():
     assert judge(schema_with({"hopsworks_airflow_paused"}), (), []) == ("empty", ())
 
 
+def test_the_tables_of_the_default_broker_of_1_x_are_known():
+    assert judge(schema_with(OLD_TABLES | {"kombu_message", "kombu_queue"}), (OLD_REVISION,), []) == ("old", ())
+
+
 def test_extra_tables_are_known():
     assert judge(schema_with(OLD_TABLES | {"plugin"}), (OLD_REVISION,), [], ["plugin"])[0] == "old"
 

@@ -31,7 +31,7 @@ SECRET = {"name": "mysql-users-secrets", "key": "airflow"}
 
 
 def job(**changes):
-    return migrate_job(ADDRESS, SECRET, "airflow_beside", "image:1", "20261122t030000", Pod(**changes), 900)
+    return migrate_job(ADDRESS, SECRET, "airflow_beside", "image:1", "demo", "20261122t030000", Pod(**changes), 900)
 
 
 def test_the_job_never_carries_the_password():

@@ -79,6 +79,7 @@ def plan(server, bare):
         action="reset",
         method="set_aside",
         deployment="demo ✓",
+        namespace="hopsworks",
         run="20261122t030000",
         live=bare.names.live,
         workspace=bare.names.workspace,
@@ -103,7 +104,7 @@ def test_a_plan_is_read_as_it_was_written(database, plan):
         "DELETE FROM {plan} WHERE position = 0",
         "UPDATE {plan} SET detail = '{{}}' WHERE position = 0",
         "UPDATE {plan} SET detail = 'not JSON' WHERE position = 0",
-        "UPDATE {plan} SET detail = REPLACE(detail, '\"format\": 1', '\"format\": 99') WHERE position = 0",
+        "UPDATE {plan} SET detail = REPLACE(detail, '\"format\": 2', '\"format\": 99') WHERE position = 0",
     ],
 )
 def test_a_plan_that_cannot_be_understood_is_not_guessed_at(database, plan, damage):

@@ -12,45 +12,94 @@ import time
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import quiesce as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PAUSED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import quiet
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+    RUN,
+    ClientDiedError,
+    DyingDatabase,
+    quiet,
+)
 
 UNPAUSED = ["p_demo_1__gone", "p_demo_1__hello"]
 
 
 @pytest.fixture
 def quiesce(database, deployment):
-    return Quiesce(database, deployment.names, quiet)
+    return deployment.quiesce(database)
 
 
-def test_pauses_what_runs_and_resumes_just_that(quiesce, deployment):
+@pytest.fixture
+def upgraded(database, deployment, mirror):
+    """Quiesced and upgraded; a function adds DAGs as the new Airflow does, paused."""
+    quiesce = deployment.quiesce(database)
+    quiesce.pause()
+    quiesce.resume()
+    Reset(database, deployment.request(), mirror, quiet).carry_out()
+    live = deployment.names.live
+    database.execute(f"INSERT INTO {live}.dag_bundle (name) VALUES ('dags')")
+
+    def parse(*dags, paused=1):
+        with deployment.server.session() as session:
+            for dag in dags:
+                session.execute(
+                    f"INSERT INTO {live}.dag (dag_id, is_paused, bundle_name, max_active_tasks,"
+                    " max_consecutive_failed_dag_runs, has_task_concurrency_limits) VALUES (%s, %s, 'dags', 16, 0, 0)",
+                    [dag, paused],
+                )
+
+    return parse
+
+
+def test_pauses_what_runs_and_unpauses_just_that(quiesce, deployment):
     before = deployment.definition(deployment.names.live)
 
     assert sorted(quiesce.pause()) == UNPAUSED
 
     assert quiesce.unpaused() == {}
-    assert quiesce.resume() == (UNPAUSED, [])
+    assert quiesce.resume().unpaused == UNPAUSED
     assert deployment.definition(deployment.names.live) == before
+
+
+def test_dags_are_written_down_before_the_first_is_paused(server, deployment, quiesce):
+    """A run that dies at the first of its pauses has the whole list."""
+    with server.session() as session:
+        statements = []
+        for after in range(20):
+            dying = DyingDatabase(session, after=after)
+            try:
+                deployment.quiesce(dying).pause()
+                break
+            except ClientDiedError as died:
+                statements.append(str(died))
+                session.execute("ROLLBACK")
+                listed = sorted(quiesce.remembered())
+                now = sorted(quiesce.unpaused())
+                assert sorted({*listed, *now}) == UNPAUSED
+                if "is_paused" in statements[-1]:
+                    assert listed == UNPAUSED
+    assert any("is_paused" in statement for statement in statements)
 
 
 def test_a_run_that_died_after_the_pause_loses_nothing(server, deployment, quiesce):
     quiesce.pause()
     with server.session() as later:
-        again = Quiesce(later, deployment.names, quiet)
+        again = deployment.quiesce(later, run="20261130t000000")
 
         assert sorted(again.pause()) == UNPAUSED
-        assert again.resume() == (UNPAUSED, [])
+        assert {entry.run for entry in again.remembered().values()} == {RUN}
+        assert again.resume().unpaused == UNPAUSED
 
 
 def test_a_run_that_died_within_the_pause_loses_nothing(quiesce, deployment):
-    quiesce._remember(quiesce.unpaused())
+    quiesce._list.write(quiesce.unpaused())
     deployment.server.as_root(f"UPDATE {deployment.names.live}.dag SET is_paused = 1 WHERE dag_id = '{UNPAUSED[0]}'")
 
     assert sorted(quiesce.pause()) == UNPAUSED
-    assert quiesce.resume() == (UNPAUSED, [])
+    assert quiesce.resume().unpaused == UNPAUSED
 
 
 def test_what_was_paused_by_hand_after_a_resume_stays_paused(quiesce, deployment):
@@ -58,29 +107,84 @@ def test_what_was_paused_by_hand_after_a_resume_stays_paused(quiesce, deployment
     quiesce.resume()
     deployment.server.as_root(f"UPDATE {deployment.names.live}.dag SET is_paused = 1 WHERE dag_id = '{UNPAUSED[0]}'")
 
-    assert quiesce.resume() == ([], [])
+    assert quiesce.resume().unpaused == []
     assert sorted(quiesce.pause()) == UNPAUSED[1:]
-    assert quiesce.resume() == (UNPAUSED[1:], [])
+    assert quiesce.resume().unpaused == UNPAUSED[1:]
 
 
-def test_the_same_dags_run_again_in_the_new_schema(quiesce, database, deployment, mirror):
-    quiesce.pause()
-    quiesce.resume()
-    Reset(database, deployment.request(), mirror, quiet).carry_out()
-    live = deployment.names.live
-    database.execute(f"INSERT INTO {live}.dag_bundle (name) VALUES ('dags')")
-    for dag in ("p_demo_1__hello", "p_demo_1__sleeping"):
-        database.execute(
-            f"INSERT INTO {live}.dag (dag_id, is_paused, bundle_name, max_active_tasks,"
-            " max_consecutive_failed_dag_runs, has_task_concurrency_limits) VALUES (%s, 1, 'dags', 16, 0, 0)",
-            [dag],
-        )
+def test_the_same_dags_run_again_in_the_new_schema(upgraded, database, deployment):
+    """Those that come later, too; one whose file was gone before is not waited for."""
+    deployment.server.as_root(
+        f"INSERT INTO {deployment.names.workspace}.{PAUSED} SELECT 'p_demo_2__late', '/dags/p_demo_2/late.py', 0, 0,"
+        f" deployment, namespace, live, run FROM {deployment.names.workspace}.{PAUSED} LIMIT 1"
+    )
+    upgraded("p_demo_1__hello", "p_demo_1__sleeping")
+    quiesce = deployment.quiesce(database, installed=True)
 
-    assert quiesce.resume(quiesce.remembered().dags, forget=True) == (["p_demo_1__hello"], ["p_demo_1__gone"])
+    result = quiesce.resume()
 
+    assert (result.unpaused, result.unknown, result.gone) == (
+        ["p_demo_1__hello"],
+        ["p_demo_2__late"],
+        ["p_demo_1__gone"],
+    )
     assert list(quiesce.unpaused()) == ["p_demo_1__hello"]
+    assert sorted(quiesce.remembered()) == ["p_demo_2__late"]
+
+    # A rotation in between neither loses it nor takes it for one that it has paused itself.
+    quiesce.pause()
+    assert quiesce.resume().unpaused == ["p_demo_1__hello"]
+    upgraded("p_demo_2__late")
+
+    assert quiesce.resume().unpaused == ["p_demo_2__late"]
     assert PAUSED not in deployment.tables(deployment.names.workspace)
-    assert quiesce.resume(forget=True) == ([], [])
+    assert quiesce.resume().unpaused == []
+    assert "p_demo_1__sleeping" not in quiesce.unpaused()
+
+
+def test_what_its_owner_unpaused_before_is_left_to_its_owner(upgraded, database, deployment):
+    upgraded("p_demo_1__hello", paused=0)
+    quiesce = deployment.quiesce(database, installed=True)
+    quiesce.resume()
+    deployment.server.as_root(f"UPDATE {deployment.names.live}.dag SET is_paused = 1")
+
+    assert quiesce.resume().unpaused == []
+
+
+def test_the_rest_can_be_given_up(upgraded, database, deployment):
+    quiesce = deployment.quiesce(database, installed=True)
+
+    assert quiesce.forget() == UNPAUSED
+    assert quiesce.remembered() == {}
+    assert PAUSED not in deployment.tables(deployment.names.workspace)
+    assert quiesce.forget() == []
+
+
+def test_waits_as_long_as_new_dags_arrive(upgraded, database, deployment, monkeypatch):
+    """The time is for no progress: one DAG a look is progress, whatever the time in all."""
+    clock = iter(range(0, 10_000, 50))
+    arriving = iter([["other_1"], [], ["other_2"], ["p_demo_1__hello"]])
+    monkeypatch.setattr(subject.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(subject.time, "sleep", lambda _seconds: upgraded(*next(arriving, [])))
+    quiesce = deployment.quiesce(database, installed=True)
+
+    quiesce.wait_for_new(120)
+
+    assert next(arriving, None) is None
+    assert quiesce.resume().unpaused == ["p_demo_1__hello"]
+
+
+def test_gives_up_waiting_when_nothing_arrives_any_more(upgraded, database, deployment, monkeypatch):
+    looks = []
+    clock = iter(range(0, 10_000, 50))
+    monkeypatch.setattr(subject.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(subject.time, "sleep", looks.append)
+    quiesce = deployment.quiesce(database, installed=True)
+
+    quiesce.wait_for_new(120)
+
+    assert 1 <= len(looks) <= 3
+    assert quiesce.resume().unknown == ["p_demo_1__hello"]
 
 
 def test_waits_for_running_task_instances(quiesce, deployment):
@@ -89,7 +193,7 @@ def test_waits_for_running_task_instances(quiesce, deployment):
         f"UPDATE {table} SET state = 'running', start_date = UTC_TIMESTAMP() - INTERVAL 75 SECOND"
     )
     lines = []
-    quiesce = Quiesce(quiesce._database, deployment.names, lines.append)
+    quiesce = Quiesce(quiesce._database, deployment.names, deployment.owner(), lines.append, installed=False)
     ending = threading.Timer(1.5, lambda: deployment.server.as_root(f"UPDATE {table} SET state = 'success'"))
     ending.start()
     begun = time.monotonic()
@@ -112,20 +216,25 @@ def test_gives_up_in_time_and_lets_everything_run_again(quiesce, deployment):
     assert quiesce.unpaused() == before_pause
 
 
-def test_does_not_wait_for_dags_that_the_new_airflow_cannot_import(quiesce, deployment):
-    quiesce.pause()
+def test_does_not_wait_for_dags_that_the_new_airflow_cannot_import(upgraded, database, deployment):
+    """And only for those: another project's file of the same name says nothing."""
+    memory = f"{deployment.names.workspace}.{PAUSED}"
     deployment.server.as_root(
-        f"INSERT INTO {deployment.names.live}.import_error (filename, stacktrace) VALUES ('demo/only_old.py', 'x')"
+        f"INSERT INTO {deployment.names.live}.import_error (filename, stacktrace) VALUES ('demo/only_old.py', 'x');"
+        f"UPDATE {memory} SET dag_id = 'only_old', fileloc = '/dags/demo/only_old.py', gone = 0"
+        " WHERE dag_id = 'p_demo_1__gone';"
+        f"INSERT INTO {memory} SELECT 'others', '/dags/other/only_old.py', 0, 0, deployment, namespace, live, run"
+        f" FROM {memory} LIMIT 1"
     )
-    deployment.server.as_root(
-        f"UPDATE {deployment.names.workspace}.{PAUSED} SET dag_id = 'only_old', fileloc = '/dags/only_old.py'"
-        " WHERE dag_id = 'p_demo_1__gone'"
-    )
-    begun = time.monotonic()
+    upgraded("p_demo_1__hello")
+    quiesce = deployment.quiesce(database, installed=True)
 
-    quiesce.wait_for(quiesce.remembered().dags, 20)
+    result = quiesce.resume()
 
-    assert time.monotonic() - begun < 2
+    assert (result.broken, result.unknown) == (["only_old"], ["others"])
+    upgraded("others")
+    quiesce.wait_for_new(3600)
+    assert quiesce.resume().unpaused == ["others"]
 
 
 @pytest.fixture

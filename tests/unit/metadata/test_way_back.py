@@ -41,7 +41,7 @@ class TestWayBackIsRefused:
 
     def test_for_another_deployment(self, database, deployment, mirror):
         reset(database, deployment, mirror)
-        self.refused(database, deployment, mirror, "installed for deployment", deployment="other", confirm="other")
+        self.refused(database, deployment, mirror, "belongs to deployment 'demo'", deployment="other", confirm="other")
 
     @pytest.mark.parametrize("statement", ["DROP TABLE xcom", "CREATE TABLE more (id INT)", f"DROP TABLE {PLAN}"])
     def test_when_the_old_tables_are_not_all_there(self, database, deployment, mirror, statement):

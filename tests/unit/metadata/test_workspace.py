@@ -9,13 +9,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import workspace
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PAUSED, WORKSPACE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import NEW_REVISION, PASSWORD, RUN, quiet
@@ -29,7 +30,8 @@ def standing(database, deployment, *, run=RUN, image=IMAGE):
 
 
 def begin(database, deployment, *, name="demo", run=RUN):
-    return workspace.begin(database, inspect(database, deployment.names), name, run, IMAGE, quiet)
+    owner = dataclasses.replace(deployment.owner(run), deployment=name)
+    return workspace.begin(database, inspect(database, deployment.names), owner, IMAGE, quiet)
 
 
 def test_what_this_run_has_built_is_kept(database, deployment):
@@ -92,7 +94,7 @@ def test_nothing_is_built_for_a_schema_that_will_not_be_replaced(database, deplo
 
 def test_an_earlier_runs_tables_make_room(database, deployment):
     dropped = deployment.server.logged("DROP DATABASE")
-    Quiesce(database, deployment.names, quiet).pause()
+    deployment.quiesce(database).pause()
     deployment.server.as_root(f"CREATE TABLE {INSTALL} (id INT)", deployment.names.workspace)
     live = deployment.content(database, deployment.names.live)
 
@@ -118,7 +120,7 @@ def test_the_schema_is_made_with_the_character_set_that_airflow_asks_for(databas
     ("statement", "match"),
     [
         (f"DROP TABLE {WORKSPACE}", "no run of this collection made"),
-        (f"UPDATE {WORKSPACE} SET deployment = 'other'", "the new schema of deployment 'other'"),
+        (f"UPDATE {WORKSPACE} SET deployment = 'other'", "belongs to deployment 'other'"),
         (f"DROP TABLE {WORKSPACE}; CREATE TABLE {WORKSPACE} (id INT)", "no run of this collection made"),
     ],
 )

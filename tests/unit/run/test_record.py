@@ -35,7 +35,9 @@ class Core:
         return self._store(body, str(int(version) + 1))
 
     def _store(self, body, version):
-        self.found = SimpleNamespace(data=dict(body["data"]), metadata=SimpleNamespace(resource_version=version))
+        annotations = body.get("metadata", {}).get("annotations")
+        metadata = SimpleNamespace(resource_version=version, annotations=annotations)
+        self.found = SimpleNamespace(data=dict(body["data"]), metadata=metadata)
         return self.found
 
 
@@ -48,7 +50,7 @@ def core():
 def read(core):
     """The record as a next module reads it."""
     cluster = SimpleNamespace(core=core, namespace="lab", find=lambda read, name: read(name, "lab"))
-    return lambda: RunRecord(cluster, "airflow-runbook")
+    return lambda deployment="airflow": RunRecord(cluster, "airflow-runbook", deployment)
 
 
 def test_nothing_ran_before(read):
@@ -58,7 +60,7 @@ def test_nothing_ran_before(read):
 
 def test_a_run_from_begin_to_end(read):
     record = read()
-    record.open("r1", "upgrade", "airflow", "alice")
+    record.open("r1", "upgrade", "alice")
     record.begin("keys")
     record.write()
     assert read().run["phases"][0]["status"] == "running"
@@ -76,7 +78,7 @@ def test_a_run_from_begin_to_end(read):
 @pytest.mark.parametrize("failed", [True, False], ids=["failed", "killed"])
 def test_an_unfinished_run_is_gone_on_with_under_its_own_id(read, failed):
     record = read()
-    record.open("r1", "upgrade", "airflow", "alice")
+    record.open("r1", "upgrade", "alice")
     record.begin("keys")
     record.end("keys", {"kids": ["a"]})
     record.begin("images")
@@ -85,7 +87,7 @@ def test_an_unfinished_run_is_gone_on_with_under_its_own_id(read, failed):
     record.write()
     record = read()
     assert record.unfinished()["id"] == "r1"
-    assert record.open("r2", "upgrade", "airflow", "bob")["id"] == "r1"
+    assert record.open("r2", "upgrade", "bob")["id"] == "r1"
     record.begin("images")
     assert [attempt["by"] for attempt in record.run["attempts"]] == ["alice", "bob"]
     assert record.run["phases"][-1]["attempt"] == 2
@@ -94,15 +96,15 @@ def test_an_unfinished_run_is_gone_on_with_under_its_own_id(read, failed):
 
 def test_another_playbook_does_not_begin_over_an_unfinished_run(read):
     record = read()
-    record.open("r1", "upgrade", "airflow", "alice")
+    record.open("r1", "upgrade", "alice")
     record.write()
     with pytest.raises(OperatorError, match=r"upgrade\.yml is unfinished"):
-        read().open("r2", "install", "airflow", "bob")
+        read().open("r2", "install", "bob")
 
 
 def test_facts_of_an_earlier_attempt_are_kept_where_a_later_one_has_none(read):
     record = read()
-    record.open("r1", "upgrade", "airflow", "alice")
+    record.open("r1", "upgrade", "alice")
     record.begin("schema")
     record.end("schema", {"tables": 45, "seconds": 9})
     record.begin("schema")
@@ -113,7 +115,7 @@ def test_facts_of_an_earlier_attempt_are_kept_where_a_later_one_has_none(read):
 def test_history_is_short_newest_first_and_without_phases(read):
     for number in range(HISTORY_LENGTH + 5):
         record = read()
-        record.open(f"r{number}", "upgrade", "airflow", "alice")
+        record.open(f"r{number}", "upgrade", "alice")
         record.begin("keys")
         record.end("keys", {})
         record.finish()
@@ -127,14 +129,14 @@ def test_history_is_short_newest_first_and_without_phases(read):
 def test_entries_of_others_stay(read, core):
     core.create_namespaced_config_map("lab", {"data": {"installed": "{}"}})
     record = read()
-    record.open("r1", "upgrade", "airflow", "alice")
+    record.open("r1", "upgrade", "alice")
     record.write()
     assert core.found.data["installed"] == "{}"
 
 
 def test_a_record_that_somebody_else_wrote_meanwhile_is_not_overwritten(read):
     first, second = read(), read()
-    first.open("r1", "upgrade", "airflow", "alice")
+    first.open("r1", "upgrade", "alice")
     first.write()
     third, fourth = read(), read()
     third.begin("keys")
@@ -150,3 +152,31 @@ def test_a_record_that_somebody_else_wrote_meanwhile_is_not_overwritten(read):
 def test_phases_need_an_open_run(read, action):
     with pytest.raises(OperatorError, match="no run is open"):
         action(read())
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "done"])
+def test_the_record_of_another_deployment_is_refused(read, core, status):
+    """Neither continued nor closed, nor is a run of its own begun in it."""
+    record = read()
+    record.open("r1", "upgrade", "alice")
+    if status != "running":
+        record.fail(None, "x") if status == "failed" else record.finish()
+    record.write()
+    before = core.found
+
+    with pytest.raises(OperatorError, match="is the record of deployment 'airflow'"):
+        read("another")
+
+    # However it came there: by hand, or by a version that did not annotate.
+    core.found.metadata.annotations = None
+    with pytest.raises(OperatorError, match="is the record of deployment 'airflow'"):
+        read("another")
+    assert core.found is before
+
+
+def test_a_record_without_a_run_says_whose_it_is_too(read, core):
+    annotations = {"hopsworks.airflow/deployment": "another"}
+    core.create_namespaced_config_map("lab", {"metadata": {"annotations": annotations}, "data": {"installed": "{}"}})
+    with pytest.raises(OperatorError, match="is the record of deployment 'another'"):
+        read()
+    assert read("another").run is None

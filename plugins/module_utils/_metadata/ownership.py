@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whose it is: the one answer for everything that this collection leaves in a schema.
+
+A server may serve several deployments, of several inventories and namespaces. So a mark, a list of paused DAGs, a plan
+and a sentinel each say which deployment they belong to, by its name, its namespace and its live schema, and which run
+wrote them. What belongs to another deployment is never changed. What an earlier run of the same deployment left is
+taken over, unless that run may still be at work.
+"""
+
+# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import count_rows
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PAUSED, PLAN, WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import read_plan
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
+    BUILDING,
+    Mark,
+    columns_of,
+    read_install,
+    read_mark,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import Schema
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+
+# As long as a build may take. A mark that is older is that of a run that died.
+FRESH_SECONDS = 900
+WHAT = {
+    WORKSPACE: "the mark",
+    PAUSED: "the list of paused DAGs",
+    PLAN: "the plan of a move",
+    INSTALL: "the sentinel",
+}
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A deployment, by its name in the inventory, its namespace and its live schema; and one run of it."""
+
+    deployment: str
+    namespace: str
+    live: str
+    run: str = ""
+
+    def is_same(self, other: Owner) -> bool:
+        """Whether both are the same deployment, whatever the run."""
+        return (self.deployment, self.namespace, self.live) == (other.deployment, other.namespace, other.live)
+
+    def __str__(self) -> str:
+        run = f", run {self.run}" if self.run else ""
+        return f"deployment {self.deployment!r} in namespace {self.namespace} (schema {self.live}{run})"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One of our tables in a schema, and whose it is; None where it can't be read."""
+
+    schema: str
+    table: str
+    owner: Owner | None
+
+    def __str__(self) -> str:
+        whose = f"belongs to {self.owner}" if self.owner is not None else "is not one that this version wrote"
+        return f"{WHAT[self.table]} in schema {self.schema} (table {self.table}) {whose}"
+
+
+def claims(database: Database, schema: Schema) -> Iterator[Claim]:
+    """Whose the bookkeeping in a schema is."""
+    for table in WHAT:
+        # A run that died between making the table and writing into it has claimed nothing.
+        if table not in schema.tables or not count_rows(database, schema.name, table):
+            continue
+        if table == PAUSED:
+            for owner in paused_by(database, schema.name):
+                yield Claim(schema.name, table, owner)
+        elif table == PLAN:
+            plan = read_plan(database, schema.name)
+            yield Claim(schema.name, table, Owner(plan.deployment, plan.namespace, plan.live, plan.run))
+        elif table == WORKSPACE:
+            mark = read_mark(database, schema.name)
+            yield Claim(schema.name, table, owner_of(mark) if mark is not None else None)
+        else:
+            install = read_install(database, schema.name)
+            # A new schema has its sentinel before it is moved to where it says that it is.
+            owner = install and Owner(install.deployment, install.namespace, install.live, install.run)
+            yield Claim(schema.name, table, owner)
+
+
+def owner_of(mark: Mark) -> Owner:
+    return Owner(mark.deployment, mark.namespace, mark.live, mark.run)
+
+
+def paused_by(database: Database, schema: str) -> list[Owner | None]:
+    """Whose DAGs the list of paused DAGs names: one owner, unless somebody else was at work."""
+    wanted = ("deployment", "namespace", "live", "run")
+    if not columns_of(database, schema, PAUSED).issuperset(wanted):
+        return [None]
+    rows = database.rows(f"SELECT DISTINCT {', '.join(wanted)} FROM {quoted(schema, PAUSED)} ORDER BY run DESC")
+    return [Owner(*(str(value) for value in row)) for row in rows]
+
+
+def others(database: Database, schema: Schema, owner: Owner) -> list[Claim]:
+    """What in a schema belongs to another deployment, or to nobody who can be told."""
+    return [claim for claim in claims(database, schema) if claim.owner is None or not claim.owner.is_same(owner)]
+
+
+def still_working(database: Database, mark: Mark | None, owner: Owner) -> str | None:
+    """Why another run of the same deployment may still be building, or None."""
+    if mark is None or mark.state != BUILDING or mark.run == owner.run:
+        return None
+    now = datetime.datetime.fromisoformat(server_now(database))
+    try:
+        age = (now - datetime.datetime.fromisoformat(mark.created_at)).total_seconds()
+    except (TypeError, ValueError):
+        return f"run {mark.run} may still build there: its mark has no time ({mark.created_at!r})"
+    if age >= FRESH_SECONDS:
+        return None
+    return f"run {mark.run} began to build there {max(0.0, age):.0f} s ago, and may still be at work"
+
+
+def refuse_others(database: Database, schema: Schema, owner: Owner) -> None:
+    """Raises OperatorError where a schema is another deployment's, or another run still builds in it."""
+    strange = others(database, schema, owner)
+    if strange:
+        raise OperatorError(
+            "; ".join(map(str, strange)),
+            expected=f"a schema that only {owner} uses",
+            untouched="all tables, in it and elsewhere",
+            next_step=next_step(),
+        )
+    mark = read_mark(database, schema.name) if WORKSPACE in schema.tables else None
+    working = still_working(database, mark, owner)
+    if working:
+        raise OperatorError(
+            f"schema {schema.name}: {working}",
+            expected=f"nobody else at work in schema {schema.name}",
+            untouched="all tables, in it and elsewhere",
+            next_step=f"wait for that run; if it has died, run the same command again {FRESH_SECONDS} s after it began",
+        )
+
+
+def next_step() -> str:
+    return (
+        "check airflow_database_name, airflow_database_workspace and airflow_database_rehearsal: deployments can share"
+        " a server, but no schema; a deployment that was renamed keeps its name with airflow_name"
+    )
+
+
+def server_now(database: Database) -> str:
+    """The server's time, ISO 8601 in UTC: runs come from machines whose clocks may differ."""
+    now: datetime.datetime = database.value("SELECT UTC_TIMESTAMP()")
+    return now.replace(tzinfo=datetime.UTC).isoformat()

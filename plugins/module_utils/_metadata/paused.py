@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import create_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PAUSED
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.workspace import CHARSET, COLLATION
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
+
+BATCH = 500
+_COLUMNS = ("dag_id", "fileloc", "gone", "paused", "deployment", "namespace", "live", "run")
+
+
+@dataclass(frozen=True)
+class PausedDag:
+    """A DAG that was not paused before a quiesce.
+
+    `file` is where it came from and `gone` whether that file was gone already; `paused` tells whether it is paused
+    since, or was unpaused again and is only kept for the new schema. `run` is the run that paused it.
+    """
+
+    file: str
+    gone: bool
+    paused: bool
+    run: str = ""
+
+    def is_among(self, files: Iterable[str]) -> bool:
+        """Whether its file is one of these, which may be named from the folder of the DAGs on.
+
+        The whole of such a name counts: projects have files of the same name.
+        """
+        return any(f"/{self.file.lstrip('/')}".endswith(f"/{file.lstrip('/')}") for file in files)
+
+
+class PausedDags:
+    """The list of DAGs that a deployment's runs have paused: a table of its workspace, each row with its owner.
+
+    Whether a list is another deployment's is asked before, of everything in the schema (`ownership`).
+    """
+
+    def __init__(self, database: Database, schema: str, owner: Owner) -> None:
+        self._database, self._schema, self._owner = database, schema, owner
+        self._table = quoted(schema, PAUSED)
+
+    def read(self) -> dict[str, PausedDag]:
+        return read_paused(self._database, self._schema)
+
+    def write(self, dags: Mapping[str, PausedDag]) -> None:
+        """Replace the list, in one transaction."""
+        database, owner = self._database, self._owner
+        create_schema(database, self._schema, CHARSET, COLLATION)
+        database.execute(
+            f"CREATE TABLE IF NOT EXISTS {self._table} (dag_id VARCHAR(512) NOT NULL, fileloc VARCHAR(2000) NOT NULL,"
+            " gone TINYINT NOT NULL, paused TINYINT NOT NULL, deployment VARCHAR(512) NOT NULL,"
+            " namespace VARCHAR(64) NOT NULL, live VARCHAR(64) NOT NULL, run VARCHAR(64) NOT NULL,"
+            " PRIMARY KEY (dag_id)) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+        )
+        rows = [
+            (dag, e.file, int(e.gone), int(e.paused), owner.deployment, owner.namespace, owner.live, e.run or owner.run)
+            for dag, e in dags.items()
+        ]
+        database.execute("START TRANSACTION")
+        database.execute(f"DELETE FROM {self._table}")
+        for start in range(0, len(rows), BATCH):
+            database.insert(self._table, _COLUMNS, rows[start : start + BATCH])
+        database.execute("COMMIT")
+
+    def keep(self) -> None:
+        """All of them were unpaused: the list stays for the new schema alone."""
+        if any(entry.paused for entry in self.read().values()):
+            self._database.execute(f"UPDATE {self._table} SET paused = 0")
+
+    def remove(self, dags: Sequence[str]) -> None:
+        """Take DAGs off the list, and the table away with the last of them."""
+        listed = self.read()
+        settled = [dag for dag in dags if dag in listed]
+        for start in range(0, len(settled), BATCH):
+            part = settled[start : start + BATCH]
+            marks = ", ".join(["%s"] * len(part))
+            self._database.execute(f"DELETE FROM {self._table} WHERE dag_id IN ({marks})", part)
+        if settled and len(settled) == len(listed):
+            self._database.execute(f"DROP TABLE {self._table}")
+
+
+def read_paused(database: Database, schema: str) -> dict[str, PausedDag]:
+    """The list in a schema; empty where there is none."""
+    found = read_schema(database, schema)
+    if found is None or PAUSED not in found.tables:
+        return {}
+    rows = database.rows(f"SELECT dag_id, fileloc, gone, paused, run FROM {quoted(schema, PAUSED)} ORDER BY dag_id")
+    return {
+        str(dag): PausedDag(str(file), gone=bool(gone), paused=bool(paused), run=str(run))
+        for dag, file, gone, paused, run in rows
+    }

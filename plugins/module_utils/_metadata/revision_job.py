@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Asks an image which schema it is made for: only the image knows, and a tag may mean another one tomorrow."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
+    LABEL_ACTION,
+    LABEL_DEPLOYMENT,
+    RESULT_MARK,
+    SHELL,
+    Pod,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import short_name
+
+ASK = "ask"
+KEPT_SECONDS = 300
+
+# Runs in the image, with its Python, and imports nothing of Airflow: it takes a second.
+PROGRAM = r"""
+import importlib.metadata, importlib.util, json, os
+from alembic.script import ScriptDirectory
+folder = os.path.join(os.path.dirname(importlib.util.find_spec("airflow").origin), "migrations")
+version = importlib.metadata.version("apache-airflow")
+print("RESULT_MARK" + json.dumps({"heads": ScriptDirectory(folder).get_heads(), "version": version}), flush=True)
+""".replace("RESULT_MARK", RESULT_MARK)
+
+
+def is_pinned(image: str) -> bool:
+    """Whether a reference means the same content for ever."""
+    return "@sha256:" in image
+
+
+def revision_job(image: str, deployment: str, pod: Pod, timeout_seconds: int) -> dict[str, Any]:
+    """The Job that asks. It gets no Secret, no volume and no address."""
+    labels = {
+        "app.kubernetes.io/name": "airflow-ask-image",
+        "app.kubernetes.io/managed-by": "hopsworks.airflow",
+        LABEL_ACTION: ASK,
+        LABEL_DEPLOYMENT: short_name(deployment),
+    }
+    container = {
+        "name": "ask",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["/bin/sh", "-c", SHELL, "ask", PROGRAM],
+        # An arbitrary UID has no entry in the image's passwd file.
+        "env": [{"name": "USER", "value": "airflow"}, {"name": "LOGNAME", "value": "airflow"}, *pod.environment],
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "resources": pod.resources,
+    }
+    specification: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 1,
+        "securityContext": pod.security_context,
+        "nodeSelector": pod.node_selector,
+        "tolerations": pod.tolerations,
+        "imagePullSecrets": pod.image_pull_secrets,
+        "containers": [container],
+    }
+    if pod.service_account:
+        specification["serviceAccountName"] = pod.service_account
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": f"airflow-ask-image-{secrets.token_hex(4)}", "labels": labels},
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": timeout_seconds,
+            # For a run that was killed.
+            "ttlSecondsAfterFinished": KEPT_SECONDS,
+            "template": {"metadata": {"labels": labels}, "spec": specification},
+        },
+    }

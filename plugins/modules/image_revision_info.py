@@ -1,0 +1,153 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_revision_info
+short_description: Ask an image of Airflow for which revision of the metadata schema it is made
+description:
+  - Runs the image as a Job for a moment, also in check mode, and removes it. The Job gets no Secret and needs no
+    network.
+  - Only the image itself knows. A tag may stand for other contents than it did when the schema was made.
+version_added: 0.1.0
+author: hopsworks.airflow contributors (@hopsworks)
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.deployment
+  - hopsworks.airflow.attributes.info_module
+options:
+  deployment:
+    description: Name of the deployment, for the Job's labels.
+    type: str
+    required: true
+  image:
+    description: The image to ask.
+    type: str
+    required: true
+  known_image:
+    description: An image of which the revision is known, such as that of the last installation.
+    type: str
+    default: ''
+  known_revision:
+    description:
+      - The revision of O(known_image). Where O(image) is the same reference, with a digest, this is the answer and no
+        Job is run.
+    type: str
+    default: ''
+  timeout:
+    description: Seconds that the Job may take, with the time to pull the image.
+    type: int
+    default: 600
+  pod:
+    description: What the deployment wants of pods in its namespace, as Kubernetes writes it.
+    type: dict
+    default: {}
+    suboptions:
+      service_account:
+        description: Service account. It needs no rights, and its token is not mounted.
+        type: str
+      security_context:
+        description: The pod's C(securityContext).
+        type: dict
+        default: {}
+      node_selector:
+        description: The pod's C(nodeSelector).
+        type: dict
+        default: {}
+      tolerations:
+        description: The pod's C(tolerations).
+        type: list
+        elements: dict
+        default: []
+      resources:
+        description: The container's C(resources).
+        type: dict
+        default: {}
+      environment:
+        description: Further environment variables of the container.
+        type: list
+        elements: dict
+        default: []
+      image_pull_secrets:
+        description: The pod's C(imagePullSecrets).
+        type: list
+        elements: dict
+        default: []
+"""
+
+EXAMPLES = r"""
+- name: Ask the image
+  hopsworks.airflow.image_revision_info:
+    namespace: hopsworks
+    deployment: airflow
+    image: apache/airflow:3.0.6-python3.12
+  register: asked
+"""
+
+RETURN = r"""
+revision:
+  description: The newest revision of the image's migrations.
+  returned: success
+  type: str
+  sample: fe199e1abd77
+version:
+  description: Version of Airflow in the image; null where no Job was run.
+  returned: success
+  type: str
+  sample: 3.0.6
+asked:
+  description: Whether a Job was run.
+  returned: success
+  type: bool
+  sample: true
+seconds:
+  description: How long it took.
+  returned: success
+  type: float
+  sample: 4.2
+"""
+
+import time
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import Job
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import POD_ARGUMENT, Pod, head_in
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.revision_job import is_pinned, revision_job
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+
+
+def act(call: Call) -> dict[str, Any]:
+    params, begun = call.params, time.monotonic()
+    image, known = params["image"], params["known_revision"]
+    if known and image == params["known_image"] and is_pinned(image):
+        return {"revision": known, "version": None, "asked": False, "seconds": 0.0}
+    call.progress(f"asking {image} which schema it is made for")
+    manifest = revision_job(image, params["deployment"], Pod(**(params["pod"] or {})), params["timeout"])
+    head, version = head_in(Job(call.cluster, manifest, call.progress, ()).run(params["timeout"]))
+    return {"revision": head, "version": version, "asked": True, "seconds": round(time.monotonic() - begun, 1)}
+
+
+ACTION = Action(
+    act,
+    {
+        "deployment": {"type": "str", "required": True},
+        "image": {"type": "str", "required": True},
+        "known_image": {"type": "str", "default": ""},
+        "known_revision": {"type": "str", "default": ""},
+        "timeout": {"type": "int", "default": 600},
+        "pod": POD_ARGUMENT,
+    },
+)
+
+
+def main() -> None:
+    run_as_module(ACTION)
+
+
+if __name__ == "__main__":
+    main()

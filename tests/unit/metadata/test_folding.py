@@ -1,0 +1,132 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Names of schemas and tables can't be bound as values.
+
+"""A server that folds names (lower_case_table_names): what is emptied is what was judged, whatever it was called."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import folded, on_server, schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.modules import (
+    metadata_db,
+    metadata_db_info,
+    metadata_migrate,
+    quiesce,
+)
+from ansible_collections.hopsworks.airflow.tests.unit.metadata import support
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import RUN, Deployment, call_of
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def folding(folding_server):
+    with folding_server.session() as session:
+        yield session
+
+
+@pytest.fixture
+def old(folding_server):
+    made = Deployment(folding_server, f"airflow_f{next(_numbers)}")
+    made.make_old()
+    return made
+
+
+def spelled(names):
+    """As an inventory may have it."""
+    return names.live.replace("airflow", "AirFlow")
+
+
+def test_names_are_those_that_the_server_keeps(database, folding):
+    names = schemas_of("Airflow", "Airflow_Other")
+    assert on_server(database, names) == names
+    assert on_server(folding, names) == schemas_of("airflow", "airflow_other")
+    assert (folded(database, "Ärger"), folded(folding, "Ärger")) == ("Ärger", "ärger")
+
+
+def test_two_spellings_of_one_schema_are_one(database, folding):
+    names = schemas_of("airflow", "Airflow")
+    assert on_server(database, names) == names
+    with pytest.raises(OperatorError, match="the workspace is the live schema 'airflow'"):
+        on_server(folding, names)
+
+
+def test_the_stage_is_that_of_the_schema_that_is_there(folding, old, monkeypatch):
+    call = call_of(folding, monkeypatch, metadata_db_info, live=spelled(old.names), run=RUN, deployment=old.name)
+
+    result = metadata_db_info.act(call)
+
+    assert (result["stage"], result["missing_privileges"]) == ("old", [])
+    assert len(result["tables"]) == len(old.tables(old.names.live))
+
+
+def test_a_schema_of_somebody_else_is_not_emptied_whatever_it_is_called(folding, old, monkeypatch):
+    schema = f"{old.names.live}_other"
+    old.server.as_root(f"CREATE DATABASE {schema}; CREATE TABLE {schema}.orders (id INT)")
+    before = old.everything(folding)
+    monkeypatch.setattr(metadata_migrate, "remove_leftovers", lambda *_given: [])
+
+    for check_mode in (True, False):
+        call = call_of(
+            folding,
+            monkeypatch,
+            metadata_migrate,
+            live=old.names.live,
+            workspace=schema.replace("other", "Other"),
+            deployment=old.name,
+            run=RUN,
+            image="image:1",
+            check_mode=check_mode,
+        )
+        with pytest.raises(OperatorError, match="has tables that no run of this collection made there: orders"):
+            metadata_migrate.act(call)
+
+    assert old.everything(folding) == before
+
+
+def test_a_list_of_paused_dags_is_found_again_under_another_spelling(folding, old, monkeypatch):
+    def act(live, state):
+        given = {"deployment": old.name, "run": RUN, "state": state, "timeout": 5}
+        return quiesce.act(call_of(folding, monkeypatch, quiesce, live=live, **given))
+
+    paused = act(spelled(old.names), "quiesced")["paused"]
+
+    assert len(paused) == 2
+    assert act(old.names.live, "resumed")["resumed"] == paused
+
+
+def test_the_whole_reset(folding, old, monkeypatch, mirror):
+    old.make_new(folding)
+    monkeypatch.setattr(metadata_db, "Mirror", lambda *_given: mirror)
+    given = {"deployment": old.name, "confirm": old.name, "run": RUN, "session_timeout": 1}
+
+    def act(**params):
+        call = call_of(folding, monkeypatch, metadata_db, live=spelled(old.names), **{**given, **params})
+        return metadata_db.act(call)
+
+    assert act()["changed"]
+    assert inspect(folding, old.names).stage == "installed"
+    assert not act()["changed"]
+    assert act(state="restored", run=support.UNDO_RUN)["changed"]
+    assert inspect(folding, old.names).stage == "old"
+
+
+def test_where_names_are_not_folded_only_the_very_same_name_counts(server, database, deployment):
+    """information_schema compares without regard to capitals, although the server doesn't."""
+    live = deployment.names.live
+    server.as_root(
+        f"CREATE DATABASE {live.upper()}_BEFORE_{RUN}; CREATE DATABASE {live.upper()};"
+        f" CREATE TABLE {live.upper()}.orders (id INT)"
+    )
+    try:
+        assert set(inspect(database, deployment.names).schemas) == {live, deployment.names.workspace}
+    finally:
+        server.as_root(f"DROP DATABASE {live.upper()}_BEFORE_{RUN}; DROP DATABASE {live.upper()}")

@@ -1,0 +1,154 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Names of schemas and tables can't be bound as values.
+
+"""What an operator is told after a failure is what is true by then, by method and stage."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved, old_tables
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+    RUN,
+    UNDO_RUN,
+    quiet,
+    reset,
+    restore,
+    set_state,
+)
+
+DUMP = "/runs/airflow-20261122t030000.sql.gz"
+
+
+@pytest.fixture
+def told(database):
+    """Whether anything was moved, and the words."""
+
+    def tell(deployment):
+        inspection = inspect(database, deployment.names)
+        return has_moved(inspection), old_tables(inspection)
+
+    return tell
+
+
+def move(deployment, plan, count):
+    for entry in plan.moves[:count]:
+        deployment.server.as_root(f"RENAME TABLE {entry.source}.{entry.table} TO {entry.target}.{entry.table}")
+
+
+def dropping(database, deployment):
+    rehearsed = {**deployment.rehearsed(database, deployment.names.live), "path": DUMP}
+    return {"method": "drop", "rehearsed_dump": rehearsed}
+
+
+def test_before_anything_is_moved(database, deployment, mirror, told):
+    untouched = (False, f"No table of schema {deployment.names.live} was moved or dropped.")
+    assert told(deployment) == untouched
+
+    # A plan is only paper.
+    Reset(database, deployment.request(), mirror, quiet)._write_plan(inspect(database, deployment.names))
+    assert told(deployment) == untouched
+
+
+@pytest.mark.parametrize("statement", ["DROP TABLE dag", "CREATE TABLE orders (id INT)", "DELETE FROM alembic_version"])
+def test_a_strange_schema_has_not_been_moved(deployment, told, statement):
+    deployment.server.as_root(f"SET foreign_key_checks = 0; {statement}", deployment.names.live)
+    assert not told(deployment)[0]
+
+
+def test_no_schema_and_an_empty_one_have_not_been_moved(bare, told):
+    assert not told(bare)[0]
+    bare.make_empty()
+    assert not told(bare)[0]
+
+
+def test_half_set_aside(database, deployment, mirror, told):
+    count = len(deployment.tables(deployment.names.live))
+    plan = Reset(database, deployment.request(), mirror, quiet)._write_plan(inspect(database, deployment.names))
+    aside = deployment.names.aside(RUN)
+    move(deployment, plan, 3)
+
+    words = f"3 of the {count} old tables are in schema {aside}, the others still in {deployment.names.live}"
+    assert told(deployment) == (True, f"{words}; all of them are whole.")
+
+    move(deployment, type("Rest", (), {"moves": plan.moves[3 : count + 2]}), None)
+
+    new = len(plan.moves) - count
+    words = f"All {count} old tables are whole, in schema {aside}; 2 of {new} new ones are in their place."
+    assert told(deployment) == (True, words)
+
+
+def test_somebody_else_was_at_work(database, deployment, mirror, told):
+    plan = Reset(database, deployment.request(), mirror, quiet)._write_plan(inspect(database, deployment.names))
+    move(deployment, plan, 3)
+    deployment.server.as_root("CREATE TABLE orders (id INT)", deployment.names.live)
+
+    moved, words = told(deployment)
+
+    assert moved
+    assert "somebody else has moved, made or dropped tables" in words
+
+
+def test_installed_with_the_old_tables_set_aside(database, deployment, mirror, told):
+    count = len(deployment.tables(deployment.names.live))
+    reset(database, deployment, mirror)
+    aside = deployment.names.aside(RUN)
+
+    words = f"The new tables are in their place, and {count} old ones in schema {aside}."
+    assert told(deployment) == (True, words)
+
+    deployment.server.as_root(f"DROP DATABASE {aside}")
+    assert told(deployment)[1].endswith(f"the old ones were in schema {aside}, which is gone.")
+
+
+def test_installed_where_nothing_was(database, bare, mirror, told):
+    bare.make_new(database)
+    reset(database, bare, mirror)
+    assert told(bare)[1].endswith("there were no old ones.")
+
+
+def test_half_dropped_and_dropped(database, deployment, mirror, told):
+    """Never that they are whole somewhere."""
+    changes = dropping(database, deployment)
+    tables = sorted(deployment.tables(deployment.names.live))
+    action = Reset(database, deployment.request(**changes), mirror, quiet)
+    plan = action._write_plan(inspect(database, deployment.names))
+    set_state(database, plan, "dropping")
+    deployment.server.as_root(f"SET foreign_key_checks = 0; DROP TABLE {', '.join(tables[:-2])}", deployment.names.live)
+
+    moved, words = told(deployment)
+
+    assert moved
+    assert f"has dropped {len(tables) - 2} of the {len(tables)} old tables" in words
+    assert DUMP in words
+
+    deployment.server.as_root(f"DROP DATABASE {deployment.names.live}")
+    moved, words = told(deployment)
+    assert moved
+    assert f"has dropped all {len(tables)} old tables" in words
+    assert DUMP in words
+
+    reset(database, deployment, mirror, **changes)
+    moved, words = told(deployment)
+    assert moved
+    assert words.endswith(f"the old rows are in the dump alone, {DUMP}.")
+
+
+def test_on_the_way_back(database, deployment, mirror, told):
+    reset(database, deployment, mirror)
+    action = Restore(database, deployment.request(run=UNDO_RUN), mirror, quiet)
+    plan = action._write_plan(inspect(database, deployment.names))
+    move(deployment, plan, 2)
+
+    moved, words = told(deployment)
+    assert moved
+    assert f"on the way back to the old tables, 2 of {len(plan.moves)} moves are made" in words
+
+    restore(database, deployment, mirror)
+    assert not told(deployment)[0]

@@ -1,0 +1,144 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The frame of every runbook: what was paused is unpaused by whichever run ends, and the way back says what is true."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import record_name
+from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import DATABASE, RECORD
+
+PAUSE = {"hopsworks.airflow.quiesce": {"state": "quiesced"}, "register": "paused"}
+KEEP = {"ansible.builtin.set_fact": {"airflow_phase_facts": {"paused": "{{ paused.paused }}"}}}
+FAIL = {"ansible.builtin.fail": {"msg": "the phase went wrong"}}
+OLD = {**DATABASE, "stage": "old", "moved": False}
+
+
+@pytest.fixture
+def run(stage):
+    """Runs phases of these tasks in the frame."""
+
+    def play(phases, answers=None, **variables):
+        stage.role("looking", {"ansible.builtin.debug": {"msg": "look"}})
+        stage.role("looking", {"ansible.builtin.debug": {"msg": "look again"}}, file="look")
+        stage.role("planning", {"ansible.builtin.set_fact": {"airflow_due": True, "airflow_plan": []}})
+        stage.role("report", {"ansible.builtin.debug": {"msg": "report"}})
+        for name, tasks in phases.items():
+            stage.role(name, *tasks)
+        given = {
+            "run_playbook": "x",
+            "run_preflight": "looking",
+            "run_plan": "planning",
+            "run_phases": list(phases),
+            **variables,
+        }
+        frame = {"ansible.builtin.include_role": {"name": "hopsworks.airflow.run"}, "vars": given}
+        return stage.play([frame], answers)
+
+    return play
+
+
+def test_what_a_phase_has_paused_is_unpaused_when_it_has_ended(run):
+    """A later phase may wait for an hour."""
+    played = run({"pausing": [PAUSE, KEEP], "waiting": [{"hopsworks.airflow.signing_keys": {"state": "retired"}}]})
+
+    assert played.code == 0, played.output
+    assert played.actions("quiesce", "signing_keys") == [
+        "quiesce:quiesced",
+        "quiesce:resumed",
+        "signing_keys:retired",
+        "quiesce:resumed",
+    ]
+
+
+def test_a_run_that_has_paused_nothing_unpauses_what_another_has_left(run):
+    """Killed while one phase had everything paused, ended by a run of other phases."""
+    played = run({"other": [{"hopsworks.airflow.signing_keys": {"state": "replaced"}}]})
+
+    assert played.code == 0, played.output
+    assert played.actions("quiesce", "signing_keys") == ["signing_keys:replaced", "quiesce:resumed"]
+    phases = [entry.get("begin") for entry in played.asked if entry["action"] == "run_record"]
+    assert phases == [None, "other", "resume", None]
+
+
+def test_a_run_without_a_phase_unpauses_too(run):
+    played = run({})
+    assert played.code == 0, played.output
+    assert played.actions("quiesce", "run_record") == [
+        "run_record",
+        "run_record:open",
+        "quiesce:resumed",
+        "run_record:finished",
+    ]
+
+
+def test_a_new_deployment_is_proved_before_anything_is_unpaused(run):
+    proof = {"hopsworks.airflow.airflow_health": {"url": "x"}}
+    played = run({"pausing": [PAUSE, KEEP], "proving": [proof]}, run_replaces=True)
+
+    assert played.code == 0, played.output
+    assert played.actions("quiesce", "airflow_health") == ["quiesce:quiesced", "airflow_health", "quiesce:resumed"]
+    timeouts = [entry["timeout"] for entry in played.asked if entry.get("state") == "resumed"]
+    assert timeouts == [120]
+
+
+@pytest.mark.parametrize("stage_of_it", ["absent", "empty", "old", "foreign"])
+def test_the_way_back_goes_by_whether_anything_was_moved(run, stage_of_it):
+    answers = {"metadata_db_info": {**OLD, "stage": stage_of_it}}
+    played = run({"failing": [PAUSE, KEEP, FAIL]}, answers, run_replaces=True)
+
+    assert played.code != 0
+    assert played.actions("quiesce", "workloads", "run_record")[-3:] == [
+        "workloads:started",
+        "quiesce:resumed",
+        "run_record:failed",
+    ]
+    assert "the phase went wrong" in played.output
+    assert "WHERE THEY ARE. The workloads of before are started" in played.output
+
+
+@pytest.mark.parametrize("stage_of_it", ["moving", "installed", "foreign"])
+def test_what_was_moved_stays_where_it_is(run, stage_of_it):
+    answers = {"metadata_db_info": {**DATABASE, "stage": stage_of_it}}
+    played = run({"failing": [PAUSE, KEEP, FAIL]}, answers, run_replaces=True)
+
+    assert played.code != 0
+    assert played.actions("quiesce", "workloads") == ["quiesce:quiesced"]
+    assert "WHERE THEY ARE. The same command goes on from there." in played.output
+
+
+def test_a_failure_of_what_replaces_nothing_unpauses_and_starts_nothing(run):
+    played = run({"failing": [PAUSE, KEEP, FAIL]})
+
+    assert played.code != 0
+    assert played.actions("quiesce", "workloads") == ["quiesce:quiesced", "quiesce:resumed"]
+    assert "WHERE THEY ARE" not in played.output
+
+
+def test_a_way_back_that_fails_hides_neither_failure(run):
+    answers = {"metadata_db_info": OLD, "workloads:started": {"failed": True, "msg": "no node"}}
+    played = run({"failing": [PAUSE, KEEP, FAIL]}, answers, run_replaces=True)
+
+    assert played.code != 0
+    for words in ("the phase went wrong", "WHERE THEY ARE.", "The way back stopped as well", "no node"):
+        assert words in played.output.split("Stop here")[1]
+    assert played.actions("run_record", "run_lock")[-2:] == ["run_record:failed", "run_lock:released"]
+
+
+def test_a_run_that_could_not_be_opened_says_why_and_closes_nothing(run):
+    answers = {"run_record": RECORD, "run_record:open": {"failed": True, "msg": "another run is unfinished"}}
+    played = run({"other": [FAIL]}, answers, run_replaces=True)
+
+    assert played.code != 0
+    assert "another run is unfinished" in played.output.split("Stop here")[1]
+    assert played.actions("run_record", "quiesce", "workloads") == ["run_record", "run_record:open"]
+
+
+def test_record_and_lock_have_the_deployments_name(run):
+    played = run({})
+    name = record_name("demo")
+    assert {entry["name"] for entry in played.asked if entry["action"] in ("run_record", "run_lock")} == {name}
+    assert {entry["deployment"] for entry in played.asked if entry["action"] in ("run_record", "quiesce")} == {"demo"}

@@ -1,0 +1,72 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is refused before a run begins."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import DATABASE
+
+HEAD = "fe199e1abd77"
+INSTALLED = {**DATABASE, "revision": HEAD, "installed": {"image": "apache/airflow:3.0.6", "revision": HEAD}}
+MOVING = {**DATABASE, "stage": "moving", "revision": None, "installed": None, "moving": {"new_revision": HEAD}}
+OLD = {**DATABASE, "stage": "old", "revision": "03afc6b6f902", "installed": None}
+
+
+@pytest.fixture
+def preflight(stage):
+    def play(database, wanted, playbook="upgrade"):
+        answers = {
+            "metadata_db_info": database,
+            "image_revision_info": {"revision": wanted, "version": "3.3.2", "asked": True},
+        }
+        tasks = [
+            {
+                "ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True},
+                "vars": {"preflight_playbook": playbook},
+            }
+            for role in ("deployment", "preflight")
+        ]
+        return stage.play(tasks, answers, airflow_image="apache/airflow:3.3.2")
+
+    return play
+
+
+@pytest.mark.parametrize("database", [INSTALLED, MOVING], ids=["installed", "moving"])
+@pytest.mark.parametrize("playbook", ["upgrade", "install"])
+def test_an_image_for_another_schema_is_refused(preflight, database, playbook):
+    played = preflight(database, "d2f4e1b3c5a7", playbook)
+    assert played.code != 0
+    assert f"is at revision {HEAD}, and apache/airflow:3.3.2 (Airflow 3.3.2) is made for revision" in played.output
+    assert "d2f4e1b3c5a7" in played.output
+
+
+def test_an_image_for_the_schema_that_is_there_passes(preflight):
+    played = preflight(INSTALLED, HEAD)
+    assert played.code == 0, played.output
+    asked = next(entry for entry in played.asked if entry["action"] == "image_revision_info")
+    assert (asked["image"], asked["known_image"], asked["known_revision"]) == (
+        "apache/airflow:3.3.2",
+        "apache/airflow:3.0.6",
+        HEAD,
+    )
+
+
+def test_no_image_is_asked_where_its_own_schema_is_still_to_be_built(preflight):
+    played = preflight(OLD, "d2f4e1b3c5a7")
+    assert played.code == 0, played.output
+    assert played.actions("image_revision_info") == []
+
+
+def test_tables_of_plugins_reach_the_database(stage):
+    tasks = [
+        {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}}
+        for role in ("deployment", "preflight")
+    ]
+    played = stage.play(tasks, {"metadata_db_info": OLD}, airflow_database_extra_tables=["plugin"])
+    assert played.code == 0, played.output
+    asked = next(entry for entry in played.asked if entry["action"] == "metadata_db_info")
+    assert (asked["extra_tables"], asked["workspace"]) == (["plugin"], "airflow_beside")
