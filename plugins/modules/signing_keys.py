@@ -102,6 +102,13 @@ options:
         and returns RV(due) and RV(due_at).
     type: int
     default: 0
+  workloads:
+    description:
+      - Deployments or StatefulSets whose pods have these keys. C(generation) then becomes larger than the one that they
+        were started for, also where the Secret was deleted or put back since; without that, they would wait for it.
+    type: list
+    elements: str
+    default: []
   managed_by_others:
     description:
       - What to do where the Secret has to be written, and carries the marks of somebody else who puts it back to what
@@ -257,11 +264,13 @@ import time
 from typing import Any, get_args
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.put_back import started_for
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.result import change_result
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.rotation import Request, Wanted, take_step
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, KeyState, read_state
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import MANAGED_BY_OTHERS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed_secret import check_managers
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -293,7 +302,14 @@ def act(call: Call) -> dict[str, Any]:
     waits = call.params["wait"] and call.params["state"] == "retired"
     secret, found, before = wait_for_retirement(call) if waits else look(call)
     options = {name: call.params[name] for name in ("state", "rotation", "retire_after", "token_life", "minimum_age")}
-    change = take_step(found, before, Request(**options), generate=not call.check_mode)
+    started = started_for(call.params["workloads"], Objects(call.cluster).read)
+    change = take_step(
+        found,
+        before,
+        Request(**options),
+        generate=not call.check_mode,
+        started_for=max(started.values(), default=0),
+    )
     if change.changed:
         check_managers(secret.name, secret.metadata, call.params["managed_by_others"], call.warn)
     secret.write(change.write, remove=change.remove, annotations=change.annotations, dry_run=call.check_mode)
@@ -311,6 +327,7 @@ ACTION = Action(
         "token_life": {"type": "int", "no_log": False},
         "wait": {"type": "bool", "default": False},
         "minimum_age": {"type": "int", "default": 0},
+        "workloads": {"type": "list", "elements": "str", "default": []},
         "managed_by_others": MANAGED_BY_OTHERS,
     },
     libraries=(("cryptography", CRYPTOGRAPHY_IMPORT_ERROR),),

@@ -138,7 +138,7 @@ due_at:
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.put_back import refuse_put_back
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.put_back import refuse_put_back, started_for
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.result import state_result
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, read_state
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
@@ -171,7 +171,8 @@ def act(call: Call) -> dict[str, Any]:
     found = Found.of(secret)
     try:
         state = read_state(found, call.params["signers"])
-        refuse_put_back(found.name, state.generation, call.params["workloads"], Objects(call.cluster).read)
+        started = started_for(call.params["workloads"], Objects(call.cluster).read)
+        refuse_put_back(found.name, state.generation, started)
     except OperatorError as problem:
         return {**result, "problem": str(problem)}
     return {**result, **state_result(found, state, call.params["minimum_age"])}

@@ -61,11 +61,15 @@ class Step:
     """Puts together the one write that leads from a state of a Secret to another. Whether it may is not asked here.
 
     `generate=False` predicts: no key is made, blank entries stand for it. `life` is how long, in seconds, a token that
-    is signed today can be valid, where that is known.
+    is signed today can be valid, where that is known. `started_for` is the latest generation that pods wait for: those
+    of a Secret that was deleted since, maybe.
     """
 
-    def __init__(self, found: Found, state: KeyState, *, generate: bool, life: int | None = None) -> None:
+    def __init__(
+        self, found: Found, state: KeyState, *, generate: bool, life: int | None = None, started_for: int = 0
+    ) -> None:
         self.found, self.state, self._generate, self._life = found, state, generate, life
+        self._started_for = started_for
         self._change = Change(after=state)
 
     def nothing(self) -> Change:
@@ -230,7 +234,7 @@ class Step:
                 change.annotations[name] = text
         seen_by_pods = {JWKS, *map(private_entry, self.state.signers), *map(kid_entry, self.state.signers)}
         if generation == 0 or seen_by_pods & change.write.keys():
-            generation += 1
+            generation = max(generation, self._started_for) + 1
             change.write[GENERATION] = str(generation).encode()
         change.after = dataclasses.replace(after, generation=generation)
         return change

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -14,19 +14,27 @@ KEYS_GENERATION = "hopsworks.airflow/keys-generation"
 KINDS = ("Deployment", "StatefulSet")
 
 
-def refuse_put_back(
-    secret: str, generation: int, workloads: Iterable[str], read: Callable[[str, str], dict[str, Any] | None]
-) -> None:
-    """Raises OperatorError where pods were started for a later generation than the Secret has: then somebody put it
-    back. `read` gives a workload by kind and name."""
-    later: list[str] = []
+Read = Callable[[str, str], dict[str, Any] | None]
+
+
+def started_for(workloads: Iterable[str], read: Read) -> dict[str, int]:
+    """The generation that the pods of each workload were started for, without those that wait for none. `read` gives a
+    workload by kind and name."""
+    found: dict[str, int] = {}
     for name in workloads:
         for kind in KINDS:
             workload = read(kind, name) or {}
             template = workload.get("spec", {}).get("template", {})
             wanted = str((template.get("metadata", {}).get("annotations") or {}).get(KEYS_GENERATION, ""))
-            if wanted.isascii() and wanted.isdecimal() and int(wanted) > generation:
-                later.append(f"{kind} {name} for {wanted}")
+            if wanted.isascii() and wanted.isdecimal():
+                found[f"{kind} {name}"] = int(wanted)
+    return found
+
+
+def refuse_put_back(secret: str, generation: int, started: Mapping[str, int]) -> None:
+    """Raises OperatorError where pods were `started_for` a later generation than the Secret has: then somebody put it
+    back."""
+    later = [f"{name} for {wanted}" for name, wanted in started.items() if wanted > generation]
     if later:
         raise OperatorError(
             f"Secret {secret} is of generation {generation}, but pods were started for a later one "

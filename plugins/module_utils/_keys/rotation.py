@@ -58,15 +58,15 @@ def due_at(state: KeyState, minimum_age: int) -> datetime.datetime:
     return state.retire_after or state.since
 
 
-def take_step(found: Found, state: KeyState, request: Request, *, generate: bool) -> Change:
+def take_step(found: Found, state: KeyState, request: Request, *, generate: bool, started_for: int = 0) -> Change:
     """What has to be written to get the Secret, whose `state` was read, into the wanted state.
 
     Nothing, where it is there already or, for `published`, where the keys are younger than `minimum_age`.
-    `generate=False` predicts: blank entries stand for new keys. Raises OperatorError for a step that is not the next
-    one, or not due yet, since a token that is still valid would be refused.
+    `generate=False` predicts: blank entries stand for new keys. `started_for` is as for `Step`. Raises OperatorError
+    for a step that is not the next one, or not due yet, since a token that is still valid would be refused.
     """
     _check_request(found, request)
-    step = Step(found, state, generate=generate, life=request.token_life)
+    step = Step(found, state, generate=generate, life=request.token_life, started_for=started_for)
     if request.state == "present":
         return step.complete() if state.state == "steady" else step.stay()
     if not state.current:

@@ -49,7 +49,7 @@ class Server:
             "wait": False,
             "managed_by_others": "refuse",
         }
-        params |= options
+        params |= {"workloads": [], **options}
         return signing_keys.act(self._call(params, check_mode))
 
     def info(self, **options):

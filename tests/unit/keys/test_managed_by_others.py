@@ -17,7 +17,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.put_back i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import preflight
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.modules import generated_secret, signing_keys_info
+from ansible_collections.hopsworks.airflow.plugins.modules import generated_secret, signing_keys, signing_keys_info
 from ansible_collections.hopsworks.airflow.tests.unit.keys.server import NAME, Server
 
 pytestmark = pytest.mark.usefixtures("quick_keys")
@@ -140,6 +140,23 @@ def test_a_secret_that_was_put_back_is_known_by_the_pods(monkeypatch, templates,
         assert "is of generation 3" in result["problem"]
         assert told in result["problem"]
         assert "docs/rotation.md" in result["problem"]
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize("step", STEPS)
+def test_what_is_written_is_newer_than_what_pods_wait_for(monkeypatch, step, check_mode):
+    """Also where the Secret was deleted, or put back, since they were started."""
+    monkeypatch.setattr(signing_keys, "Objects", lambda _cluster: SimpleNamespace(read=read))
+
+    def read(kind, name):
+        return workload("7" if name == "web" else "5") if kind == "Deployment" else None
+
+    server = Server() if step == "present" else with_keys()
+    result = server.keys(**STEPS[step], workloads=["scheduler", "web"], check_mode=check_mode)
+    assert result["generation"] == 8
+    if not check_mode:
+        assert server.entries["generation"] == b"8"
+        assert not server.keys(**STEPS[step], workloads=["scheduler", "web"])["changed"]
 
 
 def test_the_counter_has_one_name():
