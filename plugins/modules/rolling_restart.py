@@ -16,9 +16,13 @@ description:
     contradicts O(components), managed by something that may undo the restart, or a scheduler that would run twice. In
     check mode, too.
   - Says what the workloads' own settings mean for a restart, by facts measured on Airflow 3 (RV(workloads)).
-  - Stops at the first workload that does not get healthy, and says why, at once where it cannot get healthy any more
-    (images that can't be pulled, crash loops, exceeded progress deadlines, pods refused by quota or admission webhooks,
-    lost nodes). A restarted or absent API server and expired watches are waited for.
+  - Stops at the first workload that does not get healthy, and says why, long before its time is up where it cannot get
+    healthy any more. What may pass by itself has to last first, by this machine's clock; pods refused by quota or
+    admission webhooks, containers that can't be configured and lost nodes for 30 s, images that can't be pulled for
+    60 s, pods that no node takes for 180 s. A container that ends four times is a crash loop. A restarted or absent
+    API server and expired watches are waited for.
+  - Run again after a failure, it makes pods in a back-off again (with the right to delete pods; otherwise it waits for
+    their next attempt), and has controllers try again that were refused.
   - A workload carries the run that restarted it in its pod template (annotation C(hopsworks.airflow/restarted-by)). An
     interrupted run that is run again restarts the remaining ones only, and waits for the others.
   - After a failure, mend the cause and run it again with the same O(run). Another O(run) restarts all of them anew.

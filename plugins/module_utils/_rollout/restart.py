@@ -14,6 +14,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import (
     assess,
     current_pods,
+    event_version,
     exceeded_deadline,
     is_ready,
 )
@@ -25,6 +26,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossles
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of, refuse_reverting
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.order import check_order
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.revision import merge_change, previous_template
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
@@ -66,7 +68,7 @@ class Terms:
 class Restart:
     """One workload to restart; `due` unless this run has restarted it already.
 
-    `grace_seconds` is how long its pods may take to end.
+    `grace_seconds` is how long its pods may take to end, `patience` that of the restart once it has begun.
     """
 
     kind: str
@@ -76,6 +78,7 @@ class Restart:
     findings: list[Finding] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     gate: Gate | None = None
+    patience: Patience | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ class Restarter:
             unsettled.append((restart, workload, begun))
             # What comes after it signs with keys that its new pods know.
             if self._terms.components.get(restart.name) == "api-server":
-                self._until_available(workload, later)
+                self._until_available(restart, workload, later)
                 took[restart.name] = Took.since(*begun)
         for restart, workload, begun in unsettled:
             self._until_settled(restart, workload, later=[])
@@ -156,14 +159,25 @@ class Restarter:
         if restart.due:
             annotations = {**self._terms.annotations, RESTART_ANNOTATION: self._run}
             template = {"metadata": {"annotations": annotations}}
+            events = self._events_before(restart)
             workload = self._objects.patch(restart.kind, restart.name, {"spec": {"template": template}})
             self._progress(f"{restart.name}: restarting")
+            restart.patience = Patience(deadline=exceeded_deadline(workload), events=events)
         else:
             workload = self._objects.read(restart.kind, restart.name) or {}
         return {**workload, "kind": restart.kind}
 
-    def _until_available(self, workload: Object, later: list[str]) -> None:
-        with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
+    def _events_before(self, restart: Restart) -> frozenset[str]:
+        """What tells of refusals that are not this restart's; of a Deployment its ReplicaSets tell, which are new."""
+        if restart.kind == "Deployment":
+            return frozenset()
+        about = f"involvedObject.kind={restart.kind},involvedObject.name={restart.name}"
+        return frozenset(map(event_version, self._objects.list("Event", field_selector=about)["items"]))
+
+    def _until_available(self, restart: Restart, workload: Object, later: list[str]) -> None:
+        with self._watching(restart, workload) as watcher:
+            if not restart.due:
+                watcher.try_again()
             watcher.until_rolled_out(
                 timeout_seconds=self._terms.timeout_seconds,
                 generation=workload["metadata"]["generation"],
@@ -173,12 +187,17 @@ class Restarter:
 
     def _until_settled(self, restart: Restart, workload: Object, later: list[str]) -> None:
         try:
-            with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
+            with self._watching(restart, workload) as watcher:
+                if not restart.due:
+                    watcher.try_again()
                 self._wait(watcher, restart, workload, later)
         except OperatorError as failure:
             if self._terms.on_failure == "previous_revision":
                 raise self._put_back(restart, failure, later) from failure
             raise
+
+    def _watching(self, restart: Restart, workload: Object) -> Watcher:
+        return Watcher(self._cluster, self._objects, workload, self._progress, restart.patience)
 
     def _plan(self, name: str) -> Restart:
         workload = find(self._objects, name)
@@ -244,20 +263,12 @@ class Restarter:
                 + ("; or accept the loss: `require_lossless: false`" if self._terms.require_lossless else ""),
             )
 
-    def _wait(
-        self,
-        watcher: Watcher,
-        restart: Restart,
-        workload: Object,
-        later: list[str],
-        known_failure: str | None = None,
-    ) -> None:
+    def _wait(self, watcher: Watcher, restart: Restart, workload: Object, later: list[str]) -> None:
         terms, generation = self._terms, workload["metadata"]["generation"]
         watcher.until_rolled_out(
             timeout_seconds=terms.timeout_seconds,
             generation=generation,
             wait_for_old=terms.wait_for_old,
-            known_failure=known_failure,
             later=later,
         )
         if restart.gate is not None and terms.access is not None:
@@ -290,7 +301,7 @@ class Restarter:
             with Watcher(self._cluster, self._objects, patched, self._progress) as watcher:
                 if restart.kind == "StatefulSet":
                     self._drop_stuck(watcher)
-                self._wait(watcher, restart, patched, later, exceeded_deadline(workload))
+                self._wait(watcher, restart, patched, later)
         except OperatorError as second:
             return f"its previous revision was put back, but does not get healthy either: {second.found}"
         return "its previous revision was put back and serves again"

@@ -55,6 +55,7 @@ class Cluster:
         self.namespace = "lab"
         self.listing_error = None
         self.pods = {}
+        self.events, self.tried_again, self.patiences = [], [], []
 
     def kept(self, item, number):
         meta = {
@@ -78,7 +79,10 @@ class Cluster:
         self.revisions[name].append(self.kept(item, len(self.revisions[name]) + 1))
         return copy.deepcopy(item)
 
-    def list(self, kind):
+    def list(self, kind, **selectors):
+        if kind == "Event":
+            assert selectors["field_selector"].startswith("involvedObject.kind=StatefulSet,")
+            return {"items": self.events}
         assert kind in ("ReplicaSet", "ControllerRevision")
         if self.listing_error is not None:
             raise self.listing_error
@@ -92,8 +96,9 @@ class Cluster:
 
 
 class Watcher:
-    def __init__(self, cluster, _objects, item, _progress):
+    def __init__(self, cluster, _objects, item, _progress, patience=None):
         self._cluster, self._item, self._name = cluster, item, item["metadata"]["name"]
+        cluster.patiences.append((self._name, patience))
 
     def __enter__(self):
         return self
@@ -109,6 +114,9 @@ class Watcher:
 
     def until_dropped(self, _uid):
         pass
+
+    def try_again(self):
+        self._cluster.tried_again.append(self._name)
 
     def until_rolled_out(self, **arguments):
         self._cluster.waited.append((self._name, arguments))
@@ -168,6 +176,33 @@ def test_what_this_run_restarted_is_only_waited_for(lab):
     assert [restart.due for restart in everything(again)] == [False, False]
     assert len(first.cluster.patches) == 2
     assert [name for name, _arguments in first.cluster.waited] == ["web", "runs", "web", "runs"]
+
+
+def test_what_an_earlier_run_left_in_a_back_off_is_tried_again(lab):
+    first = lab(workload("web"), workload("runs"), components=COMPONENTS, settle="end")
+    first.cluster.verdicts["web"] = ["its pods are refused"]
+    with pytest.raises(OperatorError):
+        everything(first)
+    assert first.cluster.tried_again == []
+    everything(lab(cluster=first.cluster, components=COMPONENTS, settle="end"))
+    assert set(first.cluster.tried_again) == {"web"}
+
+
+def test_a_restart_has_one_patience_from_its_begin_to_its_end(lab):
+    """What settles last may have failed while others were waited for."""
+    found = lab(workload("web"), workload("set", "StatefulSet"), components=COMPONENTS, settle="end")
+    found.cluster.events = [{"metadata": {"uid": "before", "resourceVersion": "7"}}]
+    restarts = found.restarter.plan(["web", "set"])
+    found.cluster.workloads["web"]["status"]["conditions"] = [
+        {"type": "Progressing", "reason": "ProgressDeadlineExceeded", "lastUpdateTime": "before"}
+    ]
+    found.cluster.patiences.clear()
+    found.restarter.restart_all(restarts)
+    (_web, first), (_again, second), (_set, third) = found.cluster.patiences
+    assert first is second
+    assert first.deadline == "before"
+    assert third.events == {"before/7"}
+    assert third is not first
 
 
 def test_annotations_do_not_grow_with_the_runs(lab):
