@@ -36,7 +36,7 @@ def serving(monkeypatch):
         }
         objects = SimpleNamespace(
             read=lambda kind, _name: web if kind == "Deployment" else None,
-            list=lambda _kind, label_selector: {"items": list(pods)},
+            list=lambda _kind, **_selectors: {"items": list(pods)},
         )
         monkeypatch.setattr(subject, "Objects", lambda _cluster: objects)
         return [found["metadata"]["name"] for found in serving_pods(SimpleNamespace(namespace="lab"), "web")]
