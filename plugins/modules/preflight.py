@@ -29,6 +29,20 @@ options:
     type: list
     elements: str
     default: []
+  changed_secrets:
+    description:
+      - Names of the Secrets that are going to be changed, if they exist. Workloads that Reloader or Wave restarts by
+        itself when one of them changes are treated as O(managed_by_others) says.
+    type: list
+    elements: str
+    default: []
+  managed_by_others:
+    description:
+      - What to do about workloads that others restart when a Secret changes (O(changed_secrets)). V(refuse) is an error
+        that says what to do, V(accept) a warning.
+    type: str
+    choices: [refuse, accept]
+    default: refuse
   secrets:
     description: Secrets that are needed.
     type: list
@@ -126,6 +140,8 @@ def act(call: Call) -> dict[str, Any]:
         secrets=params["secrets"],
         services=params["services"],
         runbook=params["runbook"] if params["rights"] else None,
+        changed=params["changed_secrets"],
+        accept_restarts=params["managed_by_others"] == "accept",
     )
     for finding in findings:
         if not finding.ok and finding.level == "warning":
@@ -153,6 +169,8 @@ ACTION = Action(
                 "written": {"type": "bool", "default": False},
             },
         },
+        "changed_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
+        "managed_by_others": {"type": "str", "choices": ["refuse", "accept"], "default": "refuse"},
         "services": {
             "type": "list",
             "elements": "dict",

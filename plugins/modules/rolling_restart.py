@@ -122,10 +122,19 @@ options:
         PostgreSQL do; MariaDB does not). If not, a scheduler whose rollout starts a second one is refused.
     type: bool
     default: false
+  changed_secrets:
+    description:
+      - Names of the Secrets that the run changes. A workload that Reloader or Wave restarts by itself when one of them
+        changes is treated as O(managed_by_others) says. It is known by its annotations; a Reloader with
+        C(--auto-reload-all) leaves none, and keeps away from a Secret with C(reloader.stakater.com/ignore=true).
+    type: list
+    elements: str
+    default: []
   managed_by_others:
     description:
-      - What to do about workloads of Argo CD or of an operator, which may take the annotation of a restart away again.
-        V(refuse) fails and says what to do, V(accept) warns. Helm and Flux leave it alone, which is said as a warning.
+      - What to do about workloads of Argo CD or of an operator, which may take the annotation of a restart away again,
+        and about those that others restart (O(changed_secrets)). V(refuse) fails and says what to do, V(accept) warns.
+        Helm and Flux leave it alone, which is said as a warning.
     type: str
     choices: [refuse, accept]
     default: refuse
@@ -271,6 +280,7 @@ from typing import Any
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import LOGIN_OPTIONS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import REQUESTS_IMPORT_ERROR
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import Access
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloaders import changed_secrets
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restart import Restart, Restarter, Terms, Took
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -282,6 +292,7 @@ def terms_of(call: Call) -> Terms:
         components=given["components"],
         order_given=given["order"] == "given",
         annotations={name: str(value) for name, value in given["annotations"].items()},
+        changed_secrets=changed_secrets(call.cluster, given["changed_secrets"]),
         access=Access.of(call.cluster, given["health"]) if given["health"] else None,
         running_task_seconds=given["running_task_seconds"],
         row_locks=given["row_locks"],
@@ -352,6 +363,7 @@ ACTION = Action(
         "require_lossless": {"type": "bool", "default": False},
         "running_task_seconds": {"type": "int"},
         "row_locks": {"type": "bool", "default": False},
+        "changed_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
         "managed_by_others": {"type": "str", "choices": ["refuse", "accept"], "default": "refuse"},
         "wait_for_old": {"type": "bool", "default": True},
         "settle": {"type": "str", "choices": ["each", "end"], "default": "each"},

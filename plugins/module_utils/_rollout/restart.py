@@ -24,7 +24,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossles
     main_container,
     startup_seconds_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of, refuse_reverting
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of, refuse_interfering
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.order import check_order
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.revision import merge_change, previous_template
@@ -48,11 +48,15 @@ RESTART_ANNOTATION = "hopsworks.airflow/restarted-by"
 
 @dataclass(frozen=True)
 class Terms:
-    """What is known about the workloads, and what may be done to them; as the options of the module."""
+    """What is known about the workloads, and what may be done to them; as the options of the module.
+
+    `changed_secrets` with their annotations.
+    """
 
     components: dict[str, str] = field(default_factory=dict)
     order_given: bool = False
     annotations: dict[str, str] = field(default_factory=dict)
+    changed_secrets: dict[str, Object] = field(default_factory=dict)
     access: Access | None = None
     running_task_seconds: float | None = None
     row_locks: bool = False
@@ -215,10 +219,10 @@ class Restarter:
         restart = Restart(workload["kind"], name, due, grace_seconds, gate=gate_of(workload, component, terms.access))
         if not due:
             return restart
-        managers = managers_of(workload)
+        managers = managers_of(workload, terms.changed_secrets)
         if terms.managed_by_others == "refuse":
-            refuse_reverting(workload, managers)
-        restart.warnings = [f"{restart.kind} {name} belongs to {manager.name}: {manager.what}" for manager in managers]
+            refuse_interfering(workload, managers)
+        restart.warnings = [manager.about(workload) for manager in managers]
         pods = self._healthy_pods(workload)
         restart.findings = examine(
             workload,

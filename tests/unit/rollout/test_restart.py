@@ -242,6 +242,15 @@ def test_what_somebody_would_undo_is_refused_unless_accepted(lab):
     assert "Argo CD" in restart.warnings[0]
 
 
+def test_what_others_restart_when_the_keys_change_is_refused_unless_accepted(lab):
+    reloaded = workload("runs", annotations={"secret.reloader.stakater.com/reload": "keys"})
+    with pytest.raises(OperatorError, match="runs is restarted by Reloader"):
+        lab(reloaded, changed_secrets={"keys": {}}).restarter.plan(["runs"])
+    assert lab(reloaded).restarter.plan(["runs"])[0].warnings == []
+    accepting = lab(reloaded, changed_secrets={"keys": {}}, managed_by_others="accept")
+    assert "Reloader" in accepting.restarter.plan(["runs"])[0].warnings[0]
+
+
 def test_helm_is_a_warning(lab):
     (restart,) = lab(workload("web", labels={"app.kubernetes.io/managed-by": "Helm"})).restarter.plan(["web"])
     assert "helm upgrade" in restart.warnings[0]
