@@ -66,7 +66,8 @@ options:
     description:
       - How to reach the deployment as people do. With it, each workload named in O(components) has to pass a gate
         beyond readiness. For the api-server, a login and a call with the token, which prove the signing keys; for the
-        others a heartbeat that is newer than the start of the new pod.
+        others a heartbeat that is newer than the start of the new pod; where there are several pods and a login, one
+        of each of them, as far as Airflow's list of jobs names them.
       - Each gate is tried before anything is restarted, too.
     type: dict
     suboptions:

@@ -205,7 +205,9 @@ class Puller:
             mirror.stop()
 
     def _had_to_pull(self, pod: Object) -> bool:
-        about = f"involvedObject.name={pod['metadata']['name']},reason=Pulled"
+        # Of its own container: what is injected beside it has images of its own.
+        path = f"spec.containers{{{CONTAINER}}}"
+        about = f"involvedObject.name={pod['metadata']['name']},involvedObject.fieldPath={path},reason=Pulled"
         events = self._objects.list("Event", field_selector=about)["items"]
         return not any("already present" in event.get("message", "") for event in events)
 

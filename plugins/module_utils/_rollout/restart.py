@@ -27,6 +27,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossles
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of, refuse_interfering
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.order import check_order
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.processes import for_each_pod
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.revision import merge_change, previous_template
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
@@ -44,6 +45,8 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 Object = dict[str, Any]
 
 RESTART_ANNOTATION = "hopsworks.airflow/restarted-by"
+# How long a workload may take to be healthy before it is restarted: an autoscaler may just have added a pod.
+LOOK_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -216,7 +219,9 @@ class Restarter:
         annotations = workload["spec"]["template"]["metadata"].get("annotations", {})
         due = annotations.get(RESTART_ANNOTATION) != self._run
         grace_seconds = workload["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
-        restart = Restart(workload["kind"], name, due, grace_seconds, gate=gate_of(workload, component, terms.access))
+        container = main_container(workload)["name"]
+        gate = for_each_pod(gate_of(workload, component, terms.access), terms.access, component, container)
+        restart = Restart(workload["kind"], name, due, grace_seconds, gate=gate)
         if not due:
             return restart
         managers = managers_of(workload, terms.changed_secrets)
@@ -229,18 +234,19 @@ class Restarter:
             component,
             running_task_seconds=terms.running_task_seconds,
             row_locks=terms.row_locks,
-            startup_seconds=startup_seconds_of(pods, main_container(workload)["name"]),
+            startup_seconds=startup_seconds_of(pods, container),
         )
         self._refuse_losses(restart)
         return restart
 
     def _healthy_pods(self, workload: Object) -> list[Object]:
-        """Its pods. Raises OperatorError where they are not healthy."""
+        """Its pods. Raises OperatorError where they are not healthy, and don't get so in a moment."""
         with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
-            observed = watcher.observe()
-        verdict = assess(observed)
-        if verdict.state == "done":
-            return current_pods(observed)
+            verdict = watcher.until(
+                lambda observed: assess(observed, patience=watcher.patience), timeout_seconds=LOOK_SECONDS
+            )
+            if verdict.state == "done":
+                return current_pods(watcher.observe())
         name = workload["metadata"]["name"]
         raise OperatorError(
             redact(f"{workload['kind']} {name} is not healthy to begin with: {verdict.reason}"),

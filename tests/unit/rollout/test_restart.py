@@ -55,7 +55,7 @@ class Cluster:
         self.namespace = "lab"
         self.listing_error = None
         self.pods = {}
-        self.events, self.tried_again, self.patiences = [], [], []
+        self.events, self.tried_again, self.patiences, self.scaling = [], [], [], {}
 
     def kept(self, item, number):
         meta = {
@@ -98,6 +98,7 @@ class Cluster:
 class Watcher:
     def __init__(self, cluster, _objects, item, _progress, patience=None):
         self._cluster, self._item, self._name = cluster, item, item["metadata"]["name"]
+        self.patience = patience
         cluster.patiences.append((self._name, patience))
 
     def __enter__(self):
@@ -108,6 +109,15 @@ class Watcher:
 
     def observe(self):
         return Observed(copy.deepcopy(self._item))
+
+    def until(self, judge, *, timeout_seconds):
+        """As often as `scaling` says the autoscaler is not done yet; then it is."""
+        for _attempt in range(self._cluster.scaling.get(self._name, 0)):
+            busy = self.observe()
+            busy.workload["status"]["availableReplicas"] = 0
+            assert judge(busy).state == "waiting"
+        assert timeout_seconds == subject.LOOK_SECONDS
+        return judge(self.observe())
 
     def own_pods(self):
         return self._cluster.pods.get(self._name, [])
@@ -224,6 +234,12 @@ def test_a_sick_workload_stops_all(lab):
     found = lab(workload("web"), sick)
     with pytest.raises(OperatorError, match="runs is not healthy to begin with"):
         found.restarter.plan(["web", "runs"])
+
+
+def test_an_autoscaler_may_just_be_adding_a_pod(lab):
+    found = lab(workload("web"))
+    found.cluster.scaling["web"] = 2
+    assert found.restarter.plan(["web"])
 
 
 def test_the_order_is_that_of_the_components_unless_another_is_meant(lab):
