@@ -135,14 +135,15 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils.module import ru
 
 def act(call: Call) -> dict[str, Any]:
     params = call.params
-    findings = Preflight(call.cluster, call.progress).run(
+    preflight = Preflight(call.cluster, call.progress)
+    findings = preflight.run(
         workloads=params["workloads"],
         secrets=params["secrets"],
         services=params["services"],
         runbook=params["runbook"] if params["rights"] else None,
-        changed=params["changed_secrets"],
-        accept_restarts=params["managed_by_others"] == "accept",
     )
+    accepted = params["managed_by_others"] == "accept"
+    findings += preflight.reloaded(params["workloads"], params["changed_secrets"], accepted=accepted)
     for finding in findings:
         if not finding.ok and finding.level == "warning":
             call.warn(f"{finding.found}. Expected: {finding.expected}. Next: {finding.next_step}.")

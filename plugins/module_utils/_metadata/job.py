@@ -17,9 +17,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patienc
     Trouble,
     container_status,
     insisting,
-    is_finished,
     pod_troubles,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 

@@ -12,9 +12,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patienc
     Trouble,
     container_statuses,
     exits_of,
-    is_finished,
     pod_troubles,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
 
 Object = dict[str, Any]
 

@@ -8,11 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloaders import (
-    IGNORE,
-    reloader_mark,
-    wave_mark,
-)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 Object = dict[str, Any]
@@ -28,8 +23,7 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 class Manager:
     """Somebody else who decides what a workload is. `reverts` where it may take an annotation away that isn't its own.
 
-    `restarts` where it restarts the workload when a Secret changes. `what` says what it does, `remedy` what an operator
-    does about it.
+    `what` says what it does with one, `remedy` what an operator does about it.
     """
 
     name: str
@@ -37,19 +31,10 @@ class Manager:
     reverts: bool
     what: str
     remedy: str = ""
-    restarts: bool = False
-
-    def about(self, workload: Object) -> str:
-        """What it does to a workload, in words."""
-        relation = "is restarted by" if self.restarts else "belongs to"
-        return f"{workload['kind']} {workload['metadata']['name']} {relation} {self.name} ({self.mark}): {self.what}"
 
 
-def managers_of(workload: Object, changed: dict[str, Object] | None = None) -> list[Manager]:
-    """Who else manages a workload, by the marks that they leave on it.
-
-    `changed` are the annotations of the Secrets that the run is going to change, by their names.
-    """
+def managers_of(workload: Object) -> list[Manager]:
+    """Who else manages a workload, by the marks that they leave on it."""
     metadata = workload["metadata"]
     marks = {**metadata.get("labels", {}), **metadata.get("annotations", {})}
     kind, name = workload["kind"], metadata["name"]
@@ -95,42 +80,17 @@ def managers_of(workload: Object, changed: dict[str, Object] | None = None) -> l
     ):
         what = "the next `helm upgrade` merges, and leaves foreign annotations alone unless it is forced (--force)"
         found.append(Manager("Helm", mark or MANAGED_BY, reverts=False, what=what))
-    return found + _restarting(workload, changed or {})
-
-
-def _restarting(workload: Object, changed: dict[str, Object]) -> list[Manager]:
-    kind, name = workload["kind"].lower(), workload["metadata"]["name"]
-    what = (
-        "it replaces the pods of its own accord when Secret {} changes, out of order, and a scheduler in the middle of "
-        "its tasks"
-    )
-    accept = "; or, where that does no harm, say `managed_by_others: accept`"
-    found = []
-    if mark := reloader_mark(workload, changed):
-        remedy = (
-            f"kubectl annotate secret {mark[1]} {IGNORE}=true (which keeps a Reloader with --auto-reload-all away, "
-            f"too), or take the annotation {mark[0]} off the workload, then run the same command again"
-        )
-        found.append(
-            Manager(
-                "Reloader", mark[0], reverts=False, what=what.format(mark[1]), remedy=remedy + accept, restarts=True
-            )
-        )
-    if mark := wave_mark(workload, changed):
-        remedy = f"kubectl annotate {kind} {name} {mark[0]}-, then run the same command again"
-        found.append(
-            Manager("Wave", mark[0], reverts=False, what=what.format(mark[1]), remedy=remedy + accept, restarts=True)
-        )
     return found
 
 
-def refuse_interfering(workload: Object, managers: list[Manager]) -> None:
-    """Raises OperatorError for the first manager that may undo a restart, or add one of its own."""
+def refuse_reverting(workload: Object, managers: list[Manager]) -> None:
+    """Raises OperatorError for the first manager that may undo a restart."""
     for manager in managers:
-        if manager.reverts or manager.restarts:
+        if manager.reverts:
             raise OperatorError(
-                manager.about(workload),
-                expected="workloads whose pod template nobody else changes meanwhile",
+                f"{workload['kind']} {workload['metadata']['name']} belongs to {manager.name} ({manager.mark}): "
+                f"{manager.what}",
+                expected="workloads whose pod template nobody puts back",
                 untouched="all workloads",
                 next_step=manager.remedy,
             )

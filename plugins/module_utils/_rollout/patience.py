@@ -129,14 +129,6 @@ def container_status(pod: Object, name: str) -> Object:
     return next((status for status in container_statuses(pod) if status.get("name") == name), {})
 
 
-def is_finished(pod: Object) -> bool:
-    """Whether all that a pod ran has ended for good (evicted, completed, its node shut down): it does nothing any more.
-
-    Such pods lie about until they are cleared away. The kubelet says so only when no container runs any more.
-    """
-    return pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
-
-
 def exits_of(pods: Iterable[Object]) -> dict[str, int]:
     """How often each container of these pods has ended, by what `Trouble.about` calls it."""
     return {_about(pod, status): _exits(status) for pod in pods for status in container_statuses(pod)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import belongs, is_ready
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import is_finished
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import label_selector
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError

@@ -20,7 +20,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.righ
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_ours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import assess
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloaders import changed_secrets
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloaders import (
+    changed_secrets,
+    reloadings_of,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -73,20 +76,9 @@ class Preflight:
         self._objects = Objects(cluster)
 
     def run(
-        self,
-        *,
-        workloads: list[str],
-        secrets: list[Object],
-        services: list[Object],
-        runbook: str | None,
-        changed: list[str] | None = None,
-        accept_restarts: bool = False,
+        self, *, workloads: list[str], secrets: list[Object], services: list[Object], runbook: str | None
     ) -> list[Finding]:
-        """All findings, the good ones too, in the order of the checks. `runbook` is whose rights are asked for.
-
-        `changed` are names of Secrets that are going to be changed, `accept_restarts` whether others may restart
-        workloads then.
-        """
+        """All findings, the good ones too, in the order of the checks. `runbook` is whose rights are asked for."""
         checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
             ("kubernetes", self.version),
             ("namespace", self.namespace),
@@ -96,8 +88,6 @@ class Preflight:
         if runbook != "rotation":  # which needs no right outside the namespace
             checks.append(("nodes", self.nodes))
         checks += [(f"workload {name}", functools.partial(self.workload, name)) for name in workloads]
-        restarts = functools.partial(self.restarts, changed or [], accept_restarts)
-        checks += [(f"workload {name}", functools.partial(restarts, name)) for name in workloads if changed]
         checks += [(f"secret {wanted['name']}", functools.partial(self.secret, wanted)) for wanted in secrets]
         checks += [(f"service {wanted['name']}", functools.partial(self.service, wanted)) for wanted in services]
         findings: list[Finding] = []
@@ -198,22 +188,6 @@ class Preflight:
                 level="warning",
             )
 
-    def restarts(self, changed: list[str], accepted: bool, name: str) -> Iterator[Finding]:
-        """Who restarts a workload when one of these Secrets is changed."""
-        workload = find(self._objects, name)
-        if workload is None:
-            return
-        for manager in managers_of(workload, changed_secrets(self._cluster, changed)):
-            if manager.restarts:
-                yield Finding(
-                    f"workload {name}",
-                    ok=False,
-                    found=manager.about(workload),
-                    expected="no other controller that restarts it",
-                    next_step=manager.remedy,
-                    level="warning" if accepted else "error",
-                )
-
     def secret(self, wanted: Object) -> Iterator[Finding]:
         name, keys = wanted["name"], wanted.get("keys") or []
         if wanted.get("written") and (missing := missing_on(self._cluster, "secrets", name, ("get", "patch"))):
@@ -260,3 +234,23 @@ class Preflight:
             expected=f"Service {name} with a ready pod behind port {port}",
             next_step=f"kubectl -n {self._cluster.namespace} get service,endpoints {name}",
         )
+
+    def reloaded(self, workloads: list[str], changed: list[str], *, accepted: bool) -> list[Finding]:
+        """Workloads that others restart when one of these Secrets is changed."""
+        findings: list[Finding] = []
+        for name in workloads if changed else []:
+            findings += self._guarded(f"workload {name}", functools.partial(self._reloaded, name, changed, accepted))
+        return findings
+
+    def _reloaded(self, name: str, changed: list[str], accepted: bool) -> Iterator[Finding]:
+        workload = find(self._objects, name)
+        secrets = changed_secrets(self._cluster, changed)
+        for reloading in reloadings_of(workload, secrets) if workload is not None else []:
+            yield Finding(
+                f"workload {name}",
+                ok=False,
+                found=reloading.what,
+                expected="no other controller that restarts it",
+                next_step=reloading.remedy,
+                level="warning" if accepted else "error",
+            )

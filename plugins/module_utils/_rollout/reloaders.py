@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import secret_names
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
@@ -26,10 +28,56 @@ WAVE = "wave.pusher.com/update-on-config-change"
 TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 
 
+@dataclass(frozen=True)
+class Reloading:
+    """That a controller restarts a workload when a Secret changes; `remedy` is what an operator does about it."""
+
+    what: str
+    remedy: str
+
+
 def changed_secrets(cluster: Cluster, names: list[str]) -> dict[str, Object]:
     """The annotations of the Secrets that a run is going to change, by their names; of those that are there."""
     found = {name: cluster.find(cluster.core.read_namespaced_secret, name) for name in names}
     return {name: secret.metadata.annotations or {} for name, secret in found.items() if secret is not None}
+
+
+def reloadings_of(workload: Object, changed: dict[str, Object]) -> list[Reloading]:
+    """Who restarts a workload when these Secrets change; with their annotations, see `changed_secrets`."""
+    kind, name = workload["kind"], workload["metadata"]["name"]
+    accept = "; or, where that does no harm, say `managed_by_others: accept`"
+    found = []
+    if marked := reloader_mark(workload, changed):
+        mark, secret = marked
+        remedy = (
+            f"kubectl annotate secret {secret} {IGNORE}=true (which keeps a Reloader with --auto-reload-all away, "
+            f"too), or take the annotation {mark} off the workload, then run the same command again{accept}"
+        )
+        found.append(_reloading(workload, "Reloader", mark, secret, remedy))
+    if marked := wave_mark(workload, changed):
+        mark, secret = marked
+        remedy = f"kubectl annotate {kind.lower()} {name} {mark}-, then run the same command again{accept}"
+        found.append(_reloading(workload, "Wave", mark, secret, remedy))
+    return found
+
+
+def refuse_reloading(reloadings: list[Reloading]) -> None:
+    """Raises OperatorError for the first."""
+    for reloading in reloadings:
+        raise OperatorError(
+            reloading.what,
+            expected="workloads that nobody else restarts meanwhile",
+            untouched="all workloads",
+            next_step=reloading.remedy,
+        )
+
+
+def _reloading(workload: Object, controller: str, mark: str, secret: str, remedy: str) -> Reloading:
+    what = (
+        f"{workload['kind']} {workload['metadata']['name']} is restarted by {controller} ({mark}): it replaces the "
+        f"pods of its own accord when Secret {secret} changes, out of order, and a scheduler in the middle of its tasks"
+    )
+    return Reloading(what, remedy)
 
 
 def reloader_mark(workload: Object, changed: dict[str, Object]) -> tuple[str, str] | None:

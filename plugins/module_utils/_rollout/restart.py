@@ -24,10 +24,14 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossles
     main_container,
     startup_seconds_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of, refuse_interfering
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of, refuse_reverting
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.order import check_order
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.processes import for_each_pod
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloaders import (
+    refuse_reloading,
+    reloadings_of,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.revision import merge_change, previous_template
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
@@ -224,10 +228,12 @@ class Restarter:
         restart = Restart(workload["kind"], name, due, grace_seconds, gate=gate)
         if not due:
             return restart
-        managers = managers_of(workload, terms.changed_secrets)
+        managers, reloadings = managers_of(workload), reloadings_of(workload, terms.changed_secrets)
         if terms.managed_by_others == "refuse":
-            refuse_interfering(workload, managers)
-        restart.warnings = [manager.about(workload) for manager in managers]
+            refuse_reverting(workload, managers)
+            refuse_reloading(reloadings)
+        restart.warnings = [f"{restart.kind} {name} belongs to {manager.name}: {manager.what}" for manager in managers]
+        restart.warnings += [reloading.what for reloading in reloadings]
         pods = self._healthy_pods(workload)
         restart.findings = examine(
             workload,

@@ -108,12 +108,12 @@ def test_who_restarts_a_workload_when_a_secret_is_changed_is_found_before(monkey
     monkeypatch.setattr(subject, "find", lambda _objects, _name: scheduler)
     keys = SimpleNamespace(metadata=SimpleNamespace(annotations=None))
     preflight = checks(read_namespaced_secret=lambda _name: keys)
-    (found,) = preflight.restarts(["keys"], accepted, "scheduler")
+    (found,) = preflight.reloaded(["scheduler"], ["keys"], accepted=accepted)
     assert (found.ok, found.level) == (False, level)
     assert "Reloader" in found.found
     assert "reloader.stakater.com/ignore=true" in found.next_step
     keys.metadata.annotations = {"reloader.stakater.com/ignore": "true"}
-    assert list(preflight.restarts(["keys"], accepted, "scheduler")) == []
+    assert preflight.reloaded(["scheduler"], ["keys"], accepted=accepted) == []
 
 
 def test_a_check_that_is_forbidden_is_a_finding_and_the_others_go_on(monkeypatch):
