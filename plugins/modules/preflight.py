@@ -36,13 +36,6 @@ options:
     type: list
     elements: str
     default: []
-  managed_by_others:
-    description:
-      - What to do about workloads that others restart when a Secret changes (O(changed_secrets)). V(refuse) is an error
-        that says what to do, V(accept) a warning.
-    type: str
-    choices: [refuse, accept]
-    default: refuse
   secrets:
     description: Secrets that are needed.
     type: list
@@ -85,6 +78,13 @@ options:
     type: str
     choices: [upgrade, rotation]
     default: upgrade
+  managed_by_others:
+    description:
+      - What to do about workloads that others restart when a Secret changes (O(changed_secrets)). V(refuse) is an error
+        that says what to do, V(accept) a warning.
+    type: str
+    choices: [refuse, accept]
+    default: refuse
 """
 
 EXAMPLES = r"""
@@ -171,7 +171,6 @@ ACTION = Action(
             },
         },
         "changed_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
-        "managed_by_others": {"type": "str", "choices": ["refuse", "accept"], "default": "refuse"},
         "services": {
             "type": "list",
             "elements": "dict",
@@ -180,6 +179,7 @@ ACTION = Action(
         },
         "rights": {"type": "bool", "default": True},
         "runbook": {"type": "str", "choices": ["upgrade", "rotation"], "default": "upgrade"},
+        "managed_by_others": {"type": "str", "choices": ["refuse", "accept"], "default": "refuse"},
     },
     under_lock=False,
 )
