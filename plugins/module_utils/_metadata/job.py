@@ -200,7 +200,7 @@ def describe(
     """
     status = (pod or {}).get("status", {})
     statuses = status.get("containerStatuses", [])
-    own = next((entry for entry in statuses if container in (None, entry.get("name"))), {})
+    own: Object = next((entry for entry in statuses if container in (None, entry.get("name"))), {})
     if own.get("state", {}).keys() & {"running", "terminated"}:
         return PodState("running", started=True)
     if pod is not None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 import time
@@ -126,8 +127,7 @@ class Puller:
             return {}
         try:
             for node in nodes:
-                definition = self._pod(node, timeout_seconds)
-                insisting(lambda definition=definition: self._objects.create(definition))
+                insisting(functools.partial(self._objects.create, self._pod(node, timeout_seconds)))
             return self._wait(set(nodes), timeout_seconds)
         finally:
             self.clean_up()

@@ -121,7 +121,8 @@ def waits(reason, message=""):
     return {"waiting": {"reason": reason, "message": message}}
 
 
-RUNS, ENDED = {"running": {}}, {"terminated": {"exitCode": 0}}
+RUNS: dict[str, object] = {"running": {}}
+ENDED = {"terminated": {"exitCode": 0}}
 
 
 @pytest.mark.parametrize(
