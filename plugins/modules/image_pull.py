@@ -13,6 +13,8 @@ description:
   - Makes sure that every node which may run the pods has the image, so that a rollout does not wait for it, and a
     wrong name, a missing pull secret or an unreachable registry is found while everything still runs.
   - Trusts what nodes report; where one doesn't report the image, a pod on that node pulls it and is deleted.
+  - A registry that does not answer is waited for, for 60 s of its refusals.
+  - Only the pod's own container counts. Istio and Linkerd are asked to put nothing beside it.
   - Deletes the pods that an earlier run left because it was killed.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)

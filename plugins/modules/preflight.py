@@ -29,6 +29,13 @@ options:
     type: list
     elements: str
     default: []
+  changed_secrets:
+    description:
+      - Names of the Secrets that are going to be changed, if they exist. Workloads that Reloader or Wave restarts by
+        itself when one of them changes are treated as O(managed_by_others) says.
+    type: list
+    elements: str
+    default: []
   secrets:
     description: Secrets that are needed.
     type: list
@@ -74,7 +81,8 @@ options:
   managed_by_others:
     description:
       - What to do about a Secret that is going to be changed and carries the marks of somebody else who puts it back,
-        such as Argo CD, Flux or an ExternalSecret. V(refuse) fails, V(accept) warns.
+        such as Argo CD, Flux or an ExternalSecret; and about workloads that others restart when a Secret changes
+        (O(changed_secrets)). V(refuse) is an error that says what to do, V(accept) a warning.
     type: str
     choices: [refuse, accept]
     default: refuse
@@ -129,13 +137,16 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils.module import ru
 
 def act(call: Call) -> dict[str, Any]:
     params = call.params
-    findings = Preflight(call.cluster, call.progress).run(
+    preflight = Preflight(call.cluster, call.progress)
+    findings = preflight.run(
         workloads=params["workloads"],
         secrets=params["secrets"],
         services=params["services"],
         runbook=params["runbook"] if params["rights"] else None,
         managed_by_others=params["managed_by_others"],
     )
+    accepted = params["managed_by_others"] == "accept"
+    findings += preflight.reloaded(params["workloads"], params["changed_secrets"], accepted=accepted)
     for finding in findings:
         if not finding.ok and finding.level == "warning":
             call.warn(f"{finding.found}. Expected: {finding.expected}. Next: {finding.next_step}.")
@@ -162,6 +173,7 @@ ACTION = Action(
                 "written": {"type": "bool", "default": False},
             },
         },
+        "changed_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
         "services": {
             "type": "list",
             "elements": "dict",

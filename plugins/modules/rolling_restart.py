@@ -16,9 +16,13 @@ description:
     contradicts O(components), managed by something that may undo the restart, or a scheduler that would run twice. In
     check mode, too.
   - Says what the workloads' own settings mean for a restart, by facts measured on Airflow 3 (RV(workloads)).
-  - Stops at the first workload that does not get healthy, and says why, at once where it cannot get healthy any more
-    (images that can't be pulled, crash loops, exceeded progress deadlines, pods refused by quota or admission webhooks,
-    lost nodes). A restarted or absent API server and expired watches are waited for.
+  - Stops at the first workload that does not get healthy, and says why, long before its time is up where it cannot get
+    healthy any more. What may pass by itself has to last first, by this machine's clock; pods refused by quota or
+    admission webhooks, containers that can't be configured and lost nodes for 30 s, images that can't be pulled for
+    60 s, pods that no node takes for 180 s. A container that ends four times is a crash loop. A restarted or absent
+    API server and expired watches are waited for.
+  - Run again after a failure, it makes pods in a back-off again (with the right to delete pods; otherwise it waits for
+    their next attempt), and has controllers try again that were refused.
   - A workload carries the run that restarted it in its pod template (annotation C(hopsworks.airflow/restarted-by)). An
     interrupted run that is run again restarts the remaining ones only, and waits for the others.
   - After a failure, mend the cause and run it again with the same O(run). Another O(run) restarts all of them anew.
@@ -62,7 +66,8 @@ options:
     description:
       - How to reach the deployment as people do. With it, each workload named in O(components) has to pass a gate
         beyond readiness. For the api-server, a login and a call with the token, which prove the signing keys; for the
-        others a heartbeat that is newer than the start of the new pod.
+        others a heartbeat that is newer than the start of the new pod; where there are several pods and a login, one
+        of each of them, as far as Airflow's list of jobs names them.
       - Each gate is tried before anything is restarted, too.
     type: dict
     suboptions:
@@ -118,10 +123,19 @@ options:
         PostgreSQL do; MariaDB does not). If not, a scheduler whose rollout starts a second one is refused.
     type: bool
     default: false
+  changed_secrets:
+    description:
+      - Names of the Secrets that the run changes. A workload that Reloader or Wave restarts by itself when one of them
+        changes is treated as O(managed_by_others) says. It is known by its annotations; a Reloader with
+        C(--auto-reload-all) leaves none, and keeps away from a Secret with C(reloader.stakater.com/ignore=true).
+    type: list
+    elements: str
+    default: []
   managed_by_others:
     description:
-      - What to do about workloads of Argo CD or of an operator, which may take the annotation of a restart away again.
-        V(refuse) fails and says what to do, V(accept) warns. Helm and Flux leave it alone, which is said as a warning.
+      - What to do about workloads of Argo CD or of an operator, which may take the annotation of a restart away again,
+        and about those that others restart (O(changed_secrets)). V(refuse) fails and says what to do, V(accept) warns.
+        Helm and Flux leave it alone, which is said as a warning.
     type: str
     choices: [refuse, accept]
     default: refuse
@@ -267,6 +281,7 @@ from typing import Any
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import LOGIN_OPTIONS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import REQUESTS_IMPORT_ERROR
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import Access
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloaders import changed_secrets
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restart import Restart, Restarter, Terms, Took
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -278,6 +293,7 @@ def terms_of(call: Call) -> Terms:
         components=given["components"],
         order_given=given["order"] == "given",
         annotations={name: str(value) for name, value in given["annotations"].items()},
+        changed_secrets=changed_secrets(call.cluster, given["changed_secrets"]),
         access=Access.of(call.cluster, given["health"]) if given["health"] else None,
         running_task_seconds=given["running_task_seconds"],
         row_locks=given["row_locks"],
@@ -348,6 +364,7 @@ ACTION = Action(
         "require_lossless": {"type": "bool", "default": False},
         "running_task_seconds": {"type": "int"},
         "row_locks": {"type": "bool", "default": False},
+        "changed_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
         "managed_by_others": {"type": "str", "choices": ["refuse", "accept"], "default": "refuse"},
         "wait_for_old": {"type": "bool", "default": True},
         "settle": {"type": "str", "choices": ["each", "end"], "default": "each"},

@@ -14,9 +14,10 @@ description:
   - Watches, rather than polls. A rollout is done when the controller has seen it, all replicas are updated and
     available, and no old pod is left. Ready and available are Kubernetes' own words; a container without a readiness
     probe is ready as soon as it runs, unless the workload has C(minReadySeconds).
-  - Stops at the first workload that does not get healthy, as soon as that is certain (image cannot be pulled, crash
-    loop, container that cannot be configured, pods refused by quota or webhook, progress deadline), and shows the
-    events and the last log lines, without secrets. Running the same command again goes on there.
+  - Stops at the first workload that does not get healthy, as soon as that is certain, and shows the events and the last
+    log lines, without secrets. What may pass by itself (an image that cannot be pulled, a container that cannot be
+    configured, pods refused by quota or webhook) has to last for some time first; M(hopsworks.airflow.rolling_restart)
+    says how long. Running the same command again goes on there.
   - Says V(changed) only where the API server's dry run differs from the live object. A run that changes nothing
     restarts nothing; it only makes anew what an earlier run left in a back-off.
   - Also stops workloads and starts again what it stopped.

@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirror import Mirror
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Object, Objects, patiently
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import evidence
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import HOPELESS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import (
+    Patience,
+    Trouble,
+    container_status,
+    insisting,
+    pod_troubles,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 
@@ -28,8 +35,6 @@ except ImportError:  # reported by the module's own requirement check
     ApiException = Exception
     HTTPError = OSError  # type: ignore[misc,assignment]
 
-# A pod that no node takes may be waiting for one that is just coming up.
-UNSCHEDULABLE_SECONDS = 60
 LOG_LINE_LENGTH = 300
 
 
@@ -48,6 +53,7 @@ class Job:
         self._name: str = manifest["metadata"]["name"]
         self._container: str = manifest["spec"]["template"]["spec"]["containers"][0]["name"]
         self._changed = threading.Event()
+        self._patience = Patience()
 
     def run(self, timeout_seconds: float) -> list[str]:
         """Run it to success; returns the lines of its log. Raises OperatorError with the evidence otherwise."""
@@ -69,7 +75,7 @@ class Job:
 
     @contextlib.contextmanager
     def _begun(self, deadline: float) -> Iterator[tuple[Mirror, str]]:
-        self._cluster.batch.create_namespaced_job(self._cluster.namespace, self._manifest)
+        insisting(lambda: self._cluster.batch.create_namespaced_job(self._cluster.namespace, self._manifest))
         about_job = f"involvedObject.kind=Job,involvedObject.name={self._name}"
         pods = Mirror(self._objects, "Pod", self._changed, label_selector=f"job-name={self._name}")
         events = Mirror(self._objects, "Event", self._changed, field_selector=about_job)
@@ -87,29 +93,32 @@ class Job:
 
     def _started(self, pods: Mirror, events: Mirror, deadline: float) -> str:
         """Wait until the container runs or has run; returns the pod's name."""
-        unscheduled_since: float | None = None
-        said = ""
+        said, seen = "", False
         while True:
             self._changed.clear()
-            for event in events.items():
-                if event.get("reason") == "FailedCreate":
-                    raise self._failure(f"its pod is refused: {event.get('message')}", None)
-            pod = next(iter(pods.items()), None)
-            state = describe(pod)
+            pod = self._latest(pods)
+            seen = seen or pod is not None
+            if pod is None and seen:
+                gone = self._patience.final([Trouble("gone", "somebody deleted its pod before it ran")])
+                state = PodState("its pod is gone", hopeless=gone is not None)
+            else:
+                state = describe(pod, events.items(), container=self._container, patience=self._patience)
             if pod is not None and state.started:
                 return str(pod["metadata"]["name"])
             if state.hopeless:
                 raise self._failure(state.text, pod)
             now = time.monotonic()
-            unscheduled_since = (unscheduled_since or now) if state.unschedulable else None
-            if unscheduled_since is not None and now - unscheduled_since > UNSCHEDULABLE_SECONDS:
-                raise self._failure(state.text, pod)
             if now > deadline:
                 raise self._failure(f"it has not started in time: {state.text}", pod)
             if state.text != said:
                 said = state.text
                 self._progress(redact(f"{self._name}: {said}", self._secrets))
             self._changed.wait(1)
+
+    def _latest(self, pods: Mirror) -> Object | None:
+        """Its pod: one that runs or may run, else one that has ended."""
+        found = sorted(pods.items(), key=lambda pod: (not is_finished(pod), pod["metadata"].get("creationTimestamp")))
+        return found[-1] if found else None
 
     def _log(self, pods: Mirror, pod: str, deadline: float) -> Iterator[str]:
         """Lines of the log while it is written, redacted; read on where the connection ends before the container."""
@@ -160,10 +169,9 @@ class Job:
         pod = self._pod(pods, name)
         if pod is None:
             return {"exitCode": None, "reason": "the pod was deleted or evicted"}
-        for status in pod.get("status", {}).get("containerStatuses", []):
-            ended: Object | None = status.get("state", {}).get("terminated")
-            if ended is not None:
-                return ended
+        ended: Object | None = container_status(pod, self._container).get("state", {}).get("terminated")
+        if ended is not None:
+            return ended
         if pod.get("status", {}).get("phase") == "Failed":
             return {"exitCode": None, "reason": pod["status"].get("reason") or "the pod failed"}
         return None
@@ -188,30 +196,38 @@ class Job:
 class PodState:
     """What a pod is waiting for, in words, and whether waiting is of use."""
 
-    def __init__(
-        self, text: str, *, started: bool = False, hopeless: bool = False, unschedulable: bool = False
-    ) -> None:
-        self.text, self.started, self.hopeless, self.unschedulable = text, started, hopeless, unschedulable
+    def __init__(self, text: str, *, started: bool = False, hopeless: bool = False) -> None:
+        self.text, self.started, self.hopeless = text, started, hopeless
 
 
-def describe(pod: Object | None) -> PodState:
-    """State of a pod with one container that is to run once."""
-    if pod is None:
-        return PodState("waiting for its pod")
-    status = pod.get("status", {})
-    for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
-        waiting = container.get("state", {}).get("waiting") or {}
-        if waiting.get("reason") in HOPELESS:
-            return PodState(f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": "), hopeless=True)
-    for container in status.get("containerStatuses", []):
-        if "running" in container.get("state", {}) or "terminated" in container.get("state", {}):
-            return PodState("running", started=True)
-    if status.get("phase") == "Failed":
-        return PodState(f"{status.get('reason', 'the pod failed')}: {status.get('message', '')}", hopeless=True)
-    for condition in status.get("conditions", []):
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return PodState(f"no node takes its pod: {condition.get('message', '')}", unschedulable=True)
-    return PodState("its container is being started")
+def describe(
+    pod: Object | None,
+    events: Sequence[Object] = (),
+    *,
+    container: str | None = None,
+    patience: Patience | None = None,
+) -> PodState:
+    """State of a pod that is to run once, and of its Job by its `events` while there is no pod.
+
+    `container` does the work; others may be injected beside it. If omitted, the first. `patience` knows which troubles
+    have lasted; without it any is hopeless.
+    """
+    status = (pod or {}).get("status", {})
+    statuses = status.get("containerStatuses", [])
+    own: Object = next((entry for entry in statuses if container in (None, entry.get("name"))), {})
+    if own.get("state", {}).keys() & {"running", "terminated"}:
+        return PodState("running", started=True)
+    if pod is not None:
+        troubles = pod_troubles(pod)
+    else:
+        refused = [event for event in events if event.get("reason") == "FailedCreate"]
+        troubles = [Trouble("refused", f"its pod is refused: {event.get('message')}") for event in refused]
+    failed = patience.final(troubles) if patience is not None else next(iter(troubles), None)
+    if failed is not None:
+        return PodState(failed.text, hopeless=True)
+    if troubles:
+        return PodState(troubles[0].text)
+    return PodState("waiting for its pod" if pod is None else "its container is being started")
 
 
 def whole_lines(stream: Any) -> Iterator[str]:
@@ -244,9 +260,10 @@ def remove_leftovers(
     pods = Mirror(Objects(cluster), "Pod", changed, label_selector=label_selector)
     try:
         deadline = time.monotonic() + timeout_seconds
-        while pods.items():
+        # One that has ended works on nothing, however long its removal takes.
+        while running := [pod for pod in pods.items() if not is_finished(pod)]:
             if time.monotonic() > deadline:
-                names = ", ".join(sorted(pod["metadata"]["name"] for pod in pods.items()))
+                names = ", ".join(sorted(pod["metadata"]["name"] for pod in running))
                 raise OperatorError(
                     f"pods of an interrupted run are still there after {timeout_seconds:.0f} s: {names}",
                     expected="them to end",

@@ -27,11 +27,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definit
     saved,
     shown,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import (
-    current_pods,
-    exceeded_deadline,
-    failing_container,
-)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import LONGEST_SILENCE_SECONDS, Watcher
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -179,7 +174,6 @@ class Applier:
         )
 
     def _roll_out(self, step: Step, later: list[str], timeout_seconds: float, *, wait_for_old: bool) -> None:
-        known_failure = None
         generation = 0
         if step.action == "replaced":
             self._back_up(step)
@@ -192,26 +186,15 @@ class Applier:
                 self._objects.patch(step.kind, step.name, {"metadata": {"annotations": {STOPPED_ANNOTATION: None}}})
         else:
             applied = step.live or {}
-            known_failure = exceeded_deadline(applied)
         with Watcher(self._cluster, self._objects, {**applied, "kind": step.kind}, self._progress) as watcher:
-            if step.action == "unchanged":
-                self._retry(step, watcher)
+            if step.action == "unchanged" and watcher.try_again():
+                step.action = "retried"
             watcher.until_rolled_out(
                 timeout_seconds=timeout_seconds,
                 generation=generation,
                 wait_for_old=wait_for_old,
-                known_failure=known_failure,
                 later=later,
             )
-
-    def _retry(self, step: Step, watcher: Watcher) -> None:
-        """Have pods made anew that an earlier run left in a back-off, which may last five minutes more."""
-        for pod in current_pods(watcher.observe()):
-            if failing_container(pod) is not None:
-                self._progress(f"{step.name}: trying again, in place of pod {pod['metadata']['name']}")
-                self._objects.delete("Pod", pod["metadata"]["name"], uid=pod["metadata"]["uid"])
-                step.action = "retried"
-                watcher.until_dropped(pod["metadata"]["uid"])
 
     def _back_up(self, step: Step) -> None:
         """Keep the object that is going to be deleted, unless an earlier attempt of this run has kept it."""

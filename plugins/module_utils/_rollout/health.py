@@ -7,6 +7,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import (
+    Patience,
+    Trouble,
+    container_statuses,
+    exits_of,
+    pod_troubles,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
+
 Object = dict[str, Any]
 
 # terminationGracePeriodSeconds, where a pod doesn't say.
@@ -14,24 +23,6 @@ DEFAULT_GRACE_SECONDS = 30
 # Beyond its grace period a pod on a good node is gone within seconds; a busy one gets longer.
 GRACE_MARGIN_SECONDS = 60
 REVISION = "deployment.kubernetes.io/revision"
-# A container that waits for one of these does not get further by itself, or only when something outside is put right.
-HOPELESS = frozenset(
-    {
-        "CrashLoopBackOff",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "ErrImageNeverPull",
-        "ErrImagePull",
-        "ImageInspectError",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "RegistryUnavailable",
-        "RunContainerError",
-    }
-)
-# A first exit may be a database that was not up yet. The kubelet's back-off may be longer than its memory of the
-# exits (10 minutes without one), so that CrashLoopBackOff alone does not tell.
-EXITS_TOLERATED = 2
 
 
 @dataclass
@@ -65,18 +56,12 @@ class Verdict:
 
 
 def assess(
-    observed: Observed,
-    *,
-    generation: int = 0,
-    wait_for_old: bool = True,
-    known_failure: str | None = None,
-    known_events: frozenset[str] = frozenset(),
+    observed: Observed, *, generation: int = 0, wait_for_old: bool = True, patience: Patience | None = None
 ) -> Verdict:
     """Judge a rollout.
 
-    `generation` is the least generation that counts: what is known of an older one says nothing. `known_failure` is
-    the `lastUpdateTime` of a deadline that had been exceeded before this rollout began, and `known_events` are the
-    versions (`event_version`) of events that were there before.
+    `generation` is the least generation that counts: what is known of an older one says nothing. `patience` knows
+    which troubles have lasted; without it any trouble is a failure, for who only looks.
     """
     workload = observed.workload
     if workload is None:
@@ -84,28 +69,47 @@ def assess(
     status, spec = workload.get("status", {}), workload["spec"]
     if max(generation, workload["metadata"]["generation"]) > status.get("observedGeneration", 0):
         return Verdict("waiting", "its controller has not seen it yet")
-    failure = (
-        _failing_pod(current_pods(observed))
-        or _stuck_workload(workload, known_failure)
-        or _refused_pods(observed, known_events)
-        or lost_pod(observed, wait_for_old=wait_for_old)
-    )
-    if failure is not None:
-        return failure
+    troubles = troubles_of(observed, wait_for_old=wait_for_old, patience=patience)
+    failed = patience.final(troubles) if patience is not None else next(iter(troubles), None)
+    if failed is not None:
+        return Verdict("failed", failed.text, failed.pod, failed.container)
     wanted = spec.get("replicas", 1)
     updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
     progress = f"{updated} of {wanted} updated, {available} available"
+    if troubles:
+        first = troubles[0]
+        return Verdict("waiting", f"{progress}; {first.text}; it may pass within {first.grace:.0f} s")
     if updated != wanted or available != wanted or status.get("replicas", 0) != wanted:
         return Verdict("waiting", progress + _what_pods_wait_for(observed))
     if workload["kind"] == "StatefulSet" and wanted and status.get("currentRevision") != status.get("updateRevision"):
         return Verdict("waiting", progress)
-    own = [pod for pod in observed.pods if belongs(workload, pod)]
-    ending = [pod for pod in own if wanted == 0 or "deletionTimestamp" in pod["metadata"]]
-    old = [pod for pod in own if not is_current(observed, pod)]
-    if wait_for_old and (old or ending):
-        names = sorted({pod["metadata"]["name"] for pod in [*old, *ending]})
+    # A pod of the present template that ends is one too many, or one that others took away: it is not waited for.
+    old = [pod for pod in own_pods(observed) if not wanted or not is_current(observed, pod)]
+    if wait_for_old and old:
+        names = sorted({pod["metadata"]["name"] for pod in old})
         return Verdict("waiting", f"{progress}; still ending: {', '.join(names)}")
     return Verdict("done", progress)
+
+
+def troubles_of(observed: Observed, *, wait_for_old: bool = True, patience: Patience | None = None) -> list[Trouble]:
+    """What keeps a workload from being rolled out, those first that tell most."""
+    patience = patience or Patience()
+    return [
+        *(trouble for pod in current_pods(observed) for trouble in pod_troubles(pod)),
+        *_stuck_workload(observed, patience),
+        *refusals(observed, patience),
+        *lost_pods(observed, wait_for_old=wait_for_old),
+    ]
+
+
+def patience_after(observed: Observed) -> Patience:
+    """The patience of an action that begins now, and so is not to blame for what is there already."""
+    workload = observed.workload
+    return Patience(
+        exits=exits_of(own_pods(observed)),
+        deadline=exceeded_deadline(workload) if workload is not None else None,
+        events=frozenset(map(event_version, observed.events)),
+    )
 
 
 def belongs(workload: Object, pod: Object) -> bool:
@@ -146,15 +150,18 @@ def is_current(observed: Observed, pod: Object) -> bool:
     return bool(labels.get("pod-template-hash") == template)
 
 
-def current_pods(observed: Observed) -> list[Object]:
-    """The pods that a rollout made and that are to stay."""
+def own_pods(observed: Observed) -> list[Object]:
+    """The pods that are the workload's and not finished; new and old ones, ending ones too."""
     workload = observed.workload
     if workload is None:
         return []
+    return [pod for pod in observed.pods if belongs(workload, pod) and not is_finished(pod)]
+
+
+def current_pods(observed: Observed) -> list[Object]:
+    """The pods that a rollout made and that are to stay."""
     return [
-        pod
-        for pod in observed.pods
-        if belongs(workload, pod) and is_current(observed, pod) and "deletionTimestamp" not in pod["metadata"]
+        pod for pod in own_pods(observed) if is_current(observed, pod) and "deletionTimestamp" not in pod["metadata"]
     ]
 
 
@@ -171,90 +178,85 @@ def is_ready(pod: Object) -> bool:
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
-def lost_pod(observed: Observed, *, wait_for_old: bool = True) -> Verdict | None:
-    """The first pod that neither gets ready nor ends because its node is lost."""
+def lost_pods(observed: Observed, *, wait_for_old: bool = True) -> list[Trouble]:
+    """The pods that neither get ready nor end because their node is lost."""
     workload = observed.workload
     # New pods of these are made only when the old ones have ended.
     blocked = workload is not None and (
         workload["kind"] == "StatefulSet" or workload["spec"].get("strategy", {}).get("type") == "Recreate"
     )
-    for pod in observed.pods:
-        if workload is None or not belongs(workload, pod):
-            continue
-        name, node = pod["metadata"]["name"], pod.get("spec", {}).get("nodeName")
+    found = []
+    for pod in own_pods(observed):
+        name, uid, node = pod["metadata"]["name"], pod["metadata"]["uid"], pod.get("spec", {}).get("nodeName")
         problem = observed.nodes.get(node)
         if problem is None and pod.get("status", {}).get("reason") == "NodeLost":
             problem = pod["status"].get("message") or "NodeLost"
         if "deletionTimestamp" not in pod["metadata"]:
             if problem and is_current(observed, pod) and not is_ready(pod):
-                return Verdict("failed", f"pod {name} is on node {node}, which is lost: {problem}", name)
+                found.append(Trouble("node", f"pod {name} is on node {node}, which is lost: {problem}", uid, name))
         elif wait_for_old or blocked:
             if problem:
-                return Verdict("failed", f"pod {name} cannot end, for its node {node} is lost: {problem}", name)
-            if pod["metadata"]["uid"] in observed.overdue and observed.nodes.get(node, "unknown"):
+                text = f"pod {name} cannot end, for its node {node} is lost: {problem}"
+                found.append(Trouble("node", text, uid, name))
+            elif uid in observed.overdue and observed.nodes.get(node, "unknown"):
                 late = f"{GRACE_MARGIN_SECONDS} s after its grace period"
                 text = f"pod {name} has not ended {late}; its node {node} seems lost (nodes can't be read)"
-                return Verdict("failed", text, name)
-    return None
+                found.append(Trouble("final", text, uid, name))
+    return found
 
 
-def container_statuses(pod: Object) -> list[Object]:
-    status = pod.get("status", {})
-    return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
-
-
-def failing_container(pod: Object) -> Verdict | None:
-    """The first container of a pod that does not get going by itself."""
-    name = pod["metadata"]["name"]
-    for container in container_statuses(pod):
-        waiting = container.get("state", {}).get("waiting", {})
-        where = f"container {container['name']} of pod {name}"
-        ended = container.get("lastState", {}).get("terminated") or container.get("state", {}).get("terminated") or {}
-        exit_code = ended.get("exitCode", 0)
-        how = f" (exit code {exit_code}{', ' + ended['reason'] if ended.get('reason', 'Error') != 'Error' else ''})"
-        if waiting.get("reason") in HOPELESS:
-            message = f": {waiting['message']}" if waiting.get("message") else ""
-            text = f"{where} is in {waiting['reason']}{how if exit_code else ''}{message}"
-            return Verdict("failed", text, name, container["name"])
-        now_ended = container.get("state", {}).get("terminated")
-        if container.get("ready") or (now_ended and not now_ended.get("exitCode")):
-            continue  # it got there in the end
-        exits = container.get("restartCount", 0) + (now_ended is not None)
-        if exit_code and exits > EXITS_TOLERATED:
-            return Verdict("failed", f"{where} ended {exits} times{how}", name, container["name"])
-    return None
-
-
-def _failing_pod(pods: list[Object]) -> Verdict | None:
-    return next((verdict for verdict in map(failing_container, pods) if verdict is not None), None)
-
-
-def _stuck_workload(workload: Object, known_failure: str | None) -> Verdict | None:
+def _stuck_workload(observed: Observed, patience: Patience) -> list[Trouble]:
+    workload = observed.workload or {}
     spec = workload["spec"]
-    if spec.get("paused"):
-        return Verdict("failed", "it is paused (spec.paused)")
     strategy = spec.get("updateStrategy", {})
+    found = []
+    if spec.get("paused"):
+        found.append(Trouble("final", "it is paused (spec.paused)"))
     if strategy.get("type") == "OnDelete":
-        return Verdict("failed", "its update strategy is OnDelete: its pods are replaced by hand only")
+        found.append(Trouble("final", "its update strategy is OnDelete: its pods are replaced by hand only"))
     if strategy.get("rollingUpdate", {}).get("partition"):
-        return Verdict("failed", "its update strategy has a partition: some of its pods stay old")
-    exceeded = exceeded_deadline(workload)
-    if exceeded is not None and exceeded != known_failure:
-        return Verdict("failed", f"it made no progress for {spec.get('progressDeadlineSeconds', 600)} s")
-    return None
+        found.append(Trouble("final", "its update strategy has a partition: some of its pods stay old"))
+    exceeded, allowed = exceeded_deadline(workload), spec.get("progressDeadlineSeconds", 600)
+    if exceeded is not None and exceeded != patience.deadline:
+        # The controller counts from when the rollout began, which may be an earlier action's.
+        grace = 0 if patience.seconds() >= allowed else allowed
+        found.append(Trouble("final", f"it made no progress for {allowed} s", exceeded, grace_seconds=grace))
+    return found
 
 
-def _refused_pods(observed: Observed, known_events: frozenset[str]) -> Verdict | None:
-    """Pods that quota or an admission webhook refuses: they never come to be, so no pod tells of it."""
+def refusals(observed: Observed, patience: Patience) -> list[Trouble]:
+    """Pods that quota or an admission webhook refuses: they never come to be, so no pod tells of it.
+
+    A condition says what the controller saw when it tried last, which may be a quarter of an hour ago.
+    """
+    workload = observed.workload
+    if workload is None:
+        return []
+    about = str(workload["metadata"].get("uid", ""))
+    messages = []
     replica_set = current_replica_set(observed)
-    conditions = replica_set.get("status", {}).get("conditions", []) if replica_set is not None else []
-    for condition in conditions:
-        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return Verdict("failed", f"its pods are refused: {condition.get('message', condition.get('reason'))}")
-    for event in observed.events:
-        if event.get("reason") == "FailedCreate" and event_version(event) not in known_events:
-            return Verdict("failed", f"its pods are refused: {event.get('message')}")
-    return None
+    if replica_set is not None and _lacks_pods(replica_set):
+        messages += _messages(replica_set, "ReplicaFailure", "True")
+    messages += _messages(workload, "Progressing", "False", "ReplicaSetCreateError")
+    uids = frozenset(pod["metadata"]["uid"] for pod in current_pods(observed))
+    for event in observed.events if _lacks_pods(workload) else []:
+        version = event_version(event)
+        mine = event.get("reason") == "FailedCreate" and version not in patience.events
+        if mine and not patience.answered(version, uids):
+            messages.append(str(event.get("message")))
+    return [Trouble("refused", f"its pods are refused: {message}", about) for message in messages]
+
+
+def _messages(obj: Object, kind: str, status: str, reason: str | None = None) -> list[str]:
+    return [
+        str(condition.get("message") or condition.get("reason"))
+        for condition in obj.get("status", {}).get("conditions", [])
+        if condition["type"] == kind and condition["status"] == status and reason in (None, condition.get("reason"))
+    ]
+
+
+def _lacks_pods(obj: Object) -> bool:
+    return bool(obj.get("status", {}).get("replicas", 0) < obj["spec"].get("replicas", 1))
 
 
 def event_version(event: Object) -> str:

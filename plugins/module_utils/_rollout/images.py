@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 import time
@@ -12,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirror import Mirror
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import evidence
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import container_statuses
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import (
+    Patience,
+    Trouble,
+    container_status,
+    insisting,
+    pod_troubles,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
@@ -24,10 +31,11 @@ Object = dict[str, Any]
 
 LABELS = {"app.kubernetes.io/managed-by": "hopsworks.airflow", "app.kubernetes.io/component": "image-pull"}
 SELECTOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
-PULL_FAILURES = frozenset(
-    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
-)
+# Meshes would put a proxy into the pod, and an init container before the image is pulled at all.
+NO_SIDECARS = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
+CONTAINER = "image"
 SILENCE_SECONDS = 10.0
+JUDGE_SECONDS = 2.0
 
 
 def normalised(image: str) -> str:
@@ -112,14 +120,14 @@ class Puller:
     def pull(self, nodes: list[str], *, timeout_seconds: float) -> dict[str, bool]:
         """Have the nodes pull it. Returns for each whether it really had to.
 
-        Raises OperatorError at once where a registry refuses, with the event. Leaves no pods, whatever happens.
+        Raises OperatorError where a registry goes on refusing, with the event. Leaves no pods, whatever happens.
         """
         self.clean_up()
         if not nodes:
             return {}
         try:
             for node in nodes:
-                self._objects.create(self._pod(node, timeout_seconds))
+                insisting(functools.partial(self._objects.create, self._pod(node, timeout_seconds)))
             return self._wait(set(nodes), timeout_seconds)
         finally:
             self.clean_up()
@@ -134,7 +142,11 @@ class Puller:
         return {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": f"image-pull-{suffix}", "labels": LABELS},
+            "metadata": {
+                "name": f"image-pull-{suffix}",
+                "labels": {**LABELS, "sidecar.istio.io/inject": "false"},
+                "annotations": NO_SIDECARS,
+            },
             "spec": {
                 **self._pod_spec,
                 # Past the scheduler: each node in `nodes` is one that it might choose.
@@ -145,7 +157,7 @@ class Puller:
                 "activeDeadlineSeconds": max(int(timeout_seconds), 1),
                 "containers": [
                     {
-                        "name": "image",
+                        "name": CONTAINER,
                         "image": self._image,
                         "imagePullPolicy": "IfNotPresent",
                         "command": ["true"],
@@ -167,6 +179,7 @@ class Puller:
         mirror = Mirror(self._objects, "Pod", changed, label_selector=SELECTOR)
         deadline = time.monotonic() + timeout_seconds
         told = 0.0
+        patience = Patience()
         try:
             while True:
                 changed.clear()
@@ -174,59 +187,55 @@ class Puller:
                 done = {pod["spec"]["nodeName"]: pod for pod in pods if is_pulled(pod)}
                 if done.keys() >= nodes:
                     return {node: self._had_to_pull(pod) for node, pod in done.items()}
-                for pod in pods:
-                    problem = pull_problem(pod)
-                    if problem:
-                        raise self._failed(pod, problem)
                 missing = sorted(nodes - done.keys())
+                pulling = {node: pod for pod in pods if (node := pod["spec"]["nodeName"]) in missing}
+                troubles = {trouble: node for node in missing for trouble in pull_troubles(node, pulling.get(node))}
+                failed = patience.final(troubles)
+                if failed is not None:
+                    raise self._failed(troubles[failed], pulling.get(troubles[failed]), failed.text)
                 if time.monotonic() >= deadline:
-                    pod = next(pod for pod in pods if pod["spec"]["nodeName"] == missing[0])
-                    raise self._failed(pod, f"not there after {timeout_seconds:.0f} s")
+                    first = next((f": {trouble.text}" for trouble in troubles), "")
+                    text = f"not there after {timeout_seconds:.0f} s{first}"
+                    raise self._failed(missing[0], pulling.get(missing[0]), text)
                 if time.monotonic() - told > SILENCE_SECONDS:
                     told = time.monotonic()
                     self._progress(f"pulling {self._image} on {', '.join(missing)}")
-                changed.wait(min(SILENCE_SECONDS, max(deadline - time.monotonic(), 0)))
+                changed.wait(min(JUDGE_SECONDS, max(deadline - time.monotonic(), 0)))
         finally:
             mirror.stop()
 
     def _had_to_pull(self, pod: Object) -> bool:
-        about = f"involvedObject.name={pod['metadata']['name']},reason=Pulled"
+        # Of its own container: what is injected beside it has images of its own.
+        path = f"spec.containers{{{CONTAINER}}}"
+        about = f"involvedObject.name={pod['metadata']['name']},involvedObject.fieldPath={path},reason=Pulled"
         events = self._objects.list("Event", field_selector=about)["items"]
         return not any("already present" in event.get("message", "") for event in events)
 
-    def _failed(self, pod: Object, problem: str) -> OperatorError:
-        node = pod["spec"]["nodeName"]
+    def _failed(self, node: str, pod: Object | None, problem: str) -> OperatorError:
+        involved = [pod["metadata"]["name"]] if pod is not None else []
         return OperatorError(
             redact(f"node {node} does not get image {self._image}: {problem}"),
             expected="the image on every node that may run the pods, before anything is stopped",
             untouched="all workloads",
             next_step="correct the image's name or the pull secrets, or make the registry reachable for the node, then "
             "run the same command again",
-            evidence=evidence(self._cluster, self._objects, [pod["metadata"]["name"]]),
+            evidence=evidence(self._cluster, self._objects, involved),
         )
 
 
 def is_pulled(pod: Object) -> bool:
-    """Whether the pod's node has the image: its container ran, or failed only after it was pulled."""
-    for status in container_statuses(pod):
-        state = status.get("state", {})
-        waiting = state.get("waiting", {}).get("reason", "")
-        # An image without `true`, or one that may not run as it is configured, is there all the same.
-        if state.keys() & {"running", "terminated"} or waiting in (
-            "CreateContainerConfigError",
-            "CreateContainerError",
-        ):
-            return True
-    return False
+    """Whether the pod's node has the image: its own container ran, or failed only after it was pulled.
+
+    Others may be injected beside it: they end before it, or never.
+    """
+    state = container_status(pod, CONTAINER).get("state", {})
+    # An image without `true`, or one that may not run as it is configured, is there all the same.
+    configured = state.get("waiting", {}).get("reason") in ("CreateContainerConfigError", "CreateContainerError")
+    return configured or bool(state.keys() & {"running", "terminated"})
 
 
-def pull_problem(pod: Object) -> str | None:
-    """Why the pod's node will not get the image, or None while it may."""
-    for status in container_statuses(pod):
-        waiting = status.get("state", {}).get("waiting", {})
-        if waiting.get("reason") in PULL_FAILURES:
-            return f"{waiting['reason']}: {waiting.get('message', '')}"
-    status = pod.get("status", {})
-    if status.get("phase") == "Failed":
-        return f"its pod was refused: {status.get('reason')}: {status.get('message', '')}"
-    return None
+def pull_troubles(node: str, pod: Object | None) -> list[Trouble]:
+    """Why a node has not got the image yet; `pod` is None where there is none that pulls it."""
+    if pod is None:
+        return [Trouble("gone", "its pod is gone: somebody deleted it, or the node is being drained", node)]
+    return pod_troubles(pod)

@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import belongs, is_ready
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import label_selector
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -32,7 +34,8 @@ def serving_pods(cluster: Cluster, workload: str) -> list[Object]:
             next_step=f"name one of: kubectl -n {cluster.namespace} get deployments,statefulsets",
         )
     pods: list[Object] = objects.list("Pod", label_selector=label_selector(found["spec"]["selector"]))["items"]
-    serving = [pod for pod in pods if is_serving(pod)]
+    # Its selector may match pods of others.
+    serving = [pod for pod in pods if belongs(found, pod) and is_serving(pod)]
     if not serving:
         raise OperatorError(
             f"{workload} in namespace {cluster.namespace} has no ready pod ({len(pods)} in all)",
@@ -45,10 +48,8 @@ def serving_pods(cluster: Cluster, workload: str) -> list[Object]:
 
 
 def is_serving(pod: Object) -> bool:
-    """Whether a pod is ready, and nobody has told it to end."""
-    conditions = pod.get("status", {}).get("conditions", [])
-    ready = any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
-    return ready and "deletionTimestamp" not in pod["metadata"]
+    """Whether a pod is ready, and has neither ended nor been told to end."""
+    return is_ready(pod) and not is_finished(pod) and "deletionTimestamp" not in pod["metadata"]
 
 
 def component_container(pod: Object) -> str:

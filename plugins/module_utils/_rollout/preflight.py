@@ -23,6 +23,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secr
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_ours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import assess
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloaders import (
+    changed_secrets,
+    reloadings_of,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -254,3 +258,23 @@ class Preflight:
             expected=f"Service {name} with a ready pod behind port {port}",
             next_step=f"kubectl -n {self._cluster.namespace} get service,endpoints {name}",
         )
+
+    def reloaded(self, workloads: list[str], changed: list[str], *, accepted: bool) -> list[Finding]:
+        """Workloads that others restart when one of these Secrets is changed."""
+        findings: list[Finding] = []
+        for name in workloads if changed else []:
+            findings += self._guarded(f"workload {name}", functools.partial(self._reloaded, name, changed, accepted))
+        return findings
+
+    def _reloaded(self, name: str, changed: list[str], accepted: bool) -> Iterator[Finding]:
+        workload = find(self._objects, name)
+        secrets = changed_secrets(self._cluster, changed)
+        for reloading in reloadings_of(workload, secrets) if workload is not None else []:
+            yield Finding(
+                f"workload {name}",
+                ok=False,
+                found=reloading.what,
+                expected="no other controller that restarts it",
+                next_step=reloading.remedy,
+                level="warning" if accepted else "error",
+            )

@@ -14,6 +14,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import (
     assess,
     current_pods,
+    event_version,
     exceeded_deadline,
     is_ready,
 )
@@ -25,6 +26,12 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossles
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of, refuse_reverting
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.order import check_order
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.processes import for_each_pod
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloaders import (
+    refuse_reloading,
+    reloadings_of,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.revision import merge_change, previous_template
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
@@ -42,15 +49,21 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 Object = dict[str, Any]
 
 RESTART_ANNOTATION = "hopsworks.airflow/restarted-by"
+# How long a workload may take to be healthy before it is restarted: an autoscaler may just have added a pod.
+LOOK_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What is known about the workloads, and what may be done to them; as the options of the module."""
+    """What is known about the workloads, and what may be done to them; as the options of the module.
+
+    `changed_secrets` with their annotations.
+    """
 
     components: dict[str, str] = field(default_factory=dict)
     order_given: bool = False
     annotations: dict[str, str] = field(default_factory=dict)
+    changed_secrets: dict[str, Object] = field(default_factory=dict)
     access: Access | None = None
     running_task_seconds: float | None = None
     row_locks: bool = False
@@ -66,7 +79,7 @@ class Terms:
 class Restart:
     """One workload to restart; `due` unless this run has restarted it already.
 
-    `grace_seconds` is how long its pods may take to end.
+    `grace_seconds` is how long its pods may take to end, `patience` that of the restart once it has begun.
     """
 
     kind: str
@@ -76,6 +89,7 @@ class Restart:
     findings: list[Finding] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     gate: Gate | None = None
+    patience: Patience | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +158,7 @@ class Restarter:
             unsettled.append((restart, workload, begun))
             # What comes after it signs with keys that its new pods know.
             if self._terms.components.get(restart.name) == "api-server":
-                self._until_available(workload, later)
+                self._until_available(restart, workload, later)
                 took[restart.name] = Took.since(*begun)
         for restart, workload, begun in unsettled:
             self._until_settled(restart, workload, later=[])
@@ -156,14 +170,25 @@ class Restarter:
         if restart.due:
             annotations = {**self._terms.annotations, RESTART_ANNOTATION: self._run}
             template = {"metadata": {"annotations": annotations}}
+            events = self._events_before(restart)
             workload = self._objects.patch(restart.kind, restart.name, {"spec": {"template": template}})
             self._progress(f"{restart.name}: restarting")
+            restart.patience = Patience(deadline=exceeded_deadline(workload), events=events)
         else:
             workload = self._objects.read(restart.kind, restart.name) or {}
         return {**workload, "kind": restart.kind}
 
-    def _until_available(self, workload: Object, later: list[str]) -> None:
-        with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
+    def _events_before(self, restart: Restart) -> frozenset[str]:
+        """What tells of refusals that are not this restart's; of a Deployment its ReplicaSets tell, which are new."""
+        if restart.kind == "Deployment":
+            return frozenset()
+        about = f"involvedObject.kind={restart.kind},involvedObject.name={restart.name}"
+        return frozenset(map(event_version, self._objects.list("Event", field_selector=about)["items"]))
+
+    def _until_available(self, restart: Restart, workload: Object, later: list[str]) -> None:
+        with self._watching(restart, workload) as watcher:
+            if not restart.due:
+                watcher.try_again()
             watcher.until_rolled_out(
                 timeout_seconds=self._terms.timeout_seconds,
                 generation=workload["metadata"]["generation"],
@@ -173,12 +198,17 @@ class Restarter:
 
     def _until_settled(self, restart: Restart, workload: Object, later: list[str]) -> None:
         try:
-            with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
+            with self._watching(restart, workload) as watcher:
+                if not restart.due:
+                    watcher.try_again()
                 self._wait(watcher, restart, workload, later)
         except OperatorError as failure:
             if self._terms.on_failure == "previous_revision":
                 raise self._put_back(restart, failure, later) from failure
             raise
+
+    def _watching(self, restart: Restart, workload: Object) -> Watcher:
+        return Watcher(self._cluster, self._objects, workload, self._progress, restart.patience)
 
     def _plan(self, name: str) -> Restart:
         workload = find(self._objects, name)
@@ -193,31 +223,36 @@ class Restarter:
         annotations = workload["spec"]["template"]["metadata"].get("annotations", {})
         due = annotations.get(RESTART_ANNOTATION) != self._run
         grace_seconds = workload["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
-        restart = Restart(workload["kind"], name, due, grace_seconds, gate=gate_of(workload, component, terms.access))
+        container = main_container(workload)["name"]
+        gate = for_each_pod(gate_of(workload, component, terms.access), terms.access, component, container)
+        restart = Restart(workload["kind"], name, due, grace_seconds, gate=gate)
         if not due:
             return restart
-        managers = managers_of(workload)
+        managers, reloadings = managers_of(workload), reloadings_of(workload, terms.changed_secrets)
         if terms.managed_by_others == "refuse":
             refuse_reverting(workload, managers)
+            refuse_reloading(reloadings)
         restart.warnings = [f"{restart.kind} {name} belongs to {manager.name}: {manager.what}" for manager in managers]
+        restart.warnings += [reloading.what for reloading in reloadings]
         pods = self._healthy_pods(workload)
         restart.findings = examine(
             workload,
             component,
             running_task_seconds=terms.running_task_seconds,
             row_locks=terms.row_locks,
-            startup_seconds=startup_seconds_of(pods, main_container(workload)["name"]),
+            startup_seconds=startup_seconds_of(pods, container),
         )
         self._refuse_losses(restart)
         return restart
 
     def _healthy_pods(self, workload: Object) -> list[Object]:
-        """Its pods. Raises OperatorError where they are not healthy."""
+        """Its pods. Raises OperatorError where they are not healthy, and don't get so in a moment."""
         with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
-            observed = watcher.observe()
-        verdict = assess(observed)
-        if verdict.state == "done":
-            return current_pods(observed)
+            verdict = watcher.until(
+                lambda observed: assess(observed, patience=watcher.patience), timeout_seconds=LOOK_SECONDS
+            )
+            if verdict.state == "done":
+                return current_pods(watcher.observe())
         name = workload["metadata"]["name"]
         raise OperatorError(
             redact(f"{workload['kind']} {name} is not healthy to begin with: {verdict.reason}"),
@@ -244,20 +279,12 @@ class Restarter:
                 + ("; or accept the loss: `require_lossless: false`" if self._terms.require_lossless else ""),
             )
 
-    def _wait(
-        self,
-        watcher: Watcher,
-        restart: Restart,
-        workload: Object,
-        later: list[str],
-        known_failure: str | None = None,
-    ) -> None:
+    def _wait(self, watcher: Watcher, restart: Restart, workload: Object, later: list[str]) -> None:
         terms, generation = self._terms, workload["metadata"]["generation"]
         watcher.until_rolled_out(
             timeout_seconds=terms.timeout_seconds,
             generation=generation,
             wait_for_old=terms.wait_for_old,
-            known_failure=known_failure,
             later=later,
         )
         if restart.gate is not None and terms.access is not None:
@@ -290,7 +317,7 @@ class Restarter:
             with Watcher(self._cluster, self._objects, patched, self._progress) as watcher:
                 if restart.kind == "StatefulSet":
                     self._drop_stuck(watcher)
-                self._wait(watcher, restart, patched, later, exceeded_deadline(workload))
+                self._wait(watcher, restart, patched, later)
         except OperatorError as second:
             return f"its previous revision was put back, but does not get healthy either: {second.found}"
         return "its previous revision was put back and serves again"

@@ -90,7 +90,7 @@ class Scaler:
             # Scaled up by somebody in the meantime: then the annotation is old.
             after = before or int(replicas or 0)
             result = Scaled(name, workload["kind"], "unchanged" if before == after else "started", before, after)
-            generation = metadata["generation"]
+            generation, written = metadata["generation"], None
             if check_mode or replicas is None:
                 break
             written = self._scale(workload, after, None)
@@ -100,6 +100,8 @@ class Scaler:
                 break
         if not check_mode and after:
             with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
+                if written is None:
+                    watcher.try_again()
                 watcher.until_rolled_out(timeout_seconds=timeout_seconds, generation=generation, later=later)
         return result
 

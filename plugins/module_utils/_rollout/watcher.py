@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -18,13 +19,18 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health 
     Observed,
     Verdict,
     assess,
-    belongs,
     current_pods,
-    event_version,
     is_ready,
-    lost_pod,
+    lost_pods,
+    own_pods,
+    patience_after,
+    refusals,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.nodes import Nodes
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import (
+    Patience,
+    pod_troubles,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
@@ -34,16 +40,35 @@ if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import Gate
     from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes.client.exceptions import ApiException
+
 # Nothing need happen for a line of progress to be due, nor for time to run out.
 LONGEST_SILENCE_SECONDS = 10.0
+# How often a verdict is asked for where nothing happens: that time passes may decide it.
+JUDGE_SECONDS = 2.0
 # How often a gate is asked.
 GATE_SECONDS = 1.0
+# How often a controller is made to try again whose pods are refused; by itself it waits up to 16 minutes.
+AGAIN_SECONDS = 10.0
+AGAIN_ANNOTATION = "hopsworks.airflow/tried-again"
 
 
 class Watcher:
-    """Watches one Deployment or StatefulSet and its pods. A context manager; leaving it ends the watches."""
+    """Watches one Deployment or StatefulSet and its pods. A context manager; leaving it ends the watches.
 
-    def __init__(self, cluster: Cluster, objects: Objects, workload: Object, progress: Progress) -> None:
+    `patience` is that of the action that this watcher is part of; if omitted, the action begins now, and what is there
+    already is none of its failures.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        objects: Objects,
+        workload: Object,
+        progress: Progress,
+        patience: Patience | None = None,
+    ) -> None:
         self._cluster, self._objects, self._progress = cluster, objects, progress
         self.kind: str = workload["kind"]
         self.name: str = workload["metadata"]["name"]
@@ -62,8 +87,10 @@ class Watcher:
         else:
             about = f"involvedObject.kind={self.kind},involvedObject.name={self.name}"
             self._events = Mirror(objects, "Event", self._changed, field_selector=about)
-        # A refusal that goes on is counted up in its event, which so gets a new version.
-        self._known_events = frozenset(map(event_version, self._events.items() if self._events is not None else []))
+        before = self.observe()
+        self.patience = patience_after(before) if patience is None else patience
+        # A controller that had given up for a while before is made to try again at once.
+        self._tried_again = None if refusals(before, Patience()) else time.monotonic()
 
     def __enter__(self) -> Watcher:
         return self
@@ -76,20 +103,20 @@ class Watcher:
     def observe(self) -> Observed:
         workloads, pods = self._workloads.items(), self._pods.items()
         workload = {**workloads[0], "kind": self.kind} if workloads else None
-        own = [pod for pod in pods if workload is not None and belongs(workload, pod)]
+        observed = Observed(
+            workload=workload,
+            pods=pods,
+            replica_sets=self._replica_sets.items() if self._replica_sets is not None else [],
+            events=self._events.items() if self._events is not None else [],
+        )
+        own = own_pods(observed)
         doubtful = {
             pod["spec"]["nodeName"]
             for pod in own
             if pod.get("spec", {}).get("nodeName") and ("deletionTimestamp" in pod["metadata"] or not is_ready(pod))
         }
-        return Observed(
-            workload=workload,
-            pods=pods,
-            replica_sets=self._replica_sets.items() if self._replica_sets is not None else [],
-            events=self._events.items() if self._events is not None else [],
-            nodes=self._nodes.look(doubtful),
-            overdue=self._overdue(own),
-        )
+        observed.nodes, observed.overdue = self._nodes.look(doubtful), self._overdue(own)
+        return observed
 
     def _overdue(self, pods: list[Object]) -> frozenset[str]:
         """Counted from when this watcher saw them end, not by their times: the clocks may differ."""
@@ -106,19 +133,52 @@ class Watcher:
 
     def own_pods(self) -> list[Object]:
         """The pods that are this workload's, ending ones too."""
-        observed = self.observe()
-        return [pod for pod in observed.pods if observed.workload is not None and belongs(observed.workload, pod)]
+        return own_pods(self.observe())
+
+    def try_again(self) -> bool:
+        """Have that tried again at once which an earlier action left in a back-off of minutes; whether there was any.
+
+        Pods are made again by being deleted. Without the right to, the kubelet's next attempt is waited for.
+        """
+        tried = False
+        for pod in current_pods(self.observe()):
+            if not any(trouble.kind in ("image", "setup", "exits") for trouble in pod_troubles(pod)):
+                continue
+            metadata = pod["metadata"]
+            try:
+                self._objects.delete("Pod", metadata["name"], uid=metadata["uid"])
+            except ApiException as error:
+                if error.status != 403:
+                    raise
+                self._progress(f"{self.name}: pod {metadata['name']} is in a back-off, and may not be deleted by us")
+                continue
+            self._progress(f"{self.name}: trying again, in place of pod {metadata['name']}")
+            self.until_dropped(metadata["uid"])
+            tried = True
+        return tried
+
+    def _make_controller_try(self, observed: Observed) -> None:
+        """Change the workload where its pods are refused: a changed object makes its controller look at once.
+
+        A Deployment's annotations are copied to its ReplicaSet, whose controller is the one that waits.
+        """
+        now = time.monotonic()
+        due = self._tried_again is None or now - self._tried_again >= AGAIN_SECONDS
+        if due and refusals(observed, self.patience):
+            self._tried_again = now
+            change = {"metadata": {"annotations": {AGAIN_ANNOTATION: str(time.time_ns())}}}
+            self._objects.patch(self.kind, self.name, change)
 
     def until(
         self,
         judge: Callable[[Observed], Verdict],
         *,
         timeout_seconds: float,
-        interval_seconds: float = LONGEST_SILENCE_SECONDS,
+        interval_seconds: float | None = None,
     ) -> Verdict:
         """Wait until `judge` says done or failed; where time runs out, the last verdict, still waiting.
 
-        It is asked whenever something changed, and every `interval_seconds`.
+        It is asked whenever something changed, and every `interval_seconds`; if omitted, JUDGE_SECONDS.
         """
         deadline = time.monotonic() + timeout_seconds
         said, said_at = "", 0.0
@@ -131,7 +191,7 @@ class Watcher:
             if verdict.reason != said or now - said_at > LONGEST_SILENCE_SECONDS:
                 said, said_at = verdict.reason, now
                 self._progress(redact(f"{self.name}: {said} ({deadline - now:.0f} s left)"))
-            self._changed.wait(min(interval_seconds, deadline - now))
+            self._changed.wait(min(interval_seconds or JUDGE_SECONDS, deadline - now))
 
     def until_rolled_out(
         self,
@@ -139,7 +199,6 @@ class Watcher:
         timeout_seconds: float,
         generation: int = 0,
         wait_for_old: bool = True,
-        known_failure: str | None = None,
         later: list[str],
     ) -> None:
         """Wait for a healthy rollout. Raises OperatorError as soon as it can't become one, with the evidence.
@@ -147,14 +206,7 @@ class Watcher:
         `later` names the workloads that come after this one, for the message. The others as for `assess`.
         """
         verdict = self.until(
-            lambda observed: assess(
-                observed,
-                generation=generation,
-                wait_for_old=wait_for_old,
-                known_failure=known_failure,
-                known_events=self._known_events,
-            ),
-            timeout_seconds=timeout_seconds,
+            lambda observed: self._assess(observed, generation, wait_for_old), timeout_seconds=timeout_seconds
         )
         if verdict.state != "done":
             raise self._unhealthy(verdict, timeout_seconds, later)
@@ -165,9 +217,7 @@ class Watcher:
         """Wait until a workload that is rolled out passes its gate, too. Raises OperatorError where it doesn't."""
 
         def judge(observed: Observed) -> Verdict:
-            verdict = assess(
-                observed, generation=generation, wait_for_old=wait_for_old, known_events=self._known_events
-            )
+            verdict = self._assess(observed, generation, wait_for_old)
             if verdict.state != "done":
                 return verdict
             waiting = gate.check(current_pods(observed))
@@ -176,6 +226,12 @@ class Watcher:
         verdict = self.until(judge, timeout_seconds=timeout_seconds, interval_seconds=GATE_SECONDS)
         if verdict.state != "done":
             raise self._unhealthy(verdict, timeout_seconds, later)
+
+    def _assess(self, observed: Observed, generation: int, wait_for_old: bool) -> Verdict:
+        verdict = assess(observed, generation=generation, wait_for_old=wait_for_old, patience=self.patience)
+        if verdict.state == "waiting":
+            self._make_controller_try(observed)
+        return verdict
 
     def until_dropped(self, uid: str) -> None:
         """Wait until a pod that was deleted is seen to be ending, and so no longer counts as failing."""
@@ -192,12 +248,13 @@ class Watcher:
         """Wait until none of its pods is left. Raises OperatorError naming those that are."""
 
         def judge(observed: Observed) -> Verdict:
-            workload = observed.workload
-            pods = [pod for pod in observed.pods if workload is not None and belongs(workload, pod)]
-            left = sorted(pod["metadata"]["name"] for pod in pods)
-            lost = lost_pod(observed)
+            left = sorted(pod["metadata"]["name"] for pod in own_pods(observed))
+            replicas = (observed.workload or {"spec": {"replicas": 0}})["spec"].get("replicas", 1)
+            if replicas:
+                return Verdict("failed", f"somebody scaled it to {replicas} again (an autoscaler?)")
+            lost = self.patience.final(lost_pods(observed))
             if lost is not None:
-                return lost
+                return Verdict("failed", lost.text, lost.pod)
             return Verdict("waiting", f"still ending: {', '.join(left)}") if left else Verdict("done", "stopped")
 
         verdict = self.until(judge, timeout_seconds=timeout_seconds)
@@ -206,9 +263,10 @@ class Watcher:
             raise OperatorError(
                 f"{self.kind} {self.name} has not ended{after}: {verdict.reason}{self._away()}",
                 expected="its pods to end within their grace period",
-                untouched="what comes after it; it is scaled to 0 and remembers its replicas",
+                untouched="what comes after it; it remembers the replicas that it had",
                 next_step=f"see what they still do (kubectl -n {self._cluster.namespace} describe pod ...; a pod on a "
-                "lost node ends only when the node is back or deleted), then run the same command again",
+                "lost node ends only when the node is back or deleted; an autoscaler that starts new ones has to be "
+                "suspended), then run the same command again",
                 evidence=evidence(self._cluster, self._objects, [pod["metadata"]["name"] for pod in self.own_pods()]),
             )
 
@@ -220,7 +278,7 @@ class Watcher:
 
     def _unhealthy(self, verdict: Verdict, timeout_seconds: float, later: list[str]) -> OperatorError:
         observed = self.observe()
-        mine = [pod for pod in observed.pods if observed.workload is not None and belongs(observed.workload, pod)]
+        mine = own_pods(observed)
         involved = [self.name, *(pod["metadata"]["name"] for pod in mine)]
         involved += [replica_set["metadata"]["name"] for replica_set in observed.replica_sets]
         pod, container = _suspect(verdict, mine, current_pods(observed))

@@ -71,8 +71,9 @@ def template_annotations(cluster, kind, name):
 
 
 def pods(cluster, name):
+    """Those that still do something; one that has ended may be there for a moment more."""
     found = cluster.core.list_namespaced_pod(cluster.namespace, label_selector=f"app={name}").items
-    return {pod.metadata.uid: pod for pod in found}
+    return {pod.metadata.uid: pod for pod in found if pod.status.phase not in ("Succeeded", "Failed")}
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import describe, whole_lines
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import whole_lines
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
     PROGRAM,
     RESULT_MARK,
@@ -158,26 +158,6 @@ def test_the_password_is_taken_out_of_a_log_in_every_form():
 def test_an_image_without_one_newest_revision_is_refused(lines, match):
     with pytest.raises(OperatorError, match=match):
         head_in(lines)
-
-
-def waiting(reason, message=""):
-    return {"status": {"containerStatuses": [{"state": {"waiting": {"reason": reason, "message": message}}}]}}
-
-
-def test_what_a_pod_waits_for():
-    assert not describe(None).hopeless
-    for reason in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"):
-        state = describe(waiting(reason, "why"))
-        assert state.hopeless
-        assert state.text == f"{reason}: why"
-    assert not describe(waiting("ContainerCreating")).hopeless
-    assert describe({"status": {"containerStatuses": [{"state": {"running": {}}}]}}).started
-    assert describe({"status": {"containerStatuses": [{"state": {"terminated": {"exitCode": 1}}}]}}).started
-    evicted = describe({"status": {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory"}})
-    assert evicted.hopeless
-    assert "Evicted" in evicted.text
-    full = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
-    assert describe({"status": {"phase": "Pending", "conditions": [full]}}).unschedulable
 
 
 class Stream:

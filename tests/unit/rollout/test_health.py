@@ -19,8 +19,13 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health 
     current_pods,
     event_version,
     exceeded_deadline,
-    failing_container,
     is_current,
+    patience_after,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import (
+    GRACE_SECONDS,
+    REASONS,
+    Patience,
 )
 
 RECORDINGS = Path(__file__).parent / "recordings"
@@ -44,6 +49,33 @@ def recording(name):
     ]
 
 
+class Clock:
+    """Our own time, which goes on when a test says so."""
+
+    def __init__(self):
+        self.seconds = 1000.0
+
+    def __call__(self):
+        return self.seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def judge(clock):
+    """Judges one state after the other, `after` seconds later than the one before, as one action does."""
+    patience = Patience(clock=clock)
+
+    def judge(observed, after=0.0, **arguments):
+        clock.seconds += after
+        return assess(observed, patience=arguments.pop("patience", patience), **arguments)
+
+    return judge
+
+
 def verdicts(observed, **arguments):
     return [assess(state, **arguments) for state in observed]
 
@@ -57,7 +89,8 @@ def test_an_update_is_done_only_when_new_pods_serve_and_old_ones_have_ended(name
     done = [verdict.state for verdict in judged].index("done")
     assert {verdict.state for verdict in judged[:done]} == {"waiting"}
     assert {verdict.state for verdict in judged[done:]} == {"done"}
-    pods = states[done].pods
+    # The last old one has ended, even if it is not removed yet.
+    pods = [pod for pod in states[done].pods if pod["status"]["phase"] == "Running"]
     assert len(pods) == 2
     assert all(is_current(states[done], pod) and "deletionTimestamp" not in pod["metadata"] for pod in pods)
 
@@ -81,44 +114,125 @@ def test_the_first_generation_counts_as_done_only_while_it_is_the_one_that_count
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "words", "seconds"),
     [
-        ("image-pull", ["ErrImagePull"]),
-        ("crash-loop", ["exit code 3"]),
-        ("deadline", ["no progress for 5 s"]),
-        ("deployment-quota", ["refused", "exceeded quota: none"]),
-        ("statefulset-quota", ["refused", "exceeded quota: none"]),
+        ("image-pull", ["ErrImagePull"], 60),
+        ("deadline", ["no progress for 5 s"], 5),
+        ("deployment-quota", ["refused", "exceeded quota: none"], 30),
+        ("statefulset-quota", ["refused", "exceeded quota: none"], 30),
     ],
 )
-def test_what_cannot_get_healthy_fails_in_words(name, words):
+def test_what_cannot_get_healthy_fails_in_words_but_not_at_first_sight(judge, name, words, seconds):
     states = recording(name)
     last = max(state.workload["metadata"]["generation"] for state in states)
-    judged = verdicts(states, generation=last)
-    failed = [verdict for verdict in judged if verdict.state == "failed"]
-    assert failed
-    assert all(word in failed[0].reason for word in words)
-    assert "done" not in {verdict.state for verdict in judged}
+    judged = [judge(state, generation=last) for state in states]
+    assert {verdict.state for verdict in judged} == {"waiting"}
+    # It stays as it is.
+    assert judge(states[-1], seconds - 1, generation=last).state == "waiting"
+    failed = judge(states[-1], 1, generation=last)
+    assert failed.state == "failed"
+    assert all(word in failed.reason for word in words)
 
 
-def test_the_pod_with_the_log_is_named():
-    failed = next(v for v in verdicts(recording("crash-loop")) if v.state == "failed")
+def test_four_exits_are_a_crash_loop(judge):
+    states = recording("crash-loop")
+    assert {judge(state).state for state in states} == {"waiting"}
+    container = states[-1].pods[0]["status"]["containerStatuses"][0]
+    assert (container["restartCount"], container["state"]["waiting"]["reason"]) == (1, "CrashLoopBackOff")
+    container["restartCount"] = 2
+    assert judge(states[-1], 10).state == "waiting"
+    container["restartCount"] = 3
+    failed = judge(states[-1], 20)
+    assert failed.state == "failed"
+    assert "exit code 3" in failed.reason
+    # Where its log can be read.
     assert failed.pod.startswith("crash-")
     assert failed.container == "main"
 
 
-def test_a_deadline_exceeded_before_does_not_count_again():
+def test_who_only_looks_has_no_patience():
+    assert assess(recording("deployment-quota")[-1]).state == "failed"
+
+
+def test_a_deadline_exceeded_before_does_not_count_again(judge, clock):
     state = next(state for state in recording("deadline") if exceeded_deadline(state.workload))
-    assert assess(state).state == "failed"
-    assert assess(state, known_failure=exceeded_deadline(state.workload)).state == "waiting"
+    assert assess(state, patience=Patience(deadline=exceeded_deadline(state.workload))).state == "waiting"
+    # The controller has counted since a rollout that began before this action: it gets its own time.
+    assert judge(state).state == "waiting"
+    assert judge(state, 5).state == "failed"
 
 
-def test_a_refusal_known_before_does_not_count_again():
+def test_a_refusal_known_before_does_not_count_again(judge, clock):
     states = [state for state in recording("statefulset-quota") if state.events]
-    known = frozenset(map(event_version, states[0].events))
-    assert assess(states[0]).state == "failed"
-    assert assess(states[0], known_events=known).state == "waiting"
+    known = Patience(events=frozenset(map(event_version, states[0].events)), clock=clock)
+    assert judge(states[0], patience=known).state == "waiting"
+    assert judge(states[0], 1000, patience=known).state == "waiting"
     # It goes on: the event is counted up, or there is another one.
-    assert assess(states[-1], known_events=known).state == "failed"
+    assert judge(states[-1], patience=known).state == "waiting"
+    assert judge(states[-1], 30, patience=known).state == "failed"
+
+
+def test_a_condition_of_a_quota_that_is_gone_passes_when_the_pods_come(judge):
+    """kubernetes 98656: the condition stays until the controller tries again."""
+    refused, there = recording("deployment-quota")[-1], recording("deployment-update")[-1]
+    assert judge(refused).state == "waiting"
+    assert judge(refused, 29).state == "waiting"
+    assert judge(there, 0.5).state == "done"
+    # And what is refused later gets the whole grace again.
+    assert judge(refused, 1).state == "waiting"
+    assert judge(refused, 29).state == "waiting"
+    assert judge(refused, 1).state == "failed"
+
+
+def test_a_condition_that_outlives_its_cause_is_no_failure_of_a_complete_rollout(healthy):
+    (replica_set,) = [r for r in healthy.replica_sets if r["spec"]["replicas"]]
+    replica_set["status"]["conditions"] = [{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}]
+    assert assess(healthy).state == "done"
+
+
+def test_a_refused_replica_set_is_a_refusal_too(judge, healthy):
+    message = 'failed calling webhook "sets.example.com"'
+    condition = {"type": "Progressing", "status": "False", "reason": "ReplicaSetCreateError", "message": message}
+    healthy.workload["status"]["conditions"] = [condition]
+    assert judge(healthy).state == "waiting"
+    assert message in judge(healthy, 30).reason
+
+
+def test_an_event_that_a_pod_has_answered_is_no_failure(judge):
+    """An ordered StatefulSet makes its second pod when the first is ready, long after a webhook was away."""
+    states = [state for state in recording("statefulset-quota") if state.events]
+    refused = states[-1]
+    refused.workload["spec"]["replicas"] = 2
+    assert judge(refused).state == "waiting"
+    pod = copy.deepcopy(recording("statefulset-update")[-1].pods[0])
+    pod["metadata"]["ownerReferences"][0]["uid"] = refused.workload["metadata"]["uid"]
+    pod["metadata"]["labels"]["controller-revision-hash"] = refused.workload["status"]["updateRevision"]
+    refused.pods.append(pod)
+    refused.workload["status"]["replicas"] = 1
+    assert judge(refused, 1000).state == "waiting"
+
+
+def test_exits_of_before_do_not_count_again(judge, clock, healthy, broken_pod):
+    """A pod in a back-off, which may last minutes: only that it ends once more is a failure of this action."""
+    broken_pod.update(restartCount=6, state={"waiting": {"reason": "CrashLoopBackOff"}})
+    broken_pod["lastState"] = {"terminated": {"exitCode": 1, "reason": "Error"}}
+    known = patience_after(healthy)
+    assert assess(healthy, patience=known).state == "waiting"
+    broken_pod["restartCount"] = 7
+    assert assess(healthy, patience=known).state == "failed"
+
+
+def test_a_registry_that_answers_again_is_no_failure(judge, healthy, broken_pod):
+    healthy.workload["status"]["availableReplicas"] = 1
+    broken_pod["state"] = {"waiting": {"reason": "ErrImagePull", "message": "timeout"}}
+    assert judge(healthy).state == "waiting"
+    broken_pod["state"] = {"waiting": {"reason": "ImagePullBackOff", "message": "timeout"}}
+    verdict = judge(healthy, 59)
+    assert verdict.state == "waiting"
+    assert "timeout" in verdict.reason
+    broken_pod.update(state={"running": {}}, ready=True)
+    healthy.workload["status"]["availableReplicas"] = 2
+    assert judge(healthy, 1).state == "done"
 
 
 @pytest.fixture
@@ -143,24 +257,14 @@ def test_deleted():
     assert assess(Observed(None)).state == "failed"
 
 
-@pytest.mark.parametrize(
-    "reason",
-    [
-        "CrashLoopBackOff",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "ErrImageNeverPull",
-        "ErrImagePull",
-        "ImageInspectError",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "RegistryUnavailable",
-        "RunContainerError",
-    ],
-)
-def test_every_hopeless_state_fails_at_once(healthy, broken_pod, reason):
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_state_that_does_not_end_fails_after_its_grace(judge, healthy, broken_pod, reason):
     broken_pod["state"] = {"waiting": {"reason": reason, "message": "the message"}}
-    verdict = assess(healthy)
+    grace = GRACE_SECONDS[REASONS[reason]]
+    if grace:
+        assert judge(healthy).state == "waiting"
+        assert judge(healthy, grace - 1).state == "waiting"
+    verdict = judge(healthy, 1)
     assert verdict.state == "failed"
     assert reason in verdict.reason
     assert "the message" in verdict.reason
@@ -197,18 +301,21 @@ def test_pods_of_others_under_the_same_labels_are_not_waited_for(healthy):
 @pytest.mark.parametrize(
     ("restarts", "state", "ready", "fails"),
     [
-        (1, {"terminated": {"exitCode": 1}}, False, False),  # the second exit
-        (2, {"terminated": {"exitCode": 1}}, False, True),  # the third
-        (3, {"running": {}}, False, True),
-        (3, {"running": {}}, True, False),  # it got there in the end
-        (3, {"terminated": {"exitCode": 0}}, False, False),  # an init container did
+        (2, {"terminated": {"exitCode": 1}}, False, False),  # the third exit
+        (2, {"waiting": {"reason": "CrashLoopBackOff"}}, False, False),  # still the third
+        (3, {"running": {}}, False, False),
+        (3, {"terminated": {"exitCode": 1}}, False, True),  # the fourth
+        (3, {"waiting": {"reason": "CrashLoopBackOff"}}, False, True),
+        (4, {"running": {}}, False, True),
+        (4, {"running": {}}, True, False),  # it got there in the end
+        (4, {"terminated": {"exitCode": 0}}, False, False),  # an init container did
         (5, {"running": {}}, False, True),
     ],
 )
 def test_exits_are_tolerated_up_to_a_point(healthy, broken_pod, restarts, state, ready, fails):
     broken_pod.update(restartCount=restarts, state=state, ready=ready)
     broken_pod["lastState"] = {"terminated": {"exitCode": 1, "reason": "Error"}}
-    assert (failing_container(current_pods(healthy)[0]) is not None) == fails
+    assert (assess(healthy, patience=Patience()).state == "failed") == fails
 
 
 def test_being_killed_for_memory_is_said(healthy, broken_pod):
@@ -217,13 +324,16 @@ def test_being_killed_for_memory_is_said(healthy, broken_pod):
     assert "exit code 137, OOMKilled" in assess(healthy).reason
 
 
-def test_an_unschedulable_pod_is_waited_for_and_said(healthy):
+def test_an_unschedulable_pod_is_waited_for_and_said(judge, healthy):
     healthy.workload["status"]["availableReplicas"] = 1
     pod = current_pods(healthy)[0]
     pod["status"]["conditions"] = [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available"}]
-    verdict = assess(healthy)
+    verdict = judge(healthy)
     assert verdict.state == "waiting"
     assert "0/3 nodes are available" in verdict.reason
+    # Long enough for an autoscaler to bring a node.
+    assert judge(healthy, 179).state == "waiting"
+    assert judge(healthy, 1).state == "failed"
 
 
 LOST = "its condition Ready is Unknown: Kubelet stopped posting node status."
@@ -239,12 +349,14 @@ def on_node(pod, *, ready=True, ending=False):
     return pod
 
 
-def test_a_pod_on_a_lost_node_fails_at_once_and_the_node_is_named(healthy):
+def test_a_pod_on_a_lost_node_fails_and_the_node_is_named(judge, healthy):
     on_node(current_pods(healthy)[0], ready=False)
     healthy.workload["status"]["availableReplicas"] = 1
-    assert assess(healthy).state == "waiting"
+    assert judge(healthy).state == "waiting"
     healthy.nodes["node-a"] = LOST
-    verdict = assess(healthy)
+    # A kubelet that starts again says so for a moment.
+    assert judge(healthy, 1000).state == "waiting"
+    verdict = judge(healthy, 30)
     assert verdict.state == "failed"
     assert "node-a" in verdict.reason
     assert LOST in verdict.reason
@@ -318,6 +430,33 @@ def test_stateful_sets_that_keep_old_pods_fail(strategy, word):
     assert assess(state).state == "done"
     state.workload["spec"]["updateStrategy"] = strategy
     assert word in assess(state).reason
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+@pytest.mark.parametrize("old", [True, False])
+def test_finished_pods_are_none_of_the_workload(healthy, phase, old):
+    """An evicted pod lies about for hours beside the one that took its place."""
+    evicted = copy.deepcopy(healthy.pods[0])
+    evicted["metadata"].update(name="evicted", uid="evicted")
+    evicted["status"] = {"phase": phase, "reason": "Evicted", "message": "The node was low on memory"}
+    if old:
+        evicted["metadata"]["labels"]["pod-template-hash"] = "old"
+        evicted["metadata"]["ownerReferences"][0]["name"] = "up-old"
+    healthy.pods.append(evicted)
+    assert assess(healthy).state == "done"
+    assert "evicted" not in {pod["metadata"]["name"] for pod in current_pods(healthy)}
+    healthy.workload["spec"]["replicas"] = 0
+    healthy.workload["status"] = {"observedGeneration": healthy.workload["metadata"]["generation"]}
+    healthy.pods = [evicted]
+    assert assess(healthy).state == "done"
+
+
+def test_a_pod_of_the_present_template_that_ends_is_not_waited_for(healthy):
+    """An autoscaler takes one away, or a node is drained: the others serve."""
+    extra = copy.deepcopy(healthy.pods[0])
+    extra["metadata"].update(name="extra", uid="extra", deletionTimestamp="2026-11-22T03:00:00Z")
+    healthy.pods.append(extra)
+    assert assess(healthy).state == "done"
 
 
 def test_none_wanted_is_done_without_pods(healthy):

@@ -4,16 +4,25 @@
 
 from __future__ import annotations
 
-import pytest
+import itertools
+from types import SimpleNamespace
 
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import images as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import (
+    Puller,
     has_image,
     is_eligible,
     is_pulled,
     normalised,
-    pull_problem,
+    pull_troubles,
     tolerated,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -95,28 +104,140 @@ def test_only_nodes_that_may_run_the_pods_count(candidate, good):
     assert is_eligible(candidate, {"disk": "ssd"}, []) == good
 
 
-def pod(state=None, **status):
-    statuses = [{"name": "image", "state": state}] if state is not None else []
-    return {"status": {"containerStatuses": statuses, **status}}
+def pod(state=None, *beside, init=(), node="a", **status):
+    statuses = [*beside] + ([{"name": "image", "state": state}] if state is not None else [])
+    return {
+        "metadata": {"name": f"pull-{node}", "uid": node},
+        "spec": {"nodeName": node},
+        "status": {"containerStatuses": statuses, "initContainerStatuses": list(init), **status},
+    }
+
+
+def named(name, state):
+    return {"name": name, "state": state}
+
+
+def waits(reason, message=""):
+    return {"waiting": {"reason": reason, "message": message}}
+
+
+RUNS: dict[str, object] = {"running": {}}
+ENDED = {"terminated": {"exitCode": 0}}
 
 
 @pytest.mark.parametrize(
     ("observed", "pulled", "problem"),
     [
         (pod(), False, None),
-        (pod({"waiting": {"reason": "ContainerCreating"}}), False, None),
-        (pod({"running": {}}), True, None),
-        (pod({"terminated": {"exitCode": 0}}), True, None),
+        (pod(waits("ContainerCreating")), False, None),
+        (pod(RUNS), True, None),
+        (pod(ENDED), True, None),
         # No `true` in the image.
         (pod({"terminated": {"exitCode": 128, "reason": "StartError"}}, phase="Failed"), True, None),
-        (pod({"waiting": {"reason": "CreateContainerConfigError"}}), True, None),
-        (pod({"waiting": {"reason": "ErrImagePull", "message": "denied"}}), False, "ErrImagePull: denied"),
-        (pod({"waiting": {"reason": "ImagePullBackOff", "message": "denied"}}), False, "ImagePullBackOff: denied"),
-        (pod({"waiting": {"reason": "InvalidImageName"}}), False, "InvalidImageName: "),
-        (pod(phase="Failed", reason="OutOfpods", message="full"), False, "its pod was refused: OutOfpods: full"),
+        (pod(waits("CreateContainerConfigError")), True, None),
+        (pod(waits("ErrImagePull", "denied")), False, "ErrImagePull: denied"),
+        (pod(waits("ImagePullBackOff", "denied")), False, "ImagePullBackOff: denied"),
+        (pod(waits("InvalidImageName")), False, "InvalidImageName"),
+        (pod(phase="Failed", reason="OutOfpods", message="full"), False, "OutOfpods: full"),
+        # What a mesh puts beside it says nothing of the image.
+        (pod(waits("ErrImagePull", "denied"), init=[named("istio-init", ENDED)]), False, "ErrImagePull: denied"),
+        (pod(waits("ErrImagePull", "denied"), named("istio-proxy", RUNS)), False, "ErrImagePull: denied"),
+        (pod(waits("PodInitializing"), init=[named("istio-proxy", RUNS)]), False, None),
+        (pod(ENDED, named("istio-proxy", RUNS)), True, None),
+        # But where it does not end, the image is never pulled.
+        (
+            pod(waits("PodInitializing"), init=[named("istio-init", waits("ErrImagePull", "no mesh"))]),
+            False,
+            "container istio-init of pod pull-a is in ErrImagePull: no mesh",
+        ),
     ],
 )
 def test_states_of_a_pulling_pod(observed, pulled, problem):
     assert is_pulled(observed) == pulled
     if not pulled:
-        assert pull_problem(observed) == problem
+        texts = [trouble.text for trouble in pull_troubles("a", observed)]
+        assert len(texts) == (problem is not None)
+        assert not problem or problem in texts[0]
+
+
+class Mirror:
+    """The pods as a watch would tell of them: the next state each time it is asked, the last one for ever."""
+
+    states = ()
+
+    def __init__(self, *_arguments, **_selectors):
+        self._answers = list(self.states)
+
+    def items(self):
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+
+    def stop(self):
+        pass
+
+
+class Objects:
+    def __init__(self, _cluster):
+        self.created, self.refusals = [], []
+
+    def list(self, _kind, **selectors):
+        # The init container's image was there, that of the pod's own container was not.
+        own = "involvedObject.fieldPath=spec.containers{image}" in selectors.get("field_selector", "")
+        return {
+            "items": [] if own else [{"message": "already present on machine"}] if "field_selector" in selectors else []
+        }
+
+    def create(self, definition):
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.created.append(definition)
+
+
+@pytest.fixture
+def pull(monkeypatch):
+    monkeypatch.setattr(subject, "Mirror", Mirror)
+    monkeypatch.setattr(subject, "Objects", Objects)
+    monkeypatch.setattr(subject, "evidence", lambda *_arguments: ())
+    monkeypatch.setattr(subject, "JUDGE_SECONDS", 0)
+    monkeypatch.setattr(patience.time, "sleep", lambda _seconds: None)
+
+    def pull(*states, nodes=("a",), seconds=0, refusals=(), timeout=3600):
+        """As many seconds go by from one look to the next."""
+        monkeypatch.setattr(Mirror, "states", states)
+        clock = itertools.count(0, seconds).__next__
+        monkeypatch.setattr(subject, "Patience", lambda: Patience(clock=clock))
+        puller = Puller(SimpleNamespace(), lambda _line: None, "image:1", {})
+        puller._objects.refusals = list(refusals)
+        return puller.pull(list(nodes), timeout_seconds=timeout), puller._objects.created
+
+    return pull
+
+
+def test_a_registry_that_is_away_for_a_moment_is_waited_for(pull):
+    away = [pod(waits("ErrImagePull", "timeout"))]
+    done, _created = pull(away, [pod(waits("ImagePullBackOff", "timeout"))], away, [pod(ENDED)], seconds=15)
+    assert done == {"a": True}
+
+
+def test_a_registry_that_goes_on_refusing_is_a_failure(pull):
+    with pytest.raises(OperatorError, match=r"node b does not get image image:1: .*ErrImagePull: denied"):
+        pull([pod(ENDED), pod(waits("ErrImagePull", "denied"), node="b")], nodes=("a", "b"), seconds=15)
+
+
+@pytest.mark.parametrize("states", [([],), ([pod(waits("ContainerCreating"))], [])])
+def test_a_pod_that_is_gone_is_told_in_words(pull, states):
+    with pytest.raises(OperatorError, match="node a does not get image image:1: its pod is gone"):
+        pull(*states, seconds=5)
+    with pytest.raises(OperatorError, match="not there after 0 s: its pod is gone"):
+        pull([], timeout=0)
+
+
+def test_a_webhook_that_is_away_when_a_pod_is_made_is_asked_again(pull):
+    done, created = pull([pod(ENDED)], refusals=[ApiException(status=500), ApiException(status=503)])
+    assert done == {"a": True}
+    assert len(created) == 1
+
+
+def test_meshes_are_asked_to_stay_out(pull):
+    _done, (definition,) = pull([pod(ENDED)])
+    assert definition["metadata"]["labels"]["sidecar.istio.io/inject"] == "false"
+    assert definition["metadata"]["annotations"]["linkerd.io/inject"] == "disabled"

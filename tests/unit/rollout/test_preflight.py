@@ -97,6 +97,25 @@ def test_a_secret_that_is_to_be_changed_can_be(monkeypatch, immutable, ok):
     assert read_only.ok
 
 
+@pytest.mark.parametrize(("accepted", "level"), [(False, "error"), (True, "warning")])
+def test_who_restarts_a_workload_when_a_secret_is_changed_is_found_before(monkeypatch, accepted, level):
+    volumes = [{"name": "keys", "secret": {"secretName": "keys"}}]
+    scheduler = {
+        "kind": "Deployment",
+        "metadata": {"name": "scheduler", "annotations": {"reloader.stakater.com/auto": "true"}},
+        "spec": {"template": {"metadata": {}, "spec": {"containers": [], "volumes": volumes}}},
+    }
+    monkeypatch.setattr(subject, "find", lambda _objects, _name: scheduler)
+    keys = SimpleNamespace(metadata=SimpleNamespace(annotations=None))
+    preflight = checks(read_namespaced_secret=lambda _name: keys)
+    (found,) = preflight.reloaded(["scheduler"], ["keys"], accepted=accepted)
+    assert (found.ok, found.level) == (False, level)
+    assert "Reloader" in found.found
+    assert "reloader.stakater.com/ignore=true" in found.next_step
+    keys.metadata.annotations = {"reloader.stakater.com/ignore": "true"}
+    assert preflight.reloaded(["scheduler"], ["keys"], accepted=accepted) == []
+
+
 def test_a_check_that_is_forbidden_is_a_finding_and_the_others_go_on(monkeypatch):
     version = SimpleNamespace(major="1", minor="34", git_version="v1.34.4")
     monkeypatch.setattr(subject.client, "VersionApi", lambda _api: SimpleNamespace(get_code=lambda: version))

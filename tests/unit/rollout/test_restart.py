@@ -55,6 +55,7 @@ class Cluster:
         self.namespace = "lab"
         self.listing_error = None
         self.pods = {}
+        self.events, self.tried_again, self.patiences, self.scaling = [], [], [], {}
 
     def kept(self, item, number):
         meta = {
@@ -78,7 +79,10 @@ class Cluster:
         self.revisions[name].append(self.kept(item, len(self.revisions[name]) + 1))
         return copy.deepcopy(item)
 
-    def list(self, kind):
+    def list(self, kind, **selectors):
+        if kind == "Event":
+            assert selectors["field_selector"].startswith("involvedObject.kind=StatefulSet,")
+            return {"items": self.events}
         assert kind in ("ReplicaSet", "ControllerRevision")
         if self.listing_error is not None:
             raise self.listing_error
@@ -92,8 +96,10 @@ class Cluster:
 
 
 class Watcher:
-    def __init__(self, cluster, _objects, item, _progress):
+    def __init__(self, cluster, _objects, item, _progress, patience=None):
         self._cluster, self._item, self._name = cluster, item, item["metadata"]["name"]
+        self.patience = patience
+        cluster.patiences.append((self._name, patience))
 
     def __enter__(self):
         return self
@@ -104,11 +110,23 @@ class Watcher:
     def observe(self):
         return Observed(copy.deepcopy(self._item))
 
+    def until(self, judge, *, timeout_seconds):
+        """As often as `scaling` says the autoscaler is not done yet; then it is."""
+        for _attempt in range(self._cluster.scaling.get(self._name, 0)):
+            busy = self.observe()
+            busy.workload["status"]["availableReplicas"] = 0
+            assert judge(busy).state == "waiting"
+        assert timeout_seconds == subject.LOOK_SECONDS
+        return judge(self.observe())
+
     def own_pods(self):
         return self._cluster.pods.get(self._name, [])
 
     def until_dropped(self, _uid):
         pass
+
+    def try_again(self):
+        self._cluster.tried_again.append(self._name)
 
     def until_rolled_out(self, **arguments):
         self._cluster.waited.append((self._name, arguments))
@@ -170,6 +188,33 @@ def test_what_this_run_restarted_is_only_waited_for(lab):
     assert [name for name, _arguments in first.cluster.waited] == ["web", "runs", "web", "runs"]
 
 
+def test_what_an_earlier_run_left_in_a_back_off_is_tried_again(lab):
+    first = lab(workload("web"), workload("runs"), components=COMPONENTS, settle="end")
+    first.cluster.verdicts["web"] = ["its pods are refused"]
+    with pytest.raises(OperatorError):
+        everything(first)
+    assert first.cluster.tried_again == []
+    everything(lab(cluster=first.cluster, components=COMPONENTS, settle="end"))
+    assert set(first.cluster.tried_again) == {"web"}
+
+
+def test_a_restart_has_one_patience_from_its_begin_to_its_end(lab):
+    """What settles last may have failed while others were waited for."""
+    found = lab(workload("web"), workload("set", "StatefulSet"), components=COMPONENTS, settle="end")
+    found.cluster.events = [{"metadata": {"uid": "before", "resourceVersion": "7"}}]
+    restarts = found.restarter.plan(["web", "set"])
+    found.cluster.workloads["web"]["status"]["conditions"] = [
+        {"type": "Progressing", "reason": "ProgressDeadlineExceeded", "lastUpdateTime": "before"}
+    ]
+    found.cluster.patiences.clear()
+    found.restarter.restart_all(restarts)
+    (_web, first), (_again, second), (_set, third) = found.cluster.patiences
+    assert first is second
+    assert first.deadline == "before"
+    assert third.events == {"before/7"}
+    assert third is not first
+
+
 def test_annotations_do_not_grow_with_the_runs(lab):
     cluster = Cluster(workload("web"))
     for number in range(10):
@@ -191,6 +236,12 @@ def test_a_sick_workload_stops_all(lab):
         found.restarter.plan(["web", "runs"])
 
 
+def test_an_autoscaler_may_just_be_adding_a_pod(lab):
+    found = lab(workload("web"))
+    found.cluster.scaling["web"] = 2
+    assert found.restarter.plan(["web"])
+
+
 def test_the_order_is_that_of_the_components_unless_another_is_meant(lab):
     found = lab(workload("web"), workload("runs"), components=COMPONENTS)
     with pytest.raises(OperatorError, match="before"):
@@ -205,6 +256,15 @@ def test_what_somebody_would_undo_is_refused_unless_accepted(lab):
         lab(argo).restarter.plan(["web"])
     (restart,) = lab(argo, managed_by_others="accept").restarter.plan(["web"])
     assert "Argo CD" in restart.warnings[0]
+
+
+def test_what_others_restart_when_the_keys_change_is_refused_unless_accepted(lab):
+    reloaded = workload("runs", annotations={"secret.reloader.stakater.com/reload": "keys"})
+    with pytest.raises(OperatorError, match="runs is restarted by Reloader"):
+        lab(reloaded, changed_secrets={"keys": {}}).restarter.plan(["runs"])
+    assert lab(reloaded).restarter.plan(["runs"])[0].warnings == []
+    accepting = lab(reloaded, changed_secrets={"keys": {}}, managed_by_others="accept")
+    assert "Reloader" in accepting.restarter.plan(["runs"])[0].warnings[0]
 
 
 def test_helm_is_a_warning(lab):

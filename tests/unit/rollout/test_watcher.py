@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from urllib3.exceptions import ProtocolError
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import mirror
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import watcher as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -48,6 +50,7 @@ class Objects:
         }
         self.away = None
         self.refused = set()
+        self.patches, self.deleted = [], []
 
     def list(self, kind, **arguments):
         if self.away is not None:
@@ -56,6 +59,15 @@ class Objects:
         if arguments.get("watch"):
             return Quiet()
         return {"items": self.items[kind], "metadata": {"resourceVersion": "1"}}
+
+    def patch(self, kind, name, change):
+        self.patches.append((kind, name, change))
+
+    def delete(self, kind, name, *, uid):
+        if self.away is not None:
+            raise self.away
+        self.deleted.append((kind, name))
+        self.items["Pod"] = [pod for pod in self.items["Pod"] if pod["metadata"]["uid"] != uid]
 
 
 class Core:
@@ -77,6 +89,9 @@ class Core:
 def objects(monkeypatch):
     monkeypatch.setattr(mirror, "SHORTEST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(mirror, "LONGEST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(subject, "JUDGE_SECONDS", 0.01)
+    # For the news of a deleted pod, which no watch here tells.
+    monkeypatch.setattr(subject, "PATIENCE_SECONDS", 0.05)
     return Objects()
 
 
@@ -90,16 +105,21 @@ def watching(objects, core):
     """Makes a watcher of what the server has then."""
     made = []
 
-    def make():
+    def make(patience=None):
         cluster = SimpleNamespace(
             core=core, namespace="lab", plain=lambda found: found, secret_entries=lambda _name: None
         )
-        made.append(Watcher(cluster, objects, objects.workload, lambda _line: None))
+        made.append(Watcher(cluster, objects, objects.workload, lambda _line: None, patience))
         return made[-1]
 
     yield make
     for watcher in made:
         watcher.__exit__(None, None, None)
+
+
+def impatient():
+    """A quarter of an hour goes by each time that the clock is looked at."""
+    return Patience(clock=itertools.count(0, 900).__next__)
 
 
 def first_pod(objects, *, ready=True, ending=False):
@@ -127,17 +147,99 @@ def test_a_rollout_whose_node_is_lost_fails_long_before_its_time_is_up(objects, 
     first_pod(objects, ready=False)
     objects.workload["status"]["availableReplicas"] = 1
     core.problem = "Kubelet stopped posting node status."
-    begun = time.monotonic()
     with pytest.raises(OperatorError, match="node node-a, which is lost"):
-        watching().until_rolled_out(timeout_seconds=60, later=["next"])
-    assert time.monotonic() - begun < 5
+        watching(impatient()).until_rolled_out(timeout_seconds=3600, later=["next"])
+
+
+def stopped(objects):
+    objects.workload["spec"]["replicas"] = 0
 
 
 def test_a_workload_that_is_stopped_does_not_wait_for_a_lost_node(objects, core, watching):
+    stopped(objects)
     first_pod(objects, ending=True)
     core.problem = "Kubelet stopped posting node status."
     with pytest.raises(OperatorError, match=r"has not ended: pod .* cannot end, for its node node-a is lost"):
-        watching().until_gone(timeout_seconds=60)
+        watching(impatient()).until_gone(timeout_seconds=3600)
+
+
+def test_a_workload_is_stopped_although_an_evicted_pod_lies_about(objects, watching):
+    stopped(objects)
+    for pod in objects.items["Pod"]:
+        pod["status"].update(phase="Failed", reason="Evicted")
+    watching().until_gone(timeout_seconds=0)
+
+
+def test_who_starts_it_again_while_it_is_stopped_is_told_of(objects, watching):
+    with pytest.raises(OperatorError, match=r"scaled it to 2 again \(an autoscaler\?\)"):
+        watching().until_gone(timeout_seconds=3600)
+
+
+def refused(objects):
+    """A quota is used up: the ReplicaSet has one pod less than it should."""
+    replica_set = next(r for r in objects.items["ReplicaSet"] if r["spec"]["replicas"])
+    condition = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: pods"}
+    replica_set["status"].update(replicas=1, conditions=[condition])
+    objects.workload["status"].update(replicas=1, availableReplicas=1)
+    objects.items["Pod"].pop()
+
+
+def test_a_controller_that_gave_up_before_is_made_to_try_again_at_once(objects, watching):
+    """Its own next attempt may be a quarter of an hour away, and its condition stays until then."""
+    refused(objects)
+    with pytest.raises(OperatorError, match="exceeded quota: pods"):
+        watching().until_rolled_out(timeout_seconds=0.1, later=[])
+    ((kind, name, change),) = objects.patches
+    assert (kind, name) == ("Deployment", "up")
+    # A change of the object, and none that makes new pods.
+    assert list(change) == ["metadata"]
+    assert list(change["metadata"]["annotations"]) == [subject.AGAIN_ANNOTATION]
+
+
+def test_a_controller_is_made_to_try_again_while_it_is_refused(objects, watching, monkeypatch):
+    watcher = watching()
+    refused(objects)
+    replica_sets, pods = watcher._replica_sets, watcher._pods
+    replica_sets._relist(), pods._relist(), watcher._workloads._relist()
+    watcher.until(lambda seen: watcher._assess(seen, 0, True), timeout_seconds=0)
+    assert objects.patches == []
+    monkeypatch.setattr(subject, "AGAIN_SECONDS", 0)
+    for number in (1, 2):
+        watcher.until(lambda seen: watcher._assess(seen, 0, True), timeout_seconds=0)
+        assert len(objects.patches) == number
+    assert objects.patches[0] != objects.patches[1]
+
+
+def test_a_refusal_that_lasts_is_a_failure(objects, watching):
+    refused(objects)
+    with pytest.raises(OperatorError, match="does not get healthy: its pods are refused: exceeded quota: pods"):
+        watching(impatient()).until_rolled_out(timeout_seconds=3600, later=[])
+
+
+@pytest.mark.parametrize("reason", ["ImagePullBackOff", "CrashLoopBackOff", "CreateContainerConfigError"])
+def test_a_pod_in_a_back_off_of_before_is_made_again(objects, watching, reason):
+    pod = first_pod(objects, ready=False)
+    pod["status"]["containerStatuses"][0].update(ready=False, state={"waiting": {"reason": reason}})
+    assert watching().try_again()
+    assert objects.deleted == [("Pod", pod["metadata"]["name"])]
+
+
+def test_a_pod_that_starts_is_left_alone(objects, watching):
+    pod = first_pod(objects, ready=False)
+    pod["status"]["containerStatuses"][0].update(ready=False, state={"waiting": {"reason": "ContainerCreating"}})
+    assert not watching().try_again()
+    assert objects.deleted == []
+
+
+def test_without_the_right_to_delete_pods_a_back_off_is_waited_for(objects, watching):
+    pod = first_pod(objects, ready=False)
+    status = pod["status"]["containerStatuses"][0]
+    status.update(ready=False, restartCount=6, state={"waiting": {"reason": "CrashLoopBackOff"}})
+    status["lastState"] = {"terminated": {"exitCode": 1}}
+    watcher = watching()
+    objects.away = ApiException(status=403)
+    assert not watcher.try_again()
+    assert watcher.until(lambda seen: watcher._assess(seen, 0, True), timeout_seconds=0).state == "waiting"
 
 
 def test_a_pod_is_overdue_by_the_time_it_was_seen_ending(objects, core, watching, monkeypatch):
@@ -208,10 +310,8 @@ def test_a_gate_that_is_not_passed_fails_with_its_reason_and_a_log(objects, watc
 
 def test_what_breaks_while_a_gate_is_asked_fails_at_once(objects, watching):
     pod = first_pod(objects)
-    pod["status"]["containerStatuses"][0].update(
-        ready=False, state={"waiting": {"reason": "CrashLoopBackOff"}}, restartCount=3
-    )
+    pod["status"]["containerStatuses"][0].update(ready=False, state={"waiting": {"reason": "InvalidImageName"}})
     gate = Gate("not yet")
-    with pytest.raises(OperatorError, match="CrashLoopBackOff"):
+    with pytest.raises(OperatorError, match="InvalidImageName"):
         watching().until_passed(gate, timeout_seconds=60, later=[])
     assert gate.pods == []

@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Controllers that restart a workload when a Secret changes: https://github.com/stakater/Reloader and wave-k8s/wave."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import secret_names
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+Object = dict[str, Any]
+
+RELOADER = "reloader.stakater.com"
+NAMED = f"secret.{RELOADER}/reload"
+AUTO = (f"{RELOADER}/auto", f"secret.{RELOADER}/auto")
+SEARCH, MATCH, IGNORE = f"{RELOADER}/search", f"{RELOADER}/match", f"{RELOADER}/ignore"
+EXCLUDED = f"secrets.exclude.{RELOADER}/reload"
+WAVE = "wave.pusher.com/update-on-config-change"
+# What Go's strconv.ParseBool takes for true.
+TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+
+
+@dataclass(frozen=True)
+class Reloading:
+    """That a controller restarts a workload when a Secret changes; `remedy` is what an operator does about it."""
+
+    what: str
+    remedy: str
+
+
+def changed_secrets(cluster: Cluster, names: list[str]) -> dict[str, Object]:
+    """The annotations of the Secrets that a run is going to change, by their names; of those that are there."""
+    found = {name: cluster.find(cluster.core.read_namespaced_secret, name) for name in names}
+    return {name: secret.metadata.annotations or {} for name, secret in found.items() if secret is not None}
+
+
+def reloadings_of(workload: Object, changed: dict[str, Object]) -> list[Reloading]:
+    """Who restarts a workload when these Secrets change; with their annotations, see `changed_secrets`."""
+    kind, name = workload["kind"], workload["metadata"]["name"]
+    accept = "; or, where that does no harm, say `managed_by_others: accept`"
+    found = []
+    if marked := reloader_mark(workload, changed):
+        mark, secret = marked
+        remedy = (
+            f"kubectl annotate secret {secret} {IGNORE}=true (which keeps a Reloader with --auto-reload-all away, "
+            f"too), or take the annotation {mark} off the workload, then run the same command again{accept}"
+        )
+        found.append(_reloading(workload, "Reloader", mark, secret, remedy))
+    if marked := wave_mark(workload, changed):
+        mark, secret = marked
+        remedy = f"kubectl annotate {kind.lower()} {name} {mark}-, then run the same command again{accept}"
+        found.append(_reloading(workload, "Wave", mark, secret, remedy))
+    return found
+
+
+def refuse_reloading(reloadings: list[Reloading]) -> None:
+    """Raises OperatorError for the first."""
+    for reloading in reloadings:
+        raise OperatorError(
+            reloading.what,
+            expected="workloads that nobody else restarts meanwhile",
+            untouched="all workloads",
+            next_step=reloading.remedy,
+        )
+
+
+def _reloading(workload: Object, controller: str, mark: str, secret: str, remedy: str) -> Reloading:
+    what = (
+        f"{workload['kind']} {workload['metadata']['name']} is restarted by {controller} ({mark}): it replaces the "
+        f"pods of its own accord when Secret {secret} changes, out of order, and a scheduler in the middle of its tasks"
+    )
+    return Reloading(what, remedy)
+
+
+def reloader_mark(workload: Object, changed: dict[str, Object]) -> tuple[str, str] | None:
+    """By which annotation Reloader restarts a workload, and for which of the Secrets that are changed.
+
+    That Reloader runs at all, and whether with --auto-reload-all, can't be seen from here.
+    """
+    marks = _reloader_annotations(workload)
+    used = secret_names(workload["spec"]["template"]["spec"])
+    excluded = {name.strip() for name in workload["metadata"].get("annotations", {}).get(EXCLUDED, "").split(",")}
+    for name, on_secret in changed.items():
+        if on_secret.get(IGNORE) == "true" or name in excluded:
+            continue
+        if any(_matches(pattern.strip(), name) for pattern in marks.get(NAMED, "").split(",")):
+            return NAMED, name
+        if name not in used:
+            continue
+        if marks.get(SEARCH) == "true" and on_secret.get(MATCH) == "true":
+            return SEARCH, name
+        for mark in AUTO:
+            if marks.get(mark) in TRUE:
+                return mark, name
+    return None
+
+
+def wave_mark(workload: Object, changed: dict[str, Object]) -> tuple[str, str] | None:
+    """The same for Wave."""
+    if workload["metadata"].get("annotations", {}).get(WAVE) != "true":
+        return None
+    used = secret_names(workload["spec"]["template"]["spec"])
+    return next(((WAVE, name) for name in changed if name in used), None)
+
+
+def _reloader_annotations(workload: Object) -> Object:
+    """Those of the workload; where they say nothing to Reloader, those of its pods, as Reloader itself has it."""
+    own: Object = workload["metadata"].get("annotations", {})
+    if any(mark in own for mark in (NAMED, SEARCH, *AUTO)):
+        return own
+    pods: Object = workload["spec"]["template"].get("metadata", {}).get("annotations", {})
+    return pods
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """Names in the list are regular expressions."""
+    try:
+        return re.fullmatch(pattern, name) is not None
+    except re.error:
+        return pattern == name

@@ -1,0 +1,173 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What passes by itself and what doesn't, on real controllers, admission and a real kubelet."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from kubernetes import client
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import Puller
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restart import Restarter, Terms
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+from .conftest import IMAGE, workload
+
+
+@pytest.fixture
+def made(cluster, said):
+    """Makes a workload and waits until it is healthy."""
+
+    def make(name, **options):
+        applier = Applier(cluster, said)
+        applier.roll_out(applier.plan([workload(name, **options)]), timeout_seconds=90)
+
+    return make
+
+
+def until(true, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def restart(cluster, said, name, run):
+    restarter = Restarter(cluster, said, run, Terms(timeout_seconds=120))
+    return restarter.restart_all(restarter.plan([name]))
+
+
+def refusals(cluster, name):
+    """What the ReplicaSets of a Deployment say of pods that they could not make."""
+    found = cluster.apps.list_namespaced_replica_set(cluster.namespace, label_selector=f"app={name}").items
+    return [c.message for rs in found for c in rs.status.conditions or [] if c.type == "ReplicaFailure"]
+
+
+@pytest.fixture
+def quota(cluster):
+    """As many pods are allowed as there are; the call takes the quota away."""
+    core, name = cluster.core, "as-many-as-there-are"
+
+    def delete():
+        core.delete_namespaced_resource_quota(name, cluster.namespace)
+
+    def make():
+        pods = str(len(core.list_namespaced_pod(cluster.namespace).items))
+        core.create_namespaced_resource_quota(
+            cluster.namespace, {"metadata": {"name": name}, "spec": {"hard": {"pods": pods}}}
+        )
+        until(lambda: (core.read_namespaced_resource_quota(name, cluster.namespace).status.used or {}).get("pods"))
+        return delete
+
+    yield make
+    if cluster.find(core.read_namespaced_resource_quota, name) is not None:
+        delete()
+
+
+def test_a_quota_that_is_gone_no_longer_refuses(cluster, made, quota, said):
+    """kubernetes 98656: the condition stays while the controller backs off, for up to a quarter of an hour."""
+    made("poor")
+    take_away = quota()
+    with pytest.raises(OperatorError, match="exceeded quota: as-many-as-there-are"):
+        restart(cluster, said, "poor", "one")
+    # What it tries by itself in between is over: the next attempt is minutes away.
+    time.sleep(20)
+    take_away()
+    time.sleep(5)
+    assert refusals(cluster, "poor"), "the condition has gone by itself: this test proves nothing"
+    begun = time.monotonic()
+    assert "poor" in restart(cluster, said, "poor", "one")
+    assert time.monotonic() - begun < 30
+    assert not refusals(cluster, "poor")
+
+
+@pytest.fixture
+def webhook(cluster):
+    """Pods of this namespace are admitted by a webhook that nobody answers; the call takes it away."""
+    api = client.AdmissionregistrationV1Api(cluster.api)
+    name = f"{cluster.namespace}-away"
+    service = {"namespace": cluster.namespace, "name": "away", "path": "/"}
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    hook = {
+        "name": "away.example.com",
+        "clientConfig": {"service": service},
+        "rules": [rule],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": cluster.namespace}},
+        "failurePolicy": "Fail",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "timeoutSeconds": 1,
+    }
+
+    def make():
+        api.create_validating_webhook_configuration({"metadata": {"name": name}, "webhooks": [hook]})
+        until(lambda: _refuses_pods(cluster))
+
+    def delete():
+        api.delete_validating_webhook_configuration(name)
+
+    yield make, delete
+    if cluster.find(lambda name, _namespace: api.read_validating_webhook_configuration(name), name) is not None:
+        delete()
+
+
+def _refuses_pods(cluster):
+    probe = {"metadata": {"name": "probe"}, "spec": {"containers": [{"name": "probe", "image": IMAGE}]}}
+    try:
+        cluster.core.create_namespaced_pod(cluster.namespace, probe, dry_run="All")
+    except client.ApiException as error:
+        return "failed calling webhook" in error.body
+    return False
+
+
+def test_a_webhook_that_is_away_for_a_moment_is_no_failure(cluster, made, webhook, said):
+    made("admitted")
+    begin, end = webhook
+    begin()
+    seen = []
+
+    def come_back():
+        until(lambda: refusals(cluster, "admitted"))
+        seen.extend(refusals(cluster, "admitted"))
+        time.sleep(3)
+        end()
+
+    thread = threading.Thread(target=come_back)
+    thread.start()
+    assert "admitted" in restart(cluster, said, "admitted", "one")
+    thread.join()
+    assert "failed calling webhook" in seen[0]
+
+
+def test_a_webhook_that_stays_away_is_a_failure(cluster, made, webhook, said):
+    made("never-admitted")
+    webhook[0]()
+    with pytest.raises(OperatorError, match="failed calling webhook"):
+        restart(cluster, said, "never-admitted", "one")
+
+
+def test_an_image_is_pulled_when_its_own_container_says_so(cluster, said):
+    """An init container of a mesh ends before the image is pulled at all."""
+    init = {"name": "istio-init", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": ["true"]}
+    puller = Puller(cluster, said, "bed/no-such-image:1", {"initContainers": [init]})
+    with pytest.raises(OperatorError, match=r"no-such-image:1: container image .* (ErrImagePull|ImagePullBackOff)"):
+        puller.pull(list(puller.nodes()), timeout_seconds=300)
+
+
+def test_a_sidecar_that_never_ends_does_not_hold_a_pull_up(cluster, said):
+    proxy = {
+        "name": "istio-proxy",
+        "image": IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sleep", "infinity"],
+        "restartPolicy": "Always",
+    }
+    puller = Puller(cluster, said, IMAGE, {"initContainers": [proxy]})
+    nodes = list(puller.nodes())
+    assert puller.pull(nodes, timeout_seconds=60) == dict.fromkeys(nodes, False)

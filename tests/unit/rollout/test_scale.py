@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import scale as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
+
+
+class Objects:
+    """One Deployment behind an API server that compares versions, with somebody else who changes it meanwhile."""
+
+    def __init__(self, replicas, annotations=None):
+        self.meanwhile = []
+        self.live = {
+            "metadata": {
+                "name": "web",
+                "resourceVersion": "1",
+                "generation": 1,
+                "annotations": annotations or {},
+            },
+            "spec": {"replicas": replicas, "template": {"spec": {}}},
+        }
+
+    def read(self, kind, _name):
+        return copy.deepcopy(self.live) if kind == "Deployment" else None
+
+    def patch(self, _kind, _name, change):
+        if self.meanwhile:
+            self._write({}, self.meanwhile.pop(0))
+        if change["metadata"].get("resourceVersion") not in (None, self.live["metadata"]["resourceVersion"]):
+            raise ApiException(status=409)
+        self._write(change["metadata"]["annotations"], change["spec"]["replicas"])
+        return copy.deepcopy(self.live)
+
+    def _write(self, annotations, replicas):
+        metadata = self.live["metadata"]
+        metadata["resourceVersion"] = str(int(metadata["resourceVersion"]) + 1)
+        metadata["generation"] += 1
+        metadata["annotations"] = {k: v for k, v in {**metadata["annotations"], **annotations}.items() if v is not None}
+        self.live["spec"]["replicas"] = replicas
+
+
+class Watcher:
+    waited = ()
+
+    def __init__(self, *_arguments):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        pass
+
+    def try_again(self):
+        Watcher.waited.append("again")
+
+    def until_gone(self, **_arguments):
+        Watcher.waited.append("gone")
+
+    def until_rolled_out(self, **arguments):
+        Watcher.waited.append(arguments["generation"])
+
+
+@pytest.fixture
+def scaler(monkeypatch):
+    monkeypatch.setattr(subject, "Watcher", Watcher)
+    monkeypatch.setattr(Watcher, "waited", [])
+
+    def make(objects):
+        monkeypatch.setattr(subject, "Objects", lambda _cluster: objects)
+        return Scaler(SimpleNamespace(), lambda _line: None)
+
+    return make
+
+
+def test_what_an_autoscaler_does_meanwhile_is_what_is_remembered(scaler):
+    """It makes five of three between the look and the write: five are given back."""
+    objects = Objects(3)
+    objects.meanwhile = [5]
+    result = scaler(objects).stop("web", timeout_seconds=60)
+    assert (result.before, result.after) == (5, 0)
+    assert objects.live["metadata"]["annotations"] == {STOPPED_ANNOTATION: "5"}
+    assert objects.live["spec"]["replicas"] == 0
+    assert Watcher.waited == ["gone"]
+    assert scaler(objects).start("web", timeout_seconds=60, later=[]).after == 5
+    assert objects.live["metadata"]["annotations"] == {}
+
+
+def test_what_somebody_starts_meanwhile_keeps_its_replicas(scaler):
+    objects = Objects(0, {STOPPED_ANNOTATION: "3"})
+    objects.meanwhile = [7]
+    result = scaler(objects).start("web", timeout_seconds=60, later=[])
+    assert (result.action, result.before, result.after) == ("unchanged", 7, 7)
+    assert objects.live["spec"]["replicas"] == 7
+
+
+def test_what_was_started_by_an_earlier_run_is_tried_again(scaler):
+    scaler(Objects(2)).start("web", timeout_seconds=60, later=[])
+    assert Watcher.waited == ["again", 1]
+    Watcher.waited.clear()
+    scaler(Objects(0, {STOPPED_ANNOTATION: "2"})).start("web", timeout_seconds=60, later=[])
+    assert Watcher.waited == [2]
