@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import pathlib
+import ssl
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any
@@ -47,6 +48,10 @@ def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
             continue
         if option == "api_key":
             configuration.api_key = {"authorization": f"Bearer {value}"}
+        elif option == "password" and options["username"]:
+            # The client knows user and password, and sends them nowhere.
+            basic = make_headers(basic_auth=f"{options['username']}:{value}")
+            configuration.api_key = {"authorization": basic["authorization"]}
         elif option == "proxy_headers":
             configuration.proxy_headers = make_headers(**{key: item for key, item in value.items() if item is not None})
         else:
@@ -157,12 +162,12 @@ def _use_proxy(configuration: Any, options: dict[str, Any]) -> None:
         proxy = _environment(f"{address.scheme}_proxy")
     if direct is None:
         direct = _environment("no_proxy")
-    configuration.proxy, configuration.no_proxy = proxy or None, direct or None
     host = address.hostname or ""
-    if host in LOOPBACK or (direct and should_bypass_proxies(configuration.host, no_proxy=direct)):
-        configuration.no_proxy = host
-        if host in LOOPBACK:
-            configuration.proxy = None
+    if not proxy or host in LOOPBACK or (direct and should_bypass_proxies(configuration.host, no_proxy=direct)):
+        # Without a proxy here, exec would take that of the environment.
+        configuration.proxy, configuration.no_proxy = proxy or _environment(f"{address.scheme}_proxy"), host
+    else:
+        configuration.proxy, configuration.no_proxy = proxy, ",".join(LOOPBACK)
 
 
 def _environment(name: str) -> str | None:
@@ -170,19 +175,30 @@ def _environment(name: str) -> str | None:
 
 
 def _check(configuration: Any, complaints: list[str]) -> None:
-    files = {"ca_cert": configuration.ssl_ca_cert, "client_cert": configuration.cert_file}
-    for option, path in {**files, "client_key": configuration.key_file}.items():
-        if path and not os.access(path, os.R_OK):
-            raise _wrong(f"{option} {path} can't be read")
+    _check_files(configuration)
     address = urllib.parse.urlsplit(configuration.host)
     if address.scheme not in ("http", "https") or not address.hostname:
         raise _wrong(f"the server {configuration.host!r} is no URL")
-    somebody = configuration.api_key.get("authorization") or configuration.cert_file or configuration.username
+    somebody = configuration.api_key.get("authorization") or configuration.cert_file
     # A proxy on this machine (`kubectl proxy`) adds the credentials.
     if somebody or (address.scheme == "http" and address.hostname in LOOPBACK):
         return
     why = f": {complaints[-1].strip()[:500]}" if complaints else ""
     raise _wrong(f"there are no credentials for the API server {configuration.host}{why}")
+
+
+def _check_files(configuration: Any) -> None:
+    """The client would read them at its first request, and call them a connection that was aborted."""
+    what = ""
+    try:
+        if configuration.ssl_ca_cert:
+            what = f"certificate authority {configuration.ssl_ca_cert}"
+            ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+        if configuration.cert_file:
+            what = f"client certificate {configuration.cert_file} with key {configuration.key_file}"
+            ssl.create_default_context().load_cert_chain(configuration.cert_file, configuration.key_file)
+    except OSError as error:
+        raise _wrong(f"the {what} can't be used: {error.strerror or error}") from None
 
 
 def _wrong(found: str) -> OperatorError:
