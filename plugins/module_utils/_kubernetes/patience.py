@@ -147,7 +147,7 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
 
     def _done_before(self, asked: _Asked, refusal: ApiException) -> tuple[Any, Any] | None:
         """What an earlier attempt wrote, and the headers, where its answer was lost; None where it wrote nothing."""
-        deleted = ({"kind": "Status", "apiVersion": "v1", "status": "Success"}, {})
+        deleted: tuple[Any, Any] = ({"kind": "Status", "apiVersion": "v1", "status": "Success"}, {})
         if asked.method == "DELETE" and refusal.status == 404:
             return deleted
         if refusal.status != 409:

@@ -41,7 +41,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def no_connection(error: Exception) -> bool:
     """Whether no connection was made, so that the request was not sent."""
     if isinstance(error, ApiException):
-        return error.status == 0
+        return bool(error.status == 0)
     kinds = (
         urllib3_errors.NewConnectionError,
         urllib3_errors.ConnectTimeoutError,
@@ -54,9 +54,8 @@ def no_connection(error: Exception) -> bool:
 
 def is_malformed(error: ApiException) -> bool:
     """Whether the API server found fault with the object itself. Server-side apply answers unknown fields with 500."""
-    return error.status in (400, 422) or (
-        error.status == 500 and "failed to create typed patch object" in str(error.body)
-    )
+    unknown_field = error.status == 500 and "failed to create typed patch object" in str(error.body)
+    return unknown_field or error.status in (400, 422)
 
 
 def is_passing(error: Exception) -> bool:
