@@ -17,6 +17,7 @@ requirements:
   - Listed in C(callbacks_enabled), as in the collection's own C(ansible.cfg).
 """
 
+import contextlib
 import json
 import os
 import tempfile
@@ -47,7 +48,8 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_start(self, playbook: object) -> None:
         del playbook
         descriptor, self._path = tempfile.mkstemp(prefix="airflow-progress-")
-        self._stream = os.fdopen(descriptor, encoding="utf-8")
+        self._stream = os.fdopen(descriptor, "rb")
+        self._unfinished = b""
         os.environ[PROGRESS_FILE] = self._path
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
@@ -66,6 +68,10 @@ class CallbackModule(CallbackBase):
         self._show_new_lines()
 
     def _show_new_lines(self) -> None:
-        for line in self._stream:
-            entry = json.loads(line)
-            self._display.display(f"    … {entry['message'][:LONGEST]}", color="dark gray")
+        # The last one may still be written: a long line takes its writer several turns, and one that is killed writes
+        # no end.
+        *lines, self._unfinished = (self._unfinished + self._stream.read()).split(b"\n")
+        for line in lines:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                message = json.loads(line)["message"][:LONGEST]
+                self._display.display(f"    … {message}", color="dark gray")

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import os
@@ -12,7 +11,6 @@ import pathlib
 import random
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -21,6 +19,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action.normal import ActionModule as Normal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Performable
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import let_go
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import write_privately
 
 # Each worker is a fork of this process. What is imported by now is there for good, and isn't looked through, nor copied
@@ -67,15 +66,7 @@ class InProcess(Normal):
     def _perform(self, parameters: dict[str, Any]) -> dict[str, Any]:
         warnings: list[str] = []
         name = type(self).__module__.rpartition(".")[2]
-        # A process that is forked ends without the clean-up of a program's end: certificates out of a kubeconfig, and
-        # whatever else is written to temporary files, must not outlive the action.
-        with tempfile.TemporaryDirectory(prefix="airflow-action-") as folder:
-            before, tempfile.tempdir = tempfile.tempdir, folder
-            try:
-                check_mode = bool(self._task.check_mode)
-                result = self.ACTION.perform(name, parameters, check_mode=check_mode, warn=warnings.append)
-            finally:
-                tempfile.tempdir = before
+        result = self.ACTION.perform(name, parameters, check_mode=bool(self._task.check_mode), warn=warnings.append)
         return {**result, "warnings": warnings} if warnings else result
 
     def _is_here(self, task_vars: dict[str, Any]) -> bool:
@@ -104,9 +95,7 @@ def in_background(perform: Callable[[], dict[str, Any]], folder: pathlib.Path, s
         # Nothing of the worker's may be used, or run, by its copy: pipes to Ansible, handlers, the end of a process.
         try:
             os.setsid()
-            for descriptor in filter((2).__lt__, map(int, os.listdir("/dev/fd"))):
-                with contextlib.suppress(OSError):  # the one that the list was read from
-                    os.close(descriptor)
+            let_go(set())
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
                 signal.signal(number, lambda *_given: sys.exit(1))
             signal.alarm(seconds)

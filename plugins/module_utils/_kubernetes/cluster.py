@@ -7,6 +7,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
+
 try:
     from kubernetes import client
     from kubernetes.client.exceptions import ApiException
@@ -18,8 +20,9 @@ except ImportError:  # reported by the module's own requirement check
 class Cluster:
     """One namespace of a Kubernetes cluster, and the typed clients to act upon it.
 
-    `api` is a configured `kubernetes.client.ApiClient`. Streaming calls (exec, port-forward) replace methods of the
-    client while they run, so each of them takes a client of its own from `fresh_api()`.
+    `api` is a `PatientClient`: every request of the typed clients, too, has a time-out and is repeated while the API
+    server is away. Streaming calls (exec, port-forward) replace methods of the client while they run, so each of them
+    takes a client of its own from `fresh_api()`.
     """
 
     def __init__(self, api: Any, namespace: str) -> None:
@@ -31,11 +34,19 @@ class Cluster:
         self.coordination = client.CoordinationV1Api(api)
         self.authorization = client.AuthorizationV1Api(api)
 
+    @property
+    def server(self) -> str:
+        return str(self.api.configuration.host)
+
     def fresh_api(self) -> Any:
         """A second client with the same configuration and default headers, not shared with any thread."""
         fresh = client.ApiClient(self.api.configuration)
         fresh.default_headers.update(self.api.default_headers)
         return fresh
+
+    def another(self, patience: Patience | None = None) -> Cluster:
+        """The same namespace over connections of its own, for another process or with another patience."""
+        return Cluster(self.api.another(patience), self.namespace)
 
     def plain(self, obj: Any) -> Any:
         """An object of the typed client as the API server writes it: dicts, lists and strings."""

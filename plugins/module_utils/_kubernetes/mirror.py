@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Object, Objects
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import PATIENCE_SECONDS, is_passing
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import is_passing
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

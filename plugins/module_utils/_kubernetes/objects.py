@@ -5,21 +5,17 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import REQUEST_TIMEOUT
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException
-    from urllib3.exceptions import HTTPError
 
 FIELD_MANAGER = "hopsworks.airflow"
-# How long an API server may be away (a restart, a new leader) before an action gives up.
-PATIENCE_SECONDS = 60.0
-REQUEST_TIMEOUT = (10, 60)
 COLLECTIONS = {
     "Deployment": ("/apis/apps/v1", "deployments"),
     "StatefulSet": ("/apis/apps/v1", "statefulsets"),
@@ -32,40 +28,6 @@ COLLECTIONS = {
 Object = dict[str, Any]
 
 
-def is_malformed(error: ApiException) -> bool:
-    """Whether the API server found fault with the object itself. Server-side apply answers unknown fields with 500."""
-    return error.status in (400, 422) or (
-        error.status == 500 and "failed to create typed patch object" in str(error.body)
-    )
-
-
-def is_passing(error: Exception) -> bool:
-    """Whether an error is one of an API server that is away or overloaded, so that the same request may work soon."""
-    if isinstance(error, ApiException):
-        return error.status in (429, 500, 502, 503, 504) and not is_malformed(error)
-    return isinstance(error, HTTPError)
-
-
-def patiently(request: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any:
-    """The answer to a request that may be sent twice; sent again, ever more slowly, while the API server is away.
-
-    One that is just back may forbid everything until it knows the roles again.
-    """
-    deadline = time.monotonic() + seconds
-    pause = 0.25
-    was_away = False
-    while True:
-        try:
-            return request()
-        except (ApiException, HTTPError) as error:
-            back = was_away and isinstance(error, ApiException) and error.status in (401, 403)
-            was_away = was_away or is_passing(error)
-            if not (back or is_passing(error)) or time.monotonic() + pause > deadline:
-                raise
-        time.sleep(pause)
-        pause = min(pause * 2, 5.0)
-
-
 class Objects:
     """Objects of one namespace exactly as the API server writes them: no field is lost that a client doesn't know."""
 
@@ -75,7 +37,8 @@ class Objects:
     def read(self, kind: str, name: str) -> Object | None:
         """One object, or None where there is none of that name."""
         try:
-            return self._call("GET", kind, name)
+            found: Object = self._send("GET", kind, name, {})
+            return found
         except ApiException as error:
             if error.status == 404:
                 return None
@@ -87,14 +50,12 @@ class Objects:
         With `watch`, `resource_version`, `timeout_seconds` and `_preload_content` it is what
         `kubernetes.watch.Watch().stream` calls.
         """
-        if arguments.get("watch"):
-            return self._send("GET", kind, None, arguments)
-        return patiently(lambda: self._send("GET", kind, None, arguments))
+        return self._send("GET", kind, None, arguments)
 
     def apply(self, definition: Object, *, dry_run: bool = False) -> Object:
         """Server-side apply: what the object is, or would be, afterwards."""
         arguments: Object = {"field_manager": FIELD_MANAGER, "force": True, "field_validation": "Strict"}
-        return self._call(
+        applied: Object = self._send(
             "PATCH",
             definition["kind"],
             definition["metadata"]["name"],
@@ -102,16 +63,16 @@ class Objects:
             body=definition,
             content_type="application/apply-patch+yaml",
         )
+        return applied
 
     def create(self, definition: Object, *, dry_run: bool = False) -> Object:
-        """Not sent twice: the second would be told that the object exists."""
         arguments: Object = {"field_manager": FIELD_MANAGER, "field_validation": "Strict", **_dry(dry_run)}
         created: Object = self._send("POST", definition["kind"], None, arguments, definition, "application/json")
         return created
 
     def patch(self, kind: str, name: str, change: Object, *, dry_run: bool = False) -> Object:
         """A JSON merge patch: null removes. With metadata.resourceVersion in it, only of the object as it was read."""
-        return self._call(
+        patched: Object = self._send(
             "PATCH",
             kind,
             name,
@@ -119,6 +80,7 @@ class Objects:
             body=change,
             content_type="application/merge-patch+json",
         )
+        return patched
 
     def delete(
         self,
@@ -136,22 +98,10 @@ class Objects:
         if uid:
             body["preconditions"] = {"uid": uid}
         try:
-            self._call("DELETE", kind, name, body=body, content_type="application/json")
+            self._send("DELETE", kind, name, {}, body=body, content_type="application/json")
         except ApiException as error:
             if error.status not in (404, 409):
                 raise
-
-    def _call(
-        self,
-        method: str,
-        kind: str,
-        name: str | None,
-        arguments: Object | None = None,
-        body: Object | None = None,
-        content_type: str | None = None,
-    ) -> Object:
-        answer: Object = patiently(lambda: self._send(method, kind, name, arguments or {}, body, content_type))
-        return answer
 
     def _send(
         self,

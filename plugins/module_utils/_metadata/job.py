@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirror import Mirror
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Object, Objects, patiently
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Object, Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import evidence
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import (
     Patience,
@@ -85,10 +85,8 @@ class Job:
             pods.stop()
             events.stop()
             with contextlib.suppress(ApiException, HTTPError):
-                patiently(
-                    lambda: self._cluster.batch.delete_namespaced_job(
-                        self._name, self._cluster.namespace, propagation_policy="Background"
-                    )
+                self._cluster.batch.delete_namespaced_job(
+                    self._name, self._cluster.namespace, propagation_policy="Background"
                 )
 
     def _started(self, pods: Mirror, events: Mirror, deadline: float) -> str:

@@ -13,12 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirror import Mirror
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import (
-    FIELD_MANAGER,
-    Objects,
-    is_malformed,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER, Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import is_malformed
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
     STOPPED_ANNOTATION,
     comparable,

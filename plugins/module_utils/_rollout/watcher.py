@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirror import Mirror
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import PATIENCE_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import evidence
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import (
     DEFAULT_GRACE_SECONDS,

@@ -4,21 +4,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
-from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
-from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import unreachable
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import Lock
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import Keeper
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 
 KUBERNETES_IMPORT_ERROR: str | None = None
@@ -103,32 +106,49 @@ class Action:
                 return {"failed": True, "msg": missing_required_lib(library), "exception": error}
         if int(KUBERNETES_VERSION.partition(".")[0]) >= KUBERNETES_BEFORE:
             return _failed(_another_client())
-        try:
-            api = get_api_client(**{option: params[option] for option in AUTH_ARG_SPEC if params.get(option)})
-            cluster = Cluster(api.client.client, params["namespace"])
-            call = Call(params, check_mode, cluster, Progress(name), warn)
+        progress = Progress(name)
+        # A run that has a lock has reached its server: what fails now may pass.
+        patience = Patience(reached=bool(params["lock"]))
+
+        def act(cluster: Cluster, warn: Callable[[str], None]) -> dict[str, Any]:
+            call = Call(params, check_mode, cluster, progress, warn)
+            return in_words(cluster, lambda: {"changed": False, **self._act(call)})
+
+        with own_temporary_files():
+            try:
+                cluster = Cluster(connect(params, patience), params["namespace"])
+            except OperatorError as error:
+                return _failed(error)
             lock = params["lock"]
-            if lock and self._under_lock and not check_mode:
-                with Lock(cluster, lock["name"]).kept(lock["holder"]):
-                    result = self._act(call)
-            else:
-                result = self._act(call)
-        except OperatorError as error:
-            return _failed(error)
-        except CoreException as error:
-            return {"failed": True, "msg": str(error)}
-        except ApiException as error:
-            return _failed(from_api(error))
-        except HTTPError as error:
-            unreachable = OperatorError(
-                f"the Kubernetes API server does not answer ({type(error).__name__})",
-                expected="an answer",
-                untouched="everything this action had not reached yet",
-                next_step="check kubeconfig and network, then run the same command again: it goes on where "
-                "this stopped",
-            )
-            return _failed(unreachable)
-        return {"changed": False, **result}
+            if not lock or not self._under_lock or check_mode:
+                return act(cluster, warn)
+            return in_words(cluster, lambda: Keeper(cluster, lock["name"], lock["holder"]).perform(act, warn))
+
+
+@contextlib.contextmanager
+def own_temporary_files() -> Iterator[None]:
+    """Temporary files of an action are gone after it: certificates out of a kubeconfig, and whatever else.
+
+    A process that is forked, or killed, ends without the clean-up of a program's end.
+    """
+    with tempfile.TemporaryDirectory(prefix="airflow-action-") as folder:
+        before, tempfile.tempdir = tempfile.tempdir, folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
+
+
+def in_words(cluster: Cluster, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The result of `act`, or what it failed by."""
+    try:
+        return act()
+    except OperatorError as error:
+        return _failed(error)
+    except ApiException as error:
+        return _failed(from_api(error) if error.status else unreachable(error, cluster.server))
+    except HTTPError as error:
+        return _failed(unreachable(error, cluster.server))
 
 
 class LocalAction:

@@ -10,9 +10,7 @@ import math
 import multiprocessing
 import os
 import socket
-import threading
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
@@ -26,13 +24,16 @@ try:
 except ImportError:  # reported by the module's own requirement check
     ApiException = Exception
 
-# Longer than any gap between two actions of a run (each action renews it, every RENEWAL_SECONDS while it works).
+# Longer than any gap between two actions of a run: each action renews it while it works (`Keeper`).
 DURATION_SECONDS = 60
-RENEWAL_SECONDS = 10
-# An action whose playbook was killed ends itself within the first; a successor waits the second before it acts.
-ORPHAN_CHECK_SECONDS = 0.5
+# An action whose playbook was killed is ended sooner; a successor waits this long before it acts.
 ORPHAN_GRACE_SECONDS = 2
 PROCESS_ANNOTATION = "hopsworks.airflow/process"
+
+
+def elapsed() -> float:
+    """Seconds on a clock that nobody sets, and that goes on while this machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def controller_process(process_id: int) -> str:
@@ -151,61 +152,39 @@ class Lock:
 
     def release(self, holder: str) -> bool:
         """Give the lock back. False where it was not held by `holder`: then nothing is done."""
-        lease = self.read()
-        if lease is None or lease.spec.holder_identity != holder:
-            return False
-        self._cluster.coordination.delete_namespaced_lease(
-            self._name,
-            self._cluster.namespace,
-            body={"preconditions": {"resourceVersion": lease.metadata.resource_version}},
-        )
-        return True
+        while True:
+            lease = self.read()
+            if lease is None or lease.spec.holder_identity != holder:
+                return False
+            version = {"preconditions": {"resourceVersion": lease.metadata.resource_version}}
+            try:
+                self._cluster.coordination.delete_namespaced_lease(self._name, self._cluster.namespace, body=version)
+                return True
+            except ApiException as error:
+                # The last renewal of an action may come late, or another run took it: look again.
+                if error.status not in (404, 409):
+                    raise
 
-    def renew(self, holder: str) -> None:
-        """Raises OperatorError where `holder` no longer holds it."""
+    def renew(self, holder: str) -> float:
+        """When the renewal was sent, by `elapsed`: it is held from then on for as long as a Lease lasts.
+
+        One that ran out is taken up again unless another run has taken it. Raises OperatorError where `holder` no
+        longer holds it.
+        """
         while True:
             lease = self.read()
             if lease is None or lease.spec.holder_identity != holder:
                 raise self._held_by(lease)
             version = lease.metadata.resource_version
             body = {"metadata": {"resourceVersion": version}, "spec": _times(acquire=False)}
+            sent = elapsed()
             try:
                 self._cluster.coordination.patch_namespaced_lease(self._name, self._cluster.namespace, body)
-                return
+                return sent
             except ApiException as error:
-                # Another action of this run renewed it in between, or somebody took it: look again.
-                if error.status != 409:
+                # Another action of this run renewed it in between, or another run took it: look again.
+                if error.status not in (404, 409):
                     raise
-
-    @contextlib.contextmanager
-    def kept(self, holder: str) -> Iterator[None]:
-        """Renewed now, and again every RENEWAL_SECONDS until the block is left.
-
-        Ends this process where the playbook that it works for was killed: nothing of a dead run may act beside the
-        next one. What it leaves is what any crash leaves, and the next run finishes it.
-        """
-        self.renew(holder)
-        done = threading.Event()
-        playbook = controller_process(playbook_process())
-
-        def keep() -> None:
-            renewed = time.monotonic()
-            while not done.wait(ORPHAN_CHECK_SECONDS):
-                if process_is_gone(playbook):
-                    os._exit(70)
-                if time.monotonic() - renewed >= RENEWAL_SECONDS:
-                    renewed = time.monotonic()
-                    # A failed renewal is seen by the next action; the Lease outlives several of them.
-                    with contextlib.suppress(Exception):
-                        self.renew(holder)
-
-        thread = threading.Thread(target=keep, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
 
     def _held_by(self, lease: Any | None) -> OperatorError:
         if lease is None or not lease.spec.holder_identity:

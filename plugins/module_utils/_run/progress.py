@@ -24,6 +24,7 @@ class Progress:
         if not self._path:
             return
         line = json.dumps({"time": time.time(), "source": self._source, "message": message}) + "\n"
-        # One short write in append mode: lines of parallel modules do not mix.
-        with open(self._path, "a", encoding="utf-8") as stream:
-            stream.write(line)
+        # One write in append mode, of any length: lines of parallel modules do not mix. It begins with an end of line,
+        # in case that a process was killed within its own; whoever reads leaves empty lines out.
+        with open(self._path, "ab", buffering=0) as stream:
+            stream.write(b"\n" + line.encode())

@@ -8,69 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import MaxRetryError
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import objects as subject
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects, patiently
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import RIGHTS, rules
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch):
-    """Time passes only by sleeping, which takes none."""
-    clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(subject.time, "monotonic", lambda: clock.now)
-    monkeypatch.setattr(subject.time, "sleep", lambda seconds: setattr(clock, "now", clock.now + seconds))
-    return clock
-
-
-def failing(*errors):
-    queue = list(errors)
-
-    def request():
-        if queue:
-            raise queue.pop(0)
-        return "answer"
-
-    return request
-
-
-TYPED = ApiException(status=500)
-TYPED.body = '{"message": "failed to create typed patch object: .spec.x: field not declared in schema"}'
-
-
-def test_an_api_server_that_is_away_for_a_while_is_waited_for():
-    errors = [MaxRetryError(None, "/"), ApiException(status=503), ApiException(status=429), ApiException(status=500)]
-    assert patiently(failing(*errors)) == "answer"
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_an_api_server_that_is_just_back_may_not_know_the_roles_yet(status, no_pauses):
-    refused = ApiException(status=status)
-    assert patiently(failing(MaxRetryError(None, "/"), refused, refused)) == "answer"
-    with pytest.raises(ApiException):
-        patiently(failing(MaxRetryError(None, "/"), *[refused] * 1000))
-    assert 50 < no_pauses.now <= 120
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_right_that_lacks_is_told_at_once(status, no_pauses):
-    with pytest.raises(ApiException):
-        patiently(failing(ApiException(status=status)))
-    assert no_pauses.now == 0
-
-
-def test_patience_has_an_end(no_pauses):
-    with pytest.raises(MaxRetryError):
-        patiently(failing(*[MaxRetryError(None, "/")] * 1000))
-    assert 50 < no_pauses.now <= 60
-
-
-@pytest.mark.parametrize("error", [ApiException(status=404), ApiException(status=409), ApiException(status=422), TYPED])
-def test_a_refusal_is_told_at_once(error, no_pauses):
-    with pytest.raises(ApiException):
-        patiently(failing(error))
-    assert no_pauses.now == 0
 
 
 class Api:
@@ -119,7 +59,7 @@ def test_deleting_what_is_gone_or_another_by_now_is_no_error(status):
     assert body["gracePeriodSeconds"] == 0
 
 
-def test_a_watch_is_not_sent_again_and_has_a_dead_line_of_its_own():
+def test_a_watch_has_a_dead_line_of_its_own():
     api = Api(error=ApiException(status=503))
     with pytest.raises(ApiException):
         objects(api).list("Pod", watch=True, timeout_seconds=30, _preload_content=False)

@@ -14,7 +14,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from types import SimpleNamespace
 
@@ -258,35 +257,6 @@ def test_a_renewal_that_crosses_a_take_over_is_refused(lock, server):
     server.before_write = lambda: lock.acquire("bob", ELSEWHERE)
     with pytest.raises(OperatorError, match="bob"):
         lock.renew("alice")
-
-
-def test_an_action_without_the_lock_does_not_begin(lock):
-    with pytest.raises(OperatorError), lock.kept("alice"):
-        pytest.fail("the action began")
-
-
-def test_it_is_renewed_while_an_action_works(lock, server, monkeypatch):
-    monkeypatch.setattr(subject, "RENEWAL_SECONDS", 0.02)
-    monkeypatch.setattr(subject, "ORPHAN_CHECK_SECONDS", 0.01)
-    lock.acquire("alice", ELSEWHERE)
-    with lock.kept("alice"):
-        time.sleep(0.3)
-        renewals = server.version
-    assert renewals > 4
-    assert not [thread for thread in threading.enumerate() if "keep" in thread.name]
-    time.sleep(0.1)
-    assert server.version <= renewals + 1
-
-
-def test_an_orphan_ends_itself(lock, monkeypatch):
-    """An action whose playbook was killed must not act beside the next run."""
-    ended = threading.Event()
-    monkeypatch.setattr(subject.os, "_exit", lambda _code: ended.set())
-    monkeypatch.setattr(subject, "ORPHAN_CHECK_SECONDS", 0.01)
-    monkeypatch.setattr(subject, "process_is_gone", lambda _process: not ended.is_set())
-    lock.acquire("alice", ELSEWHERE)
-    with lock.kept("alice"):
-        assert ended.wait(5)
 
 
 @pytest.mark.parametrize(

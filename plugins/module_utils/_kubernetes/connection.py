@@ -1,0 +1,211 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pathlib
+import ssl
+import urllib.parse
+from collections.abc import Iterator
+from typing import Any
+
+from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_MAP, AUTH_ARG_SPEC
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import unique_string
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience, PatientClient
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    import kubernetes.client
+    import kubernetes.config
+    import yaml
+    from requests.utils import should_bypass_proxies
+    from urllib3.util import make_headers
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+PLACE = "https://kubernetes.io/docs/tasks/access-application-cluster/configure-access-multiple-clusters/"
+
+
+def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
+    """A client by the options of `kubernetes.core.k8s_auth_options` and by their environment variables (K8S_AUTH_*).
+
+    Without any of them it is that of the pod that this runs in, else the kubeconfig of kubectl. Raises OperatorError,
+    with the reason, for whatever makes one that can't work, and never makes one that would ask anonymously.
+    """
+    options = {option: _given(option, params) for option in AUTH_ARG_SPEC}
+    configuration = kubernetes.client.Configuration()
+    # Repeated by the client above it, which has to know of each attempt.
+    configuration.retries = False
+    with _complaints() as complaints:
+        _load(options, configuration)
+    for name, option in AUTH_ARG_MAP.items():
+        value = options.get(option)
+        if value is None or option in ("kubeconfig", "context", "persist_config", "proxy", "no_proxy"):
+            continue
+        if option == "api_key":
+            configuration.api_key = {"authorization": f"Bearer {value}"}
+        elif option == "password" and options["username"]:
+            # The client knows user and password, and sends them nowhere.
+            basic = make_headers(basic_auth=f"{options['username']}:{value}")
+            configuration.api_key = {"authorization": basic["authorization"]}
+        elif option == "proxy_headers":
+            configuration.proxy_headers = make_headers(**{key: item for key, item in value.items() if item is not None})
+        else:
+            setattr(configuration, name, value.rstrip("/") if option == "host" else value)
+    _use_proxy(configuration, options)
+    _check(configuration, complaints)
+    client = PatientClient(configuration, patience)
+    if options["impersonate_user"]:
+        client.set_default_header("Impersonate-User", options["impersonate_user"])
+    for group in options["impersonate_groups"] or []:
+        client.set_default_header(unique_string("Impersonate-Group"), group)
+    return client
+
+
+def _given(option: str, params: dict[str, Any]) -> Any:
+    """An option's value: false and empty ones are values, too."""
+    if params.get(option) is not None:
+        return params[option]
+    kind = AUTH_ARG_SPEC[option].get("type")
+    if kind == "dict":
+        parts = AUTH_ARG_SPEC[option]["options"]
+        found = {part: os.environ.get(f"K8S_AUTH_{option}_{part}".upper()) for part in parts}
+        return found if any(found.values()) else None
+    names = [option, *AUTH_ARG_SPEC[option].get("aliases", [])]
+    value = next(filter(None, (os.environ.get(f"K8S_AUTH_{name}".upper()) for name in names)), None)
+    if value is None:
+        return None
+    if kind == "bool":
+        return value.lower() not in ("0", "false", "no")
+    return [item for item in value.split(",") if item] if kind == "list" else value
+
+
+def _load(options: dict[str, Any], configuration: Any) -> None:
+    """Fill in what a kubeconfig or the pod knows, unless the options are enough by themselves."""
+    enough = (("username", "password"), ("api_key",), ("client_cert", "client_key"))
+    if options["host"] and any(all(options[name] for name in names) for names in enough):
+        return
+    given = options["kubeconfig"]
+    if not (given or options["context"]):
+        with contextlib.suppress(kubernetes.config.ConfigException):
+            kubernetes.config.load_incluster_config(client_configuration=configuration)
+            return
+    arguments = {
+        "context": options["context"] or None,
+        "client_configuration": configuration,
+        "persist_config": bool(options["persist_config"]),
+    }
+    where = "given as a mapping" if isinstance(given, dict) else _place(given)
+    try:
+        if isinstance(given, dict):
+            kubernetes.config.load_kube_config_from_dict(config_dict=given, **arguments)
+        else:
+            kubernetes.config.load_kube_config(config_file=given or None, **arguments)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        raise _wrong(f"the kubeconfig ({where}) is no YAML{line}: {getattr(error, 'problem', None)}") from None
+    except kubernetes.config.ConfigException as error:
+        if isinstance(given, dict) or any(pathlib.Path(path).exists() for path in _paths(given)):
+            raise _wrong(f"the kubeconfig ({where}) can't be used: {error}") from None
+        raise _wrong(f"there is no kubeconfig ({where}), and this does not run in a pod") from None
+    except OSError as error:
+        raise _wrong(f"the kubeconfig ({where}) can't be read: {error.strerror}: {error.filename}") from None
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise _wrong(f"the kubeconfig ({where}) is none: {type(error).__name__} while it was read") from None
+
+
+def _paths(given: str | None) -> list[str]:
+    found = given or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    return [os.path.expanduser(path) for path in found.split(os.pathsep) if path]
+
+
+def _place(given: str | None) -> str:
+    return " and ".join(_paths(given))
+
+
+class _Complaints(logging.Handler):
+    """What the client library logs instead of raising it: an exec plugin that is missing or fails."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+
+
+@contextlib.contextmanager
+def _complaints() -> Iterator[list[str]]:
+    handler, root = _Complaints(), logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield handler.texts
+    finally:
+        root.removeHandler(handler)
+
+
+def _use_proxy(configuration: Any, options: dict[str, Any]) -> None:
+    """The proxy of the options, else of the environment as kubectl takes it: HTTPS_PROXY for https, and NO_PROXY.
+
+    Some versions of the client take it from the environment, others don't, and those that do lose NO_PROXY
+    (https://github.com/kubernetes-client/python/issues/2460); for exec they ask again, by other rules. So the decision
+    is made here. This machine itself is never reached by a proxy.
+    """
+    address = urllib.parse.urlsplit(configuration.host)
+    proxy, direct = options["proxy"], options["no_proxy"]
+    if proxy is None:
+        proxy = _environment(f"{address.scheme}_proxy")
+    if direct is None:
+        direct = _environment("no_proxy")
+    host = address.hostname or ""
+    if not proxy or host in LOOPBACK or (direct and should_bypass_proxies(configuration.host, no_proxy=direct)):
+        # Without a proxy here, exec would take that of the environment.
+        configuration.proxy, configuration.no_proxy = proxy or _environment(f"{address.scheme}_proxy"), host
+    else:
+        configuration.proxy, configuration.no_proxy = proxy, ",".join(LOOPBACK)
+
+
+def _environment(name: str) -> str | None:
+    return os.environ.get(name) or os.environ.get(name.upper())
+
+
+def _check(configuration: Any, complaints: list[str]) -> None:
+    _check_files(configuration)
+    address = urllib.parse.urlsplit(configuration.host)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise _wrong(f"the server {configuration.host!r} is no URL")
+    somebody = configuration.api_key.get("authorization") or configuration.cert_file
+    # A proxy on this machine (`kubectl proxy`) adds the credentials.
+    if somebody or (address.scheme == "http" and address.hostname in LOOPBACK):
+        return
+    why = f": {complaints[-1].strip()[:500]}" if complaints else ""
+    raise _wrong(f"there are no credentials for the API server {configuration.host}{why}")
+
+
+def _check_files(configuration: Any) -> None:
+    """The client would read them at its first request, and call them a connection that was aborted."""
+    what = ""
+    try:
+        if configuration.ssl_ca_cert:
+            what = f"certificate authority {configuration.ssl_ca_cert}"
+            ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+        if configuration.cert_file:
+            what = f"client certificate {configuration.cert_file} with key {configuration.key_file}"
+            ssl.create_default_context().load_cert_chain(configuration.cert_file, configuration.key_file)
+    except OSError as error:
+        raise _wrong(f"the {what} can't be used: {error.strerror or error}") from None
+
+
+def _wrong(found: str) -> OperatorError:
+    return OperatorError(
+        found,
+        expected="a kubeconfig, or the options of kubernetes.core.k8s_auth_options, that name an API server and "
+        "credentials for it",
+        untouched="everything; nothing was requested",
+        next_step=f"correct it until `kubectl get namespaces` works with it ({PLACE}), and run the same command again",
+    )

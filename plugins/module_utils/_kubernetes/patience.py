@@ -1,0 +1,239 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.stored import contains
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
+    is_passing,
+    lasts,
+    no_connection,
+    unknown_name,
+)
+
+try:
+    from kubernetes.client import ApiClient
+    from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
+except ImportError:  # reported by the module's own requirement check
+    ApiClient = object
+    ApiException = Exception
+    HTTPError = OSError  # type: ignore[misc,assignment]
+
+# How long an API server may be away (a restart, a new leader) before an action gives up.
+PATIENCE_SECONDS = 60.0
+# To connect, and between two bytes of an answer.
+REQUEST_TIMEOUT = (10, 60)
+# How long a name may be unknown where the server has never answered: somebody mistyped it.
+NAME_SECONDS = 5.0
+SHORTEST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+@dataclass
+class Patience:
+    """How a client waits for its API server: shared by all requests and threads of that client.
+
+    `reached` says that the server has answered before, be it to an earlier action of the run: then whatever fails now
+    may pass. Otherwise a certificate that is refused, or a name that doesn't resolve, is told at once.
+    """
+
+    seconds: float = PATIENCE_SECONDS
+    timeout: tuple[int, int] = REQUEST_TIMEOUT
+    reached: bool = False
+    # Called before each request that changes something; raises where nothing may be changed any more.
+    allow: Callable[[], None] = lambda: None
+    _away_since: float | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answered(self) -> None:
+        with self._lock:
+            self.reached, self._away_since = True, None
+
+    def may_pass(self, error: Exception, failing_since: float, pause: float) -> bool:
+        """Whether to wait for `pause` and ask again, after a request that fails since `failing_since`.
+
+        A server that is just back may forbid everything until it knows the roles again.
+        """
+        with self._lock:
+            status = error.status if isinstance(error, ApiException) else None
+            back = status in (401, 403) and self._away_since is not None
+            if not (back or is_passing(error)):
+                if status:
+                    self.reached, self._away_since = True, None
+                return False
+            now = time.monotonic()
+            if self._away_since is None:
+                self._away_since = now
+            limit = self.seconds
+            if not self.reached and lasts(error):
+                limit = 0.0
+            elif not self.reached and unknown_name(error):
+                limit = min(NAME_SECONDS, limit)
+            # The server may answer other requests and fail this one: so both count.
+            return now + pause <= min(failing_since, self._away_since) + limit
+
+
+class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no types
+    """The one way to the API server: each request has a time-out, and is repeated while the server is away.
+
+    Reads are repeated, and those writes whose repetition does no harm: where the answer to the first one was lost, the
+    second is told that it comes too late, and then what is there is compared with what was written. What streams (a
+    watch, a log) is asked for once. Between attempts it waits ever longer, or as long as the server says.
+    """
+
+    def __init__(self, configuration: Any, patience: Patience | None = None) -> None:
+        super().__init__(configuration)
+        self.patience = patience or Patience()
+
+    def another(self, patience: Patience | None = None) -> PatientClient:
+        """A client of the same configuration and headers, without a connection of this one's."""
+        made = PatientClient(self.configuration, patience or self.patience)
+        made.default_headers.update(self.default_headers)
+        return made
+
+    def call_api(
+        self,
+        resource_path: str,
+        method: str,
+        path_params: Any = None,
+        query_params: Any = None,
+        header_params: Any = None,
+        **others: Any,
+    ) -> Any:
+        others["_request_timeout"] = others.get("_request_timeout") or self.patience.timeout
+
+        def send() -> Any:
+            # It adds to what it is given.
+            query, headers = list(query_params or []), dict(header_params or {})
+            if changes:
+                self.patience.allow()
+            return super(PatientClient, self).call_api(resource_path, method, path_params, query, headers, **others)
+
+        asked = _Asked(resource_path, method, path_params, query_params or [], header_params or {}, others.get("body"))
+        changes = asked.changes
+        if others.get("_preload_content") is False or others.get("async_req"):
+            return send()
+        failing_since: float | None = None
+        pause, maybe_done = SHORTEST_PAUSE_SECONDS, False
+        while True:
+            try:
+                answer = send()
+            except (ApiException, HTTPError) as error:
+                if maybe_done and isinstance(error, ApiException) and error.status in (404, 409):
+                    done = self._done_before(asked, error)
+                    if done is not None:
+                        return self._as_asked(*done, others)
+                failing_since = failing_since or time.monotonic()
+                wait = max(pause, _retry_after(error))
+                maybe_done = maybe_done or not _was_not_begun(error)
+                if not self.patience.may_pass(error, failing_since, wait) or (maybe_done and not asked.repeatable):
+                    raise
+            else:
+                self.patience.answered()
+                return answer
+            time.sleep(wait)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _done_before(self, asked: _Asked, refusal: ApiException) -> tuple[Any, Any] | None:
+        """What an earlier attempt wrote, and the headers, where its answer was lost; None where it wrote nothing."""
+        deleted: tuple[Any, Any] = ({"kind": "Status", "apiVersion": "v1", "status": "Success"}, {})
+        if asked.method == "DELETE" and refusal.status == 404:
+            return deleted
+        if refusal.status != 409:
+            return None
+        body = self.sanitize_for_serialization(asked.body) or {}
+        path = asked.path
+        if asked.method == "POST":
+            path += f"/{body['metadata']['name']}"
+        try:
+            found, _status, headers = self.call_api(
+                path,
+                "GET",
+                asked.path_params,
+                header_params={"Accept": "application/json"},
+                response_type="object",
+                auth_settings=["BearerToken"],
+            )
+        except ApiException as error:
+            if error.status == 404 and asked.method == "DELETE":
+                return deleted
+            if error.status == 404:
+                return None
+            raise
+        if asked.method == "DELETE":
+            wanted = (body.get("preconditions") or {}).get("uid")
+            gone = found["metadata"].get("deletionTimestamp") or wanted not in (None, found["metadata"]["uid"])
+            return deleted if gone else None
+        return (found, headers) if contains(found, body, whole=asked.method == "PUT") else None
+
+    def _as_asked(self, found: Any, headers: Any, others: dict[str, Any]) -> Any:
+        """As if it were the answer to the request itself."""
+        kind = others.get("response_type")
+        answer = self.deserialize(SimpleNamespace(data=json.dumps(found)), kind) if kind else None
+        return answer if others.get("_return_http_data_only") else (answer, 200, headers)
+
+
+@dataclass
+class _Asked:
+    """A request, as far as it matters for repeating it."""
+
+    path: str
+    method: str
+    path_params: Any
+    query: Any
+    headers: dict[str, str]
+    body: Any
+
+    @property
+    def changes(self) -> bool:
+        """Whether it stores anything: a dry run doesn't, nor does a review of rights."""
+        pairs = self.query.items() if isinstance(self.query, dict) else self.query
+        return not (
+            self.method in ("GET", "HEAD", "OPTIONS")
+            or any(name == "dryRun" for name, _value in pairs)
+            or (self.method == "POST" and self.path.endswith("reviews"))
+        )
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it can be sent again when the first may have been carried out."""
+        if not self.changes or self.method in ("PUT", "DELETE"):
+            return True
+        if self.method == "PATCH":
+            # A list is a JSON patch, which may add to a list twice; the others state how things are to be.
+            return not isinstance(self.body, list)
+        # Of a subresource, or of an object that gets its name from the server, nobody can tell.
+        if "/{name}/" in self.path:
+            return False
+        return bool(_name(self.body))
+
+
+def _name(body: Any) -> str | None:
+    metadata = body.get("metadata") if isinstance(body, dict) else getattr(body, "metadata", None)
+    name = metadata.get("name") if isinstance(metadata, dict) else getattr(metadata, "name", None)
+    return str(name) if name else None
+
+
+def _was_not_begun(error: Exception) -> bool:
+    """Whether the server did nothing of what it was asked for."""
+    if isinstance(error, ApiException) and error.status in (401, 403, 429):
+        return True
+    return no_connection(error)
+
+
+def _retry_after(error: Exception) -> float:
+    if isinstance(error, ApiException) and error.headers is not None:
+        with contextlib.suppress(TypeError, ValueError):
+            return float(error.headers.get("Retry-After"))
+    return 0.0

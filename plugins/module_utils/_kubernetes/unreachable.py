@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+try:
+    from kubernetes.client.exceptions import ApiException
+    from urllib3 import exceptions as urllib3_errors
+    from urllib3.exceptions import HTTPError
+except ImportError:  # reported by the module's own requirement check
+    ApiException = Exception
+    HTTPError = OSError  # type: ignore[misc,assignment]
+
+# Answers of a server, or of a proxy before it, that is away or overloaded.
+AWAY = (429, 500, 502, 503, 504)
+SSL_REASONS_THAT_LAST = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was made of, from the outside in, as the libraries nest them."""
+    pending: list[BaseException] = [error]
+    seen: set[int] = set()
+    while pending:
+        current = pending.pop(0)
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        nested = [getattr(current, "reason", None), current.__cause__, current.__context__, *current.args]
+        nested.append(getattr(current, "original_error", None))
+        pending += [item for item in nested if isinstance(item, BaseException)]
+
+
+def no_connection(error: Exception) -> bool:
+    """Whether no connection was made, so that the request was not sent."""
+    if isinstance(error, ApiException):
+        return bool(error.status == 0)
+    kinds = (
+        urllib3_errors.NewConnectionError,
+        urllib3_errors.ConnectTimeoutError,
+        urllib3_errors.ProxyError,
+        urllib3_errors.SSLError,
+        urllib3_errors.LocationValueError,
+    )
+    return any(isinstance(cause, kinds) for cause in causes(error))
+
+
+def is_malformed(error: ApiException) -> bool:
+    """Whether the API server found fault with the object itself. Server-side apply answers unknown fields with 500."""
+    unknown_field = error.status == 500 and "failed to create typed patch object" in str(error.body)
+    return unknown_field or error.status in (400, 422)
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether an error is one of an API server that is away or overloaded, so that the same request may work soon."""
+    if isinstance(error, ApiException):
+        if error.status == 0:
+            return _tls(error) is not None
+        return error.status in AWAY and not is_malformed(error)
+    return isinstance(error, HTTPError)
+
+
+def unknown_name(error: Exception) -> bool:
+    return any(isinstance(cause, socket.gaierror) for cause in causes(error))
+
+
+def lasts(error: Exception) -> bool:
+    """Whether waiting does not help an API server that was never reached: certificates, addresses, the proxy."""
+    if any(isinstance(cause, urllib3_errors.LocationValueError) for cause in causes(error)):
+        return True
+    refused = _tls(error)
+    if refused is not None:
+        return any(reason in str(refused) for reason in SSL_REASONS_THAT_LAST)
+    proxy = [cause for cause in causes(error) if isinstance(cause, urllib3_errors.ProxyError)]
+    # A proxy that works may say so itself of a server that is away.
+    return bool(proxy) and not any(f" {status} " in f"{cause} " for cause in causes(error) for status in AWAY)
+
+
+def _tls(error: Exception) -> BaseException | None:
+    for cause in causes(error):
+        if isinstance(cause, (ssl.SSLError, urllib3_errors.SSLError)):
+            return next((inner for inner in causes(cause) if isinstance(inner, ssl.SSLError)), cause)
+    return None
+
+
+def reason(error: Exception) -> str:
+    """Why there was no answer, in a few words."""
+    everything = list(causes(error))
+    text = "; ".join(dict.fromkeys(str(cause) for cause in everything))
+    innermost = str(everything[-1]) or type(everything[-1]).__name__
+    refused = _tls(error)
+    if refused is not None:
+        return f"TLS: {refused.args[-1] if refused.args else refused}"
+    if any(isinstance(cause, urllib3_errors.ProxyError) for cause in everything):
+        return f"the proxy: {innermost}"
+    if unknown_name(error):
+        return "its name does not resolve"
+    if any(isinstance(cause, ConnectionRefusedError) for cause in everything) or "Connection refused" in text:
+        return "connection refused"
+    if any(isinstance(cause, (urllib3_errors.TimeoutError, TimeoutError)) for cause in everything):
+        connecting = any(isinstance(cause, urllib3_errors.ConnectTimeoutError) for cause in everything)
+        return "no connection in time" if connecting else "no answer in time"
+    if isinstance(error, ApiException):
+        return str(error.reason).strip()
+    return innermost
+
+
+def unreachable(error: Exception, host: str) -> OperatorError:
+    """An API server that gave no answer, in an operator's words."""
+    found = reason(error)
+    hint = "check the kubeconfig and the network"
+    if found.startswith("TLS"):
+        hint = "check certificate-authority and server in the kubeconfig, or the options ca_cert and validate_certs"
+    elif found.startswith("the proxy"):
+        hint = "check HTTPS_PROXY and NO_PROXY, or the options proxy and no_proxy"
+    elif "resolve" in found:
+        hint = "check the server in the kubeconfig, and the name server of this machine"
+    return OperatorError(
+        f"the Kubernetes API server {host} does not answer: {found}",
+        expected="an answer",
+        untouched="everything this action had not reached yet",
+        next_step=f"{hint}; then run the same command again: it goes on where this stopped",
+    )

@@ -1,0 +1,291 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""Whatever is wrong with a kubeconfig or a connection is said with its reason, and nobody is asked anonymously."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import http.server
+import json
+import re
+import socket
+import ssl
+import stat
+import threading
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import connection as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.tests.unit.api_server import Clock
+
+SERVER = "https://api.example:6443"
+VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "ALL_PROXY", "KUBECONFIG", "K8S_AUTH_KUBECONFIG")
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch, tmp_path):
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(patience, "time", Clock())
+
+
+def kubeconfig(cluster=None, user=None, **more):
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": SERVER, **(cluster or {})}}],
+        "users": [{"name": "u", "user": {"token": "canary"} if user is None else user}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+        **more,
+    }
+
+
+def configuration(**options):
+    return connect(options, Patience()).configuration
+
+
+def script(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def plugin(command):
+    return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": command, "interactiveMode": "Never"}}
+
+
+def test_a_kubeconfig_is_used(tmp_path):
+    file = tmp_path / "config"
+    file.write_text(yaml.safe_dump(kubeconfig()), encoding="utf-8")
+    for given in (str(file), "~/config", kubeconfig()):
+        made = configuration(kubeconfig=given)
+        assert (made.host, made.api_key["authorization"]) == (SERVER, "Bearer canary")
+
+
+def test_an_exec_plugin_is_used(tmp_path):
+    answer = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "canary"}}
+    command = script(tmp_path / "plugin", f"echo '{json.dumps(answer)}'")
+    assert configuration(kubeconfig=kubeconfig(user=plugin(command))).api_key["authorization"] == "Bearer canary"
+
+
+WRONG = {
+    "no file": ("/nowhere/config", "/nowhere/config"),
+    "no YAML": ("{", "is no YAML"),
+    "no mapping": ("- 1", "is none"),
+    "empty": ("", "can't be used"),
+    "no cluster": (yaml.safe_dump({**kubeconfig(), "clusters": []}), "can't be used"),
+    "no context": (yaml.safe_dump(kubeconfig(**{"current-context": "y"})), "y"),
+    "no certificate": (yaml.safe_dump(kubeconfig({"certificate-authority": "/nowhere/ca.crt"})), "/nowhere/ca.crt"),
+    "no token file": (yaml.safe_dump(kubeconfig(user={"tokenFile": "/nowhere/token"})), "/nowhere/token"),
+    "no plugin": (yaml.safe_dump(kubeconfig(user=plugin("/nowhere/aws"))), "/nowhere/aws"),
+    "nobody": (yaml.safe_dump(kubeconfig(user={})), "no credentials"),
+    "no URL": (yaml.safe_dump(kubeconfig({"server": "api.example"})), "no URL"),
+    "nonsense inside": (yaml.safe_dump(kubeconfig({"certificate-authority-data": "nonsense"})), "authority"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_with_a_kubeconfig_is_said(tmp_path, wrong):
+    text, word = WRONG[wrong]
+    file = tmp_path / "config"
+    if text.startswith("/"):
+        file = text
+    else:
+        file.write_text(text, encoding="utf-8")
+    result = performed(kubeconfig=str(file))
+    assert word in result["failure"]["found"]
+    assert "canary" not in json.dumps(result)
+    assert result["failure"]["untouched"] == "everything; nothing was requested"
+
+
+def performed(**options):
+    """The result of an action that would ask the API server."""
+
+    def act(call):
+        call.cluster.core.list_namespaced_secret("lab")
+        return {}
+
+    params = {"namespace": "lab", "lock": None, **options}
+    return Action(act, {}).perform("test", params, check_mode=False, warn=print)
+
+
+def test_a_context_that_is_not_there_is_said():
+    with pytest.raises(OperatorError, match="elsewhere"):
+        configuration(kubeconfig=kubeconfig(), context="elsewhere")
+
+
+def test_a_plugin_that_fails_is_quoted(tmp_path):
+    command = script(tmp_path / "plugin", "echo the session has expired >&2; exit 3")
+    with pytest.raises(OperatorError, match="the session has expired"):
+        configuration(kubeconfig=kubeconfig(user=plugin(command)))
+
+
+def test_without_a_kubeconfig_and_outside_a_pod_nobody_is_asked(tmp_path):
+    with pytest.raises(OperatorError, match=re.escape(f"there is no kubeconfig ({tmp_path}/.kube/config)")):
+        configuration()
+    with pytest.raises(OperatorError, match="there is no kubeconfig"):
+        configuration(host=SERVER)
+
+
+def test_a_proxy_of_kubectl_on_this_machine_needs_no_credentials():
+    assert configuration(kubeconfig=kubeconfig({"server": "http://127.0.0.1:8001"}, user={})).host
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"api_key": ""}, {"ca_cert": "/nowhere/ca"}, {"client_cert": "/nowhere/crt", "client_key": "/nowhere/key"}],
+)
+def test_options_are_checked_as_well(wrong):
+    given = {"host": SERVER, "api_key": "canary", **wrong}
+    with pytest.raises(OperatorError, match=r"kubeconfig|/nowhere"):
+        configuration(**given)
+
+
+def test_options_that_are_false_are_handed_on():
+    assert configuration(host=SERVER, api_key="canary").verify_ssl is True
+    assert configuration(host=SERVER, api_key="canary", validate_certs=False).verify_ssl is False
+    assert configuration(kubeconfig=kubeconfig(), validate_certs=False).verify_ssl is False
+    left_alone = kubeconfig({"insecure-skip-tls-verify": True})
+    assert configuration(kubeconfig=left_alone).verify_ssl is False
+    assert configuration(kubeconfig=left_alone, validate_certs=True).verify_ssl is True
+
+
+def test_variables_stand_for_options(monkeypatch):
+    monkeypatch.setenv("K8S_AUTH_HOST", f"{SERVER}/")
+    monkeypatch.setenv("K8S_AUTH_API_KEY", "canary")
+    monkeypatch.setenv("K8S_AUTH_VERIFY_SSL", "no")
+    monkeypatch.setenv("K8S_AUTH_IMPERSONATE_GROUPS", "a,b")
+    made = connect({"impersonate_user": "carol"}, Patience())
+    assert (made.configuration.host, made.configuration.verify_ssl) == (SERVER, False)
+    assert made.default_headers["Impersonate-User"] == "carol"
+    headers = [(str(name), value) for name, value in made.another().default_headers.items()]
+    assert [value for name, value in headers if name == "Impersonate-Group"] == ["a", "b"]
+    assert configuration(validate_certs=True).verify_ssl is True
+
+
+def test_user_and_password_are_sent():
+    made = configuration(host=SERVER, username="carol", password="canary")
+    assert made.auth_settings()["BearerToken"]["value"] == f"Basic {base64.b64encode(b'carol:canary').decode()}"
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "proxied"),
+    [
+        ({}, {}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, {}, True),
+        ({"https_proxy": "http://proxy:3128"}, {}, True),
+        ({"HTTP_PROXY": "http://proxy:3128"}, {}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "api.example"}, {}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128", "no_proxy": "elsewhere, example"}, {}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "elsewhere"}, {}, True),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, {"no_proxy": "api.example"}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "api.example"}, {"no_proxy": ""}, True),
+        ({}, {"proxy": "http://proxy:3128"}, True),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, {"proxy": ""}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, {"host": "https://127.0.0.1:6443"}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, {"host": "https://[::1]:6443"}, False),
+    ],
+)
+def test_a_proxy_is_taken_as_kubectl_takes_it(monkeypatch, variables, options, proxied):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    client = connect({"host": SERVER, "api_key": "canary", **options}, Patience())
+    assert (client.rest_client.pool_manager.proxy is not None) == proxied
+    # An exec in a pod takes the same way.
+    assert exec_is_proxied(client.configuration) == proxied
+
+
+def exec_is_proxied(configuration):
+    from kubernetes.stream.ws_client import websocket_proxycare
+    from websocket._url import get_proxy_info
+
+    given = {}
+    if configuration.proxy or configuration.proxy_headers:
+        given = websocket_proxycare(given, configuration, None, None)
+    names = {"http_proxy_host": "proxy_host", "http_proxy_port": "proxy_port", "http_no_proxy": "no_proxy"}
+    host = configuration.host.partition("//")[2].rpartition(":")[0].strip("[]")
+    return get_proxy_info(host, True, **{names[name]: value for name, value in given.items()})[0] is not None
+
+
+@pytest.fixture
+def https(tmp_path):
+    """A server whose certificate nobody knows."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "unknown")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    file = tmp_path / "server.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file.write_bytes(private + made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, *_given):
+            """Clients that refuse the certificate end the connection."""
+
+    server = Server(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def nobody():
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        return made.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("host", "word", "waited"),
+    [
+        ("https://localhost:{https}", "self-signed certificate", False),
+        ("https://127.0.0.1:{nobody}", "connection refused", True),
+        ("https://api.invalid:6443", "its name does not resolve", True),
+    ],
+)
+def test_why_a_server_does_not_answer_is_said(https, nobody, host, word, waited):
+    result = performed(host=host.format(https=https, nobody=nobody), api_key="canary")
+    assert word in result["failure"]["found"]
+    assert "canary" not in json.dumps(result)
+    assert (patience.time.now > 0) == waited
+
+
+def test_a_proxy_that_is_not_there_is_said(nobody):
+    result = performed(host=SERVER, api_key="canary", proxy=f"http://127.0.0.1:{nobody}")
+    assert "the proxy" in result["failure"]["found"]
+    assert "HTTPS_PROXY" in result["failure"]["next_step"]
+    assert patience.time.now == 0
+
+
+def test_a_certificate_that_is_not_checked_is_no_reason(https):
+    found = performed(host=f"https://localhost:{https}", api_key="canary", validate_certs=False)["failure"]["found"]
+    assert "answered 501" in found
+
+
+def test_no_handler_of_the_log_is_left():
+    before = list(subject.logging.getLogger().handlers)
+    with pytest.raises(OperatorError):
+        configuration(kubeconfig=kubeconfig(user=plugin("/nowhere/aws")))
+    assert subject.logging.getLogger().handlers == before

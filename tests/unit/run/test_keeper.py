@@ -1,0 +1,464 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""An action is killed as soon as its run can't prove that it holds the lock, whatever the action is doing."""
+
+from __future__ import annotations
+
+import gc
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run import keeper as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run import lock as lock_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import Keeper, let_go
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import Lock
+from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/lab/leases/airflow-runbook"
+NOTES = "/api/v1/namespaces/lab/configmaps"
+LATER = 6
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """A Lease of seconds: 2 s after the last renewal it can't be proven any more."""
+    monkeypatch.setattr(subject, "DURATION_SECONDS", 3)
+    monkeypatch.setattr(subject, "MARGIN_SECONDS", 1)
+    monkeypatch.setattr(subject, "RENEWAL_SECONDS", 0.2)
+    monkeypatch.setattr(subject, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(subject, "RENEWAL_TIMEOUT", (1, 1))
+    monkeypatch.setattr(subject, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(lock_module, "ORPHAN_GRACE_SECONDS", 0)
+
+
+@pytest.fixture
+def cluster(server):
+    made = server.cluster(Patience(reached=True))
+    Lock(made, "airflow-runbook").acquire("alice", "another-machine/boot/1/1")
+    return made
+
+
+def perform(cluster, act, warn=None):
+    return Keeper(cluster, "airflow-runbook", "alice").perform(act, warn or (lambda _text: None))
+
+
+def note(cluster, name):
+    cluster.core.create_namespaced_config_map(cluster.namespace, {"metadata": {"name": name}})
+
+
+def taken_over(server):
+    with server.lock:
+        lease = server.objects[LEASE]
+        server.store(LEASE, {**lease, "spec": {**lease["spec"], "holderIdentity": "bob"}}, {})
+
+
+def writes(server):
+    return sorted(path.rpartition("/")[2] for path in server.objects if path.startswith(NOTES))
+
+
+def in_a_sleep(_cluster):
+    time.sleep(600)
+
+
+def in_a_call_that_waits(_cluster):
+    one, _other = socket.socketpair()
+    one.recv(1)
+
+
+def in_a_call_that_lets_no_thread_run(_cluster):
+    """As a C library may that computes: a thread of this process would never get its turn."""
+    sys.setswitchinterval(600)
+    while True:
+        gc.collect()
+
+
+WAITING = [in_a_sleep, in_a_call_that_waits, in_a_call_that_lets_no_thread_run]
+
+
+@pytest.mark.parametrize("wait", WAITING)
+def test_an_action_that_waits_is_killed_when_another_run_has_the_lock(server, cluster, wait):
+    def act(cluster, _warn):
+        note(cluster, "before")
+        wait(cluster)
+        for number in range(LATER):
+            note(cluster, f"later-{number}")
+        return {}
+
+    def take():
+        while writes(server) != ["before"]:
+            time.sleep(0.02)
+        taken_over(server)
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    with pytest.raises(OperatorError, match="bob works on this deployment") as failure:
+        perform(cluster, act)
+    thread.join()
+    assert "the action was ended" in failure.value.found
+    assert "a server was told already" in failure.value.untouched
+    assert writes(server) == ["before"]
+    assert no_children()
+
+
+def no_children():
+    try:
+        return os.waitpid(-1, os.WNOHANG) == (0, 0) and not children()
+    except ChildProcessError:
+        return True
+
+
+def children():
+    return pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="utf-8").split()
+
+
+@pytest.mark.parametrize("fault", ["hang", "refuse", 503, 403])
+def test_an_action_is_killed_when_the_server_stops_confirming_the_lock(server, cluster, fault):
+    """In the middle of a renewal, too: whoever waits for an answer doesn't see that time is up."""
+
+    def act(cluster, _warn):
+        note(cluster, "before")
+        server_is_away()
+        time.sleep(600)
+        note(cluster, "later")
+        return {}
+
+    away, told = os.pipe()
+
+    def server_is_away():
+        os.write(told, b"x")
+
+    def watch():
+        os.read(away, 1)
+        server.away = fault
+
+    # The pipe is the test's own; whatever else is the parent's the action gives up.
+    threading.Thread(target=watch, daemon=True).start()
+    with keeping(told), pytest.raises(OperatorError) as failure:
+        perform(cluster, act)
+    assert "has not confirmed this run's lock for" in failure.value.found
+    assert "run the same command again" in failure.value.next_step
+    assert writes(server) == ["before"]
+    assert no_children()
+    # The run goes on when its server is back: nobody took the lock.
+    server.away = None
+    server.wake.set()
+    assert perform(cluster, lambda cluster, _warn: {"put": note(cluster, "back")}) == {"put": None}
+
+
+class keeping:  # noqa: N801  reads as what it does
+    """Lets the action have a descriptor of the test."""
+
+    def __init__(self, descriptor):
+        self._descriptor, self._plain = descriptor, subject.let_go
+
+    def __enter__(self):
+        subject.let_go = lambda keep: self._plain({*keep, self._descriptor})
+
+    def __exit__(self, *_given):
+        subject.let_go = self._plain
+
+
+@pytest.mark.parametrize("skew", [-600, 600])
+def test_the_clocks_of_two_machines_do_not_matter(server, cluster, skew):
+    server.skew = skew
+
+    def act(cluster, _warn):
+        time.sleep(3.5)
+        note(cluster, "done")
+        return {"done": True}
+
+    assert perform(cluster, act) == {"done": True}
+    assert writes(server) == ["done"]
+    with pytest.raises(OperatorError, match="alice works"):
+        Lock(cluster, "airflow-runbook").acquire("bob", "another-machine/boot/2/2")
+
+
+def test_renewals_that_cross_others_go_on(server, cluster):
+    """Two actions of one run at the same time, as in the background: each renewal may find a newer Lease."""
+    plain = server.perform
+    crossed = []
+
+    def perform_after_another(method, path, query, body):
+        if method == "PATCH" and path == LEASE and len(crossed) < 10:
+            crossed.append(path)
+            server.store(LEASE, dict(server.objects[LEASE]), {})
+        return plain(method, path, query, body)
+
+    server.perform = perform_after_another
+    assert perform(cluster, lambda _cluster, _warn: time.sleep(1) or {"done": True}) == {"done": True}
+    assert len(crossed) == 10
+
+
+def test_an_action_without_the_lock_does_not_begin(server, cluster):
+    taken_over(server)
+    with pytest.raises(OperatorError, match="bob works"):
+        perform(cluster, lambda cluster, _warn: note(cluster, "begun"))
+    assert writes(server) == []
+
+
+def test_an_action_that_begins_while_the_server_is_away_waits_for_it(server, cluster):
+    server.faults = ["refuse", 503, "lose", 503]
+    server.faulty = lambda _method, path: path == LEASE
+    assert perform(cluster, lambda _cluster, _warn: {"done": True}) == {"done": True}
+
+
+def test_a_result_of_any_size_and_its_warnings_come_back(cluster):
+    said = []
+
+    def act(_cluster, warn):
+        warn("mind the gap — ünïcode")
+        return {"lines": ["x" * 1000] * 3000}
+
+    assert len(perform(cluster, act, said.append)["lines"]) == 3000
+    assert said == ["mind the gap — ünïcode"]
+
+
+def test_warnings_of_an_action_that_is_killed_are_kept(server, cluster):
+    said = []
+
+    def act(_cluster, warn):
+        warn("so far")
+        time.sleep(600)
+        return {}
+
+    threading.Timer(0.5, taken_over, [server]).start()
+    with pytest.raises(OperatorError):
+        perform(cluster, act, said.append)
+    assert said == ["so far"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_an_action_that_is_killed_by_others_fails_in_words(cluster, number):
+    result = perform(cluster, lambda *_given: os.kill(os.getpid(), number))
+    assert result["failed"]
+    assert f"killed by signal {int(number)}" in result["failure"]["found"]
+    assert "run the same command again" in result["failure"]["next_step"]
+    assert no_children()
+
+
+def test_a_slip_in_an_action_is_told_with_its_place(cluster):
+    def act(*_given):
+        raise RuntimeError("a slip")
+
+    result = perform(cluster, act)
+    assert result["msg"] == "RuntimeError: a slip"
+    assert "test_keeper.py" in result["exception"]
+
+
+def test_a_result_that_is_none_is_told(cluster):
+    assert "not JSON serializable" in perform(cluster, lambda *_given: {"x": object()})["msg"]
+
+
+def test_the_action_has_nothing_of_its_parent(cluster, capfd, tmp_path):
+    """A pipe that it kept open would never end for whoever reads it; what it printed would be taken for the result."""
+    reading, writing = os.pipe()
+    told = tmp_path / "told"
+    done = []
+
+    def close():
+        os.close(writing)
+        done.append(os.read(reading, 1))
+        os.close(reading)
+        told.touch()
+
+    threading.Timer(0.3, close).start()
+
+    def act(_cluster, _warn):
+        print("noise", flush=True)
+        os.write(2, b"noise")
+        while not told.exists():
+            time.sleep(0.02)
+        return {"input": os.read(0, 1).decode(), "process": os.getpid()}
+
+    result = perform(cluster, act)
+    assert done == [b""]
+    assert result["input"] == ""
+    assert result["process"] != os.getpid()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_is_given_up_is_closed_later_without_harm():
+    """Of objects that own descriptors of the parent: their end must not close what got the number since."""
+    reading, writing = os.pipe()
+    inherited = socket.create_server(("127.0.0.1", 0))
+    child = os.fork()
+    if child == 0:
+        try:
+            let_go({writing})
+            mine = socket.create_server(("127.0.0.1", 0))
+            inherited.close()
+            os.write(writing, str(mine.getsockname()[1]).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    assert os.read(reading, 100).isdigit()
+    os.close(reading)
+    inherited.close()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_whoever_is_interrupted_kills_the_action(server, cluster, monkeypatch, error):
+    def interrupted(self):
+        if writes(server):
+            raise error
+
+    monkeypatch.setattr(Keeper, "_check", interrupted)
+
+    def act(cluster, _warn):
+        note(cluster, "begun")
+        time.sleep(600)
+        note(cluster, "later")
+
+    with pytest.raises(error):
+        perform(cluster, act)
+    assert no_children()
+    assert writes(server) == ["begun"]
+
+
+PROGRAM = """
+import os, sys, time
+sys.path[:0] = {path!r}
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PatientClient
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run import keeper
+import kubernetes.client
+
+configuration = kubernetes.client.Configuration()
+configuration.host, configuration.retries, configuration.proxy = {host!r}, False, None
+for name, value in {settings!r}.items():
+    setattr(keeper, name, value)
+
+def act(cluster, _warn):
+    cluster.core.create_namespaced_config_map("lab", {{"metadata": {{"name": str(os.getpid())}}}})
+    time.sleep(600)
+
+cluster = Cluster(PatientClient(configuration), "lab")
+keeper.Keeper(cluster, "airflow-runbook", "alice").perform(act, print)
+"""
+
+
+def begun(server, **settings):
+    """A process that keeps the lock for an action, and the action's own process."""
+    path = [str(ROOT / ".collections"), *[entry for entry in sys.path if entry]]
+    program = PROGRAM.format(path=path, host=server.host, settings=settings)
+    process = subprocess.Popen([sys.executable, "-c", program])
+    while not writes(server):
+        assert process.poll() is None
+        time.sleep(0.02)
+    return process, int(writes(server)[0])
+
+
+def has_ended(number):
+    try:
+        return pathlib.Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_action_ends_with_its_keeper(server, number):
+    process, child = begun(server)
+    process.send_signal(number)
+    process.wait()
+    while not has_ended(child):
+        time.sleep(0.02)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_action_ends_itself_when_its_keeper_is_stopped(server):
+    """By the terminal, or by a debugger: a keeper that doesn't run renews nothing and kills nobody."""
+    process, child = begun(server, DURATION_SECONDS=2, MARGIN_SECONDS=1, RENEWAL_SECONDS=0.2, TICK_SECONDS=0.1)
+    process.send_signal(signal.SIGSTOP)
+    while not has_ended(child):
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_action_ends_with_its_playbook(server, monkeypatch):
+    killed = []
+    monkeypatch.setattr(subject, "process_is_gone", lambda _process: bool(writes(server)))
+
+    class ExitedError(Exception):
+        pass
+
+    def leave(code):
+        killed.append(code)
+        raise ExitedError
+
+    parent = os.getpid()
+    plain = os._exit
+    monkeypatch.setattr(subject.os, "_exit", lambda code: leave(code) if os.getpid() == parent else plain(code))
+
+    def act(cluster, _warn):
+        note(cluster, "begun")
+        time.sleep(600)
+
+    with pytest.raises(ExitedError):
+        perform(server.cluster(), act)
+    assert killed == [70]
+    assert no_children()
+    assert writes(server) == ["begun"]
+
+
+def test_no_change_is_sent_after_a_sleep_before_the_lock_is_proven(server, cluster, monkeypatch, tmp_path):
+    """The machine slept: the clock jumps for both processes at once, and the child may run first."""
+    offset = 100.0
+    marker = tmp_path / "asleep"
+    plain = subject.elapsed
+    monkeypatch.setattr(subject, "elapsed", lambda: plain() + (offset if marker.exists() else 0))
+    monkeypatch.setattr(Keeper, "_keep", lambda _self: None)
+
+    def act(cluster, _warn):
+        note(cluster, "before")
+        marker.touch()
+        note(cluster, "later")
+
+    with pytest.raises(OperatorError, match="has not confirmed"):
+        perform(cluster, act)
+    assert writes(server) == ["before"]
+
+
+def test_what_counts_goes_on_while_the_machine_sleeps(monkeypatch):
+    asked = []
+    monkeypatch.setattr(lock_module.time, "clock_gettime", lambda clock: asked.append(clock) or 1.0)
+    lock_module.elapsed()
+    assert asked == [getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)]
+
+
+def test_two_runs_never_write_at_the_same_time(cluster):
+    """The first is cut off; the second takes over when the Lease has run out, and finds the first ended."""
+    del cluster
+    server = ApiServer()
+    try:
+        first = server.cluster(Patience(reached=True))
+        Lock(first, "airflow-runbook").acquire("alice", "another-machine/boot/1/1")
+        threading.Timer(0.5, lambda: setattr(server, "away", "refuse")).start()
+        with pytest.raises(OperatorError):
+            perform(first, lambda *_given: time.sleep(600))
+        server.away = None
+        with server.lock:
+            server.objects[LEASE]["metadata"]["managedFields"][0]["time"] = "2026-01-01T00:00:00Z"
+        assert Lock(server.cluster(), "airflow-runbook").acquire("bob", "x/y/1/1") == "alice"
+        with pytest.raises(OperatorError, match="bob works"):
+            perform(first, lambda cluster, _warn: note(cluster, "later"))
+        assert writes(server) == []
+    finally:
+        server.stop()
