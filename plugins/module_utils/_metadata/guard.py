@@ -69,7 +69,7 @@ def enforce(findings: Sequence[Finding], *, predicting: bool) -> None:
         raise OperatorError(
             "; ".join(finding.found for finding in failed),
             expected="; ".join(finding.expected for finding in failed),
-            untouched="all tables: nothing was moved, dropped or created",
+            untouched="all tables: this action has moved, dropped and created none",
             next_step="; ".join(dict.fromkeys(finding.next_step for finding in failed)),
             evidence=tuple(f"{finding.condition}: {finding.verdict}: {finding.found}" for finding in findings),
         )

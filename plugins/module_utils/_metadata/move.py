@@ -90,7 +90,9 @@ def make_moves(database: Database, plan: Plan, progress: Callable[[str], None], 
         raise OperatorError(
             f"the tables in {', '.join(involved)} are not where the plan in {plan.schema} says, after any of its moves",
             expected="nobody else to move, make or drop tables there",
-            untouched="all tables: none was moved by this run",
+            untouched="the new tables; the old ones were dropped before (method drop)"
+            if plan.dropped
+            else "all tables: none was moved by this run",
             next_step=f"compare them with table {PLAN} in {plan.schema}, put right what differs, run it again",
         )
     if backwards:

@@ -96,8 +96,8 @@ def claims(database: Database, schema: Schema) -> Iterator[Claim]:
         else:
             install = read_install(database, schema.name)
             # A new schema has its sentinel before it is moved to where it says that it is.
-            owner = install and Owner(install.deployment, install.namespace, install.live, install.run)
-            yield Claim(schema.name, table, owner)
+            whose = (install.deployment, install.namespace, install.live, install.run) if install is not None else None
+            yield Claim(schema.name, table, Owner(*whose) if whose is not None else None)
 
 
 def owner_of(mark: Mark) -> Owner:

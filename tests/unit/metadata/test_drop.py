@@ -60,6 +60,22 @@ class TestDrop:
         assert server.logged("DROP DATABASE") == dropped + 1
         assert bare.tables(bare.names.workspace) == set()
 
+    def test_a_failure_after_the_drop_does_not_call_the_old_tables_untouched(self, database, deployment, mirror):
+        changes = self._drop(database, deployment)
+        action = Reset(database, deployment.request(**changes), mirror, quiet)
+        plan = action._write_plan(inspect(database, deployment.names))
+        set_state(database, plan, "dropping")
+        live = deployment.names.live
+        deployment.server.as_root(
+            f"DROP DATABASE {live}; CREATE DATABASE {live}; CREATE TABLE {live}.orders (id INT);"
+            f" RENAME TABLE {plan.workspace}.{plan.moves[0].table} TO {live}.{plan.moves[0].table}"
+        )
+
+        with pytest.raises(OperatorError) as caught:
+            reset(database, deployment, mirror, **changes)
+
+        assert "dropped before" in caught.value.untouched
+
     def _drop(self, database, deployment):
         rehearsed = deployment.rehearsed(database, deployment.names.live)
         return {"method": "drop", "rehearsed_dump": rehearsed}

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import record_name
@@ -135,6 +137,17 @@ def test_a_run_that_could_not_be_opened_says_why_and_closes_nothing(run):
     assert played.code != 0
     assert "another run is unfinished" in played.output.split("Stop here")[1]
     assert played.actions("run_record", "quiesce", "workloads") == ["run_record", "run_record:open"]
+
+
+def test_two_deployments_that_begin_in_the_same_second_have_runs_of_their_own(run):
+    """Schemas, Secrets and snapshots are named after the run."""
+    runs = set()
+    for namespace in ("one", "two"):
+        played = run({}, airflow_namespace=namespace)
+        (identifier,) = {entry["run"] for entry in played.asked if entry.get("state") == "open"}
+        assert re.fullmatch(r"\d{8}t\d{6}x[0-9a-f]{4}", identifier)
+        runs.add(identifier[-4:])
+    assert len(runs) == 2
 
 
 def test_record_and_lock_have_the_deployments_name(run):

@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is said of DAGs that a run has left paused, and whether there is something to do for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import CHECKOUT, DATABASE
+
+STATUS = "{{ lookup('ansible.builtin.template', '%s') }}" % (CHECKOUT / "roles/status/templates/status.txt.j2")
+DUE = "{{ airflow_effects | selectattr('phase', 'equalto', 'resume') | map(attribute='due') | first }}"
+SERVER = {"engine": "MariaDB", "version": "10.11.6"}
+LOOK = {**DATABASE, "server": SERVER, "tables": [], "bytes": 0, "revision": "fe199e1abd77", "set_aside": []}
+NOTHING: dict[str, list[str]] = {"now": [], "waiting": [], "runs": []}
+UNCHANGED = {"changed": False}
+
+
+@pytest.fixture
+def said(stage):
+    """What a text with variables becomes."""
+
+    def say(text, paused, **variables):
+        tasks = [
+            {"ansible.builtin.include_role": {"name": "hopsworks.airflow.deployment", "public": True}},
+            {"ansible.builtin.include_vars": str(CHECKOUT / "roles/plan/vars/main.yml")},
+            {"ansible.builtin.debug": {"msg": text}},
+        ]
+        given = {
+            "airflow_database_state": {**LOOK, "paused": paused},
+            "airflow_found_workloads": {"results": []},
+            "airflow_snapshots": {"snapshots": []},
+            "airflow_keys": {"problem": None, "exists": False},
+            "airflow_record": {"run": None},
+            "airflow_run_files": "/runs",
+            "airflow_stage": "installed",
+            "plan_reset": UNCHANGED,
+            "plan_objects": UNCHANGED,
+            "plan_snapshot": UNCHANGED,
+            "plan_keys": UNCHANGED,
+            "plan_secrets": {"changed": False, "entries": {}},
+            "plan_images": {"changed": False, "nodes": {}},
+            "plan_workloads": {"changed": False, "workloads": []},
+            **variables,
+        }
+        played = stage.play(tasks, **given)
+        assert played.code == 0, played.output
+        return played.output
+
+    return say
+
+
+def test_the_status_names_what_an_interrupted_run_has_left_paused(said):
+    output = said(STATUS, {"now": ["one", "two"], "waiting": ["late"], "runs": ["20261122t030000"]})
+    assert "paused by run 20261122t030000, and unpaused by the next run that ends: 2 DAGs (one, two)" in output
+    assert "not parsed yet, and unpaused by a later run: 1 DAGs (late)" in output
+
+
+def test_the_status_says_nothing_of_paused_dags_where_there_are_none(said):
+    assert "paused" not in said(STATUS, NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("paused", "due"),
+    [(NOTHING, False), ({**NOTHING, "waiting": ["late"]}, True), ({**NOTHING, "now": ["one"]}, True)],
+    ids=["nothing", "not parsed yet", "paused"],
+)
+def test_an_upgrade_is_due_as_long_as_dags_wait(said, paused, due):
+    assert f"msg: {'true' if due else 'false'}" in said(DUE, paused).lower().replace('"', "").replace("=>", ":")
