@@ -4,18 +4,21 @@
 
 from __future__ import annotations
 
-import traceback
+import contextlib
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import distrust
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.session import (
+    REQUESTS_IMPORT_ERROR,
+    request,
+    session_to,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
-REQUESTS_IMPORT_ERROR: str | None = None
-try:
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     import requests
-except ImportError:  # reported by the module's own requirement check
-    REQUESTS_IMPORT_ERROR = traceback.format_exc()
 
-TIMEOUT_SECONDS = 30
+__all__ = ["REQUESTS_IMPORT_ERROR", "AirflowApi"]
 
 
 class AirflowApi:
@@ -27,8 +30,7 @@ class AirflowApi:
 
     def __init__(self, url: str, ca_file: str | None = None, *, verify: bool = True) -> None:
         self._url = url.rstrip("/")
-        self._session = requests.Session()
-        self._session.verify = (ca_file or True) if verify else False
+        self._session = session_to(self._url, ca_file, verify=verify)
 
     def login(self, user: str, password: str) -> None:
         """Get a token of the SimpleAuthManager and use it from now on. Raises OperatorError where it is refused."""
@@ -80,22 +82,26 @@ class AirflowApi:
         headers: dict[str, str | None] | None = None,
     ) -> requests.Response:
         try:
-            return self._session.request(
-                method,
-                self._url + path,
-                json=body,
-                params=query,
-                headers=headers,
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,
+            answer: requests.Response = request(
+                self._session, method, self._url + path, json=body, params=query, headers=headers
             )
         except requests.RequestException as error:
+            distrusted = distrust(error)
+            if distrusted is not None:
+                raise OperatorError(
+                    f"the certificate of {self._url} is not trusted here: {distrusted}",
+                    expected="a certificate of an authority in the system's store, or in the file that `ca_file` names",
+                    untouched="nothing was changed by this check",
+                    next_step="set airflow_ca_file (`ca_file`) to a file with the authority's certificate in PEM form, "
+                    "or add that to the system's store, then run the same command again",
+                ) from error
             raise OperatorError(
                 f"{method} {path} at {self._url} got no answer ({type(error).__name__})",
                 expected="an answer of the api-server through the reverse proxy",
                 untouched="nothing was changed by this check",
                 next_step="check the proxy and the api-server's pod, then run the same command again",
             ) from error
+        return answer
 
     def _refused(self, what: str, answer: requests.Response) -> OperatorError:
         return OperatorError(
