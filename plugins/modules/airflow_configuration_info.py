@@ -139,6 +139,26 @@ scheduler_health_check_threshold:
   returned: success
   type: int
   sample: 660
+scheduler_heartbeat_sec:
+  description: C([scheduler] scheduler_heartbeat_sec) in seconds.
+  returned: success
+  type: int
+  sample: 5
+job_heartbeat_sec:
+  description: C([scheduler] job_heartbeat_sec) in seconds, the interval of the dag-processor.
+  returned: success
+  type: int
+  sample: 5
+triggerer_heartbeat_sec:
+  description: C([triggerer] job_heartbeat_sec) in seconds.
+  returned: success
+  type: int
+  sample: 5
+heartbeat_seconds:
+  description: How often components send heartbeats, in seconds; the longest interval of any of them.
+  returned: success
+  type: int
+  sample: 5
 clock_skew_seconds:
   description: By how many seconds the pod's clock is ahead of the API server's, known to a second; null if unknown.
   returned: success

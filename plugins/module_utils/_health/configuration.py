@@ -35,6 +35,9 @@ OPTIONS = {
     "task_jwt_audience": ("execution_api", "jwt_audience"),
     "task_queued_timeout": ("scheduler", "task_queued_timeout"),
     "scheduler_health_check_threshold": ("scheduler", "scheduler_health_check_threshold"),
+    "scheduler_heartbeat_sec": ("scheduler", "scheduler_heartbeat_sec"),
+    "job_heartbeat_sec": ("scheduler", "job_heartbeat_sec"),
+    "triggerer_heartbeat_sec": ("triggerer", "job_heartbeat_sec"),
 }
 SECONDS = (
     "jwt_expiration_time",
@@ -43,7 +46,11 @@ SECONDS = (
     "task_jwt_expiration_time",
     "task_queued_timeout",
     "scheduler_health_check_threshold",
+    "scheduler_heartbeat_sec",
+    "job_heartbeat_sec",
+    "triggerer_heartbeat_sec",
 )
+HEARTBEATS = ("scheduler_heartbeat_sec", "job_heartbeat_sec", "triggerer_heartbeat_sec")
 TOKEN_LIVES = ("jwt_expiration_time", "jwt_cli_expiration_time", "task_jwt_expiration_time")
 # From 3.2 on a queued task's token lives as long as it may be queued (airflow/executors/workloads/base.py).
 QUEUED_TOKENS_SINCE = (3, 2)
@@ -88,6 +95,7 @@ def read(cluster: Cluster, pod: str, container: str, python: str) -> dict[str, A
 
     OPTIONS by name (seconds as numbers, what isn't set as None), and:
     `airflow_version`; `of_component`, whether the component's own environment could be read;
+    `heartbeat_seconds`, how often components send heartbeats, at the longest;
     `longest_token_seconds`, after which no token of now is valid any more, its leeway included;
     `clock_skew_seconds`, positive where the pod's clock is ahead, known to a second.
     Raises OperatorError where Airflow can't be asked.
@@ -118,7 +126,12 @@ def read(cluster: Cluster, pod: str, container: str, python: str) -> dict[str, A
         # The API server's time has whole seconds: the middle of the one that it named is right within half a second.
         skew = round(found["time"] + (time.monotonic() - arrived) - (now.timestamp() + 0.5), 1)
     del found["time"]
-    return {**found, "longest_token_seconds": longest_token_seconds(found), "clock_skew_seconds": skew}
+    return {
+        **found,
+        "heartbeat_seconds": heartbeat_seconds(found),
+        "longest_token_seconds": longest_token_seconds(found),
+        "clock_skew_seconds": skew,
+    }
 
 
 def parse(output: str) -> dict[str, Any] | None:
@@ -144,6 +157,11 @@ def longest_token_seconds(configuration: dict[str, Any]) -> int:
     if version(configuration["airflow_version"]) >= QUEUED_TOKENS_SINCE:
         lives.append(configuration["task_queued_timeout"] or 0)
     return int(max(lives)) + int(configuration["jwt_leeway"] or 0)
+
+
+def heartbeat_seconds(configuration: dict[str, Any]) -> int:
+    """How often components send heartbeats: the longest interval of any."""
+    return max(1, *(int(configuration[name] or 0) for name in HEARTBEATS))
 
 
 def version(text: str) -> tuple[int, int]:

@@ -10,31 +10,36 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.heartbeats import HEALTH, Pulse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 INTERVAL_SECONDS = 1
 
 
-def components(api: AirflowApi, expected: list[str], seconds: float, progress: Callable[[str], None]) -> dict[str, Any]:
-    """The state of each component by its own heartbeat, once all of `expected` are healthy.
+def components(
+    api: AirflowApi, expected: list[str], seconds: float, progress: Callable[[str], None]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The state and the latest heartbeat of each component, once all of `expected` are healthy and their hearts beat.
 
-    `expected` uses the names of /api/v2/monitor/health: metadatabase, scheduler, dag_processor, triggerer.
+    `expected` uses the names of HEALTH: metadatabase, scheduler, dag_processor, triggerer.
     """
+    pulse = Pulse(expected)
     deadline = time.monotonic() + seconds
     while True:
-        health: dict[str, Any] = api.get("/api/v2/monitor/health")
-        sick = [name for name in expected if (health.get(name) or {}).get("status") != "healthy"]
-        if not sick:
-            return {name: health[name]["status"] for name in expected}
+        health: dict[str, Any] = api.get(HEALTH)
+        missing = pulse.missing(health)
+        if not missing:
+            heartbeats = {name: latest.isoformat() for name, latest in pulse.latest.items()}
+            return {name: health[name]["status"] for name in expected}, heartbeats
         if time.monotonic() > deadline:
             raise OperatorError(
-                f"no heartbeat of {', '.join(sick)} within {seconds:.0f} s",
-                expected="a healthy " + ", ".join(expected),
+                f"{'; '.join(missing.values())}, within {seconds:.0f} s",
+                expected="two different heartbeats, and a healthy " + ", ".join(expected),
                 untouched="nothing was changed by this check",
                 next_step="look at the logs of these components; run the same command again when they work",
             )
-        progress(f"waiting for the heartbeat of {', '.join(sick)}")
+        progress(f"waiting for the heartbeat of {', '.join(missing)}")
         time.sleep(INTERVAL_SECONDS)
 
 

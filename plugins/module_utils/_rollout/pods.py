@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import label_selector
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -45,10 +46,10 @@ def serving_pods(cluster: Cluster, workload: str) -> list[Object]:
 
 
 def is_serving(pod: Object) -> bool:
-    """Whether a pod is ready, and nobody has told it to end."""
+    """Whether a pod is ready and runs, and nobody has told it to end."""
     conditions = pod.get("status", {}).get("conditions", [])
     ready = any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
-    return ready and "deletionTimestamp" not in pod["metadata"]
+    return ready and not is_finished(pod) and "deletionTimestamp" not in pod["metadata"]
 
 
 def component_container(pod: Object) -> str:

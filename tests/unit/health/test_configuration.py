@@ -18,6 +18,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.configur
     MARK,
     OPTIONS,
     PROGRAM,
+    heartbeat_seconds,
     longest_token_seconds,
     parse,
 )
@@ -56,6 +57,12 @@ def answer(**values):
 )
 def test_the_longest_life_of_a_token(values, seconds):
     assert longest_token_seconds(parse(answer(**values))) == seconds
+
+
+def test_how_often_heartbeats_are_sent_at_the_longest():
+    values = {"scheduler_heartbeat_sec": "5", "job_heartbeat_sec": "20", "triggerer_heartbeat_sec": "7.5"}
+    assert heartbeat_seconds(parse(answer(**values))) == 20
+    assert heartbeat_seconds(parse(answer())) == 1
 
 
 def test_what_is_not_set_is_null_and_what_a_url_hides_stays_hidden():
