@@ -175,10 +175,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils.module import ru
 
 
 def act(call: Call) -> dict[str, Any]:
-    pod = serving_pods(call.cluster, call.params["workload"])[0]
-    name = pod["metadata"]["name"]
-    container = call.params["container"] or component_container(pod)
-    found = configuration.read(call.cluster, name, container, call.params["python"])
+    def ask(pod: dict[str, Any]) -> dict[str, Any]:
+        container = call.params["container"] or component_container(pod)
+        return configuration.read(call.cluster, pod["metadata"]["name"], container, call.params["python"])
+
+    name, found = configuration.of_any(lambda: serving_pods(call.cluster, call.params["workload"]), ask)
     if not found["of_component"]:
         call.warn(f"{name}: options that a launcher sets in the environment of the component alone were not seen")
     return {"pod": name, **found}

@@ -107,7 +107,9 @@ options:
     elements: str
     default: [metadatabase, scheduler, dag_processor]
   canary_dag:
-    description: DAG to run to success.
+    description:
+      - DAG to run to success. A paused one is unpaused for it, unless that would start other runs as well, such as
+        those that its schedule missed; then it is not run, and RV(canary) says why. Best is a DAG without a schedule.
     type: str
   timeout:
     description:
@@ -193,10 +195,18 @@ import_errors:
   elements: dict
   sample: [{file: /opt/airflow/dags/demo/old.py, error: "ModuleNotFoundError: No module named 'airflow.contrib'"}]
 canary:
-  description: The run of the DAG, or null where none was asked for.
+  description:
+    - The run of the DAG, or null where none was asked for. Its C(state) is C(success), or C(not run), and then C(why)
+      says why the DAG was left alone.
   returned: always
   type: dict
-  sample: {dag_id: p_demo_119__hello, run_id: manual__2026-11-22, state: success, seconds: 4.2, tasks: {one: success}}
+  sample:
+    dag_id: p_demo_119__hello
+    run_id: manual__2026-11-22
+    state: success
+    seconds: 4.2
+    tasks: {one: success}
+    why:
 """
 
 from typing import Any
@@ -250,7 +260,9 @@ def act(call: Call) -> dict[str, Any]:
     if password is not None:
         api.login(given["login"]["user"], password)
         if given["canary_dag"] and not call.check_mode:
-            result["canary"] = run_dag(api, given["canary_dag"], given["timeout"], call.progress)
+            canary = result["canary"] = run_dag(api, given["canary_dag"], given["timeout"], call.progress)
+            if canary["why"] is not None:
+                call.warn(f"DAG {given['canary_dag']} was not run: {canary['why']}")
         # The run may have taken longer than a token lives.
         api.login(given["login"]["user"], password)
         result["dags"] = api.get("/api/v2/dags", limit=1)["total_entries"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime
 import json
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
@@ -14,11 +15,17 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.exec
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
+try:
+    from kubernetes.client.exceptions import ApiException
+except ImportError:  # reported by the module's own requirement check
+    ApiException = Exception
+
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 
 MARK = "hopsworks.airflow configuration: "
 TIMEOUT_SECONDS = 120
+ATTEMPTS = 3
 # What is asked for, by its name in the answer. Nothing of it is a secret.
 OPTIONS = {
     "executor": ("core", "executor"),
@@ -132,6 +139,24 @@ def read(cluster: Cluster, pod: str, container: str, python: str) -> dict[str, A
         "longest_token_seconds": longest_token_seconds(found),
         "clock_skew_seconds": skew,
     }
+
+
+def of_any(
+    serving: Callable[[], list[dict[str, Any]]], ask: Callable[[dict[str, Any]], dict[str, Any]]
+) -> tuple[str, dict[str, Any]]:
+    """Name and answer of one of the pods that serve. One that ends while it is asked is none any more.
+
+    Raises what `ask` raises of a pod that still serves.
+    """
+    for _attempt in range(ATTEMPTS - 1):
+        pod = serving()[0]
+        try:
+            return pod["metadata"]["name"], ask(pod)
+        except (OperatorError, ApiException):
+            if pod["metadata"]["uid"] in {other["metadata"]["uid"] for other in serving()}:
+                raise
+    pod = serving()[0]
+    return pod["metadata"]["name"], ask(pod)
 
 
 def parse(output: str) -> dict[str, Any] | None:

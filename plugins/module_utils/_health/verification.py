@@ -15,6 +15,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest imp
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 INTERVAL_SECONDS = 1
+NOT_RUN = "not run"
 
 
 def components(
@@ -56,10 +57,12 @@ def import_errors(api: AirflowApi) -> list[dict[str, str]]:
 
 
 def run_dag(api: AirflowApi, dag_id: str, seconds: float, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Run one DAG to success, as a client would: `run_id`, `state`, `seconds`, `tasks`.
+    """Run one DAG to success, as a client would: `run_id`, `state`, `seconds`, `tasks`, `why`.
 
-    A paused DAG is unpaused for the run and paused again after it. Raises OperatorError where it isn't parsed, or its
-    run doesn't succeed, within `seconds`.
+    A paused DAG is unpaused for the run and paused again after it: Airflow starts no run of a paused one. Where that
+    would start other runs, too (those that its schedule missed, that wait, or that an asset asks for), it is left
+    alone: `state` is `not run`, and `why` says so. Raises OperatorError where it isn't parsed, or its run doesn't
+    succeed, within `seconds`.
     """
     deadline = time.monotonic() + seconds
     path = f"/api/v2/dags/{quote(dag_id, safe='')}"
@@ -69,6 +72,10 @@ def run_dag(api: AirflowApi, dag_id: str, seconds: float, progress: Callable[[st
         time.sleep(INTERVAL_SECONDS)
     begun = time.monotonic()
     if dag["is_paused"]:
+        why = _what_unpausing_starts(api, path, dag, seconds)
+        if why is not None:
+            text = f"it is paused, and unpausing it would start {why}"
+            return {"dag_id": dag_id, "run_id": None, "state": NOT_RUN, "seconds": 0.0, "tasks": {}, "why": text}
         api.patch(path, {"is_paused": False})
     try:
         run = api.post(f"{path}/dagRuns", {"logical_date": datetime.datetime.now(datetime.UTC).isoformat()})
@@ -95,7 +102,25 @@ def run_dag(api: AirflowApi, dag_id: str, seconds: float, progress: Callable[[st
         "state": run["state"],
         "seconds": round(time.monotonic() - begun, 1),
         "tasks": states,
+        "why": None,
     }
+
+
+def _what_unpausing_starts(api: AirflowApi, path: str, dag: dict[str, Any], seconds: float) -> str | None:
+    """Which runs a paused DAG would begin within `seconds` if it were unpaused, in words; None for none.
+
+    The scheduler makes a run of a DAG that isn't paused as soon as `next_dagrun_run_after` is past, whatever `catchup`
+    says, and begins runs that are queued already (`DagModel.dags_needing_dagruns`,
+    `DagRun.get_queued_dag_runs_to_set_running`).
+    """
+    due = dag.get("next_dagrun_run_after")
+    until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
+    if due is not None and datetime.datetime.fromisoformat(due) <= until:
+        return f"runs of its schedule, the next of which is due at {due}"
+    if due is None and "asset" in str(dag.get("timetable_summary")).lower():
+        return "runs that an asset asks for"
+    queued = api.get(f"{path}/dagRuns", state="queued", limit=1)["total_entries"]
+    return f"{queued} runs that are queued" if queued else None
 
 
 def _check(deadline: float, found: str, expected: str) -> None:

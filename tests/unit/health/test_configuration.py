@@ -167,14 +167,17 @@ def test_a_container_that_cannot_be_asked_is_named_without_its_secrets(container
     assert "CANARY" not in str(raised.value)
 
 
-def pod(*, ready="True", deleted=False, annotations=None):
+def pod(*, ready="True", deleted=False, annotations=None, phase="Running"):
     metadata = {"name": "pod-1", "annotations": annotations or {}}
     if deleted:
         metadata["deletionTimestamp"] = "2026-11-22T20:00:00Z"
     return {
         "metadata": metadata,
         "spec": {"containers": [{"name": "proxy"}, {"name": "api-server"}]},
-        "status": {"conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": ready}]},
+        "status": {
+            "phase": phase,
+            "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": ready}],
+        },
     }
 
 
@@ -182,6 +185,7 @@ def test_a_pod_serves_when_it_is_ready_and_stays():
     assert is_serving(pod())
     assert not is_serving(pod(ready="False"))
     assert not is_serving(pod(deleted=True))
+    assert not is_serving(pod(phase="Failed"))  # evicted; what it was like before may still be there
     assert not is_serving({"metadata": {}, "status": {}})
 
 
@@ -190,3 +194,29 @@ def test_the_container_is_the_one_that_kubectl_takes():
     assert component_container(pod()) == "proxy"
     assert component_container(pod(annotations={default: "api-server"})) == "api-server"
     assert component_container(pod(annotations={default: "gone"})) == "proxy"
+
+
+def named(name):
+    return {"metadata": {"name": name, "uid": name}}
+
+
+def test_a_pod_that_ends_while_it_is_asked_is_not_asked_again():
+    lists = [[named("a"), named("b")], [named("b")], [named("b")]]
+    asked = []
+
+    def ask(which):
+        asked.append(which["metadata"]["name"])
+        if asked == ["a"]:
+            raise OperatorError("ended", expected="", untouched="", next_step="")
+        return {"executor": "LocalExecutor"}
+
+    assert configuration.of_any(lambda: lists.pop(0), ask) == ("b", {"executor": "LocalExecutor"})
+    assert asked == ["a", "b"]
+
+
+def test_what_a_pod_that_serves_says_is_the_answer():
+    def ask(_which):
+        raise OperatorError("no Airflow", expected="", untouched="", next_step="")
+
+    with pytest.raises(OperatorError, match="no Airflow"):
+        configuration.of_any(lambda: [named("a")], ask)
