@@ -69,6 +69,14 @@ executor:
   returned: success
   type: str
   sample: LocalExecutor
+tasks_in_scheduler:
+  description:
+    - Whether any of the executors runs tasks in the scheduler's pod, which a restart has to wait for. C(executor) may
+      be a list, with aliases, paths of classes and teams; classes of others are asked (C(is_local)).
+    - Null where one of them isn't known.
+  returned: success
+  type: bool
+  sample: true
 base_url:
   description: C([api] base_url), or null.
   returned: success

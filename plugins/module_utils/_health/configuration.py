@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.executors import tasks_in_scheduler
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -65,7 +66,7 @@ QUEUED_TOKENS_SINCE = (3, 2)
 # Asks Airflow itself, since defaults differ from version to version. A launcher may set options in the environment of
 # the component only, so the component's own environment is taken, and that of this command where it can't be read.
 PROGRAM = """
-import json, os, sys, time
+import importlib, json, os, re, sys, time
 
 def environment(process):
     try:
@@ -92,6 +93,16 @@ from airflow.configuration import conf
 
 wanted = json.loads(sys.argv[2])
 answer = {name: conf.get(section, option, fallback=None) for name, (section, option) in wanted.items()}
+
+def is_local(path):
+    module, _, name = path.rpartition(".")
+    try:
+        return bool(getattr(importlib.import_module(module), name).is_local)
+    except Exception:
+        return None
+
+classes = [name for name in re.split("[,;:=]", answer["executor"] or "") if "." in name]
+answer["executor_is_local"] = {name.strip(): is_local(name.strip()) for name in classes}
 answer.update(airflow_version=__version__, of_component=found is not None, time=time.time())
 print(chr(10) + sys.argv[1] + json.dumps(answer), flush=True)
 """
@@ -101,6 +112,7 @@ def read(cluster: Cluster, pod: str, container: str, python: str) -> dict[str, A
     """How Airflow in a running container is configured, and how its clock stands to the API server's.
 
     OPTIONS by name (seconds as numbers, what isn't set as None), and:
+    `tasks_in_scheduler`, whether tasks run in the scheduler's pod, None where an executor isn't known;
     `airflow_version`; `of_component`, whether the component's own environment could be read;
     `heartbeat_seconds`, how often components send heartbeats, at the longest;
     `longest_token_seconds`, after which no token of now is valid any more, its leeway included;
@@ -132,9 +144,11 @@ def read(cluster: Cluster, pod: str, container: str, python: str) -> dict[str, A
     if now is not None:
         # The API server's time has whole seconds: the middle of the one that it named is right within half a second.
         skew = round(found["time"] + (time.monotonic() - arrived) - (now.timestamp() + 0.5), 1)
+    local = found.pop("executor_is_local", {})
     del found["time"]
     return {
         **found,
+        "tasks_in_scheduler": tasks_in_scheduler(found["executor"], local),
         "heartbeat_seconds": heartbeat_seconds(found),
         "longest_token_seconds": longest_token_seconds(found),
         "clock_skew_seconds": skew,

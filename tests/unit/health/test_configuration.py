@@ -167,6 +167,27 @@ def test_a_container_that_cannot_be_asked_is_named_without_its_secrets(container
     assert "CANARY" not in str(raised.value)
 
 
+def test_classes_of_others_are_asked_where_their_tasks_run(python, tmp_path):
+    (tmp_path / "ours.py").write_text("class Here:\n    is_local = True\nclass There:\n    is_local = False\n")
+    executors = "a:ours.Here, ours.There,KubernetesExecutor;team=gone.Executor"
+    # Not by the environment: other processes of this machine may be taken for the component.
+    (tmp_path / "airflow" / "configuration.py").write_text(
+        "class conf:\n"
+        "    @staticmethod\n"
+        "    def get(section, option, fallback=None):\n"
+        f"        return {executors!r} if option == 'executor' else fallback\n"
+    )
+    found = python({})
+    assert found["executor_is_local"] == {"ours.Here": True, "ours.There": False, "gone.Executor": None}
+
+
+def test_where_tasks_run_is_said(container):
+    container(answer(executor="LocalExecutor,KubernetesExecutor", time=time.time()))
+    found = configuration.read(FakeCluster(), "pod-1", "api-server", "python3")
+    assert found["tasks_in_scheduler"] is True
+    assert "executor_is_local" not in found
+
+
 def pod(*, ready="True", deleted=False, annotations=None, phase="Running"):
     metadata = {"name": "pod-1", "annotations": annotations or {}}
     if deleted:
