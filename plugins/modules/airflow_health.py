@@ -253,7 +253,7 @@ def act(call: Call) -> dict[str, Any]:
     api = AirflowApi(given["url"], given["ca_file"])
     password = password_of(call.cluster, given["login"]) if given["login"] else None
     result: dict[str, Any] = {"dags": None, "import_errors": [], "canary": None}
-    result["version"] = api.get("/api/v2/version")["version"]
+    result["version"] = api.get("/api/v2/version", having="version")["version"]
     result.update(check_contracts(call, password))
     states, heartbeats = components(api, given["components"], given["timeout"], call.progress)
     result.update(components=states, heartbeats=heartbeats)

@@ -113,7 +113,10 @@ def ask(api: AirflowApi, pod: str, asked: Question) -> Answer:
     version = _patiently(lambda: api.send("GET", "/api/v2/version"))
     if version.status_code != 200:
         raise _no_airflow(pod, version.status_code, "200 to the question for the version")
-    answer = Answer(pod, str(version.json().get("version", "")))
+    try:
+        answer = Answer(pod, str(version.json()["version"]))
+    except (ValueError, KeyError, TypeError):
+        raise _no_airflow(pod, version.status_code, "a JSON document with its version") from None
     task = str(uuid.uuid4())
     claims = task_claims(task, asked.audience, asked.issuer)
     tokens = {

@@ -37,11 +37,15 @@ class AirflowApi:
         self._session.headers["Authorization"] = f"Bearer {self.sign_in(user, password).json()['access_token']}"
 
     def sign_in(self, user: str, password: str) -> requests.Response:
-        """The answer to a login, with `access_token` in its body and perhaps a cookie, which is not kept."""
+        """The answer to a login, with `access_token` in its body and perhaps a cookie, which is not kept.
+
+        Raises OperatorError for any other answer.
+        """
         answer = self._request("POST", "/auth/token", {"username": user, "password": password})
         self._session.cookies.clear()
         if answer.status_code not in (200, 201):
             raise self._refused("the login", answer)
+        self._document("the login", answer, "access_token")
         return answer
 
     def send(
@@ -50,9 +54,9 @@ class AirflowApi:
         """The answer to one request, whatever it is; `headers` go over those of the login, None leaves one out."""
         return self._request(method, path, body, headers=headers)
 
-    def get(self, path: str, **query: Any) -> Any:
-        """The decoded answer. Raises OperatorError for anything but success."""
-        return self._checked("GET", path, None, query)
+    def get(self, path: str, *, having: str | None = None, **query: Any) -> Any:
+        """The decoded answer. Raises OperatorError for anything but success, and a document without member `having`."""
+        return self._checked("GET", path, None, query, having)
 
     def post(self, path: str, body: Any) -> Any:
         return self._checked("POST", path, body, {})
@@ -65,13 +69,26 @@ class AirflowApi:
         answer = self._request("GET", path)
         return None if answer.status_code == 404 else self._decoded(f"GET {path}", answer)
 
-    def _checked(self, method: str, path: str, body: Any, query: dict[str, Any]) -> Any:
-        return self._decoded(f"{method} {path}", self._request(method, path, body, query))
+    def _checked(self, method: str, path: str, body: Any, query: dict[str, Any], having: str | None = None) -> Any:
+        return self._decoded(f"{method} {path}", self._request(method, path, body, query), having)
 
-    def _decoded(self, what: str, answer: requests.Response) -> Any:
+    def _decoded(self, what: str, answer: requests.Response, having: str | None = None) -> Any:
         if not answer.ok:
             raise self._refused(what, answer)
-        return answer.json()
+        return self._document(what, answer, having)
+
+    def _document(self, what: str, answer: requests.Response, having: str | None) -> Any:
+        """The JSON document of an answer. Others, a maintenance page say, answer with success, too."""
+        with contextlib.suppress(ValueError):
+            document = answer.json()
+            if having is None or (isinstance(document, dict) and having in document):
+                return document
+        raise OperatorError(
+            f"{what} at {self._url} was answered by something that is not Airflow 3",
+            expected="a JSON document as Airflow 3 writes it",
+            untouched="nothing was changed by this check",
+            next_step="check the url: it is the path of [api] base_url, and what stands in front of Airflow",
+        )
 
     def _request(
         self,

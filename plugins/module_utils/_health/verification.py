@@ -28,7 +28,7 @@ def components(
     pulse = Pulse(expected)
     deadline = time.monotonic() + seconds
     while True:
-        health: dict[str, Any] = api.get(HEALTH)
+        health: dict[str, Any] = api.get(HEALTH, having="metadatabase")
         missing = pulse.missing(health)
         if not missing:
             heartbeats = {name: latest.isoformat() for name, latest in pulse.latest.items()}

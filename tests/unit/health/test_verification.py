@@ -31,7 +31,8 @@ class Api:
     def __init__(self, *answers):
         self.answers = list(answers)
 
-    def get(self, _path):
+    def get(self, _path, *, having):
+        assert having in self.answers[0]
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
