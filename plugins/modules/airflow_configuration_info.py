@@ -69,6 +69,14 @@ executor:
   returned: success
   type: str
   sample: LocalExecutor
+tasks_in_scheduler:
+  description:
+    - Whether any of the executors runs tasks in the scheduler's pod, which a restart has to wait for. C(executor) may
+      be a list, with aliases, paths of classes and teams; classes of others are asked (C(is_local)).
+    - Null where one of them isn't known.
+  returned: success
+  type: bool
+  sample: true
 base_url:
   description: C([api] base_url), or null.
   returned: success
@@ -139,6 +147,26 @@ scheduler_health_check_threshold:
   returned: success
   type: int
   sample: 660
+scheduler_heartbeat_sec:
+  description: C([scheduler] scheduler_heartbeat_sec) in seconds.
+  returned: success
+  type: int
+  sample: 5
+job_heartbeat_sec:
+  description: C([scheduler] job_heartbeat_sec) in seconds, the interval of the dag-processor.
+  returned: success
+  type: int
+  sample: 5
+triggerer_heartbeat_sec:
+  description: C([triggerer] job_heartbeat_sec) in seconds.
+  returned: success
+  type: int
+  sample: 5
+heartbeat_seconds:
+  description: How often components send heartbeats, in seconds; the longest interval of any of them.
+  returned: success
+  type: int
+  sample: 5
 clock_skew_seconds:
   description: By how many seconds the pod's clock is ahead of the API server's, known to a second; null if unknown.
   returned: success
@@ -155,10 +183,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils.module import ru
 
 
 def act(call: Call) -> dict[str, Any]:
-    pod = serving_pods(call.cluster, call.params["workload"])[0]
-    name = pod["metadata"]["name"]
-    container = call.params["container"] or component_container(pod)
-    found = configuration.read(call.cluster, name, container, call.params["python"])
+    def ask(pod: dict[str, Any]) -> dict[str, Any]:
+        container = call.params["container"] or component_container(pod)
+        return configuration.read(call.cluster, pod["metadata"]["name"], container, call.params["python"])
+
+    name, found = configuration.of_any(lambda: serving_pods(call.cluster, call.params["workload"]), ask)
     if not found["of_component"]:
         call.warn(f"{name}: options that a launcher sets in the environment of the component alone were not seen")
     return {"pod": name, **found}

@@ -10,8 +10,9 @@ DOCUMENTATION = r"""
 module: airflow_health
 short_description: Proves that an Airflow 3 deployment works, from outside
 description:
-  - Asks the version through the reverse proxy, logs in, checks what others rely on (RV(contracts)), waits for the
-    heartbeat of every component, lists DAG files that can't be imported, and runs one DAG to success if told which.
+  - Asks the version through the reverse proxy, waits for two different heartbeats of every component, logs in, checks
+    what others rely on (RV(contracts)), lists DAG files that can't be imported, and runs one DAG to success if told
+    which.
   - A readiness probe does not prove the signing keys, a login followed by a call and a run does.
   - Fails where a contract is broken, and says which and how.
 version_added: 0.1.0
@@ -34,7 +35,9 @@ options:
     type: str
     required: true
   ca_file:
-    description: File of certificates to trust instead of the system's.
+    description:
+      - File of certificates to trust, in PEM form, instead of the system's store. The store is where OpenSSL looks,
+        C(SSL_CERT_FILE) included; C(REQUESTS_CA_BUNDLE) is not read.
     type: path
   login:
     description: Who logs in. Left out, only the anonymous calls are made.
@@ -96,15 +99,22 @@ options:
         type: str
         default: airflow
   components:
-    description: Components whose heartbeat is waited for, by their names in the health answer.
+    description:
+      - Components whose heartbeats are waited for, by their names in the health answer. Airflow calls a component
+        healthy for as long as C([scheduler] scheduler_health_check_threshold) after its last heartbeat, so two
+        different ones are waited for.
     type: list
     elements: str
     default: [metadatabase, scheduler, dag_processor]
   canary_dag:
-    description: DAG to run to success.
+    description:
+      - DAG to run to success. A paused one is unpaused for it, unless that would start other runs as well, such as
+        those that its schedule missed; then it is not run, and RV(canary) says why. Best is a DAG without a schedule.
     type: str
   timeout:
-    description: How long to wait for each part, in seconds.
+    description:
+      - How long to wait for each part, in seconds. Longer than C([scheduler] scheduler_heartbeat_sec) and
+        C(job_heartbeat_sec).
     type: int
     default: 300
 requirements:
@@ -164,10 +174,15 @@ metrics:
   type: dict
   sample: {airflow-webserver: 0, airflow-scheduler: 61, airflow-dag-processor: 14}
 components:
-  description: State of each component; empty without login.
+  description: State of each component.
   returned: always
   type: dict
   sample: {metadatabase: healthy, scheduler: healthy, dag_processor: healthy}
+heartbeats:
+  description: The latest heartbeat of each component that has one, by the clock of its pod.
+  returned: always
+  type: dict
+  sample: {scheduler: "2026-11-22T03:12:05.210000+00:00", dag_processor: "2026-11-22T03:12:04.833000+00:00"}
 dags:
   description: How many DAGs the deployment knows, or null without login.
   returned: always
@@ -180,10 +195,18 @@ import_errors:
   elements: dict
   sample: [{file: /opt/airflow/dags/demo/old.py, error: "ModuleNotFoundError: No module named 'airflow.contrib'"}]
 canary:
-  description: The run of the DAG, or null where none was asked for.
+  description:
+    - The run of the DAG, or null where none was asked for. Its C(state) is C(success), or C(not run), and then C(why)
+      says why the DAG was left alone.
   returned: always
   type: dict
-  sample: {dag_id: p_demo_119__hello, run_id: manual__2026-11-22, state: success, seconds: 4.2, tasks: {one: success}}
+  sample:
+    dag_id: p_demo_119__hello
+    run_id: manual__2026-11-22
+    state: success
+    seconds: 4.2
+    tasks: {one: success}
+    why:
 """
 
 from typing import Any
@@ -229,14 +252,17 @@ def act(call: Call) -> dict[str, Any]:
     given = call.params
     api = AirflowApi(given["url"], given["ca_file"])
     password = password_of(call.cluster, given["login"]) if given["login"] else None
-    result: dict[str, Any] = {"components": {}, "dags": None, "import_errors": [], "canary": None}
-    result["version"] = api.get("/api/v2/version")["version"]
+    result: dict[str, Any] = {"dags": None, "import_errors": [], "canary": None}
+    result["version"] = api.get("/api/v2/version", having="version")["version"]
     result.update(check_contracts(call, password))
+    states, heartbeats = components(api, given["components"], given["timeout"], call.progress)
+    result.update(components=states, heartbeats=heartbeats)
     if password is not None:
         api.login(given["login"]["user"], password)
-        result["components"] = components(api, given["components"], given["timeout"], call.progress)
         if given["canary_dag"] and not call.check_mode:
-            result["canary"] = run_dag(api, given["canary_dag"], given["timeout"], call.progress)
+            canary = result["canary"] = run_dag(api, given["canary_dag"], given["timeout"], call.progress)
+            if canary["why"] is not None:
+                call.warn(f"DAG {given['canary_dag']} was not run: {canary['why']}")
         # The run may have taken longer than a token lives.
         api.login(given["login"]["user"], password)
         result["dags"] = api.get("/api/v2/dags", limit=1)["total_entries"]

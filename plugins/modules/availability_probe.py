@@ -12,12 +12,19 @@ short_description: Measures from outside how long something is away
 description:
   - Requests URLs at a fixed rate, each time on a new connection and whether or not earlier requests have been answered,
     and writes down what came of each. Run it as an asynchronous task around whatever may interrupt them.
-  - A request of O(urls) succeeds when it is answered with an HTTP status below 500. Proxies that have lost the server
-    behind them answer 502, 503 or 504. A request of O(requests) succeeds with the statuses that it expects, so a valid
-    token that is refused is a failure. Redirects are not followed.
+  - A request of O(urls) succeeds when it is answered as it was before anything was changed, which is learnt when
+    probing begins (status, target of a redirect, kind of the document, title of the page), or by Airflow 3. An
+    ingress without the server behind it answers 404, 502 or the page of somebody else. A request of O(requests)
+    succeeds with the statuses that it expects and a body as Airflow writes it, so a valid token that is refused is a
+    failure. Redirects are not followed.
+  - Where the answers at the beginning are those of somebody in front of Airflow (401, 403, a redirect to another
+    place), they tell nothing of Airflow, and the result says so.
   - Tokens are got when probing begins, by a login or with a key from a Secret, and never leave the module's memory.
     One that would end while probing is replaced shortly before its end.
-  - V(summary) ends a probe that still runs, and adds up what all probes with the same O(file) have seen.
+  - V(begun) waits until an asynchronous probe has sent each of its requests. V(summary) ends a probe that still runs,
+    waits for its last answers, and adds up what all probes with the same O(file) have seen.
+  - Public addresses are reached by the proxy of the environment (C(https_proxy), C(http_proxy), C(no_proxy)),
+    loopback and names of the cluster never. C(~/.netrc) is not read.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -26,10 +33,22 @@ extends_documentation_fragment:
   - hopsworks.airflow.attributes.info_module
 options:
   state:
-    description: Whether to probe, or to end probing and say what was seen.
+    description: Whether to probe, to wait until a probe has begun, or to end probing and say what was seen.
     type: str
-    choices: [probing, summary]
+    choices: [probing, begun, summary]
     default: probing
+  probe:
+    description:
+      - Name of this probe, of its own among all with the same O(file). With V(begun) and V(summary), which one is asked
+        about.
+      - Defaults to a random one, and to the last one that has begun.
+    type: str
+  learn:
+    description:
+      - Whether what answers at O(urls) when probing begins is what has answered before. If V(false), because that is
+        stopped already, only Airflow 3 counts, and what an earlier probe with the same O(file) has learnt.
+    type: bool
+    default: true
   urls:
     description: What to request (C(GET)) anonymously, by a name for each. To probe, O(urls) or O(requests) is required.
     type: dict
@@ -64,7 +83,8 @@ options:
         type: bool
         default: false
       statuses:
-        description: Expected HTTP statuses.
+        description:
+          - Expected HTTP statuses. With other ones than V(200), or with O(requests[].url), the body is not looked at.
         type: list
         elements: int
         default: [200]
@@ -129,8 +149,9 @@ options:
   file:
     description:
       - Where each request gets a line of JSON, with the C(time) at which it was sent (seconds since 1970), C(name),
-        HTTP C(status), C(seconds) until the answer, C(error) where there was none, C(good) (whether the status was
-        expected), C(reconnected) and C(renewed) (the first with a new token). No token is in it.
+        HTTP C(status), C(seconds) until the answer, C(good) (whether it was expected), C(error) (why not),
+        C(reconnected) and C(renewed) (the first with a new token). A line with C(begun) or C(ended) says so of a probe.
+        No token is in it.
       - Appended to; several attempts of one run can share it. Created with mode 0600, its folder with 0700.
     type: path
     required: true
@@ -145,11 +166,11 @@ options:
     type: float
     default: 0.1
   answer_within:
-    description: Seconds after which a request without an answer has failed.
+    description: Seconds after which a request without a complete answer has failed.
     type: float
     default: 5.0
   seconds:
-    description: How long to probe at most, in seconds.
+    description: How long to probe at most, in seconds. With V(begun), how long to wait at most.
     type: float
     default: 3600.0
   watch_process:
@@ -162,13 +183,15 @@ options:
     type: bool
     default: true
   ca_file:
-    description: Certificates to trust for HTTPS, in PEM form, in place of the system's.
+    description:
+      - File of certificates to trust for HTTPS, in PEM form, instead of the system's store. The store is where OpenSSL
+        looks, C(SSL_CERT_FILE) included; C(REQUESTS_CA_BUNDLE) is not read.
     type: path
 notes:
   - The lock is not used, and the cluster only for the Secrets of O(login) and O(task_token). The options are there
     because all modules of the action group have them.
-  - As an asynchronous task, a probe that can't begin (because a login is refused, say) fails where nobody looks. Ask
-    M(ansible.builtin.async_status) after the summary.
+  - As an asynchronous task, a probe that can't begin (because a login is refused, say) fails where nobody looks. Its
+    O(file) says why, and V(begun) fails with that.
   - Writes O(file) and O(stop_file) in check mode, too. They are its result, like what others return.
 """
 
@@ -198,8 +221,18 @@ EXAMPLES = r"""
     interval: 0.2
     file: /var/lib/airflow-runs/availability.jsonl
     stop_file: /var/lib/airflow-runs/availability.stop
+    probe: first
   async: 3600
   poll: 0
+
+- name: Wait until each of them was asked
+  hopsworks.airflow.availability_probe:
+    namespace: hopsworks
+    state: begun
+    file: /var/lib/airflow-runs/availability.jsonl
+    stop_file: /var/lib/airflow-runs/availability.stop
+    probe: first
+    seconds: 60
 
 - name: End the measurement
   hopsworks.airflow.availability_probe:
@@ -222,13 +255,20 @@ ended_because:
   returned: state is probing
   type: str
   sample: told to stop
+names:
+  description: What is requested, by name.
+  returned: state is begun
+  type: list
+  elements: str
+  sample: [version, rest, session, task_api, keep_alive]
 urls:
   description:
     - For each name the C(requests), C(failures), C(errors) (how often each), when probing was C(begun) and C(ended).
     - C(away_seconds) is how long it was away in all, C(longest_gap_seconds) at a time, C(absences) are when. Each
       counts from the last success before to the first after, so it is the longest that it can have been.
-    - C(unobserved_seconds) is for how long nobody looked in between, because a run was interrupted. Such a time counts
-      as away if it was away both before and after.
+    - C(unobserved_seconds) is for how long nobody looked, because a run was interrupted or the probe ended. Such a
+      time counts as away if it was away both before and after.
+    - C(not_measured) says why the answers at a URL tell nothing of Airflow; null where they do.
     - C(latency_seconds) of the successes, as C(median), C(p95), C(p99) and C(longest).
     - C(failed_at) and C(reconnected_at) are the first 200 moments of each. C(reconnects) counts closed connections,
       C(renewals) tokens that were replaced because they ended.
@@ -253,13 +293,22 @@ urls:
           ended: "2026-11-22T03:10:40.815Z"
           seconds: 9.8
       unobserved_seconds: 0.0
+      not_measured:
       latency_seconds:
         median: 0.012
         p95: 0.04
         p99: 0.2
         longest: 1.1
+problems:
+  description: What the measurement says nothing about, in words; empty where the probe saw everything to its end.
+  returned: state is summary
+  type: list
+  elements: str
+  sample: [nothing was measured of rest in the last 12 s]
 windows:
-  description: For each of O(windows) its name and times, and what was seen in it, by C(names) as in RV(urls).
+  description:
+    - For each of O(windows) its name and times, what was seen in it, by C(names) as in RV(urls), and whether it was
+      C(measured) from its begin to its end.
   returned: state is summary
   type: list
   elements: dict
@@ -267,6 +316,7 @@ windows:
     - name: api-server
       begun: "2026-11-22T03:10:30Z"
       ended: "2026-11-22T03:10:45Z"
+      measured: true
       names: {ui: {requests: 150, failures: 96}}
 """
 
@@ -288,16 +338,19 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest imp
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import TASK_AUDIENCE, signing_key
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import measurement
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import (
+    Expected,
+    Learnt,
+    has_member,
+    is_json,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.availability import Prober
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import Target
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import read, summarise, windows
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
-# How long a probe is waited for that is to stop; requests without an answer take longer, and count as they end.
-SETTLE_SECONDS = 1.0
-SETTLE_CHECK_SECONDS = 0.05
 # No task instance has it: their UUIDs are of version 7.
 TASK = str(uuid.uuid4())
 PATHS = {
@@ -305,6 +358,13 @@ PATHS = {
     "rest": "/api/v2/dags?limit=1",
     "session": "/api/v2/dags?limit=1",
     "task_api": f"/execution/task-reschedules/{TASK}/start_date",
+}
+# What the bodies of their answers have, whoever else may answer 200.
+MARKERS = {
+    "version": has_member("version"),
+    "rest": has_member("dags"),
+    "session": has_member("dags"),
+    "task_api": is_json,
 }
 
 
@@ -342,14 +402,15 @@ def identities(call: Call, kinds: set[str]) -> dict[str, Identity]:
 def targets(call: Call) -> list[Target]:
     wanted = call.params["requests"] or []
     who = identities(call, {request["kind"] for request in wanted})
-    found = [Target(name, url) for name, url in (call.params["urls"] or {}).items()]
+    found = [Target(name, url, Learnt(url)) for name, url in (call.params["urls"] or {}).items()]
     for request in wanted:
-        kind = request["kind"]
+        kind, statuses = request["kind"], frozenset(request["statuses"])
+        usual = statuses == {200} and not request["url"]
         found.append(
             Target(
                 request["name"] or kind,
                 request["url"] or call.params["url"].rstrip("/") + PATHS[kind],
-                frozenset(request["statuses"]),
+                Expected(statuses, MARKERS[kind] if usual else None),
                 who.get(kind),
                 request["keep_alive"],
             )
@@ -357,36 +418,55 @@ def targets(call: Call) -> list[Target]:
     return found
 
 
-def act(call: Call) -> dict[str, Any]:
+def probing(call: Call, file: Path, stop_file: Path) -> dict[str, Any]:
     params = call.params
-    file, stop_file = Path(params["file"]), Path(params["stop_file"])
-    if params["state"] == "summary":
-        if not stop_file.exists():
-            stop_file.touch(mode=0o600)
-            deadline = time.monotonic() + SETTLE_SECONDS
-            while stop_file.exists() and time.monotonic() < deadline:
-                time.sleep(SETTLE_CHECK_SECONDS)
-        samples = read(file)
-        return {"urls": summarise(samples), "windows": windows(samples, params["windows"])}
     stop_file.unlink(missing_ok=True)
-    prober = Prober(
-        targets(call),
-        file,
-        interval_seconds=params["interval"],
-        timeout_seconds=params["answer_within"],
-        ca_file=params["ca_file"],
-        verify=params["verify"],
-    )
+    name = params["probe"] or uuid.uuid4().hex
+    try:
+        prober = Prober(
+            targets(call),
+            file,
+            interval_seconds=params["interval"],
+            timeout_seconds=params["answer_within"],
+            ca_file=params["ca_file"],
+            verify=params["verify"],
+            probe=name,
+            learn=params["learn"],
+        )
+    except OperatorError as error:
+        # Nobody looks at an asynchronous task; whoever waits for its begin reads the file.
+        writer = measurement.Writer(file)
+        writer.line(measurement.begun(measurement.Probe(name, time.time(), failure=error.as_result())))
+        writer.close()
+        raise
     ended = prober.run(stop_file, seconds=params["seconds"], process_id=params["watch_process"])
     # Tells the one that asked for the end that no more samples come.
     stop_file.unlink(missing_ok=True)
     return {"requests": prober.requests, "ended_because": ended}
 
 
+def summary(call: Call, file: Path, stop_file: Path) -> dict[str, Any]:
+    result = measurement.end(file, stop_file, call.params["probe"], call.params["windows"])
+    for problem in result["problems"]:
+        call.warn(problem)
+    return result
+
+
+def act(call: Call) -> dict[str, Any]:
+    file, stop_file = Path(call.params["file"]), Path(call.params["stop_file"])
+    if call.params["state"] == "summary":
+        return summary(call, file, stop_file)
+    if call.params["state"] == "begun":
+        return {"names": measurement.wait_until_begun(file, call.params["probe"], call.params["seconds"])}
+    return probing(call, file, stop_file)
+
+
 ACTION = Action(
     act,
     {
-        "state": {"type": "str", "choices": ["probing", "summary"], "default": "probing"},
+        "state": {"type": "str", "choices": ["probing", "begun", "summary"], "default": "probing"},
+        "probe": {"type": "str"},
+        "learn": {"type": "bool", "default": True},
         "urls": {"type": "dict"},
         "url": {"type": "str"},
         "requests": {

@@ -12,6 +12,7 @@ short_description: Proves which signing keys each api-server pod accepts
 description:
   - Signs a token of a task with every private key in the Secret, sends it to every ready pod of the api-server, and
     says which are accepted. Fails unless each pod accepts exactly those that it must, and refuses forged ones.
+  - Pods that end while they are asked are none any more, and those that came meanwhile are asked, too.
   - Pods read their keys when they start, so what the Secret says and what a pod trusts can differ. Where they do,
     restart the api-server and ask again.
   - The tokens live for 60 seconds, carry no rights of a user, and ask for something that isn't there. They never leave
@@ -98,6 +99,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.acceptan
     Answer,
     Question,
     ask,
+    ask_each,
     check,
     question,
 )
@@ -128,8 +130,11 @@ def act(call: Call) -> dict[str, Any]:
         audience=given["audience"],
         issuer=given["issuer"],
     )
-    names = [pod["metadata"]["name"] for pod in serving_pods(call.cluster, given["workload"])]
-    answers = [answer_of(call, name, asked) for name in names]
+
+    def serving() -> list[str]:
+        return [pod["metadata"]["name"] for pod in serving_pods(call.cluster, given["workload"])]
+
+    answers = ask_each(serving, lambda pod: answer_of(call, pod, asked))
     check(answers, asked)
     return {
         "keys": {signer: key.kid for signer, key in asked.keys.items()},

@@ -66,9 +66,9 @@ options:
     description:
       - How to reach the deployment as people do. With it, each workload named in O(components) has to pass a gate
         beyond readiness. For the api-server, a login and a call with the token, which prove the signing keys; for the
-        others a heartbeat that is newer than the start of the new pod; where there are several pods and a login, one
-        of each of them, as far as Airflow's list of jobs names them.
-      - Each gate is tried before anything is restarted, too.
+        others a heartbeat that is newer than the start of the new pod, and another one; where there are several pods
+        and a login, one of each of them, as far as Airflow's list of jobs names them.
+      - Each gate is tried before anything is restarted, too; there, two different heartbeats are waited for.
     type: dict
     suboptions:
       url:
@@ -92,8 +92,15 @@ options:
             type: str
             default: passwords.json
       ca_file:
-        description: File of certificates to trust instead of the system's.
+        description: File of certificates to trust, in PEM form, instead of the system's store.
         type: path
+      heartbeat_interval:
+        description:
+          - How often components send heartbeats, in seconds, the longest of C([scheduler] scheduler_heartbeat_sec),
+            C([scheduler] job_heartbeat_sec) and C([triggerer] job_heartbeat_sec). The wait before anything is restarted
+            follows from it.
+        type: float
+        default: 5.0
       timeout:
         description: How long one gate is waited for after the rollout, in seconds.
         type: int
@@ -357,6 +364,7 @@ ACTION = Action(
                 "url": {"type": "str", "required": True},
                 "login": {"type": "dict", "options": LOGIN_OPTIONS},
                 "ca_file": {"type": "path"},
+                "heartbeat_interval": {"type": "float", "default": 5.0},
                 "timeout": {"type": "int", "default": 120},
             },
         },

@@ -145,7 +145,7 @@ class Job:
             ),
         }
         if self.kubeconfig:
-            (credential_type,) = configured("credential_type")
+            credential_type, _of_one_deployment = configured("credential_type")
             injected = credential_type["injectors"]["env"]
             variables |= dict.fromkeys(injected, "/runner/env/tmp1a2b3c")
         return variables

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -210,3 +212,62 @@ def test_account_has_rights_on_named_secrets_only():
         defaults[setting]: {"get"}
         for setting in ("airflow_runtime_secret", "airflow_database_password_secret", "airflow_hopsfs_tls_secret")
     }
+
+
+class Unsafe(str):
+    """A text in which nothing is a template."""
+
+
+yaml.SafeLoader.add_constructor("!unsafe", lambda _loader, node: Unsafe(node.value))
+yaml.SafeDumper.add_representer(Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text)))
+
+
+def made(tmp_path, kind, deployments):
+    """What awx/configure.yml gives to a module of awx.awx, one set of arguments after the other."""
+    (play,) = load("awx/configure.yml")
+    tasks = []
+    for task in play["tasks"]:
+        if f"awx.awx.{kind}" in task:
+            arguments = task.pop(f"awx.awx.{kind}")
+            tasks.append({**task, "no_log": False, "ansible.builtin.debug": {"msg": {"made": arguments}}})
+    play |= {"tasks": tasks, "vars_files": [str(CHECKOUT / "awx/settings.yml")]}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+    (tmp_path / "mine.yml").write_text(yaml.safe_dump({"awx_deployments": deployments}), encoding="utf-8")
+    command = [TOOLS / "ansible-playbook", tmp_path / "play.yml", "-e", f"@{tmp_path / 'mine.yml'}", "-i", "localhost,"]
+    environment = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
+    answer = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False, env=environment)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    results = re.findall(r"=> ({\n.*?^})", answer.stdout, re.MULTILINE | re.DOTALL)
+    return [json.loads(result)["msg"]["made"] for result in results]
+
+
+def test_each_of_several_deployments_uses_its_own_credential(tmp_path):
+    deployments = [
+        {"name": "one-a", "credential": "Cluster A", "variables": {"airflow_namespace": "a"}},
+        {"name": "two", "credential": "Cluster B"},
+        {"name": "three"},
+    ]
+    types = made(tmp_path, "credential_type", deployments)
+    given = {kind["name"]: kind["injectors"].get("extra_vars") for kind in types}
+    assert given == {
+        "Kubeconfig of Airflow": None,
+        "Kubeconfig of Airflow one-a": {"airflow_kubeconfig_of_one_a": "{{ tower.filename.kubeconfig }}"},
+        "Kubeconfig of Airflow two": {"airflow_kubeconfig_of_two": "{{ tower.filename.kubeconfig }}"},
+    }
+    hosts = {host["name"]: host["variables"] for host in made(tmp_path, "host", deployments)}
+    assert hosts["one-a"] == {
+        "airflow_kubeconfig": "{{ airflow_kubeconfig_of_one_a }}",
+        "airflow_namespace": "a",
+    }
+    assert hosts["two"] == {"airflow_kubeconfig": "{{ airflow_kubeconfig_of_two }}"}
+    assert hosts["three"] == {}
+    for template in made(tmp_path, "job_template", deployments):
+        assert template["credentials"] == ["Airflow cluster", "Cluster A", "Cluster B"]
+
+
+def test_one_deployment_has_one_credential(tmp_path):
+    deployments = [{"name": "production", "credential": "", "variables": {"airflow_namespace": "a"}}]
+    assert [kind["name"] for kind in made(tmp_path, "credential_type", deployments)] == ["Kubeconfig of Airflow"]
+    assert [host["variables"] for host in made(tmp_path, "host", deployments)] == [{"airflow_namespace": "a"}]
+    for template in made(tmp_path, "job_template", deployments):
+        assert template["credentials"] == ["Airflow cluster"]

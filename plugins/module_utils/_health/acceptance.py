@@ -8,6 +8,7 @@ import contextlib
 import json
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,8 @@ PRIVATE = private_entry("")
 LIFETIME_SECONDS = 60
 ATTEMPTS = 3
 RETRY_SECONDS = 1.0
+# How often the pods are listed until all of them have been asked.
+MOST_ROUNDS = 10
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,10 @@ def ask(api: AirflowApi, pod: str, asked: Question) -> Answer:
     version = _patiently(lambda: api.send("GET", "/api/v2/version"))
     if version.status_code != 200:
         raise _no_airflow(pod, version.status_code, "200 to the question for the version")
-    answer = Answer(pod, str(version.json().get("version", "")))
+    try:
+        answer = Answer(pod, str(version.json()["version"]))
+    except (ValueError, KeyError, TypeError):
+        raise _no_airflow(pod, version.status_code, "a JSON document with its version") from None
     task = str(uuid.uuid4())
     claims = task_claims(task, asked.audience, asked.issuer)
     tokens = {
@@ -126,6 +132,32 @@ def ask(api: AirflowApi, pod: str, asked: Question) -> Answer:
         forged = {"unknown_kid": with_unknown_kid(trusted), "wrong_signature": with_wrong_signature(trusted)}
         answer.forged = {name: _status(api, pod, task, token) for name, token in forged.items()}
     return answer
+
+
+def ask_each(serving: Callable[[], list[str]], ask_one: Callable[[str], Answer]) -> list[Answer]:
+    """The answer of each pod that serves now. `serving` lists them, and is asked again: pods come and go meanwhile.
+
+    Raises OperatorError where one that still serves can't be asked, and where they change faster than they answer.
+    """
+    answers: dict[str, Answer] = {}
+    for _round in range(MOST_ROUNDS):
+        names = serving()
+        missing = [name for name in names if name not in answers]
+        if not missing:
+            return [answers[name] for name in names]
+        for name in missing:
+            try:
+                answers[name] = ask_one(name)
+            except OperatorError:
+                time.sleep(RETRY_SECONDS)
+                if name in serving():
+                    raise
+    raise OperatorError(
+        f"the pods of the api-server were others each time they were listed, {MOST_ROUNDS} times",
+        expected="pods that stay for long enough to be asked",
+        untouched="the keys and all pods; this only asked",
+        next_step="see why its pods are replaced (kubectl get pods, events), then run the same command again",
+    )
 
 
 def check(answers: list[Answer], asked: Question) -> None:

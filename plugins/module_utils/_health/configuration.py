@@ -7,18 +7,26 @@ from __future__ import annotations
 import datetime
 import json
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.executors import tasks_in_scheduler
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+
+try:
+    from kubernetes.client.exceptions import ApiException
+except ImportError:  # reported by the module's own requirement check
+    ApiException = Exception
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 
 MARK = "hopsworks.airflow configuration: "
 TIMEOUT_SECONDS = 120
+ATTEMPTS = 3
 # What is asked for, by its name in the answer. Nothing of it is a secret.
 OPTIONS = {
     "executor": ("core", "executor"),
@@ -35,6 +43,9 @@ OPTIONS = {
     "task_jwt_audience": ("execution_api", "jwt_audience"),
     "task_queued_timeout": ("scheduler", "task_queued_timeout"),
     "scheduler_health_check_threshold": ("scheduler", "scheduler_health_check_threshold"),
+    "scheduler_heartbeat_sec": ("scheduler", "scheduler_heartbeat_sec"),
+    "job_heartbeat_sec": ("scheduler", "job_heartbeat_sec"),
+    "triggerer_heartbeat_sec": ("triggerer", "job_heartbeat_sec"),
 }
 SECONDS = (
     "jwt_expiration_time",
@@ -43,7 +54,11 @@ SECONDS = (
     "task_jwt_expiration_time",
     "task_queued_timeout",
     "scheduler_health_check_threshold",
+    "scheduler_heartbeat_sec",
+    "job_heartbeat_sec",
+    "triggerer_heartbeat_sec",
 )
+HEARTBEATS = ("scheduler_heartbeat_sec", "job_heartbeat_sec", "triggerer_heartbeat_sec")
 TOKEN_LIVES = ("jwt_expiration_time", "jwt_cli_expiration_time", "task_jwt_expiration_time")
 # From 3.2 on a queued task's token lives as long as it may be queued (airflow/executors/workloads/base.py).
 QUEUED_TOKENS_SINCE = (3, 2)
@@ -51,7 +66,7 @@ QUEUED_TOKENS_SINCE = (3, 2)
 # Asks Airflow itself, since defaults differ from version to version. A launcher may set options in the environment of
 # the component only, so the component's own environment is taken, and that of this command where it can't be read.
 PROGRAM = """
-import json, os, sys, time
+import importlib, json, os, re, sys, time
 
 def environment(process):
     try:
@@ -78,6 +93,16 @@ from airflow.configuration import conf
 
 wanted = json.loads(sys.argv[2])
 answer = {name: conf.get(section, option, fallback=None) for name, (section, option) in wanted.items()}
+
+def is_local(path):
+    module, _, name = path.rpartition(".")
+    try:
+        return bool(getattr(importlib.import_module(module), name).is_local)
+    except Exception:
+        return None
+
+classes = [name for name in re.split("[,;:=]", answer["executor"] or "") if "." in name]
+answer["executor_is_local"] = {name.strip(): is_local(name.strip()) for name in classes}
 answer.update(airflow_version=__version__, of_component=found is not None, time=time.time())
 print(chr(10) + sys.argv[1] + json.dumps(answer), flush=True)
 """
@@ -87,7 +112,9 @@ def read(cluster: Cluster, pod: str, container: str, python: str) -> dict[str, A
     """How Airflow in a running container is configured, and how its clock stands to the API server's.
 
     OPTIONS by name (seconds as numbers, what isn't set as None), and:
+    `tasks_in_scheduler`, whether tasks run in the scheduler's pod, None where an executor isn't known;
     `airflow_version`; `of_component`, whether the component's own environment could be read;
+    `heartbeat_seconds`, how often components send heartbeats, at the longest;
     `longest_token_seconds`, after which no token of now is valid any more, its leeway included;
     `clock_skew_seconds`, positive where the pod's clock is ahead, known to a second.
     Raises OperatorError where Airflow can't be asked.
@@ -117,8 +144,33 @@ def read(cluster: Cluster, pod: str, container: str, python: str) -> dict[str, A
     if now is not None:
         # The API server's time has whole seconds: the middle of the one that it named is right within half a second.
         skew = round(found["time"] + (time.monotonic() - arrived) - (now.timestamp() + 0.5), 1)
+    local = found.pop("executor_is_local", {})
     del found["time"]
-    return {**found, "longest_token_seconds": longest_token_seconds(found), "clock_skew_seconds": skew}
+    return {
+        **found,
+        "tasks_in_scheduler": tasks_in_scheduler(found["executor"], local),
+        "heartbeat_seconds": heartbeat_seconds(found),
+        "longest_token_seconds": longest_token_seconds(found),
+        "clock_skew_seconds": skew,
+    }
+
+
+def of_any(
+    serving: Callable[[], list[dict[str, Any]]], ask: Callable[[dict[str, Any]], dict[str, Any]]
+) -> tuple[str, dict[str, Any]]:
+    """Name and answer of one of the pods that serve. One that ends while it is asked is none any more.
+
+    Raises what `ask` raises of a pod that still serves.
+    """
+    for _attempt in range(ATTEMPTS - 1):
+        pod = serving()[0]
+        try:
+            return pod["metadata"]["name"], ask(pod)
+        except (OperatorError, ApiException):
+            if pod["metadata"]["uid"] in {other["metadata"]["uid"] for other in serving()}:
+                raise
+    pod = serving()[0]
+    return pod["metadata"]["name"], ask(pod)
 
 
 def parse(output: str) -> dict[str, Any] | None:
@@ -144,6 +196,11 @@ def longest_token_seconds(configuration: dict[str, Any]) -> int:
     if version(configuration["airflow_version"]) >= QUEUED_TOKENS_SINCE:
         lives.append(configuration["task_queued_timeout"] or 0)
     return int(max(lives)) + int(configuration["jwt_leeway"] or 0)
+
+
+def heartbeat_seconds(configuration: dict[str, Any]) -> int:
+    """How often components send heartbeats: the longest interval of any."""
+    return max(1, *(int(configuration[name] or 0) for name in HEARTBEATS))
 
 
 def version(text: str) -> tuple[int, int]:

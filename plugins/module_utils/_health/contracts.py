@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,8 @@ class Contracts:
         Whoever is evicted is asked for anew at the next login, no session ends by it.
         """
         self._saw("invalidate", self._evict(user, shared_secret), (200, 204))
-        self._saw("invalidate_wrong_bearer", self._evict(user, shared_secret[::-1] + "x"), REFUSED)
+        # Nothing of the secret is in it: whoever refuses it may log it.
+        self._saw("invalidate_wrong_bearer", self._evict(user, secrets.token_urlsafe(32)), REFUSED)
 
     def raise_if_broken(self) -> None:
         """Raises OperatorError that names each broken contract, and how it was broken."""

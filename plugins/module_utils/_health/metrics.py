@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.session import bare_session, request
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.tunnel import Tunnel
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.pods import serving_pods
 
@@ -20,7 +21,6 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
     import requests
 
 INTERVAL_SECONDS = 2
-REQUEST_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,6 @@ def _metrics_of(cluster: Cluster, pod: str, port: int) -> str | None:
     with contextlib.closing(Tunnel(cluster, cluster.namespace, pod, port)) as tunnel:
         host, near = tunnel.address
         with contextlib.suppress(requests.RequestException):
-            answer = requests.get(f"http://{host}:{near}/metrics", timeout=REQUEST_SECONDS)
-            return answer.text if answer.ok else None
+            answer = request(bare_session(), "GET", f"http://{host}:{near}/metrics")
+            return str(answer.text) if answer.ok else None
     return None

@@ -4,18 +4,21 @@
 
 from __future__ import annotations
 
-import traceback
+import contextlib
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import distrust
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.session import (
+    REQUESTS_IMPORT_ERROR,
+    request,
+    session_to,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
-REQUESTS_IMPORT_ERROR: str | None = None
-try:
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     import requests
-except ImportError:  # reported by the module's own requirement check
-    REQUESTS_IMPORT_ERROR = traceback.format_exc()
 
-TIMEOUT_SECONDS = 30
+__all__ = ["REQUESTS_IMPORT_ERROR", "AirflowApi"]
 
 
 class AirflowApi:
@@ -27,19 +30,22 @@ class AirflowApi:
 
     def __init__(self, url: str, ca_file: str | None = None, *, verify: bool = True) -> None:
         self._url = url.rstrip("/")
-        self._session = requests.Session()
-        self._session.verify = (ca_file or True) if verify else False
+        self._session = session_to(self._url, ca_file, verify=verify)
 
     def login(self, user: str, password: str) -> None:
         """Get a token of the SimpleAuthManager and use it from now on. Raises OperatorError where it is refused."""
         self._session.headers["Authorization"] = f"Bearer {self.sign_in(user, password).json()['access_token']}"
 
     def sign_in(self, user: str, password: str) -> requests.Response:
-        """The answer to a login, with `access_token` in its body and perhaps a cookie, which is not kept."""
+        """The answer to a login, with `access_token` in its body and perhaps a cookie, which is not kept.
+
+        Raises OperatorError for any other answer.
+        """
         answer = self._request("POST", "/auth/token", {"username": user, "password": password})
         self._session.cookies.clear()
         if answer.status_code not in (200, 201):
             raise self._refused("the login", answer)
+        self._document("the login", answer, "access_token")
         return answer
 
     def send(
@@ -48,9 +54,9 @@ class AirflowApi:
         """The answer to one request, whatever it is; `headers` go over those of the login, None leaves one out."""
         return self._request(method, path, body, headers=headers)
 
-    def get(self, path: str, **query: Any) -> Any:
-        """The decoded answer. Raises OperatorError for anything but success."""
-        return self._checked("GET", path, None, query)
+    def get(self, path: str, *, having: str | None = None, **query: Any) -> Any:
+        """The decoded answer. Raises OperatorError for anything but success, and a document without member `having`."""
+        return self._checked("GET", path, None, query, having)
 
     def post(self, path: str, body: Any) -> Any:
         return self._checked("POST", path, body, {})
@@ -63,13 +69,26 @@ class AirflowApi:
         answer = self._request("GET", path)
         return None if answer.status_code == 404 else self._decoded(f"GET {path}", answer)
 
-    def _checked(self, method: str, path: str, body: Any, query: dict[str, Any]) -> Any:
-        return self._decoded(f"{method} {path}", self._request(method, path, body, query))
+    def _checked(self, method: str, path: str, body: Any, query: dict[str, Any], having: str | None = None) -> Any:
+        return self._decoded(f"{method} {path}", self._request(method, path, body, query), having)
 
-    def _decoded(self, what: str, answer: requests.Response) -> Any:
+    def _decoded(self, what: str, answer: requests.Response, having: str | None = None) -> Any:
         if not answer.ok:
             raise self._refused(what, answer)
-        return answer.json()
+        return self._document(what, answer, having)
+
+    def _document(self, what: str, answer: requests.Response, having: str | None) -> Any:
+        """The JSON document of an answer. Others, a maintenance page say, answer with success, too."""
+        with contextlib.suppress(ValueError):
+            document = answer.json()
+            if having is None or (isinstance(document, dict) and having in document):
+                return document
+        raise OperatorError(
+            f"{what} at {self._url} was answered by something that is not Airflow 3",
+            expected="a JSON document as Airflow 3 writes it",
+            untouched="nothing was changed by this check",
+            next_step="check the url: it is the path of [api] base_url, and what stands in front of Airflow",
+        )
 
     def _request(
         self,
@@ -80,22 +99,26 @@ class AirflowApi:
         headers: dict[str, str | None] | None = None,
     ) -> requests.Response:
         try:
-            return self._session.request(
-                method,
-                self._url + path,
-                json=body,
-                params=query,
-                headers=headers,
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,
+            answer: requests.Response = request(
+                self._session, method, self._url + path, json=body, params=query, headers=headers
             )
         except requests.RequestException as error:
+            distrusted = distrust(error)
+            if distrusted is not None:
+                raise OperatorError(
+                    f"the certificate of {self._url} is not trusted here: {distrusted}",
+                    expected="a certificate of an authority in the system's store, or in the file that `ca_file` names",
+                    untouched="nothing was changed by this check",
+                    next_step="set airflow_ca_file (`ca_file`) to a file with the authority's certificate in PEM form, "
+                    "or add that to the system's store, then run the same command again",
+                ) from error
             raise OperatorError(
                 f"{method} {path} at {self._url} got no answer ({type(error).__name__})",
                 expected="an answer of the api-server through the reverse proxy",
                 untouched="nothing was changed by this check",
                 next_step="check the proxy and the api-server's pod, then run the same command again",
             ) from error
+        return answer
 
     def _refused(self, what: str, answer: requests.Response) -> OperatorError:
         return OperatorError(

@@ -10,31 +10,37 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.heartbeats import HEALTH, Pulse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 INTERVAL_SECONDS = 1
+NOT_RUN = "not run"
 
 
-def components(api: AirflowApi, expected: list[str], seconds: float, progress: Callable[[str], None]) -> dict[str, Any]:
-    """The state of each component by its own heartbeat, once all of `expected` are healthy.
+def components(
+    api: AirflowApi, expected: list[str], seconds: float, progress: Callable[[str], None]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The state and the latest heartbeat of each component, once all of `expected` are healthy and their hearts beat.
 
-    `expected` uses the names of /api/v2/monitor/health: metadatabase, scheduler, dag_processor, triggerer.
+    `expected` uses the names of HEALTH: metadatabase, scheduler, dag_processor, triggerer.
     """
+    pulse = Pulse(expected)
     deadline = time.monotonic() + seconds
     while True:
-        health: dict[str, Any] = api.get("/api/v2/monitor/health")
-        sick = [name for name in expected if (health.get(name) or {}).get("status") != "healthy"]
-        if not sick:
-            return {name: health[name]["status"] for name in expected}
+        health: dict[str, Any] = api.get(HEALTH, having="metadatabase")
+        missing = pulse.missing(health)
+        if not missing:
+            heartbeats = {name: latest.isoformat() for name, latest in pulse.latest.items()}
+            return {name: health[name]["status"] for name in expected}, heartbeats
         if time.monotonic() > deadline:
             raise OperatorError(
-                f"no heartbeat of {', '.join(sick)} within {seconds:.0f} s",
-                expected="a healthy " + ", ".join(expected),
+                f"{'; '.join(missing.values())}, within {seconds:.0f} s",
+                expected="two different heartbeats, and a healthy " + ", ".join(expected),
                 untouched="nothing was changed by this check",
                 next_step="look at the logs of these components; run the same command again when they work",
             )
-        progress(f"waiting for the heartbeat of {', '.join(sick)}")
+        progress(f"waiting for the heartbeat of {', '.join(missing)}")
         time.sleep(INTERVAL_SECONDS)
 
 
@@ -51,10 +57,12 @@ def import_errors(api: AirflowApi) -> list[dict[str, str]]:
 
 
 def run_dag(api: AirflowApi, dag_id: str, seconds: float, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Run one DAG to success, as a client would: `run_id`, `state`, `seconds`, `tasks`.
+    """Run one DAG to success, as a client would: `run_id`, `state`, `seconds`, `tasks`, `why`.
 
-    A paused DAG is unpaused for the run and paused again after it. Raises OperatorError where it isn't parsed, or its
-    run doesn't succeed, within `seconds`.
+    A paused DAG is unpaused for the run and paused again after it: Airflow starts no run of a paused one. Where that
+    would start other runs, too (those that its schedule missed, that wait, or that an asset asks for), it is left
+    alone: `state` is `not run`, and `why` says so. Raises OperatorError where it isn't parsed, or its run doesn't
+    succeed, within `seconds`.
     """
     deadline = time.monotonic() + seconds
     path = f"/api/v2/dags/{quote(dag_id, safe='')}"
@@ -64,6 +72,10 @@ def run_dag(api: AirflowApi, dag_id: str, seconds: float, progress: Callable[[st
         time.sleep(INTERVAL_SECONDS)
     begun = time.monotonic()
     if dag["is_paused"]:
+        why = _what_unpausing_starts(api, path, dag, seconds)
+        if why is not None:
+            text = f"it is paused, and unpausing it would start {why}"
+            return {"dag_id": dag_id, "run_id": None, "state": NOT_RUN, "seconds": 0.0, "tasks": {}, "why": text}
         api.patch(path, {"is_paused": False})
     try:
         run = api.post(f"{path}/dagRuns", {"logical_date": datetime.datetime.now(datetime.UTC).isoformat()})
@@ -90,7 +102,25 @@ def run_dag(api: AirflowApi, dag_id: str, seconds: float, progress: Callable[[st
         "state": run["state"],
         "seconds": round(time.monotonic() - begun, 1),
         "tasks": states,
+        "why": None,
     }
+
+
+def _what_unpausing_starts(api: AirflowApi, path: str, dag: dict[str, Any], seconds: float) -> str | None:
+    """Which runs a paused DAG would begin within `seconds` if it were unpaused, in words; None for none.
+
+    The scheduler makes a run of a DAG that isn't paused as soon as `next_dagrun_run_after` is past, whatever `catchup`
+    says, and begins runs that are queued already (`DagModel.dags_needing_dagruns`,
+    `DagRun.get_queued_dag_runs_to_set_running`).
+    """
+    due = dag.get("next_dagrun_run_after")
+    until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
+    if due is not None and datetime.datetime.fromisoformat(due) <= until:
+        return f"runs of its schedule, the next of which is due at {due}"
+    if due is None and "asset" in str(dag.get("timetable_summary")).lower():
+        return "runs that an asset asks for"
+    queued = api.get(f"{path}/dagRuns", state="queued", limit=1)["total_entries"]
+    return f"{queued} runs that are queued" if queued else None
 
 
 def _check(deadline: float, found: str, expected: str) -> None:

@@ -4,24 +4,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
 import threading
-import traceback
 from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import causes_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.session import (
+    REQUESTS_IMPORT_ERROR,
+    TrustingAdapter,
+    bare_session,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import Network
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
-REQUESTS_IMPORT_ERROR: str | None = None
-try:
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     import requests
-    from requests.adapters import HTTPAdapter
-except ImportError:  # reported by the module's own requirement check
-    REQUESTS_IMPORT_ERROR = traceback.format_exc()
-    HTTPAdapter = object  # type: ignore[assignment,misc]
+
+__all__ = ["REQUESTS_IMPORT_ERROR", "open_session", "send", "tls_context", "unreachable"]
 
 # Seconds: to connect, and between two bytes of an answer.
 TIMEOUT = (10, 120)
@@ -75,22 +78,18 @@ def _pipe(content: bytes) -> int:
     return reading
 
 
-class ServiceAdapter(HTTPAdapter):
+class ServiceAdapter(TrustingAdapter):
     """HTTPS to names of cluster services: the TCP connection may lead through a tunnel on 127.0.0.1, while TLS
     verifies the server's certificate against the name in the URL."""
 
     def __init__(self, network: Network, context: ssl.SSLContext, connections: int) -> None:
         self._network = network
-        self._context = context
         # A copy holds a download and an upload open at the same time.
-        super().__init__(pool_connections=8, pool_maxsize=2 * connections, max_retries=0)
+        super().__init__(context, pool_connections=8, pool_maxsize=2 * connections, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         # Large blocks: a body is sent in pieces of this size.
-        super().init_poolmanager(*args, **kwargs, ssl_context=self._context, blocksize=1 << 17)
-
-    def cert_verify(self, *_args: Any, **_kwargs: Any) -> None:
-        """Nothing: the context decides. The default would add the public authorities to those trusted."""
+        super().init_poolmanager(*args, **kwargs, blocksize=1 << 17)
 
     def get_connection_with_tls_context(self, request: Any, *_args: Any, **_kwargs: Any) -> Any:
         host, port = host_and_port(request.url)
@@ -107,8 +106,7 @@ def host_and_port(url: str) -> tuple[str, int]:
 
 def open_session(network: Network, context: ssl.SSLContext, connections: int) -> Any:
     """A `requests.Session` with keep-alive for `connections` threads, blind to the environment's proxies and CAs."""
-    session = requests.Session()
-    session.trust_env = False
+    session = bare_session()
     session.mount("https://", ServiceAdapter(network, context, connections))
     # Plain HTTP would carry no identity; requests refuses a scheme without an adapter.
     del session.adapters["http://"]
@@ -134,7 +132,7 @@ def send(session: Any, method: str, url: str, *, body: Any = None, stream: bool 
 
 def unreachable(error: BaseException, host: str, port: int) -> HopsfsError:
     """A connection that failed, by its innermost cause; the outer messages quote the whole URL."""
-    chain = list(_causes(error))
+    chain = causes_of(error)
     tls = next((cause for cause in chain if isinstance(cause, ssl.SSLError)), None)
     if tls is not None and (isinstance(tls, ssl.SSLCertVerificationError) or "ALERT" in (tls.reason or "")):
         detail = getattr(tls, "verify_message", "") or tls.reason
@@ -153,14 +151,3 @@ def unreachable(error: BaseException, host: str, port: int) -> HopsfsError:
         next_step="check that HopsFS is up and reachable, then run the same command again",
         temporary=True,
     )
-
-
-def _causes(error: BaseException) -> Any:
-    seen: list[BaseException] = []
-    waiting: list[Any] = [error]
-    while waiting:
-        current = waiting.pop(0)
-        if isinstance(current, BaseException) and current not in seen:
-            seen.append(current)
-            waiting += [getattr(current, "reason", None), current.__cause__, current.__context__, *current.args]
-    return seen

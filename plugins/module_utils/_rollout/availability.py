@@ -4,22 +4,28 @@
 
 from __future__ import annotations
 
-import json
-import os
-import ssl
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import tls_context
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import measurement
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import Learnt
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.measurement import Probe, Writer
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import Requester, Target
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import Sample
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import controller_process, process_is_gone
 
 MOST_THREADS = 200
 CONDITIONS_CHECK_SECONDS = 0.2
+# Several, because there may be several servers behind one address.
+LOOKS = 3
+LOOK_PAUSE_SECONDS = 0.2
+# Beyond its time a request is given up at once, but the name of its host may still be asked for.
+GIVING_UP_SECONDS = 1.0
 
 
 class Prober:
@@ -38,22 +44,36 @@ class Prober:
         timeout_seconds: float,
         ca_file: str | None = None,
         verify: bool = True,
+        probe: str | None = None,
+        learn: bool = True,
     ) -> None:
-        self._interval, self._timeout = interval_seconds, timeout_seconds
+        self._interval, self._timeout, self._learn = interval_seconds, timeout_seconds, learn
         context = tls_context(ca_file, verify=verify)
-        requesters = [Requester(target, timeout_seconds=timeout_seconds, context=context) for target in targets]
-        self._single = [requester for requester in requesters if not requester.target.keep_alive]
-        self._kept = [requester for requester in requesters if requester.target.keep_alive]
+        self._requesters = [Requester(target, timeout_seconds=timeout_seconds, context=context) for target in targets]
+        self._single = [requester for requester in self._requesters if not requester.target.keep_alive]
+        self._kept = [requester for requester in self._requesters if requester.target.keep_alive]
         self._identities = {id(target.identity): target.identity for target in targets if target.identity is not None}
-        self._lock = threading.Lock()
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._stream = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8")
-        self.requests = 0
+        self._file = file
+        self._probe_id = probe or uuid.uuid4().hex
+        self._writer = Writer(file)
+        # Requests under way, or about to be sent: by a number, when and what.
+        self._open: dict[int, tuple[float, str]] = {}
+        self._last_number = 0
+        self._opening = threading.Lock()
+
+    @property
+    def requests(self) -> int:
+        return self._writer.samples
 
     def run(self, stop_file: Path | None, *, seconds: float, process_id: int | None) -> str:
-        """Probe until `stop_file` exists, the time is over, or the process has ended. Returns which, as words."""
-        begun = time.monotonic()
+        """Probe until `stop_file` exists, the time is over, or the process has ended. Returns which, as words.
+
+        Requests that are under way then are waited for; those that have no answer in their time count as failures.
+        """
         process = controller_process(process_id) if process_id else None
+        probe = self._describe()
+        self._writer.line(measurement.begun(probe))
+        begun = time.monotonic()
 
         def reason_to_end() -> str | None:
             if time.monotonic() - begun >= seconds:
@@ -66,16 +86,48 @@ class Prober:
 
         done = threading.Event()
         threads = len(self._identities) + int(len(self._single) * (self._timeout / self._interval + 1)) + 1
-        kept = [threading.Thread(target=self._probe_over_one, args=(requester, done)) for requester in self._kept]
-        with self._stream, ThreadPoolExecutor(min(MOST_THREADS, threads)) as pool:
-            for thread in kept:
-                thread.start()
-            try:
-                return self._beat(pool, reason_to_end, begun)
-            finally:
-                done.set()
-                for thread in kept:
-                    thread.join()
+        kept = [
+            threading.Thread(target=self._probe_over_one, args=(requester, done), daemon=True)
+            for requester in self._kept
+        ]
+        pool = ThreadPoolExecutor(min(MOST_THREADS, threads))
+        for thread in kept:
+            thread.start()
+        try:
+            reason = self._beat(pool, reason_to_end, begun)
+        finally:
+            sent_last = time.time()
+            done.set()
+            pool.shutdown(wait=False)
+            self._wait_for_answers()
+        self._writer.line(measurement.ended(probe, reason, sent_last))
+        self._writer.close()
+        return reason
+
+    def _describe(self) -> Probe:
+        """This probe, with what answers now, or what an earlier attempt learnt when nothing was changed yet."""
+        before = measurement.read(self._file)
+        probe = Probe(self._probe_id, time.time(), interval=self._interval, answer_within=self._timeout)
+        for requester in self._requesters:
+            name, judge = requester.target.name, requester.target.judge
+            probe.names.append(name)
+            if isinstance(judge, Learnt):
+                recalled = before.recalled(name)
+                if recalled is not None:
+                    judge.recall(recalled)
+                elif self._learn:
+                    self._look(requester, judge)
+                probe.learnt[name] = judge.as_line()
+        probe.begun = time.time()
+        return probe
+
+    def _look(self, requester: Requester, judge: Learnt) -> None:
+        for number in range(LOOKS):
+            if number:
+                time.sleep(LOOK_PAUSE_SECONDS)
+            answer = requester.look()
+            if answer is not None:
+                judge.learn(answer)
 
     def _beat(self, pool: ThreadPoolExecutor, reason_to_end: Callable[[], str | None], begun: float) -> str:
         looked = 0.0
@@ -88,25 +140,39 @@ class Prober:
                 for identity in self._identities.values():
                     pool.submit(identity.renew_if_due)
             for requester in self._single:
-                pool.submit(self._probe, requester)
+                pool.submit(self._probe, requester, self._opened(requester))
             position = _wait_for_beat(begun, position + 1, self._interval)
 
     def _probe_over_one(self, requester: Requester, done: threading.Event) -> None:
         begun = time.monotonic()
         position = 0
         while not done.is_set():
-            self._probe(requester)
+            self._probe(requester, self._opened(requester))
             position = _wait_for_beat(begun, position + 1, self._interval, done)
         requester.close()
 
-    def _probe(self, requester: Requester) -> None:
-        self._write(requester.probe())
+    def _opened(self, requester: Requester) -> int:
+        with self._opening:
+            self._last_number += 1
+            self._open[self._last_number] = (time.time(), requester.target.name)
+            return self._last_number
 
-    def _write(self, sample: Sample) -> None:
-        with self._lock:
-            self._stream.write(json.dumps(vars(sample)) + "\n")
-            self._stream.flush()
-            self.requests += 1
+    def _probe(self, requester: Requester, number: int) -> None:
+        sample = requester.probe()
+        with self._opening:
+            # Else it was given up, and counted.
+            if self._open.pop(number, None) is not None:
+                self._writer.sample(sample)
+
+    def _wait_for_answers(self) -> None:
+        """Wait until nothing is open, as long as an answer may take; what is open then has failed."""
+        deadline = time.monotonic() + self._timeout + GIVING_UP_SECONDS
+        while self._open and time.monotonic() < deadline:
+            time.sleep(0.02)
+        with self._opening:
+            for sent, name in self._open.values():
+                self._writer.sample(Sample(round(sent, 4), name, None, round(time.time() - sent, 4), "NoAnswer"))
+            self._open.clear()
 
 
 def _wait_for_beat(begun: float, position: int, interval: float, done: threading.Event | None = None) -> int:
@@ -124,20 +190,3 @@ def _wait_for_beat(begun: float, position: int, interval: float, done: threading
     else:
         time.sleep(pause)
     return position
-
-
-def tls_context(ca_file: str | None, *, verify: bool) -> ssl.SSLContext:
-    """Raises OperatorError for a file without certificates."""
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        raise OperatorError(
-            f"{ca_file} holds no certificates that can be read ({type(error).__name__})",
-            expected="certificates in PEM form",
-            untouched="everything; nothing was requested",
-            next_step="correct `ca_file`",
-        ) from None
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

@@ -9,8 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import password_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.heartbeats import (
+    HEALTH,
+    INTERVAL_SECONDS,
+    Pulse,
+    heartbeat_of,
+    patience_seconds,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossless import bounds, main_container, moment
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossless import main_container, moment
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -20,8 +28,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-HEARTBEAT_PATIENCE_SECONDS = 60.0
-HEALTH = "/api/v2/monitor/health"
+LOOK_SECONDS = 0.5
 # Their names in the answer of HEALTH, whose field for the time is latest_<name>_heartbeat.
 HEARTBEATS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
 
@@ -40,13 +47,15 @@ class Gate(Protocol):
 
 @dataclass(frozen=True)
 class Access:
-    """How to reach the deployment as people do. `timeout_seconds` is how long a gate waits."""
+    """How to reach the deployment as people do. `timeout_seconds` is how long a gate waits, `heartbeat_seconds` how
+    often components send heartbeats."""
 
     url: str
     ca_file: str | None = None
     user: str | None = None
     password: str | None = None
     timeout_seconds: float = 120
+    heartbeat_seconds: float = INTERVAL_SECONDS
 
     @classmethod
     def of(cls, cluster: Cluster, health: Object) -> Access:
@@ -54,10 +63,11 @@ class Access:
         login = health.get("login")
         return cls(
             health["url"],
-            health.get("ca_file"),
+            health.get("ca_file") or None,
             login["user"] if login else None,
             password_of(cluster, login) if login else None,
             health["timeout"],
+            health.get("heartbeat_interval") or INTERVAL_SECONDS,
         )
 
     def __repr__(self) -> str:
@@ -78,7 +88,7 @@ class LoginGate:
 
     def check(self, pods: list[Object]) -> str | None:
         self._calls = 0
-        for _pod in range(max(1, len(pods))):
+        for _pod in range(max(1, sum(not is_finished(pod) for pod in pods))):
             try:
                 api = AirflowApi(self._access.url, self._access.ca_file)
                 api.login(str(self._access.user), str(self._access.password))
@@ -95,24 +105,25 @@ class LoginGate:
 
 
 class HeartbeatGate:
-    """A heartbeat newer than the start of the newest pod, by the clock of the node that runs it.
+    """A heartbeat newer than the start of the newest pod, and then another one.
 
-    With `overlapping` rollouts a heartbeat may be the old pod's last; then there has to be one more.
+    The first may be the last of an old pod, by the clock of a node that is some seconds ahead. When it is seen the old
+    pods have ended, so a second one can't be theirs.
     """
 
     kind = "heartbeat"
 
-    def __init__(self, access: Access, component: str, container: str, *, overlapping: bool) -> None:
-        self._access, self._container, self._overlapping = access, container, overlapping
+    def __init__(self, access: Access, component: str, container: str) -> None:
+        self._access, self._container = access, container
         self._name = HEARTBEATS[component]
         self._first: datetime | None = None
         self._latest: datetime | None = None
 
     def check(self, pods: list[Object]) -> str | None:
         try:
-            entry = AirflowApi(self._access.url, self._access.ca_file).get(HEALTH).get(self._name) or {}
-            text = entry.get(f"latest_{self._name}_heartbeat")
-            self._latest = moment(text) if text else None
+            health = AirflowApi(self._access.url, self._access.ca_file).get(HEALTH)
+            self._latest = heartbeat_of(health, self._name)
+            status = (health.get(self._name) or {}).get("status")
         except OperatorError as error:
             return error.found
         except (ValueError, AttributeError, TypeError):
@@ -120,12 +131,12 @@ class HeartbeatGate:
         started = newest_start(pods, self._container)
         if self._latest is None or started is None or self._latest <= started:
             return f"no heartbeat of the {self._name} since its pod started"
-        if self._overlapping and self._first is None:
+        if self._first is None or self._first <= started:
             self._first = self._latest
-        if self._overlapping and self._latest == self._first:
-            return f"no second heartbeat of the {self._name} since the old pods ended"
-        if entry.get("status") != "healthy":
-            return f"the {self._name} is {entry.get('status')} by its heartbeat"
+        if self._latest == self._first:
+            return f"no second heartbeat of the {self._name} since its pod started"
+        if status != "healthy":
+            return f"the {self._name} is {status} by its heartbeat"
         return None
 
     def seen(self) -> Object:
@@ -138,15 +149,15 @@ def gate_of(workload: Object, component: str | None, access: Access | None) -> G
         return None
     if component == "api-server":
         return LoginGate(access) if access.password is not None else None
-    surge, _unavailable = bounds(workload)
-    overlapping = surge > 0 or workload["spec"].get("replicas", 1) > 1
-    return HeartbeatGate(access, component, main_container(workload)["name"], overlapping=overlapping)
+    return HeartbeatGate(access, component, main_container(workload)["name"])
 
 
 def newest_start(pods: list[Object], container: str) -> datetime | None:
     """When the youngest of the pods' containers of that name began to run; None while one of them doesn't."""
     started = []
     for pod in pods:
+        if is_finished(pod):
+            continue
         statuses = pod.get("status", {}).get("containerStatuses", [])
         state: Object = next((status["state"] for status in statuses if status["name"] == container), {})
         if "running" not in state:
@@ -158,15 +169,18 @@ def newest_start(pods: list[Object], container: str) -> datetime | None:
 def prove(access: Access, components: set[str]) -> None:
     """Raises OperatorError where a gate could not be passed already before anything is restarted.
 
-    The api-server is asked for a login and a call, the others for a healthy status. A heartbeat that comes late on a
-    busy machine is waited for, at most HEARTBEAT_PATIENCE_SECONDS and the timeout of a gate.
+    The api-server is asked for a login and a call, the others for heartbeats that move. These are waited for as long
+    as a component that lives may be silent, and at most the timeout of a gate.
     """
     problems = []
+    pulse = Pulse(sorted(HEARTBEATS[component] for component in components if component in HEARTBEATS))
+    deadline = time.monotonic() + min(patience_seconds(access.heartbeat_seconds), access.timeout_seconds)
+    silent = _silent(access, pulse)
     if "api-server" in components and access.password is not None:
         problems.append(LoginGate(access).check([]))
-    deadline = time.monotonic() + min(HEARTBEAT_PATIENCE_SECONDS, access.timeout_seconds)
-    while (silent := _silent(access, components)) and time.monotonic() < deadline:
-        time.sleep(1)
+    while silent and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+        silent = _silent(access, pulse)
     found = [problem for problem in [*problems, *silent] if problem is not None]
     if found:
         raise OperatorError(
@@ -178,14 +192,13 @@ def prove(access: Access, components: set[str]) -> None:
         )
 
 
-def _silent(access: Access, components: set[str]) -> list[str]:
+def _silent(access: Access, pulse: Pulse) -> list[str]:
     """What is wrong with the heartbeats of these components."""
-    names = sorted(HEARTBEATS[component] for component in components if component in HEARTBEATS)
-    if not names:
+    if not pulse.names:
         return []
     try:
-        health = AirflowApi(access.url, access.ca_file).get(HEALTH)
+        return [*pulse.missing(AirflowApi(access.url, access.ca_file).get(HEALTH)).values()]
     except OperatorError as error:
         return [error.found]
-    states = {name: (health.get(name) or {}).get("status") for name in names}
-    return [f"the {name} is {state} by its heartbeat" for name, state in states.items() if state != "healthy"]
+    except (ValueError, AttributeError, TypeError):
+        return [f"{HEALTH} at {access.url} was answered by something that is not Airflow 3"]

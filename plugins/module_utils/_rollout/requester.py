@@ -14,8 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import USER_AGENT, proxy_for
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import Answer, Judge
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import Sample
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+# More than any page that is asked for; what is longer is something else, and isn't read.
+LARGEST_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 16
 
 
 class Identity(Protocol):
@@ -35,14 +41,14 @@ class Identity(Protocol):
 
 @dataclass(frozen=True)
 class Target:
-    """What is requested (GET). `statuses` are the expected ones; none given: any answer of the application (below 500).
+    """What is requested (GET), and who judges the answers.
 
     With `keep_alive` all requests go over one connection, one after the other.
     """
 
     name: str
     url: str
-    statuses: frozenset[int] = frozenset()
+    judge: Judge
     identity: Identity | None = None
     keep_alive: bool = False
 
@@ -54,6 +60,7 @@ class Requester:
         check_url(target.name, target.url)
         self.target = target
         self._timeout, self._context = timeout_seconds, context
+        self._proxy = proxy_for(target.url)
         self._kept: http.client.HTTPConnection | None = None
         self._renewals = 0
         self._counting = threading.Lock()
@@ -65,16 +72,16 @@ class Requester:
         status = error = None
         renewed = reconnected = False
         try:
-            headers = {"User-Agent": "hopsworks.airflow"}
+            headers = {"User-Agent": USER_AGENT}
             if identity is not None:
                 headers.update(identity.headers)
                 with self._counting:
                     renewed, self._renewals = identity.renewals > self._renewals, identity.renewals
             if self.target.keep_alive:
-                status, reconnected = self._over_kept_connection(headers)
+                answer, reconnected = self._over_kept_connection(headers)
             else:
-                with contextlib.closing(self._connection()) as connection:
-                    status = self._answer(connection, {**headers, "Connection": "close"})
+                answer = self._alone(headers)
+            status, error = answer.status, self.target.judge.reason(answer)
         except (OSError, http.client.HTTPException) as failure:
             error = type(failure).__name__
         return Sample(
@@ -83,10 +90,16 @@ class Requester:
             status,
             round(time.monotonic() - begun, 4),
             error,
-            status in self.target.statuses if self.target.statuses else None,
+            status is not None and error is None,
             reconnected,
             renewed,
         )
+
+    def look(self) -> Answer | None:
+        """The answer to one anonymous request that isn't counted, None where there is none."""
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self._alone({"User-Agent": USER_AGENT})
+        return None
 
     def close(self) -> None:
         """End the kept connection, if there is one."""
@@ -94,8 +107,12 @@ class Requester:
             self._kept.close()
             self._kept = None
 
-    def _over_kept_connection(self, headers: dict[str, str]) -> tuple[int, bool]:
-        """The status, and whether the connection had to be made anew.
+    def _alone(self, headers: dict[str, str]) -> Answer:
+        with contextlib.closing(self._connection()) as connection:
+            return self._answer(connection, {**headers, "Connection": "close"})
+
+    def _over_kept_connection(self, headers: dict[str, str]) -> tuple[Answer, bool]:
+        """The answer, and whether the connection had to be made again.
 
         A server may close an idle connection at any time (RFC 9112, 9.6): a client sends an idempotent request again,
         once. A connection that was never used is no such case.
@@ -116,27 +133,51 @@ class Requester:
             reconnected = False
         connection = self._connection()
         try:
-            status = self._answer(connection, headers)
+            answer = self._answer(connection, headers)
         except (OSError, http.client.HTTPException):
             connection.close()
             raise
         self._kept = connection
-        return status, reconnected
+        return answer, reconnected
 
     def _connection(self) -> http.client.HTTPConnection:
-        parts = urllib.parse.urlsplit(self.target.url)
-        if parts.scheme == "https":
-            return http.client.HTTPSConnection(
-                parts.hostname or "", parts.port, timeout=self._timeout, context=self._context
-            )
-        return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=self._timeout)
+        parts, proxy = urllib.parse.urlsplit(self.target.url), self._proxy
+        host, port = (proxy.host, proxy.port) if proxy is not None else (parts.hostname or "", parts.port)
+        if parts.scheme != "https":
+            return http.client.HTTPConnection(host, port, timeout=self._timeout)
+        connection = http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._context)
+        if proxy is not None:
+            connection.set_tunnel(parts.hostname or "", parts.port or 443, headers=proxy.headers)
+        return connection
 
-    def _answer(self, connection: http.client.HTTPConnection, headers: dict[str, str]) -> int:
+    def _answer(self, connection: http.client.HTTPConnection, headers: dict[str, str]) -> Answer:
+        """Raises TimeoutError where the answer isn't complete in time, however slowly it comes."""
+        deadline = time.monotonic() + self._timeout
         parts = urllib.parse.urlsplit(self.target.url)
-        connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers=headers)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        if self._proxy is not None and parts.scheme == "http":
+            path, headers = f"http://{parts.netloc}{path}", {**headers, **self._proxy.headers}
+        connection.request("GET", path, headers=headers)
+        socket = connection.sock
         answer = connection.getresponse()
-        answer.read()
-        return answer.status
+        content = bytearray()
+        while block := answer.read1(BLOCK_BYTES):
+            content += block
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            if len(content) > LARGEST_BYTES:
+                raise http.client.HTTPException("too long")
+            with contextlib.suppress(OSError):  # closed with the last byte
+                socket.settimeout(left)
+        if answer.length:
+            raise http.client.IncompleteRead(bytes(content), answer.length)
+        # Read to its end, or a kept connection could not be used again.
+        answer.close()
+        if connection.sock is not None:
+            connection.sock.settimeout(self._timeout)
+        media_type = (answer.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+        return Answer(answer.status, answer.headers.get("Location"), media_type, bytes(content))
 
 
 def check_url(name: str, url: str) -> None:

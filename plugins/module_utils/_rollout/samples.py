@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import datetime
 import itertools
-import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -25,8 +23,8 @@ MOST_TIMES = 200
 class Sample:
     """One request: when it was sent (seconds since the epoch), how long its answer took, and what came of it.
 
-    `status` is the HTTP status, or None where there was no answer; then `error` names why.
-    `good` says whether that status was expected; None where any answer of the application is.
+    `status` is the HTTP status, or None where there was no answer. `good` says whether the application gave the answer
+    that was expected, and `error` why not.
     `reconnected`: a kept connection had been closed, and this is the second try. `renewed`: the first with a new token.
     """
 
@@ -35,52 +33,50 @@ class Sample:
     status: int | None
     seconds: float
     error: str | None = None
-    good: bool | None = None
+    good: bool = False
     reconnected: bool = False
     renewed: bool = False
 
     @property
-    def succeeded(self) -> bool:
-        """As expected; or an answer of the application: servers and proxies that have lost it answer 500 or more."""
-        if self.good is not None:
-            return self.good
-        return self.status is not None and self.status < 500
+    def answered(self) -> float:
+        """When the answer was there, or the request was given up."""
+        return self.time + self.seconds
 
 
-def read(file: Path) -> list[Sample]:
-    """The samples of a file in the order of their times. A line cut off by a kill is left out."""
-    samples = []
-    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
-        try:
-            samples.append(Sample(**json.loads(line)))
-        except (ValueError, TypeError):
-            continue
-    return sorted(samples, key=lambda sample: sample.time)
-
-
-def summarise(samples: list[Sample]) -> dict[str, dict[str, Any]]:
+def summarise(
+    samples: list[Sample], *, begun: float | None = None, ended: float | None = None
+) -> dict[str, dict[str, Any]]:
     """For each name: requests, failures, and how long it was away.
 
     Away is the time from the last success before a failure to the next success, by the times at which requests were
     sent: the longest that it can have been. Where nobody looked for a while (between two attempts of a run), the time
-    counts as away if it was so both before and after, else it counts as not observed.
-    Away at the beginning or the end of all samples counts from the first or to the last of them.
+    counts as away if it was so both before and after, else it counts as not observed. While a request is under way
+    somebody looks: a server that hangs is away, not unobserved.
+    Away at the beginning or the end of all samples counts from the first or to the last of them. With `begun` and
+    `ended`, the time from and to these without a sample counts as not observed.
     """
     names = dict.fromkeys(sample.name for sample in samples)
-    return {name: _summary([sample for sample in samples if sample.name == name]) for name in names}
+    return {name: _summary([s for s in samples if s.name == name], begun, ended) for name in names}
 
 
 def windows(samples: list[Sample], given: list[dict[str, str]]) -> list[dict[str, Any]]:
     """What was seen in each window {name, begun, ended}, as `summarise` says it in `names`.
 
-    Times are in ISO 8601 with their zone. An absence counts from the last success within the window.
+    Times are in ISO 8601 with their zone. An absence counts from the last success within the window. `measured` says
+    whether somebody looked all the time, at each of the names.
     Raises OperatorError for a time that is none.
     """
     result = []
+    names = {sample.name for sample in samples}
+    # Somebody looks until the last answer, and a little longer: the next request may be due.
+    last = max((sample.answered for sample in samples), default=0.0) + LONGEST_PAUSE_SECONDS
     for window in given:
         begun, ended = _seconds(window["begun"]), _seconds(window["ended"])
-        inside = [sample for sample in samples if begun <= sample.time <= ended]
-        result.append({**window, "names": summarise(inside)})
+        seen = summarise(
+            [sample for sample in samples if begun <= sample.time <= ended], begun=begun, ended=min(ended, last)
+        )
+        measured = seen.keys() >= names and ended <= last and not any(s["unobserved_seconds"] for s in seen.values())
+        result.append({**window, "measured": bool(seen) and measured, "names": seen})
     return result
 
 
@@ -99,15 +95,15 @@ def _seconds(text: str) -> float:
     return moment.timestamp()
 
 
-def _summary(samples: list[Sample]) -> dict[str, Any]:
-    absences, unobserved = _absences(samples)
+def _summary(samples: list[Sample], begun: float | None, ended: float | None) -> dict[str, Any]:
+    absences, unobserved = _absences(samples, begun, ended)
     longest = max(absences, key=lambda absence: absence[1] - absence[0], default=None)
-    latencies = sorted(sample.seconds for sample in samples if sample.succeeded)
-    failed = [sample for sample in samples if not sample.succeeded]
+    latencies = sorted(sample.seconds for sample in samples if sample.good)
+    failed = [sample for sample in samples if not sample.good]
     reconnected = [sample for sample in samples if sample.reconnected]
     errors: dict[str, int] = {}
     for sample in failed:
-        reason = sample.error or f"HTTP {sample.status}"
+        reason = sample.error or "unknown"
         errors[reason] = errors.get(reason, 0) + 1
     return {
         "requests": len(samples),
@@ -134,28 +130,36 @@ def _summary(samples: list[Sample]) -> dict[str, Any]:
     }
 
 
-def _absences(samples: list[Sample]) -> tuple[list[tuple[float, float]], float]:
+def _absences(
+    samples: list[Sample], begun: float | None, ended: float | None
+) -> tuple[list[tuple[float, float]], float]:
     absences: list[tuple[float, float]] = []
     unobserved = 0.0
-    away_since: float | None = None if samples[0].succeeded else samples[0].time
+    away_since: float | None = None if samples[0].good else samples[0].time
     pairs = list(itertools.pairwise(samples))
     pauses = sorted(after.time - before.time for before, after in pairs)
     usual = pauses[len(pauses) // 2] if pauses else 0.0
     longest_pause = max(LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_INTERVALS * usual)
+    # Until when somebody waited for an answer.
+    observed = samples[0].answered
     for before, sample in pairs:
-        pause = sample.time - before.time
-        if pause > longest_pause and (before.succeeded or sample.succeeded):
+        observed = max(observed, before.answered)
+        pause = sample.time - observed
+        if pause > longest_pause and (before.good or sample.good):
             unobserved += pause
             if away_since is not None:
-                absences.append((away_since, before.time))
-            away_since = None if sample.succeeded else sample.time
-        elif sample.succeeded and away_since is not None:
+                absences.append((away_since, observed))
+            away_since = None if sample.good else sample.time
+        elif sample.good and away_since is not None:
             absences.append((away_since, sample.time))
             away_since = None
-        elif not sample.succeeded and away_since is None:
+        elif not sample.good and away_since is None:
             away_since = before.time
+    observed = max(observed, samples[-1].answered)
     if away_since is not None:
-        absences.append((away_since, samples[-1].time))
+        absences.append((away_since, observed))
+    edges = [samples[0].time - begun if begun is not None else 0.0, ended - observed if ended is not None else 0.0]
+    unobserved += sum(edge for edge in edges if edge > longest_pause)
     return absences, unobserved
 
 

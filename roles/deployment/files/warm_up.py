@@ -18,8 +18,18 @@ PASSWORDS = pathlib.Path("/run/airflow/passwords.json")
 # Together less than the probe's timeout.
 PATIENCE_SECONDS = 50
 LONGEST_CALL_SECONDS = 30
+LARGEST_BYTES = 1 << 22
+
+
+class Stay(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: urllib would send the token along, to whomever it leads."""
+
+    def redirect_request(self, *_arguments):
+        return None
+
+
 # A proxy that the pod's environment names (HTTP_PROXY) is for others than the pod itself.
-DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
 
 
 def answer(url, deadline, body=None, token=None):
@@ -27,12 +37,13 @@ def answer(url, deadline, body=None, token=None):
     data = None if body is None else json.dumps(body).encode("utf-8")
     request = urllib.request.Request(url, data)  # noqa: S310 (always http: the command of the probe says so)
     request.add_header("Content-Type", "application/json")
+    request.add_header("User-Agent", "hopsworks.airflow")
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     seconds = min(LONGEST_CALL_SECONDS, max(1, deadline - time.monotonic()))
     try:
         with DIRECTLY.open(request, timeout=seconds) as response:
-            content = response.read()
+            content = response.read(LARGEST_BYTES)
     except urllib.error.HTTPError:
         return {}
     except (OSError, http.client.HTTPException):

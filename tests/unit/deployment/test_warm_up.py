@@ -26,6 +26,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.seen: list[tuple[str, str, str | None]] = []
         self.statuses: dict[str, int] = {}
         self.silent: set[str] = set()
+        self.elsewhere: str | None = None
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -43,6 +44,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path in self.server.silent:
             return
         self.send_response(self.server.statuses.get(self.path, 200))
+        if self.server.elsewhere:
+            self.send_header("Location", self.server.elsewhere)
         self.end_headers()
         self.wfile.write(json.dumps({"access_token": "canary"}).encode())
 
@@ -100,3 +103,17 @@ def test_it_fails_where_a_call_is_not_answered(tmp_path: pathlib.Path, server: S
     assert done.returncode == 1
     assert "/api/v2/dags?limit=1 was not answered" in done.stderr
     assert "secret" not in done.stderr
+
+
+def test_a_redirect_gets_no_token(tmp_path: pathlib.Path, server: Server) -> None:
+    with Server() as elsewhere:
+        thread = threading.Thread(target=elsewhere.serve_forever)
+        thread.start()
+        server.elsewhere = f"http://localhost:{elsewhere.server_port}/login"
+        server.statuses[READ[1]] = 302
+        done = probe(tmp_path, server.server_port)
+        elsewhere.shutdown()
+        thread.join()
+    assert done.returncode == 0, done.stderr
+    assert server.seen[-1] == (*READ, "Bearer canary")
+    assert elsewhere.seen == []

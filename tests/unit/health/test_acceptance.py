@@ -10,8 +10,10 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health import acceptance
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.acceptance import (
+    Answer,
     Question,
     ask,
+    ask_each,
     check,
     question,
 )
@@ -153,3 +155,51 @@ def test_a_secret_without_a_key_set_is_refused(entries, document):
 def test_a_secret_without_private_keys_is_refused():
     with pytest.raises(OperatorError, match="no private key"):
         question({"jwks.json": b"{}"}, "keys", expected=None, audience=AUDIENCE, issuer=None)
+
+
+class Pods:
+    """Pods of an api-server: `lists` one after the other, the last one for ever. `gone` end while they are asked."""
+
+    def __init__(self, *lists, gone=()):
+        self.lists, self.gone, self.asked = list(lists), set(gone), []
+
+    def serving(self):
+        return self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
+
+    def ask(self, pod):
+        self.asked.append(pod)
+        if pod in self.gone:
+            raise OperatorError(f"{pod} got no answer", expected="", untouched="", next_step="")
+        return Answer(pod)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(acceptance, "RETRY_SECONDS", 0)
+
+
+def names(answers):
+    return [answer.pod for answer in answers]
+
+
+def test_a_pod_that_ends_while_it_is_asked_is_none_any_more():
+    pods = Pods(["a", "b"], ["b", "c"], gone={"a"})
+    assert names(ask_each(pods.serving, pods.ask)) == ["b", "c"]
+    assert pods.asked == ["a", "b", "c"]
+
+
+def test_a_pod_that_answered_and_ended_is_not_judged_and_one_that_came_is():
+    pods = Pods(["a", "b"], ["b", "c"])
+    assert names(ask_each(pods.serving, pods.ask)) == ["b", "c"]
+
+
+def test_a_pod_that_serves_and_does_not_answer_fails():
+    pods = Pods(["a", "b"], gone={"b"})
+    with pytest.raises(OperatorError, match="b got no answer"):
+        ask_each(pods.serving, pods.ask)
+
+
+def test_pods_that_never_stay_are_told():
+    numbers = iter(range(1000))
+    with pytest.raises(OperatorError, match="were others each time"):
+        ask_each(lambda: [f"pod-{next(numbers)}"], Answer)

@@ -18,6 +18,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.configur
     MARK,
     OPTIONS,
     PROGRAM,
+    heartbeat_seconds,
     longest_token_seconds,
     parse,
 )
@@ -56,6 +57,12 @@ def answer(**values):
 )
 def test_the_longest_life_of_a_token(values, seconds):
     assert longest_token_seconds(parse(answer(**values))) == seconds
+
+
+def test_how_often_heartbeats_are_sent_at_the_longest():
+    values = {"scheduler_heartbeat_sec": "5", "job_heartbeat_sec": "20", "triggerer_heartbeat_sec": "7.5"}
+    assert heartbeat_seconds(parse(answer(**values))) == 20
+    assert heartbeat_seconds(parse(answer())) == 1
 
 
 def test_what_is_not_set_is_null_and_what_a_url_hides_stays_hidden():
@@ -160,14 +167,38 @@ def test_a_container_that_cannot_be_asked_is_named_without_its_secrets(container
     assert "CANARY" not in str(raised.value)
 
 
-def pod(*, ready="True", deleted=False, annotations=None):
+def test_classes_of_others_are_asked_where_their_tasks_run(python, tmp_path):
+    (tmp_path / "ours.py").write_text("class Here:\n    is_local = True\nclass There:\n    is_local = False\n")
+    executors = "a:ours.Here, ours.There,KubernetesExecutor;team=gone.Executor"
+    # Not by the environment: other processes of this machine may be taken for the component.
+    (tmp_path / "airflow" / "configuration.py").write_text(
+        "class conf:\n"
+        "    @staticmethod\n"
+        "    def get(section, option, fallback=None):\n"
+        f"        return {executors!r} if option == 'executor' else fallback\n"
+    )
+    found = python({})
+    assert found["executor_is_local"] == {"ours.Here": True, "ours.There": False, "gone.Executor": None}
+
+
+def test_where_tasks_run_is_said(container):
+    container(answer(executor="LocalExecutor,KubernetesExecutor", time=time.time()))
+    found = configuration.read(FakeCluster(), "pod-1", "api-server", "python3")
+    assert found["tasks_in_scheduler"] is True
+    assert "executor_is_local" not in found
+
+
+def pod(*, ready="True", deleted=False, annotations=None, phase="Running"):
     metadata = {"name": "pod-1", "annotations": annotations or {}}
     if deleted:
         metadata["deletionTimestamp"] = "2026-11-22T20:00:00Z"
     return {
         "metadata": metadata,
         "spec": {"containers": [{"name": "proxy"}, {"name": "api-server"}]},
-        "status": {"conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": ready}]},
+        "status": {
+            "phase": phase,
+            "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": ready}],
+        },
     }
 
 
@@ -175,6 +206,7 @@ def test_a_pod_serves_when_it_is_ready_and_stays():
     assert is_serving(pod())
     assert not is_serving(pod(ready="False"))
     assert not is_serving(pod(deleted=True))
+    assert not is_serving(pod(phase="Failed"))  # evicted; what it was like before may still be there
     assert not is_serving({"metadata": {}, "status": {}})
 
 
@@ -183,3 +215,29 @@ def test_the_container_is_the_one_that_kubectl_takes():
     assert component_container(pod()) == "proxy"
     assert component_container(pod(annotations={default: "api-server"})) == "api-server"
     assert component_container(pod(annotations={default: "gone"})) == "proxy"
+
+
+def named(name):
+    return {"metadata": {"name": name, "uid": name}}
+
+
+def test_a_pod_that_ends_while_it_is_asked_is_not_asked_again():
+    lists = [[named("a"), named("b")], [named("b")], [named("b")]]
+    asked = []
+
+    def ask(which):
+        asked.append(which["metadata"]["name"])
+        if asked == ["a"]:
+            raise OperatorError("ended", expected="", untouched="", next_step="")
+        return {"executor": "LocalExecutor"}
+
+    assert configuration.of_any(lambda: lists.pop(0), ask) == ("b", {"executor": "LocalExecutor"})
+    assert asked == ["a", "b"]
+
+
+def test_what_a_pod_that_serves_says_is_the_answer():
+    def ask(_which):
+        raise OperatorError("no Airflow", expected="", untouched="", next_step="")
+
+    with pytest.raises(OperatorError, match="no Airflow"):
+        configuration.of_any(lambda: [named("a")], ask)

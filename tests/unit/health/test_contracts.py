@@ -118,3 +118,21 @@ airflows_other 1
 statsd_exporter_build_info{version="0.28.0"} 1
 """
     assert names(text, "airflow") == {"airflow_scheduler_heartbeat", "airflow_dag_run"}
+
+
+def test_the_bearer_that_must_be_refused_has_nothing_of_the_secret(airflow, contracts, monkeypatch):
+    """Whoever refuses it may log it: not forwards, not backwards, and not the same one twice."""
+    bearers = []
+    usual = airflow.route
+
+    def route(path, headers, body):
+        bearers.append((headers["Authorization"] or "").removeprefix("Bearer "))
+        return usual(path, headers, body)
+
+    monkeypatch.setattr(airflow, "route", route)
+    contracts.check_invalidation("meb10000", SHARED_SECRET)
+    contracts.check_invalidation("meb10000", SHARED_SECRET)
+    wrong = [bearer for bearer in bearers if bearer != SHARED_SECRET]
+    assert len(set(wrong)) == 2
+    letters = [SHARED_SECRET[i : i + 4] for i in range(len(SHARED_SECRET) - 3)]
+    assert [part for bearer in wrong for part in letters if part in bearer or part in bearer[::-1]] == []

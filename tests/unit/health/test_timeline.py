@@ -34,7 +34,9 @@ def draw():
 
 
 def samples(name, text):
-    return [Sample(START + i / 10, name, 200 if mark == "." else 502, 0.01) for i, mark in enumerate(text)]
+    return [
+        Sample(START + i / 10, name, 200 if mark == "." else 502, 0.01, good=mark == ".") for i, mark in enumerate(text)
+    ]
 
 
 def parsed(picture):
@@ -84,14 +86,14 @@ def test_everything_is_within_the_picture(draw):
 
 
 def test_a_connection_made_anew_is_a_ring(draw):
-    seen = [Sample(START + i, "keep_alive", 200, 0.01, reconnected=i == 3) for i in range(6)]
+    seen = [Sample(START + i, "keep_alive", 200, 0.01, good=True, reconnected=i == 3) for i in range(6)]
     picture = draw(summarise(seen))
     assert classes(picture, "circle") == ["av-again"]
-    assert "6 requests, 0 failed, 1 made anew" in picture
+    assert "6 requests, 0 failed, 1 made again" in picture
 
 
 def test_a_long_measurement_has_few_marks_of_time(draw):
-    seen = [Sample(START + i * 60, "version", 200, 0.01) for i in range(600)]
+    seen = [Sample(START + i * 60, "version", 200, 0.01, good=True) for i in range(600)]
     assert classes(draw(summarise(seen)), "line").count("av-axis") < 15
 
 

@@ -11,12 +11,15 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     ClientDiedError,
     DyingDatabase,
+    quiet,
     reset,
     restore,
+    set_state,
 )
 
 

@@ -15,20 +15,29 @@ import time
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import Expected
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.availability import Prober
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.measurement import read as read_measurement
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import Target
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import Sample, read, summarise, windows
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import Sample, summarise, windows
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import availability_probe
 
 START = 1_795_000_000.0
+ANY = Expected(frozenset([200]))
+
+
+def read(file):
+    return read_measurement(file).samples
 
 
 def samples(text, *, begin=START, step=0.1, name="ui"):
     """One sample for each character: `.` is a success, `x` a failure, a blank nobody looking."""
     return [
-        Sample(begin + index * step, name, 200 if mark == "." else 502, 0.01)
+        Sample(begin + index * step, name, 200, 0.01, good=True)
+        if mark == "."
+        else Sample(begin + index * step, name, 502, 0.01, "HTTP 502")
         for index, mark in enumerate(text)
         if mark != " "
     ]
@@ -86,18 +95,6 @@ def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path):
     assert summarise([]) == {}
 
 
-@pytest.mark.parametrize(
-    ("status", "good"), [(200, True), (302, True), (401, True), (404, True), (500, False), (502, False)]
-)
-def test_what_counts_as_an_answer_of_the_application(status, good):
-    assert Sample(0, "ui", status, 0).succeeded == good
-
-
-def test_an_expected_status_is_the_only_success_where_one_is_expected():
-    assert not Sample(0, "rest", 401, 0, good=False).succeeded
-    assert Sample(0, "rest", 503, 0, good=True).succeeded
-
-
 def test_each_window_counts_what_was_sent_in_it():
     seen = samples("....xx....") + samples("..........", name="rest")
     spans = [
@@ -127,10 +124,6 @@ def test_moments_of_failures_are_listed_as_far_as_a_picture_shows_them():
 
 def iso(seconds):
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()
-
-
-def test_no_answer_is_a_failure():
-    assert not Sample(0, "ui", None, 0, "ConnectionRefusedError").succeeded
 
 
 class Server:
@@ -184,7 +177,7 @@ def probe(tmp_path):
     file, stop_file, started = tmp_path / "samples.jsonl", tmp_path / "stop", []
 
     def begin(url, **options):
-        target = Target("ui", url, **options.pop("target", {}))
+        target = Target("ui", url, **{"judge": ANY, **options.pop("target", {})})
         prober = Prober([target], file, interval_seconds=0.05, timeout_seconds=options.pop("timeout", 2.0))
         arguments = {"seconds": 30, "process_id": None, **options}
         ended = []
@@ -212,7 +205,7 @@ def test_the_summary_has_all_that_the_probe_wrote(server, tmp_path):
     folder = tmp_path / "runs" / "20261122t030000"
     given = {"file": str(folder / "samples.jsonl"), "stop_file": str(folder / "stop"), "windows": [], "requests": None}
     given |= {"urls": {"ui": server.url}, "interval": 0.05, "answer_within": 2.0, "ca_file": None, "verify": True}
-    given |= {"seconds": 30.0, "watch_process": None}
+    given |= {"seconds": 30.0, "watch_process": None, "probe": None, "learn": True}
     done = []
 
     def act(state):
@@ -298,7 +291,7 @@ def test_the_file_is_for_its_owner_only(server, probe, tmp_path):
 )
 def test_a_url_that_cannot_be_requested_is_refused_before_it_is_needed(url, tmp_path):
     with pytest.raises(OperatorError, match="ui"):
-        Prober([Target("ui", url)], tmp_path / "x", interval_seconds=1, timeout_seconds=1)
+        Prober([Target("ui", url, ANY)], tmp_path / "x", interval_seconds=1, timeout_seconds=1)
     assert not (tmp_path / "x").exists()
 
 
@@ -307,7 +300,7 @@ def test_certificates_that_cannot_be_read_are_refused(tmp_path):
     for file in ("ca.pem", "absent.pem"):
         with pytest.raises(OperatorError, match="certificates"):
             Prober(
-                [Target("ui", "https://example.com/")],
+                [Target("ui", "https://example.com/", ANY)],
                 tmp_path / "x",
                 interval_seconds=1,
                 timeout_seconds=1,
@@ -317,7 +310,7 @@ def test_certificates_that_cannot_be_read_are_refused(tmp_path):
 
 def test_a_status_that_is_not_expected_is_a_failure(server, probe):
     server.status = 401
-    end = probe(server.url, target={"statuses": frozenset([200])})
+    end = probe(server.url)
     time.sleep(0.3)
     seen, _ended = end()
     assert seen
@@ -352,7 +345,7 @@ def test_a_kept_connection_is_tried_again_once_only(server, probe):
     server.close()
     time.sleep(0.3)
     seen, _ended = end()
-    assert [sample.error for sample in seen if not sample.succeeded][-1] == "ConnectionRefusedError"
+    assert [sample.error for sample in seen if not sample.good][-1] == "ConnectionRefusedError"
 
 
 class ShortLived:

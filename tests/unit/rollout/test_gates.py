@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from dataclasses import replace
@@ -11,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.heartbeats import Pulse, patience_seconds
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import gates
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import (
     Access,
     HeartbeatGate,
@@ -116,31 +119,54 @@ def test_an_answer_of_somebody_else(airflow, access):
 def test_nobody_there():
     access = Access("http://127.0.0.1:9/airflow", user="admin", password="x")
     assert "got no answer" in LoginGate(access).check([pod()])
-    assert "got no answer" in HeartbeatGate(access, "scheduler", "scheduler", overlapping=False).check([pod()])
+    assert "got no answer" in HeartbeatGate(access, "scheduler", "scheduler").check([pod()])
 
 
 @pytest.mark.parametrize(
     ("component", "name"), [("scheduler", "scheduler"), ("dag-processor", "dag_processor"), ("triggerer", "triggerer")]
 )
-def test_a_heartbeat_counts_when_it_is_newer_than_the_pod(airflow, access, component, name):
-    gate = HeartbeatGate(access, component, "scheduler", overlapping=False)
+def test_a_second_heartbeat_newer_than_the_pod_counts(airflow, access, component, name):
+    gate = HeartbeatGate(access, component, "scheduler")
     assert "no heartbeat" in gate.check([pod()])
     airflow.beat(name, "2026-11-22T03:00:09.999999+00:00")
     assert "since its pod started" in gate.check([pod()])
-    airflow.beat(name, "2026-11-22T03:00:12.5+00:00", "unhealthy")
-    assert "unhealthy" in gate.check([pod()])
     airflow.beat(name, "2026-11-22T03:00:12.5+00:00")
+    assert "no second heartbeat" in gate.check([pod()])
+    assert "no second heartbeat" in gate.check([pod()])
+    airflow.beat(name, "2026-11-22T03:00:17.5+00:00", "unhealthy")
+    assert "unhealthy" in gate.check([pod()])
+    airflow.beat(name, "2026-11-22T03:00:17.5+00:00")
     assert gate.check([pod()]) is None
-    assert gate.seen() == {"heartbeat": "2026-11-22T03:00:12.500000+00:00"}
+    assert gate.seen() == {"heartbeat": "2026-11-22T03:00:17.500000+00:00"}
 
 
-def test_where_the_old_pod_was_there_beside_it_one_heartbeat_is_not_enough(airflow, access):
-    gate = HeartbeatGate(access, "scheduler", "scheduler", overlapping=True)
+def test_the_last_heartbeat_of_an_old_pod_is_not_enough_however_its_clock_stands(airflow, access):
+    """Its node is 5 s ahead of that of the new pod, which was stopped 3 s before this one started."""
+    gate = gate_of(workload(type="Recreate"), "scheduler", access)
     airflow.beat("scheduler", "2026-11-22T03:00:12+00:00")
-    assert "second heartbeat" in gate.check([pod()])
-    assert "second heartbeat" in gate.check([pod()])
-    airflow.beat("scheduler", "2026-11-22T03:00:17+00:00")
-    assert gate.check([pod()]) is None
+    assert gate.check([pod("2026-11-22T03:00:10Z")]) is not None
+    assert gate.check([pod("2026-11-22T03:00:10Z")]) is not None
+    airflow.beat("scheduler", "2026-11-22T03:00:13+00:00")
+    assert gate.check([pod("2026-11-22T03:00:10Z")]) is None
+
+
+def test_heartbeats_of_before_a_container_started_again_count_for_nothing(airflow, access):
+    gate = HeartbeatGate(access, "scheduler", "scheduler")
+    airflow.beat("scheduler", "2026-11-22T03:00:12+00:00")
+    assert gate.check([pod("2026-11-22T03:00:10Z")]) is not None
+    airflow.beat("scheduler", "2026-11-22T03:00:22+00:00")
+    assert gate.check([pod("2026-11-22T03:00:20Z")]) is not None
+    airflow.beat("scheduler", "2026-11-22T03:00:27+00:00")
+    assert gate.check([pod("2026-11-22T03:00:20Z")]) is None
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_finished_pods_are_no_pods(airflow, access, phase):
+    evicted = {"status": {"phase": phase, "reason": "Evicted", "containerStatuses": []}}
+    assert newest_start([evicted, pod()], "scheduler") == newest_start([pod()], "scheduler")
+    gate = LoginGate(access)
+    assert gate.check([evicted, pod()]) is None
+    assert gate.seen() == {"calls": 1}
 
 
 def test_the_youngest_pod_counts_and_each_has_to_run():
@@ -163,34 +189,70 @@ def test_which_gate_a_component_has(access):
     assert gate_of(workload(), "dag-processor", Access(access.url)).kind == "heartbeat"
 
 
-def test_a_rollout_that_starts_the_new_pod_first_overlaps(airflow, access):
-    airflow.beat("scheduler", "2026-11-22T03:00:12+00:00")
-    assert gate_of(workload(type="Recreate"), "scheduler", access).check([pod()]) is None
-    assert gate_of(workload(type="RollingUpdate"), "scheduler", access).check([pod()]) is not None
+@pytest.fixture
+def beating(airflow):
+    """Lets components send a heartbeat every 0.1 s."""
+    names, done = [], threading.Event()
+
+    def beat():
+        for seconds in itertools.count():
+            for name in names:
+                airflow.beat(name, f"2026-11-22T03:{seconds // 60:02}:{seconds % 60:02}+00:00")
+            if done.wait(0.1):
+                return
+
+    thread = threading.Thread(target=beat)
+
+    def begin(*wanted):
+        names.extend(wanted)
+        thread.start()
+
+    yield begin
+    done.set()
+    thread.join()
 
 
-def test_all_that_does_not_work_is_told_before_anything_is_restarted(airflow, access):
+def test_all_that_does_not_work_is_told_before_anything_is_restarted(airflow, access, beating):
     airflow.login = 401
-    airflow.beat("scheduler", "2026-11-22T03:00:12+00:00")
     airflow.beat("dag_processor", None, "unhealthy")
+    beating("scheduler")
     with pytest.raises(OperatorError) as refused:
-        prove(replace(access, timeout_seconds=0.1), {"api-server", "scheduler", "dag-processor", "triggerer"})
+        prove(replace(access, timeout_seconds=1), {"api-server", "scheduler", "dag-processor", "triggerer"})
     found = refused.value.found
     for words in ("the login was answered with 401", "dag_processor is unhealthy", "triggerer is None"):
         assert words in found
     assert "scheduler is" not in found
+    assert "of the scheduler" not in found
     assert refused.value.untouched == "all workloads"
 
 
-def test_a_heartbeat_that_comes_late_is_waited_for(airflow, access):
-    airflow.beat("dag_processor", None, "unhealthy")
-    late = threading.Timer(0.5, lambda: airflow.beat("dag_processor", "2026-11-22T03:00:12+00:00"))
-    late.start()
-    prove(access, {"dag-processor"})
-    late.join()
-
-
-def test_what_works_is_not_told_of(airflow, access):
+def test_a_scheduler_that_died_is_found_while_airflow_still_calls_it_healthy(airflow, access):
     airflow.beat("scheduler", "2026-11-22T03:00:12+00:00")
-    prove(access, {"api-server", "scheduler"})
+    with pytest.raises(OperatorError, match="heartbeat of the scheduler does not move"):
+        prove(replace(access, timeout_seconds=1), {"scheduler"})
+
+
+def test_an_older_heartbeat_is_that_of_another_and_no_second_one(airflow, access):
+    pulse = Pulse(["scheduler"])
+    airflow.beat("scheduler", "2026-11-22T03:00:12+00:00")
+    assert pulse.missing(airflow.health)
+    airflow.beat("scheduler", "2026-11-22T03:00:02+00:00")
+    assert pulse.missing(airflow.health)
+    airflow.beat("scheduler", "2026-11-22T03:00:07+00:00")
+    assert not pulse.missing(airflow.health)
+
+
+def test_how_long_a_heartbeat_is_waited_for_follows_from_its_interval(access, monkeypatch):
+    waits = []
+    monkeypatch.setattr(gates, "patience_seconds", lambda interval: waits.append(interval) or 0.0)
+    with pytest.raises(OperatorError):
+        prove(Access.of(None, {"url": access.url, "timeout": 9, "heartbeat_interval": 60.0}), {"scheduler"})
+    assert waits == [60.0]
+    assert patience_seconds(60.0) > 2 * 60
+    assert patience_seconds(5.0) == 60
+
+
+def test_what_works_is_not_told_of(access, beating):
+    beating("scheduler", "dag_processor")
+    prove(access, {"api-server", "scheduler", "dag-processor"})
     prove(Access(access.url), {"api-server"})  # nobody to log in as

@@ -1,0 +1,178 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import os
+import ssl
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+# What all HTTP clients of the collection have in common, whatever they are made of: how a host is reached, whom TLS
+# trusts, who asks. None of them reads ~/.netrc, whose entries would take the place of a token.
+USER_AGENT = "hopsworks.airflow"
+# Names that only a cluster knows.
+CLUSTER_DOMAINS = (".svc", ".cluster.local")
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """An HTTP proxy. Its user and password are not in its `repr`."""
+
+    host: str
+    port: int
+    url: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the proxy itself has to be told: who asks, if its URL says so."""
+        parts = urllib.parse.urlsplit(self.url)
+        if parts.username is None:
+            return {}
+        user = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
+        return {"Proxy-Authorization": "Basic " + base64.b64encode(user.encode()).decode("ascii")}
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.host}:{self.port})"
+
+
+def proxy_for(url: str, environment: Mapping[str, str] | None = None) -> Proxy | None:
+    """The proxy that leads to a URL, None where it is reached directly.
+
+    Loopback, and so every tunnel to a pod, and names of the cluster are always reached directly. All else goes by
+    `https_proxy`, `http_proxy`, `all_proxy` and `no_proxy`, or the same in capitals where these are not set.
+    Raises OperatorError for a proxy that is no HTTP proxy.
+    """
+    environment = os.environ if environment is None else environment
+    parts = urllib.parse.urlsplit(url)
+    host, port = (parts.hostname or "").rstrip("."), parts.port or (443 if parts.scheme == "https" else 80)
+    if _always_direct(host) or any(_covers(entry, host, port) for entry in _exceptions(environment)):
+        return None
+    text = _setting(environment, f"{parts.scheme}_proxy")
+    if text is None:
+        text = _setting(environment, "all_proxy")
+    return _proxy(text.strip()) if text and text.strip() else None
+
+
+def tls_context(ca_file: str | None = None, *, verify: bool = True) -> ssl.SSLContext:
+    """Whom TLS trusts: the certificates of `ca_file`, else the system's.
+
+    The system's are where OpenSSL looks, `SSL_CERT_FILE` and `SSL_CERT_DIR` included; variables of single programs
+    (`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`) are not read. Where the system has none at all: those of package certifi.
+    Raises OperatorError for a file without certificates.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None)
+    except (OSError, ValueError) as error:
+        raise OperatorError(
+            f"{ca_file} holds no certificates that can be read ({type(error).__name__})",
+            expected="certificates in PEM form",
+            untouched="everything; nothing was requested",
+            next_step="correct `ca_file` (airflow_ca_file)",
+        ) from None
+    # Python 3.13 began to refuse authorities that lack what RFC 5280 asks of them, as many a company's own does.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not ca_file and not _system_trusts_anybody(context):
+        _trust_certifi(context)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def causes_of(error: BaseException) -> list[BaseException]:
+    """An exception and all that led to it; clients wrap what happened several times."""
+    seen: list[BaseException] = []
+    waiting: list[Any] = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if isinstance(current, BaseException) and current not in seen:
+            seen.append(current)
+            waiting += [getattr(current, "reason", None), current.__cause__, current.__context__, *current.args]
+    return seen
+
+
+def distrust(error: BaseException) -> str | None:
+    """Why TLS didn't trust the server's certificate, None where something else failed."""
+    for cause in causes_of(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return str(cause.verify_message)
+    return None
+
+
+def _always_direct(host: str) -> bool:
+    if host == "localhost" or host.endswith((".localhost", *CLUSTER_DOMAINS)):
+        return True
+    address = _address(host)
+    return address is not None and address.is_loopback
+
+
+def _setting(environment: Mapping[str, str], name: str) -> str | None:
+    return environment.get(name, environment.get(name.upper()))
+
+
+def _exceptions(environment: Mapping[str, str]) -> Iterator[str]:
+    for entry in (_setting(environment, "no_proxy") or "").replace(",", " ").split():
+        yield entry.lower().rstrip(".")
+
+
+def _covers(entry: str, host: str, port: int) -> bool:
+    """Whether an entry of `no_proxy` means this host: `*`, an address, a network, or a name and all below it."""
+    if entry == "*":
+        return True
+    address = _address(host)
+    if address is not None:
+        try:
+            return address in ipaddress.ip_network(entry.strip("[]"), strict=False)
+        except ValueError:
+            pass
+    name, _colon, only = entry.rpartition(":") if entry.rpartition(":")[2].isdigit() else (entry, "", "")
+    if only and int(only) != port:
+        return False
+    name = name.strip("[]").removeprefix("*").removeprefix(".")
+    return host == name or (bool(name) and host.endswith(f".{name}"))
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _proxy(text: str) -> Proxy:
+    url = text if "://" in text else f"http://{text}"
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = parts.port or 80
+    except ValueError:
+        parts, port = urllib.parse.SplitResult("", "", "", "", ""), 0
+    if parts.scheme != "http" or not parts.hostname:
+        raise OperatorError(
+            f"the proxy of the environment ({parts.scheme or 'unknown'}) is no HTTP proxy",
+            expected="http_proxy and https_proxy like http://proxy.example.com:3128",
+            untouched="everything; nothing was requested",
+            next_step="correct the variable, or name the host of the URL in no_proxy",
+        )
+    return Proxy(parts.hostname, port, url)
+
+
+def _system_trusts_anybody(context: ssl.SSLContext) -> bool:
+    paths = ssl.get_default_verify_paths()
+    # A folder of certificates is read when one of them is needed, so the context doesn't know yet.
+    return context.cert_store_stats()["x509_ca"] > 0 or bool(paths.capath and os.listdir(paths.capath))
+
+
+def _trust_certifi(context: ssl.SSLContext) -> None:
+    try:
+        import certifi
+    except ImportError:
+        return
+    context.load_verify_locations(certifi.where())

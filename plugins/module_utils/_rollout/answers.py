@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.parse
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+HTML_ROOT = re.compile(rb"""<div[^>]*\bid=["']root["']""", re.IGNORECASE)
+# An ingress answers these by itself where it knows nobody to ask; so they are never what an application answered.
+NOBODY = 404
+GATEWAY = 500
+REFUSED = (401, 403)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one request. `location` is the target of a redirect, as it was sent."""
+
+    status: int
+    location: str | None = None
+    media_type: str = ""
+    body: bytes = b""
+
+    @property
+    def title(self) -> str | None:
+        """The title of a page, None where there is none."""
+        found = TITLE.search(self.body) if self.media_type in ("text/html", "") else None
+        return " ".join(found.group(1).decode("utf-8", "replace").split()) if found else None
+
+    def decoded(self) -> Any:
+        """The JSON document that it is. Raises ValueError where it is none."""
+        return json.loads(self.body)
+
+
+class Judge(Protocol):
+    """Says of an answer whether the application gave it."""
+
+    def reason(self, answer: Answer) -> str | None:
+        """None for an answer that was expected, else what is wrong with it, in a few words."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One of these statuses, and a body as the application writes it: other servers answer 200 as well."""
+
+    statuses: frozenset[int]
+    marker: Callable[[Answer], bool] | None = None
+
+    def reason(self, answer: Answer) -> str | None:
+        if answer.status not in self.statuses:
+            return f"HTTP {answer.status}"
+        if self.marker is not None and not self.marker(answer):
+            return f"HTTP {answer.status} of something else"
+        return None
+
+
+def has_member(name: str) -> Callable[[Answer], bool]:
+    """Whether an answer is a JSON object with that member."""
+
+    def found(answer: Answer) -> bool:
+        try:
+            document = answer.decoded()
+        except ValueError:
+            return False
+        return isinstance(document, dict) and name in document
+
+    return found
+
+
+def is_json(answer: Answer) -> bool:
+    try:
+        answer.decoded()
+    except ValueError:
+        return False
+    return True
+
+
+def is_airflow_3(answer: Answer) -> bool:
+    """Whether Airflow 3 gave it: its start page, which is the same for everybody, or its version."""
+    if answer.status != 200:
+        return False
+    return has_member("version")(answer) or (answer.title == "Airflow" and bool(HTML_ROOT.search(answer.body)))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What answers of the same page have in common: status, where it leads, what it is, and its title."""
+
+    status: int
+    target: str | None
+    media_type: str
+    title: str | None
+
+    @classmethod
+    def of(cls, answer: Answer, url: str) -> Kind:
+        return cls(answer.status, _target(answer, url), answer.media_type, answer.title)
+
+
+class Learnt:
+    """Expects what answered before anything was changed, or Airflow 3.
+
+    An upgrade exchanges what answers: the old one is learnt, the new one is known. `blind` says why answers at this URL
+    tell nothing of the application, None where they do.
+    """
+
+    def __init__(self, url: str, known: Iterable[Kind] = (), blind: str | None = None) -> None:
+        self._url = url
+        self.known = set(known)
+        self.blind = blind
+
+    def learn(self, answer: Answer) -> bool:
+        """Take an answer for one of the application as it is now. Returns whether it can be one."""
+        if answer.status == NOBODY or answer.status >= GATEWAY:
+            return False
+        self.known.add(Kind.of(answer, self._url))
+        if not is_airflow_3(answer):
+            self.blind = self.blind or _in_front(answer, self._url)
+        return True
+
+    def reason(self, answer: Answer) -> str | None:
+        if is_airflow_3(answer) or Kind.of(answer, self._url) in self.known:
+            return None
+        if any(kind.status == answer.status for kind in self.known) or answer.status == 200:
+            return f"HTTP {answer.status} of something else"
+        return f"HTTP {answer.status}"
+
+    def as_line(self) -> dict[str, Any]:
+        """What was learnt, for the measurement's file: a later attempt comes when the old one is gone."""
+        return {"known": [asdict(kind) for kind in self.known], "blind": self.blind}
+
+    def recall(self, line: dict[str, Any]) -> None:
+        self.known = {Kind(**kind) for kind in line["known"]}
+        self.blind = line["blind"]
+
+
+def _target(answer: Answer, url: str) -> str | None:
+    """Where a redirect leads, without its query, which may tell of the moment."""
+    if answer.location is None or not 300 <= answer.status < 400:
+        return None
+    parts = urllib.parse.urlsplit(urllib.parse.urljoin(url, answer.location))
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+def _in_front(answer: Answer, url: str) -> str | None:
+    """Why an answer is one that somebody in front of the application gives, whether or not it is up."""
+    if answer.status in REFUSED:
+        return f"answered with {answer.status} before anything was changed, which may be a check in front of Airflow"
+    target = _target(answer, url)
+    if target is None:
+        return None
+    here, there = urllib.parse.urlsplit(url), urllib.parse.urlsplit(target)
+    base = here.path.rstrip("/") + "/"
+    within = there.path.startswith(base) and there.netloc == here.netloc
+    if within and there.path.rstrip("/") != here.path.rstrip("/"):
+        return None
+    return f"answered with a redirect to {target} before anything was changed, by somebody in front of Airflow"
