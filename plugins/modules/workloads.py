@@ -55,7 +55,8 @@ options:
     default: false
   backup_secret:
     description:
-      - Secret in which what is replaced is kept, as JSON under C(<kind>-<name>.json), before it is deleted.
+      - Secret in which what is replaced is kept before it is deleted. M(hopsworks.airflow.deployment_objects) puts it
+        back.
       - An entry that exists stays, so that a second attempt does not overwrite what the first one saved.
     type: str
   wait_for_old:

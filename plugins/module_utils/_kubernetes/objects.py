@@ -17,6 +17,8 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
     from urllib3.exceptions import HTTPError
 
 FIELD_MANAGER = "hopsworks.airflow"
+# Of an object that is being replaced as a whole; it is on no object whose replacement is finished.
+REPLACING_MANAGER = f"{FIELD_MANAGER}.replacement"
 # How long an API server may be away (a restart, a new leader) before an action gives up.
 PATIENCE_SECONDS = 60.0
 REQUEST_TIMEOUT = (10, 60)
@@ -25,8 +27,21 @@ COLLECTIONS = {
     "StatefulSet": ("/apis/apps/v1", "statefulsets"),
     "ReplicaSet": ("/apis/apps/v1", "replicasets"),
     "ControllerRevision": ("/apis/apps/v1", "controllerrevisions"),
+    "Job": ("/apis/batch/v1", "jobs"),
     "Pod": ("/api/v1", "pods"),
     "Event": ("/api/v1", "events"),
+    "ConfigMap": ("/api/v1", "configmaps"),
+    "Secret": ("/api/v1", "secrets"),
+    "Service": ("/api/v1", "services"),
+    "ServiceAccount": ("/api/v1", "serviceaccounts"),
+    "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
+    "LimitRange": ("/api/v1", "limitranges"),
+    "ResourceQuota": ("/api/v1", "resourcequotas"),
+    "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets"),
+    "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles"),
+    "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
+    "HorizontalPodAutoscaler": ("/apis/autoscaling/v2", "horizontalpodautoscalers"),
+    "ScaledObject": ("/apis/keda.sh/v1alpha1", "scaledobjects"),
 }
 
 Object = dict[str, Any]
@@ -108,6 +123,20 @@ class Objects:
         arguments: Object = {"field_manager": FIELD_MANAGER, "field_validation": "Strict", **_dry(dry_run)}
         created: Object = self._send("POST", definition["kind"], None, arguments, definition, "application/json")
         return created
+
+    def replace(self, definition: Object, *, dry_run: bool = False) -> Object:
+        """The object becomes exactly this, beside what the API server allocates (addresses, ports) and defaults.
+
+        With metadata.resourceVersion in it, only of the object as it was read.
+        """
+        return self._call(
+            "PUT",
+            definition["kind"],
+            definition["metadata"]["name"],
+            {"field_manager": REPLACING_MANAGER, "field_validation": "Strict", **_dry(dry_run)},
+            body=definition,
+            content_type="application/json",
+        )
 
     def patch(self, kind: str, name: str, change: Object, *, dry_run: bool = False) -> Object:
         """A JSON merge patch: null removes. With metadata.resourceVersion in it, only of the object as it was read."""

@@ -5,26 +5,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirror import Mirror
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import (
-    FIELD_MANAGER,
     Objects,
-    is_malformed,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, record_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
     STOPPED_ANNOTATION,
     comparable,
     is_ours,
+    managers,
     prepared,
-    saved,
     shown,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import (
@@ -32,7 +26,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health 
     exceeded_deadline,
     failing_container,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import LONGEST_SILENCE_SECONDS, Watcher
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import checked, is_immutable, refused
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -45,9 +41,7 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 Object = dict[str, Any]
 Action = Literal["created", "replaced", "configured", "retried", "unchanged"]
 KINDS = ("Deployment", "StatefulSet")
-DEFAULT_GRACE_SECONDS = 30
-# For the kubelet and the garbage collector to notice that a pod's grace period is over.
-GRACE_MARGIN_SECONDS = 60
+UNTOUCHED = "all workloads"
 
 
 @dataclass
@@ -119,7 +113,7 @@ class Applier:
         live = self._objects.read(kind, name)
         if live is None:
             return Step(
-                definition, None, "created", self._checked(lambda: self._objects.apply(definition, dry_run=True))
+                definition, None, "created", checked(lambda: self._objects.apply(definition, dry_run=True), UNTOUCHED)
             )
         live = {**live, "kind": kind, "apiVersion": definition["apiVersion"]}
         if is_ours(live) and "deletionTimestamp" not in live["metadata"]:
@@ -132,7 +126,7 @@ class Applier:
             raise self._not_ours(kind, name, live)
         # Under another name, because the dry run of an object that exists is refused.
         stand_in = {**definition, "metadata": {**definition["metadata"], "name": f"{name}-dry-run"}}
-        after = self._checked(lambda: self._objects.create(stand_in, dry_run=True))
+        after = checked(lambda: self._objects.create(stand_in, dry_run=True), UNTOUCHED)
         after["metadata"]["name"] = name
         return Step(definition, live, "replaced", after)
 
@@ -141,33 +135,12 @@ class Applier:
         try:
             return self._objects.apply(definition, dry_run=True)
         except ApiException as error:
-            if error.status == 422 and ("immutable" in str(error.body) or "updates to statefulset" in str(error.body)):
+            if is_immutable(error):
                 return None
-            raise self._refused(error) from None
-
-    def _checked(self, request: Callable[[], Object]) -> Object:
-        try:
-            return request()
-        except ApiException as error:
-            raise self._refused(error) from None
-
-    def _refused(self, error: Any) -> Any:
-        """A definition that the API server finds fault with; other errors as they are."""
-        if not is_malformed(error):
-            return error
-        try:
-            message = json.loads(error.body)["message"]
-        except (TypeError, ValueError, KeyError):
-            message = str(error.reason)
-        return OperatorError(
-            f"the API server refuses a workload: {message}",
-            expected="definitions that it accepts",
-            untouched="all workloads",
-            next_step="correct the variables that this definition is made from, then run the same command again",
-        )
+            raise refused(error, UNTOUCHED) from None
 
     def _not_ours(self, kind: str, name: str, live: Object) -> OperatorError:
-        problem = f"was made by others ({', '.join(_managers(live))})"
+        problem = f"was made by others ({', '.join(managers(live))})"
         if is_ours(live):
             problem = "has fields that cannot be changed to what is defined"
         return OperatorError(
@@ -215,39 +188,14 @@ class Applier:
 
     def _back_up(self, step: Step) -> None:
         """Keep the object that is going to be deleted, unless an earlier attempt of this run has kept it."""
-        if self._backup_secret is None or step.live is None:
-            return
-        secret = StoredSecret(self._cluster, self._backup_secret)
-        entry = f"{step.kind.lower()}-{step.name}.json"
-        if entry not in secret.entries:
-            secret.write({entry: json.dumps(saved(step.live), sort_keys=True).encode()})
+        if self._backup_secret is not None:
+            Backup(self._cluster, self._backup_secret).keep([record_of(step.kind, step.name, step.live)])
 
     def _remove(self, step: Step, timeout_seconds: float) -> None:
-        live = step.live or {}
-        metadata, pod_spec = live["metadata"], live["spec"]["template"]["spec"]
-        grace = pod_spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
-        self._progress(f"{step.name}: removing the one of {', '.join(_managers(live)) or 'others'}")
-        # In the foreground: the object stays until the last of its pods has ended.
-        self._objects.delete(step.kind, step.name, uid=metadata["uid"], propagation="Foreground")
-        changed = threading.Event()
-        mirror = Mirror(self._objects, step.kind, changed, field_selector=f"metadata.name={step.name}")
-        deadline = time.monotonic() + max(timeout_seconds, grace + GRACE_MARGIN_SECONDS)
-        while True:
-            changed.clear()
-            if all(item["metadata"]["uid"] != metadata["uid"] for item in mirror.items()):
-                break
-            if time.monotonic() > deadline:
-                raise OperatorError(
-                    f"the old {step.kind} {step.name} is deleted, but pods of it have not ended",
-                    expected=f"that they end within their grace period of {grace} s",
-                    untouched=f"the new one is not made yet; the old one is kept in Secret {self._backup_secret}",
-                    next_step="see what they wait for (a finalizer, a lost node), then run the same command again",
-                )
-            if not changed.wait(LONGEST_SILENCE_SECONDS):
-                self._progress(f"{step.name}: its old pods are still ending ({deadline - time.monotonic():.0f} s left)")
-        mirror.stop()
-
-
-def _managers(live: Object) -> list[str]:
-    names = {str(entry.get("manager")) for entry in live["metadata"].get("managedFields", [])}
-    return sorted(name for name in names if not name.startswith(FIELD_MANAGER) and name != "kube-controller-manager")
+        remove(
+            self._objects,
+            step.live or {},
+            self._progress,
+            timeout_seconds=timeout_seconds,
+            untouched=f"the new one is not made yet; the old one is kept in Secret {self._backup_secret}",
+        )

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -199,8 +199,7 @@ def test_others_are_replaced_and_kept(cluster, foreign, roll_out, said):
     assert roll_out(workload("old-one"), replace=True, backup_secret="airflow-before-1") == ["replaced"]
     containers = cluster.apps.read_namespaced_deployment("old-one", cluster.namespace).spec.template.spec.containers
     assert [container.name for container in containers] == ["main"]
-    secret = cluster.core.read_namespaced_secret("airflow-before-1", cluster.namespace)
-    kept = json.loads(base64.b64decode(secret.data["deployment-old-one.json"]))
+    kept = Backup(cluster, "airflow-before-1").records["deployment-old-one"].object
     assert kept["spec"]["replicas"] == 1  # what it had before it was stopped
     assert kept["spec"]["template"]["spec"]["containers"][0]["env"] == [{"name": "OLD", "value": "CANARY-old"}]
     assert roll_out(workload("old-one"), replace=True, backup_secret="airflow-before-1") == ["unchanged"]
