@@ -13,6 +13,7 @@ description:
   - Makes sure that every node which may run the pods has the image, so that a rollout does not wait for it, and a
     wrong name, a missing pull secret or an unreachable registry is found while everything still runs.
   - Trusts what nodes report; where one doesn't report the image, a pod on that node pulls it and is deleted.
+  - In check mode the pod is tried by a dry run, and refused with what admission, quota or nodes say against it.
   - Deletes the pods that an earlier run left because it was killed.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
@@ -79,6 +80,7 @@ nodes:
 
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, Coming, told
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import Puller
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -100,6 +102,9 @@ def act(call: Call) -> dict[str, Any]:
     before = {name: "present" if present else "missing" for name, present in nodes.items()}
     after = dict.fromkeys(nodes, "present")
     if call.check_mode:
+        if missing:
+            coming = Coming("Pod", "image-pull", puller.pod(missing[0], params["timeout"]), len(missing))
+            told(call, Admission(call.cluster, set()).look([coming]))
         states = before
     else:
         pulled = puller.pull(missing, timeout_seconds=params["timeout"])

@@ -161,6 +161,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrat
     secret_forms,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, told
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
@@ -171,6 +172,15 @@ def act(call: Call) -> dict[str, Any]:
     params, begun = call.params, time.monotonic()
     address = read_address(call.cluster, params["database"])
     names = schemas_of(address.name, params["workspace"], params["run"])
+    manifest = migrate_job(
+        address,
+        params["database"]["password_secret"],
+        names.workspace,
+        params["image"],
+        params["run"],
+        Pod(**(params["pod"] or {})),
+        params["timeout"],
+    )
     with connected(call.cluster, address) as database:
         inspection = inspect(database, names, params["extra_tables"])
         before = workspace.revisions_of(database, names.workspace)
@@ -183,6 +193,7 @@ def act(call: Call) -> dict[str, Any]:
             return {**result, **known}
         if call.check_mode:
             workspace.refuse_others(database, inspection, params["deployment"])
+            told(call, Admission(call.cluster, set()).job(manifest))
             diff = {
                 "before": f"{names.workspace}: {before}\n",
                 "after": f"{names.workspace}: newest of {params['image']}\n",
@@ -201,15 +212,6 @@ def act(call: Call) -> dict[str, Any]:
         mark = workspace.begin(
             database, inspection, params["deployment"], params["run"], params["image"], call.progress
         )
-    manifest = migrate_job(
-        address,
-        params["database"]["password_secret"],
-        names.workspace,
-        params["image"],
-        params["run"],
-        Pod(**(params["pod"] or {})),
-        params["timeout"],
-    )
     lines = Job(call.cluster, manifest, call.progress, secret_forms(address.password)).run(params["timeout"])
     head, version = head_in(lines)
     # A session of its own: the Job may take longer than servers and tunnels keep an idle one.

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ REPLACING_MANAGER = f"{FIELD_MANAGER}.replacement"
 # How long an API server may be away (a restart, a new leader) before an action gives up.
 PATIENCE_SECONDS = 60.0
 REQUEST_TIMEOUT = (10, 60)
+# A header that may stand several times (RFC 7234, 5.5).
+WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 COLLECTIONS = {
     "Deployment": ("/apis/apps/v1", "deployments"),
     "StatefulSet": ("/apis/apps/v1", "statefulsets"),
@@ -138,6 +141,15 @@ class Objects:
             content_type="application/json",
         )
 
+    def create_dry(self, definition: Object) -> tuple[Object, list[str]]:
+        """What would be created, and what the API server warns of. May be sent twice; creates nothing."""
+        arguments: Object = {"field_manager": FIELD_MANAGER, "field_validation": "Strict", "_with_headers": True}
+        answer, _status, headers = self._send(
+            "POST", definition["kind"], None, {**arguments, **_dry(dry_run=True)}, definition, "application/json"
+        )
+        warnings = WARNING.findall(headers.get("Warning") or "")
+        return answer, [re.sub(r"\\(.)", r"\1", text) for text in warnings]
+
     def patch(self, kind: str, name: str, change: Object, *, dry_run: bool = False) -> Object:
         """A JSON merge patch: null removes. With metadata.resourceVersion in it, only of the object as it was read."""
         return self._call(
@@ -195,6 +207,7 @@ class Objects:
         path = f"{group}/namespaces/{self._cluster.namespace}/{plural}" + (f"/{name}" if name else "")
         arguments = dict(arguments)
         preload = arguments.pop("_preload_content", True)
+        with_headers = arguments.pop("_with_headers", False)
         query = [(_camel(key), _text(value)) for key, value in arguments.items() if value not in (None, "")]
         headers = {"Accept": "application/json"}
         if content_type:
@@ -208,7 +221,7 @@ class Objects:
             body=body,
             response_type="object",
             auth_settings=["BearerToken"],
-            _return_http_data_only=True,
+            _return_http_data_only=not with_headers,
             _preload_content=preload,
             # A watch that the server doesn't end in time is one whose connection is dead.
             _request_timeout=(REQUEST_TIMEOUT[0], wait + 15) if wait else REQUEST_TIMEOUT,

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import (
     Objects,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Coming, coming_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, record_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
     STOPPED_ANNOTATION,
@@ -27,7 +29,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health 
     failing_container,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher, label_selector
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import checked, is_immutable, refused
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -87,6 +89,21 @@ class Applier:
         Raises OperatorError for a definition that cannot be applied, before any of them is.
         """
         return [self._plan(prepared(definition, self._cluster.namespace)) for definition in definitions]
+
+    def pods_of(self, steps: list[Step]) -> tuple[list[Coming], list[Object]]:
+        """The pods that these steps make, at most at once, and the live pods in whose place they come."""
+        coming, freed = [], []
+        for step in steps:
+            if step.action == "unchanged":
+                continue
+            extra = 0
+            if step.live is not None:
+                selector = label_selector(step.live["spec"]["selector"])
+                pods = self._objects.list("Pod", label_selector=selector)["items"]
+                freed += [pod for pod in pods if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")]
+                extra = surge_of(step.after) if step.action == "configured" else 0
+            coming.append(coming_of(step.after, step.after["spec"].get("replicas", 1) + extra))
+        return coming, freed
 
     def roll_out(self, steps: list[Step], *, timeout_seconds: float, wait_for_old: bool = True) -> dict[str, float]:
         """Do the steps in their order; the next when one is healthy. Returns the seconds that each took.
@@ -199,3 +216,14 @@ class Applier:
             timeout_seconds=timeout_seconds,
             untouched=f"the new one is not made yet; the old one is kept in Secret {self._backup_secret}",
         )
+
+
+def surge_of(workload: Object) -> int:
+    """How many pods more than its replicas a Deployment has for a moment while it is updated."""
+    strategy = workload["spec"].get("strategy", {})
+    if workload["kind"] != "Deployment" or strategy.get("type") == "Recreate":
+        return 0
+    surge = strategy.get("rollingUpdate", {}).get("maxSurge", "25%")
+    if isinstance(surge, int):
+        return surge
+    return math.ceil(workload["spec"].get("replicas", 1) * int(surge.rstrip("%")) / 100)

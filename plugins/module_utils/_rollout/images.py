@@ -119,7 +119,7 @@ class Puller:
             return {}
         try:
             for node in nodes:
-                self._objects.create(self._pod(node, timeout_seconds))
+                self._objects.create(self.pod(node, timeout_seconds))
             return self._wait(set(nodes), timeout_seconds)
         finally:
             self.clean_up()
@@ -129,7 +129,8 @@ class Puller:
         for pod in self._objects.list("Pod", label_selector=SELECTOR)["items"]:
             self._objects.delete("Pod", pod["metadata"]["name"], uid=pod["metadata"]["uid"], grace_seconds=0)
 
-    def _pod(self, node: str, timeout_seconds: float) -> Object:
+    def pod(self, node: str, timeout_seconds: float) -> Object:
+        """The pod that has a node pull the image."""
         suffix = hashlib.sha256(f"{node} {self._image} {time.time_ns()}".encode()).hexdigest()[:10]
         return {
             "apiVersion": "v1",
