@@ -47,6 +47,30 @@ options:
     description: Security context of the pods, where the namespace demands one.
     type: dict
     default: {}
+  affinity:
+    description: The pods' affinity. Nodes that do not meet what it requires are left alone.
+    type: dict
+    default: {}
+  resources:
+    description: Resources of the pods' container, where a quota or a limit range asks for others.
+    type: dict
+    default:
+      requests: {cpu: 10m, memory: 16Mi}
+      limits: {cpu: 100m, memory: 64Mi}
+  priority_class:
+    description: Priority class of the pods.
+    type: str
+  runtime_class:
+    description: Runtime class of the pods.
+    type: str
+  labels:
+    description: Further labels of the pods.
+    type: dict
+    default: {}
+  annotations:
+    description: Annotations of the pods.
+    type: dict
+    default: {}
   timeout:
     description: How long the nodes may take, in seconds.
     type: int
@@ -85,6 +109,12 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
+NAMES = {
+    "service_account": "serviceAccountName",
+    "priority_class": "priorityClassName",
+    "runtime_class": "runtimeClassName",
+}
+
 
 def act(call: Call) -> dict[str, Any]:
     params = call.params
@@ -93,10 +123,13 @@ def act(call: Call) -> dict[str, Any]:
         "tolerations": params["tolerations"],
         "imagePullSecrets": [{"name": name} for name in params["pull_secrets"]],
         "securityContext": params["security_context"],
+        "affinity": params["affinity"],
     }
-    if params["service_account"]:
-        pod_spec["serviceAccountName"] = params["service_account"]
-    puller = Puller(call.cluster, call.progress, params["image"], pod_spec)
+    for option, key in NAMES.items():
+        if params[option]:
+            pod_spec[key] = params[option]
+    metadata = {"labels": params["labels"], "annotations": params["annotations"]}
+    puller = Puller(call.cluster, call.progress, params["image"], pod_spec, metadata, params["resources"])
     nodes = puller.nodes()
     missing = [name for name, present in nodes.items() if not present]
     before = {name: "present" if present else "missing" for name, present in nodes.items()}
@@ -126,6 +159,18 @@ ACTION = Action(
         "pull_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
         "service_account": {"type": "str"},
         "security_context": {"type": "dict", "default": {}},
+        "affinity": {"type": "dict", "default": {}},
+        "resources": {
+            "type": "dict",
+            "default": {
+                "requests": {"cpu": "10m", "memory": "16Mi"},
+                "limits": {"cpu": "100m", "memory": "64Mi"},
+            },
+        },
+        "priority_class": {"type": "str"},
+        "runtime_class": {"type": "str"},
+        "labels": {"type": "dict", "default": {}},
+        "annotations": {"type": "dict", "default": {}},
         "timeout": {"type": "int", "default": 1800},
     },
 )

@@ -87,6 +87,33 @@ options:
         type: list
         elements: dict
         default: []
+      image_pull_policy:
+        description: The container's C(imagePullPolicy).
+        type: str
+        choices: [Always, IfNotPresent, Never]
+        default: IfNotPresent
+      container_security_context:
+        description: The container's C(securityContext). If empty, no privileges can be gained, and none are there.
+        type: dict
+        default: {}
+      affinity:
+        description: The pod's C(affinity).
+        type: dict
+        default: {}
+      priority_class:
+        description: The pod's C(priorityClassName).
+        type: str
+      runtime_class:
+        description: The pod's C(runtimeClassName).
+        type: str
+      labels:
+        description: Further labels of the pod.
+        type: dict
+        default: {}
+      annotations:
+        description: Annotations of the pod.
+        type: dict
+        default: {}
 """
 
 EXAMPLES = r"""
@@ -251,6 +278,17 @@ ACTION = Action(
                 "resources": {"type": "dict", "default": {}},
                 "environment": {"type": "list", "elements": "dict", "default": []},
                 "image_pull_secrets": {"type": "list", "elements": "dict", "default": [], "no_log": False},
+                "image_pull_policy": {
+                    "type": "str",
+                    "choices": ["Always", "IfNotPresent", "Never"],
+                    "default": "IfNotPresent",
+                },
+                "container_security_context": {"type": "dict", "default": {}},
+                "affinity": {"type": "dict", "default": {}},
+                "priority_class": {"type": "str"},
+                "runtime_class": {"type": "str"},
+                "labels": {"type": "dict", "default": {}},
+                "annotations": {"type": "dict", "default": {}},
             },
         },
     },

@@ -39,6 +39,8 @@ options:
   definitions:
     description:
       - The Deployments and StatefulSets, complete. The order is the order of the rollout.
+      - Without C(replicas) a workload keeps as many as the live one has, or had before it was stopped or replaced. With
+        C(replicas) it is refused where a HorizontalPodAutoscaler or a ScaledObject of KEDA decides about them.
       - All are checked by a dry run before the first is touched.
     type: list
     elements: dict

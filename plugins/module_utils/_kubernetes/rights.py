@@ -60,7 +60,7 @@ RIGHTS: tuple[Right, ...] = (
     Right("autoscaling", "horizontalpodautoscalers", ("list",), "whose replicas are not for us to set"),
     Right("batch", "jobs", ("list", "create", "delete"), "migrations of the database"),
     Right("coordination.k8s.io", "leases", ("get", "create", "update", "patch", "delete"), "the run lock"),
-    Right("policy", "poddisruptionbudgets", REPLACED, "drains of nodes"),
+    Right("policy", "poddisruptionbudgets", ("get", "list", *REPLACED[1:]), "drains of nodes"),
     Right("rbac.authorization.k8s.io", "rolebindings", REPLACED, "the pods' own rights"),
     Right("rbac.authorization.k8s.io", "roles", REPLACED, "the pods' own rights"),
     Right("", "nodes", ("list",), "which nodes need the image", cluster_wide=True),

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects, patiently
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import is_eligible
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import fits, wanted_by_affinity
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import (
+    fits,
+    selects,
+    wanted_by_affinity,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import (
     quota_of,
     shortfalls,
@@ -131,6 +135,7 @@ class Admission:
             self._refers(pods, spec, verdict)
         self._place(coming, [spec for spec, _count in admitted], verdict)
         self._count(admitted, [pod["spec"] for pod in freed or []], verdict)
+        self._budgets(coming, verdict)
         return verdict
 
     def job(self, manifest: Object) -> Verdict:
@@ -240,3 +245,25 @@ class Admission:
                 verdict.warn(f"quota {quota.name} has scope {scope}, which is not counted here")
             for shortfall in shortfalls(quota, admitted, freed):
                 verdict.add(shortfall)
+
+    def _budgets(self, coming: list[Coming], verdict: Verdict) -> None:
+        """A pod that two budgets select can't be evicted by anybody: a drain of its node never ends."""
+        if not any(kind == "PodDisruptionBudget" for kind, _name in self._made):
+            return
+        try:
+            budgets = self._objects.list("PodDisruptionBudget")["items"]
+        except ApiException as error:
+            if error.status != 403:
+                raise
+            return
+        others = [found for found in budgets if ("PodDisruptionBudget", found["metadata"]["name"]) not in self._made]
+        for pods in coming:
+            labels = pods.template.get("metadata", {}).get("labels", {})
+            names = [
+                found["metadata"]["name"] for found in others if selects(found["spec"].get("selector") or {}, labels)
+            ]
+            if names:
+                verdict.warn(
+                    f"PodDisruptionBudget {', '.join(names)} selects pods of {pods.kind} {pods.name}, which have "
+                    "one of their own: with two, no drain can evict them. Delete it once the upgrade is done"
+                )

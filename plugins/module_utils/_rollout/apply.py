@@ -14,6 +14,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.obje
     Objects,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Coming, coming_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.autoscalers import (
+    Autoscalers,
+    release_replicas,
+    replicas_of,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, record_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
     STOPPED_ANNOTATION,
@@ -54,6 +59,8 @@ class Step:
     live: Object | None
     action: Action
     after: Object
+    # Where the definition leaves their number to the live object.
+    replicas: int | None = None
 
     @property
     def kind(self) -> str:
@@ -81,6 +88,7 @@ class Applier:
     ) -> None:
         self._cluster, self._progress = cluster, progress
         self._objects = Objects(cluster)
+        self._autoscalers = Autoscalers(self._objects)
         self._replace, self._backup_secret = replace, backup_secret
 
     def plan(self, definitions: list[Object]) -> list[Step]:
@@ -88,7 +96,22 @@ class Applier:
 
         Raises OperatorError for a definition that cannot be applied, before any of them is.
         """
-        return [self._plan(prepared(definition, self._cluster.namespace)) for definition in definitions]
+        steps = [self._plan(prepared(definition, self._cluster.namespace)) for definition in definitions]
+        for step in steps:
+            if "replicas" not in step.definition["spec"]:
+                step.replicas = self._replicas(step)
+                step.after["spec"]["replicas"] = step.replicas
+        return steps
+
+    def _replicas(self, step: Step) -> int:
+        """As many as the live object has; of one that an interrupted run has deleted, as many as were kept of it."""
+        if step.live is not None:
+            return replicas_of(step.live)
+        if self._backup_secret is not None:
+            record = Backup(self._cluster, self._backup_secret).records.get(f"{step.kind.lower()}-{step.name}")
+            if record is not None and record.object is not None:
+                return replicas_of(record.object)
+        return 1
 
     def pods_of(self, steps: list[Step]) -> tuple[list[Coming], list[Object]]:
         """The pods that these steps make, at most at once, and the live pods in whose place they come."""
@@ -127,6 +150,7 @@ class Applier:
                 untouched="all workloads",
                 next_step="take it out of the definitions",
             )
+        self._autoscalers.refuse_fixed(definition)
         live = self._objects.read(kind, name)
         if live is None:
             return Step(
@@ -136,6 +160,8 @@ class Applier:
         if is_ours(live) and "deletionTimestamp" not in live["metadata"]:
             after = self._dry_run(definition)
             if after is not None:
+                if "replicas" not in definition["spec"]:
+                    after["spec"]["replicas"] = replicas_of(live)
                 same = comparable(after) == comparable(live)
                 stopped = STOPPED_ANNOTATION in live["metadata"].get("annotations", {})
                 return Step(definition, live, "unchanged" if same and not stopped else "configured", after)
@@ -176,10 +202,8 @@ class Applier:
             self._remove(step, timeout_seconds)
         if step.action in ("created", "replaced", "configured"):
             self._progress(f"{step.name}: {step.action}")
-            applied = self._objects.apply(step.definition)
+            applied = self._apply(step)
             generation = applied["metadata"]["generation"]
-            if STOPPED_ANNOTATION in applied["metadata"].get("annotations", {}):
-                self._objects.patch(step.kind, step.name, {"metadata": {"annotations": {STOPPED_ANNOTATION: None}}})
         else:
             applied = step.live or {}
             known_failure = exceeded_deadline(applied)
@@ -193,6 +217,25 @@ class Applier:
                 known_failure=known_failure,
                 later=later,
             )
+
+    def _apply(self, step: Step) -> Object:
+        """Apply the definition; the replicas go with it, or are what they were."""
+        definition = step.definition
+        fresh = step.action in ("created", "replaced")
+        if fresh and step.replicas not in (None, 1):
+            # So that a run that is killed here leaves their number behind.
+            annotations = {**definition["metadata"].get("annotations", {}), STOPPED_ANNOTATION: str(step.replicas)}
+            definition = {**definition, "metadata": {**definition["metadata"], "annotations": annotations}}
+        if step.replicas is not None and not fresh:
+            release_replicas(self._objects, step.kind, step.name)
+        applied = self._objects.apply(definition)
+        change: Object = {}
+        if STOPPED_ANNOTATION in applied["metadata"].get("annotations", {}):
+            change["metadata"] = {"annotations": {STOPPED_ANNOTATION: None}}
+        if step.replicas is not None and applied["spec"].get("replicas", 1) != step.replicas:
+            # Under another name than that of the definition: an autoscaler's number is not ours.
+            change["spec"] = {"replicas": step.replicas}
+        return self._objects.patch(step.kind, step.name, change) if change else applied
 
     def _retry(self, step: Step, watcher: Watcher) -> None:
         """Have pods made anew that an earlier run left in a back-off, which may last five minutes more."""

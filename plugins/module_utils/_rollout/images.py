@@ -13,6 +13,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirr
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import evidence
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import container_statuses
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import wanted_by_affinity
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
@@ -87,9 +88,17 @@ def is_eligible(node: Object, node_selector: dict[str, str], tolerations: list[O
 class Puller:
     """Gets an image onto nodes by a pod on each that does nothing (command `true`)."""
 
-    def __init__(self, cluster: Cluster, progress: Progress, image: str, pod_spec: Object) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        progress: Progress,
+        image: str,
+        pod_spec: Object,
+        metadata: Object | None = None,
+        resources: Object | None = None,
+    ) -> None:
         self._cluster, self._progress, self._image = cluster, progress, image
-        self._pod_spec = pod_spec
+        self._pod_spec, self._metadata, self._resources = pod_spec, metadata or {}, resources or {}
         self._objects = Objects(cluster)
 
     def nodes(self) -> dict[str, bool]:
@@ -99,7 +108,12 @@ class Puller:
         """
         selector, tolerations = self._pod_spec.get("nodeSelector", {}), self._pod_spec.get("tolerations", [])
         found = self._cluster.plain(self._cluster.core.list_node())["items"]
-        nodes = {node["metadata"]["name"]: node for node in found if is_eligible(node, selector, tolerations)}
+        affinity = self._pod_spec.get("affinity") or {}
+        nodes = {
+            node["metadata"]["name"]: node
+            for node in found
+            if is_eligible(node, selector, tolerations) and wanted_by_affinity(node, affinity)
+        }
         if not nodes:
             raise OperatorError(
                 f"none of {len(found)} nodes may run the pods (node selector {selector or 'empty'})",
@@ -135,7 +149,11 @@ class Puller:
         return {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": f"image-pull-{suffix}", "labels": LABELS},
+            "metadata": {
+                "name": f"image-pull-{suffix}",
+                "labels": {**self._metadata.get("labels", {}), **LABELS},
+                "annotations": self._metadata.get("annotations", {}),
+            },
             "spec": {
                 **self._pod_spec,
                 # Past the scheduler: each node in `nodes` is one that it might choose.
@@ -150,10 +168,7 @@ class Puller:
                         "image": self._image,
                         "imagePullPolicy": "IfNotPresent",
                         "command": ["true"],
-                        "resources": {
-                            "requests": {"cpu": "10m", "memory": "16Mi"},
-                            "limits": {"cpu": "100m", "memory": "64Mi"},
-                        },
+                        "resources": self._resources,
                         "securityContext": {
                             "allowPrivilegeEscalation": False,
                             "capabilities": {"drop": ["ALL"]},

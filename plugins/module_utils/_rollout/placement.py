@@ -32,6 +32,12 @@ def _term(node: Object, term: Object) -> bool:
     return bool(expressions) and all(_matches(values, item) for values, item in expressions)
 
 
+def selects(selector: Object, labels: dict[str, str]) -> bool:
+    """Whether a label selector selects what has these labels."""
+    exact = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
+    return exact and all(_matches(labels, item) for item in selector.get("matchExpressions", []))
+
+
 def _matches(values: dict[str, str], item: Object) -> bool:
     found, wanted, operator = values.get(item["key"]), item.get("values", []), item["operator"]
     if operator in ("Gt", "Lt"):

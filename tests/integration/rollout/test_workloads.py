@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
@@ -273,3 +274,31 @@ def test_the_grace_period_is_honoured(cluster, roll_out, said):
     Scaler(cluster, said).stop("draining", timeout_seconds=1)
     assert 7 < time.monotonic() - begun < 20
     assert any("still ending: draining-" in line for line in said)
+
+
+def test_the_replicas_that_others_decide_about_stay_theirs(cluster, foreign, roll_out, said):
+    foreign("scaled")
+    cluster.apps.patch_namespaced_deployment_scale("scaled", cluster.namespace, {"spec": {"replicas": 2}})
+    definition = workload("scaled")
+    del definition["spec"]["replicas"]
+    assert roll_out(definition, replace=True, backup_secret="airflow-before-3") == ["replaced"]
+    assert len(pods(cluster, "scaled")) == 2
+    assert roll_out(definition) == ["unchanged"]
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "scaled"}
+    body = {"metadata": {"name": "scaled"}, "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 3}}
+    Objects(cluster).create({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", **body})
+    assert roll_out(definition) == ["unchanged"]
+    with pytest.raises(OperatorError, match="HorizontalPodAutoscaler scaled decides"):
+        roll_out(workload("scaled"))
+
+
+def test_a_number_that_is_no_longer_said_stays_until_somebody_sets_another(cluster, roll_out):
+    assert roll_out(workload("counted", replicas=2)) == ["created"]
+    before = pods(cluster, "counted")
+    definition = workload("counted", replicas=2)
+    del definition["spec"]["replicas"]
+    # A change beside it, so that the definition is applied; the pods are the same.
+    definition["metadata"]["labels"] = {"x": "y"}
+    assert roll_out(definition) == ["configured"]
+    assert pods(cluster, "counted") == before
+    assert roll_out(definition) == ["unchanged"]

@@ -22,7 +22,8 @@ PLAY = [
                 "ansible.builtin.copy": {
                     "dest": "{{ rendered }}/{{ inventory_hostname }}.json",
                     "content": "{{ {'objects': airflow_objects, 'workloads': airflow_workloads,"
-                    " 'jobs': airflow_job_pod | default({})} | to_json }}",
+                    " 'job_pod': airflow_job_pod,"
+                    " 'images': airflow_images, 'provided': airflow_provided} | to_json }}",
                     "mode": "0600",
                 }
             },

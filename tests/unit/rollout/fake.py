@@ -35,6 +35,12 @@ def merged(old, new):
     return copy.deepcopy(new)
 
 
+def without_nulls(value):
+    if not isinstance(value, dict):
+        return value
+    return {key: without_nulls(item) for key, item in value.items() if item is not None}
+
+
 class Namespace:
     """`objects` takes the place of `Objects`, `cluster` that of `Cluster`. `log` has every write that was not dry."""
 
@@ -44,6 +50,14 @@ class Namespace:
         self.before_write = None
         self.cluster = SimpleNamespace(namespace="lab", core=self)
         self.refuse = None
+        self.pods, self.autoscalers = [], []
+
+    def list(self, kind, **_arguments):
+        if kind == "Pod":
+            return {"items": self.pods}
+        if self.autoscalers is None:
+            raise refusal(403, "forbidden")
+        return {"items": [found for found in self.autoscalers if found["kind"] == kind]}
 
     # Objects, as `Objects` has them
 
@@ -91,7 +105,7 @@ class Namespace:
         version = change["metadata"].get("resourceVersion")
         if version not in (None, before["metadata"]["resourceVersion"]):
             raise refusal(409, "the object has been modified")
-        after = merged(before, change)
+        after = without_nulls(merged(before, change))
         managed = change["metadata"].get("managedFields", before["metadata"]["managedFields"])
         written = self._write("patch", before, after, None, None, dry_run)
         self.live[kind, name]["metadata"]["managedFields"] = copy.deepcopy(managed)
@@ -100,6 +114,8 @@ class Namespace:
     def delete(self, kind, name, *, uid=None, propagation="Background"):
         del propagation
         if (kind, name) in self.live and uid in (None, self.live[kind, name]["metadata"]["uid"]):
+            if self.before_write is not None:
+                self.before_write("delete", kind, name)
             self.log.append(("delete", kind, name))
             del self.live[kind, name]
 
@@ -118,6 +134,8 @@ class Namespace:
         metadata["resourceVersion"] = str(next(self.numbers))
         metadata["generation"] = 1
         metadata["namespace"] = "lab"
+        if after["kind"] == "Deployment":
+            after["spec"].setdefault("replicas", 1)
         if after["kind"] == "Service":
             after["spec"].setdefault("clusterIP", f"10.0.0.{next(self.numbers)}")
         if not dry_run:

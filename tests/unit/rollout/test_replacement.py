@@ -330,7 +330,7 @@ def replaced(namespace):
     apply(namespace)
 
 
-@pytest.mark.parametrize("number", range(19))
+@pytest.mark.parametrize("number", range(20))
 def test_killed_anywhere_while_it_replaces_the_way_back_is_whole(old, number):
     before = content(old)
     kill_before(old, number, lambda: replaced(old))
@@ -341,7 +341,7 @@ def test_killed_anywhere_while_it_replaces_the_way_back_is_whole(old, number):
     assert content(old) == before
 
 
-@pytest.mark.parametrize("number", range(19))
+@pytest.mark.parametrize("number", range(20))
 def test_killed_anywhere_the_same_command_goes_on_and_keeps_what_was_first(old, number):
     before = content(old)
     kill_before(old, number, lambda: replaced(old))
