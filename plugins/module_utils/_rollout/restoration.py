@@ -106,7 +106,8 @@ class Restorer:
         replaced = is_ours(live) or is_half_replaced(live) or ending
         if record.object is None:
             return "removed" if replaced else "left"
-        same = is_same(saved(live), record.object) and not is_half_replaced(live) and not ending
+        owners = is_ours(live) == is_ours({"metadata": {"managedFields": record.managed_fields}})
+        same = is_same(saved(live), record.object) and owners and not is_half_replaced(live) and not ending
         if record.kind in WORKLOADS and live["metadata"]["uid"] == record.uid and (same or not replaced):
             stopped = not live["spec"].get("replicas", 1) and record.object["spec"].get("replicas", 1)
             return "started" if stopped else "unchanged"

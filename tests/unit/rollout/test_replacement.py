@@ -262,6 +262,17 @@ def test_after_the_way_back_the_next_run_replaces_them_again(old):
         assert content(old) == before
 
 
+def test_an_object_that_was_the_same_is_the_others_again_all_the_same(old):
+    """Else the next run would take it for its own, and merge."""
+    same = [copy.deepcopy(OLD[5])]
+    before = content(old)
+    keep(old.cluster, same, SECRET, check_mode=False)
+    assert apply(old, same) == ["replaced"]
+    assert content(old) != before
+    assert set(restore(old).values()) == {"restored"}
+    assert content(old) == before
+
+
 def test_a_correction_between_two_attempts_is_what_the_second_one_keeps(old):
     keep(old.cluster, NEW, SECRET, check_mode=False)
     apply(old)
