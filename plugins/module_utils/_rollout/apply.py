@@ -282,8 +282,8 @@ def refuse_loss_of_volumes(live: Object) -> None:
             expected="persistentVolumeClaimRetentionPolicy.whenDeleted: Retain",
             untouched=UNTOUCHED,
             next_step=f"kubectl patch statefulset {name} --type merge -p "
-            """'{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain"}}}', then run the same command """
-            "again",
+            """'{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain"}}}', then run the same """
+            "command again",
         )
 
 
