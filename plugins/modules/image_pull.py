@@ -15,6 +15,7 @@ description:
   - Trusts what nodes report; where one doesn't report the image, a pod on that node pulls it and is deleted.
   - A registry that does not answer is waited for, for 60 s of its refusals.
   - Only the pod's own container counts. Istio and Linkerd are asked to put nothing beside it.
+  - In check mode the pod is tried by a dry run, and refused with what admission, quota or nodes say against it.
   - Deletes the pods that an earlier run left because it was killed.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
@@ -46,6 +47,30 @@ options:
     type: str
   security_context:
     description: Security context of the pods, where the namespace demands one.
+    type: dict
+    default: {}
+  affinity:
+    description: The pods' affinity. Nodes that do not meet what it requires are left alone.
+    type: dict
+    default: {}
+  resources:
+    description: Resources of the pods' container, where a quota or a limit range asks for others.
+    type: dict
+    default:
+      requests: {cpu: 10m, memory: 16Mi}
+      limits: {cpu: 100m, memory: 64Mi}
+  priority_class:
+    description: Priority class of the pods.
+    type: str
+  runtime_class:
+    description: Runtime class of the pods.
+    type: str
+  labels:
+    description: Further labels of the pods.
+    type: dict
+    default: {}
+  annotations:
+    description: Annotations of the pods.
     type: dict
     default: {}
   timeout:
@@ -81,9 +106,16 @@ nodes:
 
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, Coming, told
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import Puller
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+
+NAMES = {
+    "service_account": "serviceAccountName",
+    "priority_class": "priorityClassName",
+    "runtime_class": "runtimeClassName",
+}
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -93,15 +125,21 @@ def act(call: Call) -> dict[str, Any]:
         "tolerations": params["tolerations"],
         "imagePullSecrets": [{"name": name} for name in params["pull_secrets"]],
         "securityContext": params["security_context"],
+        "affinity": params["affinity"],
     }
-    if params["service_account"]:
-        pod_spec["serviceAccountName"] = params["service_account"]
-    puller = Puller(call.cluster, call.progress, params["image"], pod_spec)
+    for option, key in NAMES.items():
+        if params[option]:
+            pod_spec[key] = params[option]
+    metadata = {"labels": params["labels"], "annotations": params["annotations"]}
+    puller = Puller(call.cluster, call.progress, params["image"], pod_spec, metadata, params["resources"])
     nodes = puller.nodes()
     missing = [name for name, present in nodes.items() if not present]
     before = {name: "present" if present else "missing" for name, present in nodes.items()}
     after = dict.fromkeys(nodes, "present")
     if call.check_mode:
+        if missing:
+            coming = Coming("Pod", "image-pull", puller.pod(missing[0], params["timeout"]), len(missing))
+            told(call, Admission(call.cluster, set()).look([coming]))
         states = before
     else:
         pulled = puller.pull(missing, timeout_seconds=params["timeout"])
@@ -123,6 +161,18 @@ ACTION = Action(
         "pull_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
         "service_account": {"type": "str"},
         "security_context": {"type": "dict", "default": {}},
+        "affinity": {"type": "dict", "default": {}},
+        "resources": {
+            "type": "dict",
+            "default": {
+                "requests": {"cpu": "10m", "memory": "16Mi"},
+                "limits": {"cpu": "100m", "memory": "64Mi"},
+            },
+        },
+        "priority_class": {"type": "str"},
+        "runtime_class": {"type": "str"},
+        "labels": {"type": "dict", "default": {}},
+        "annotations": {"type": "dict", "default": {}},
         "timeout": {"type": "int", "default": 1800},
     },
 )

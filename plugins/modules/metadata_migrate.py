@@ -89,6 +89,33 @@ options:
         type: list
         elements: dict
         default: []
+      image_pull_policy:
+        description: The container's C(imagePullPolicy).
+        type: str
+        choices: [Always, IfNotPresent, Never]
+        default: IfNotPresent
+      container_security_context:
+        description: The container's C(securityContext). If empty, no privileges can be gained, and none are there.
+        type: dict
+        default: {}
+      affinity:
+        description: The pod's C(affinity).
+        type: dict
+        default: {}
+      priority_class:
+        description: The pod's C(priorityClassName).
+        type: str
+      runtime_class:
+        description: The pod's C(runtimeClassName).
+        type: str
+      labels:
+        description: Further labels of the pod.
+        type: dict
+        default: {}
+      annotations:
+        description: Annotations of the pod.
+        type: dict
+        default: {}
 """
 
 EXAMPLES = r"""
@@ -165,6 +192,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrat
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import on_server, schemas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, told
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
@@ -175,6 +203,16 @@ def act(call: Call) -> dict[str, Any]:
     params, begun = call.params, time.monotonic()
     address = read_address(call.cluster, params["database"])
     names = schemas_of(address.name, params["workspace"], params["run"])
+    manifest = migrate_job(
+        address,
+        params["database"]["password_secret"],
+        names.workspace,
+        params["image"],
+        params["deployment"],
+        params["run"],
+        Pod(**(params["pod"] or {})),
+        params["timeout"],
+    )
     with connected(call.cluster, address) as database:
         names = on_server(database, names)
         owner = Owner(params["deployment"], call.cluster.namespace, names.live, params["run"])
@@ -189,6 +227,7 @@ def act(call: Call) -> dict[str, Any]:
             return {**result, **known}
         workspace.refuse_others(database, inspection, owner)
         if call.check_mode:
+            told(call, Admission(call.cluster, set()).job(manifest))
             diff = {
                 "before": f"{names.workspace}: {before}\n",
                 "after": f"{names.workspace}: newest of {params['image']}\n",
@@ -206,16 +245,6 @@ def act(call: Call) -> dict[str, Any]:
             # Inspected once more: the Job may have gone on while it was being removed.
             inspection = inspect(database, names, params["extra_tables"], owner)
             mark = workspace.begin(database, inspection, owner, params["image"], call.progress)
-    manifest = migrate_job(
-        address,
-        params["database"]["password_secret"],
-        names.workspace,
-        params["image"],
-        owner.deployment,
-        params["run"],
-        Pod(**(params["pod"] or {})),
-        params["timeout"],
-    )
     lines = Job(call.cluster, manifest, call.progress, secret_forms(address.password)).run(params["timeout"])
     head, version = head_in(lines)
     # A session of its own: the Job may take longer than servers and tunnels keep an idle one.

@@ -40,6 +40,8 @@ options:
   definitions:
     description:
       - The Deployments and StatefulSets, complete. The order is the order of the rollout.
+      - Without C(replicas) a workload keeps as many as the live one has, or had before it was stopped or replaced. With
+        C(replicas) it is refused where a HorizontalPodAutoscaler or a ScaledObject of KEDA decides about them.
       - All are checked by a dry run before the first is touched.
     type: list
     elements: dict
@@ -47,6 +49,16 @@ options:
     description: Names of the Deployments or StatefulSets to stop or start, in this order. Absent ones are no error.
     type: list
     elements: str
+  provided:
+    description:
+      - Objects that are made before the pods are, so that a dry run must not miss them. Of each only its C(kind) and
+        its C(metadata.name) count.
+      - In check mode each pod is tried as its controller would create it. What admission (policies, limits, webhooks),
+        quota, nodes or a missing Secret, ConfigMap or volume say against it, is refused; the pods of the workloads that
+        are replaced count as gone. What can't be told by a dry run is warned of.
+    type: list
+    elements: dict
+    default: []
   replace:
     description:
       - Whether a live object of the same name that was made by others is deleted (its pods get their grace period) and
@@ -56,7 +68,8 @@ options:
     default: false
   backup_secret:
     description:
-      - Secret in which what is replaced is kept, as JSON under C(<kind>-<name>.json), before it is deleted.
+      - Secret in which what is replaced is kept before it is deleted. M(hopsworks.airflow.deployment_objects) puts it
+        back.
       - An entry that exists stays, so that a second attempt does not overwrite what the first one saved.
     type: str
   wait_for_old:
@@ -108,6 +121,7 @@ workloads:
 
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, told
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
@@ -124,7 +138,12 @@ def applied(call: Call) -> dict[str, Any]:
     )
     steps = applier.plan(call.params["definitions"])
     seconds: dict[str, float] = {}
-    if not call.check_mode:
+    if call.check_mode:
+        made = {(item["kind"], item["metadata"]["name"]) for item in call.params["provided"]}
+        for warning in applier.warnings(steps):
+            call.warn(warning)
+        told(call, Admission(call.cluster, made).look(*applier.pods_of(steps)))
+    else:
         seconds = applier.roll_out(
             steps, timeout_seconds=call.params["timeout"], wait_for_old=call.params["wait_for_old"]
         )
@@ -164,6 +183,7 @@ ACTION = Action(
         "state": {"type": "str", "choices": ["applied", "stopped", "started"], "default": "applied"},
         "definitions": {"type": "list", "elements": "dict"},
         "names": {"type": "list", "elements": "str"},
+        "provided": {"type": "list", "elements": "dict", "default": []},
         "replace": {"type": "bool", "default": False},
         "backup_secret": {"type": "str", "no_log": False},
         "wait_for_old": {"type": "bool", "default": True},

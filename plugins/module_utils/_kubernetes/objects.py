@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import REQUEST_TIMEOUT
@@ -16,16 +17,35 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
     from kubernetes.client.exceptions import ApiException
 
 FIELD_MANAGER = "hopsworks.airflow"
+# Of an object that is being replaced as a whole; it is on no object whose replacement is finished.
+REPLACING_MANAGER = f"{FIELD_MANAGER}.replacement"
+# A header that may stand several times (RFC 7234, 5.5).
+WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 COLLECTIONS = {
     "Deployment": ("/apis/apps/v1", "deployments"),
     "StatefulSet": ("/apis/apps/v1", "statefulsets"),
     "ReplicaSet": ("/apis/apps/v1", "replicasets"),
     "ControllerRevision": ("/apis/apps/v1", "controllerrevisions"),
+    "Job": ("/apis/batch/v1", "jobs"),
     "Pod": ("/api/v1", "pods"),
     "Event": ("/api/v1", "events"),
+    "ConfigMap": ("/api/v1", "configmaps"),
+    "Secret": ("/api/v1", "secrets"),
+    "Service": ("/api/v1", "services"),
+    "ServiceAccount": ("/api/v1", "serviceaccounts"),
+    "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
+    "LimitRange": ("/api/v1", "limitranges"),
+    "ResourceQuota": ("/api/v1", "resourcequotas"),
+    "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets"),
+    "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles"),
+    "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
+    "HorizontalPodAutoscaler": ("/apis/autoscaling/v2", "horizontalpodautoscalers"),
+    "ScaledObject": ("/apis/keda.sh/v1alpha1", "scaledobjects"),
 }
 
 Object = dict[str, Any]
+# What would be made, and what the API server warns of.
+DryRun = tuple[Object, list[str]]
 
 
 class Objects:
@@ -69,6 +89,30 @@ class Objects:
         arguments: Object = {"field_manager": FIELD_MANAGER, "field_validation": "Strict", **_dry(dry_run)}
         created: Object = self._send("POST", definition["kind"], None, arguments, definition, "application/json")
         return created
+
+    def replace(self, definition: Object, *, dry_run: bool = False) -> Object:
+        """The object becomes exactly this, beside what the API server allocates (addresses, ports) and defaults.
+
+        With metadata.resourceVersion in it, only of the object as it was read.
+        """
+        replaced: Object = self._send(
+            "PUT",
+            definition["kind"],
+            definition["metadata"]["name"],
+            {"field_manager": REPLACING_MANAGER, "field_validation": "Strict", **_dry(dry_run)},
+            body=definition,
+            content_type="application/json",
+        )
+        return replaced
+
+    def create_dry(self, definition: Object) -> DryRun:
+        """What would be created, and what the API server warns of. May be sent twice; creates nothing."""
+        arguments: Object = {"field_manager": FIELD_MANAGER, "field_validation": "Strict", "_with_headers": True}
+        answer, _status, headers = self._send(
+            "POST", definition["kind"], None, {**arguments, **_dry(dry_run=True)}, definition, "application/json"
+        )
+        warnings = WARNING.findall(headers.get("Warning") or "")
+        return answer, [re.sub(r"\\(.)", r"\1", text) for text in warnings]
 
     def patch(self, kind: str, name: str, change: Object, *, dry_run: bool = False) -> Object:
         """A JSON merge patch: null removes. With metadata.resourceVersion in it, only of the object as it was read."""
@@ -116,6 +160,7 @@ class Objects:
         path = f"{group}/namespaces/{self._cluster.namespace}/{plural}" + (f"/{name}" if name else "")
         arguments = dict(arguments)
         preload = arguments.pop("_preload_content", True)
+        with_headers = arguments.pop("_with_headers", False)
         query = [(_camel(key), _text(value)) for key, value in arguments.items() if value not in (None, "")]
         headers = {"Accept": "application/json"}
         if content_type:
@@ -129,7 +174,7 @@ class Objects:
             body=body,
             response_type="object",
             auth_settings=["BearerToken"],
-            _return_http_data_only=True,
+            _return_http_data_only=not with_headers,
             _preload_content=preload,
             # A watch that the server doesn't end in time is one whose connection is dead.
             _request_timeout=(REQUEST_TIMEOUT[0], wait + 15) if wait else REQUEST_TIMEOUT,

@@ -33,30 +33,36 @@ class Right:
         return f"{self.resource}.{self.group}" if self.group else self.resource
 
 
+# Objects of others are replaced as a whole, and put back; what was not there before is deleted on the way back.
+REPLACED = ("get", "create", "update", "patch", "delete")
 # Server-side apply of an object that does not exist yet needs both `patch` and `create`.
 RIGHTS: tuple[Right, ...] = (
-    Right("", "configmaps", ("get", "create", "update", "patch"), "run record, configuration"),
+    Right("", "configmaps", ("get", "create", "update", "patch", "delete"), "run record, configuration"),
     Right("", "events", ("list", "watch"), "the cause of a failure"),
     Right("", "pods", ("list", "watch", "create", "delete"), "rollouts, images on the nodes"),
     Right("", "pods/exec", ("get", "create"), "dumps by the database's own tool"),
     Right("", "pods/log", ("get",), "the cause of a failure, logs of migrations"),
     Right("", "pods/portforward", ("get", "create"), "the way to database and HopsFS from outside the cluster"),
     Right("", "secrets", ("get", "create", "patch"), "signing keys, passwords, backups of what is replaced"),
-    Right("", "serviceaccounts", ("get", "create", "patch"), "the pods' own account"),
-    Right("", "services", ("get", "create", "patch"), "the address of the API server's pods"),
+    Right("", "serviceaccounts", REPLACED, "the pods' own account"),
+    Right("", "services", REPLACED, "the address of the API server's pods"),
     Right(
         "apps",
         "deployments",
         ("get", "list", "watch", "create", "patch", "delete"),
         "the components; delete, to replace those that others made",
     ),
+    Right("", "persistentvolumeclaims", ("get",), "whether volumes of the pods are there"),
+    Right("", "limitranges", ("list",), "whether the pods are admitted"),
+    Right("", "resourcequotas", ("list",), "whether the pods fit into them"),
     Right("apps", "replicasets", ("list", "watch"), "rollouts"),
     Right("apps", "statefulsets", ("get", "list", "watch", "patch"), "components that are one"),
+    Right("autoscaling", "horizontalpodautoscalers", ("list",), "whose replicas are not for us to set"),
     Right("batch", "jobs", ("list", "create", "delete"), "migrations of the database"),
     Right("coordination.k8s.io", "leases", ("get", "create", "update", "patch", "delete"), "the run lock"),
-    Right("policy", "poddisruptionbudgets", ("get", "create", "patch"), "drains of nodes"),
-    Right("rbac.authorization.k8s.io", "rolebindings", ("get", "create", "patch"), "the pods' own rights"),
-    Right("rbac.authorization.k8s.io", "roles", ("get", "create", "patch"), "the pods' own rights"),
+    Right("policy", "poddisruptionbudgets", ("get", "list", *REPLACED[1:]), "drains of nodes"),
+    Right("rbac.authorization.k8s.io", "rolebindings", REPLACED, "the pods' own rights"),
+    Right("rbac.authorization.k8s.io", "roles", REPLACED, "the pods' own rights"),
     Right("", "nodes", ("list",), "which nodes need the image", cluster_wide=True),
 )
 # What a rotation of the signing keys needs, beside rights on the Secrets that it names one by one.

@@ -68,6 +68,13 @@ POD_ARGUMENT: dict[str, Any] = {
         "resources": {"type": "dict", "default": {}},
         "environment": {"type": "list", "elements": "dict", "default": []},
         "image_pull_secrets": {"type": "list", "elements": "dict", "default": [], "no_log": False},
+        "image_pull_policy": {"type": "str", "choices": ["Always", "IfNotPresent", "Never"], "default": "IfNotPresent"},
+        "container_security_context": {"type": "dict", "default": {}},
+        "affinity": {"type": "dict", "default": {}},
+        "priority_class": {"type": "str"},
+        "runtime_class": {"type": "str"},
+        "labels": {"type": "dict", "default": {}},
+        "annotations": {"type": "dict", "default": {}},
     },
 }
 
@@ -83,6 +90,37 @@ class Pod:
     resources: dict[str, Any] = field(default_factory=dict)
     environment: list[dict[str, Any]] = field(default_factory=list)
     image_pull_secrets: list[dict[str, str]] = field(default_factory=list)
+    image_pull_policy: str = "IfNotPresent"
+    container_security_context: dict[str, Any] = field(default_factory=dict)
+    affinity: dict[str, Any] = field(default_factory=dict)
+    priority_class: str | None = None
+    runtime_class: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def placement(self) -> dict[str, Any]:
+        """What of its specification does not depend on what runs in it."""
+        names = {
+            "serviceAccountName": self.service_account,
+            "priorityClassName": self.priority_class,
+            "runtimeClassName": self.runtime_class,
+        }
+        return {
+            "securityContext": self.security_context,
+            "nodeSelector": self.node_selector,
+            "tolerations": self.tolerations,
+            "affinity": self.affinity,
+            "imagePullSecrets": self.image_pull_secrets,
+            **{key: value for key, value in names.items() if value},
+        }
+
+    @property
+    def container_security(self) -> dict[str, Any]:
+        return self.container_security_context or {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        }
 
 
 def labels_of(deployment: str, run: str) -> dict[str, str]:
@@ -117,7 +155,7 @@ def migrate_job(
     container = {
         "name": "migrate",
         "image": image,
-        "imagePullPolicy": "IfNotPresent",
+        "imagePullPolicy": pod.image_pull_policy,
         "command": ["/bin/sh", "-c", SHELL, "migrate", PROGRAM],
         "env": [
             {"name": "USER", "value": "airflow"},
@@ -133,7 +171,7 @@ def migrate_job(
             {"name": "PASSWORD_FILE", "value": f"{PASSWORD_FOLDER}/password"},
             *pod.environment,
         ],
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "securityContext": pod.container_security,
         "resources": pod.resources,
         "volumeMounts": [
             {"name": "database", "mountPath": PASSWORD_FOLDER, "readOnly": True},
@@ -144,10 +182,7 @@ def migrate_job(
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": 5,
-        "securityContext": pod.security_context,
-        "nodeSelector": pod.node_selector,
-        "tolerations": pod.tolerations,
-        "imagePullSecrets": pod.image_pull_secrets,
+        **pod.placement,
         "containers": [container],
         "volumes": [
             {
@@ -162,8 +197,6 @@ def migrate_job(
             *([files] if files else []),
         ],
     }
-    if pod.service_account:
-        specification["serviceAccountName"] = pod.service_account
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -174,7 +207,10 @@ def migrate_job(
             "activeDeadlineSeconds": timeout_seconds,
             # For a run that was killed and never run again.
             "ttlSecondsAfterFinished": 3600,
-            "template": {"metadata": {"labels": labels}, "spec": specification},
+            "template": {
+                "metadata": {"labels": {**pod.labels, **labels}, "annotations": pod.annotations},
+                "spec": specification,
+            },
         },
     }
 

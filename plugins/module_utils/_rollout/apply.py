@@ -5,26 +5,30 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import threading
+import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirror import Mirror
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER, Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import is_malformed
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Coming, coming_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.autoscalers import (
+    Autoscalers,
+    release_replicas,
+    replicas_of,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, record_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
     STOPPED_ANNOTATION,
     comparable,
     is_ours,
+    managers,
     prepared,
-    saved,
     shown,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import LONGEST_SILENCE_SECONDS, Watcher
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher, label_selector
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import checked, is_immutable, refused
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -37,9 +41,7 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 Object = dict[str, Any]
 Action = Literal["created", "replaced", "configured", "retried", "unchanged"]
 KINDS = ("Deployment", "StatefulSet")
-DEFAULT_GRACE_SECONDS = 30
-# For the kubelet and the garbage collector to notice that a pod's grace period is over.
-GRACE_MARGIN_SECONDS = 60
+UNTOUCHED = "all workloads"
 
 
 @dataclass
@@ -50,6 +52,8 @@ class Step:
     live: Object | None
     action: Action
     after: Object
+    # Where the definition leaves their number to the live object.
+    replicas: int | None = None
 
     @property
     def kind(self) -> str:
@@ -77,6 +81,7 @@ class Applier:
     ) -> None:
         self._cluster, self._progress = cluster, progress
         self._objects = Objects(cluster)
+        self._autoscalers = Autoscalers(self._objects)
         self._replace, self._backup_secret = replace, backup_secret
 
     def plan(self, definitions: list[Object]) -> list[Step]:
@@ -84,7 +89,47 @@ class Applier:
 
         Raises OperatorError for a definition that cannot be applied, before any of them is.
         """
-        return [self._plan(prepared(definition, self._cluster.namespace)) for definition in definitions]
+        steps = [self._plan(prepared(definition, self._cluster.namespace)) for definition in definitions]
+        for step in steps:
+            if "replicas" not in step.definition["spec"]:
+                step.replicas = self._replicas(step)
+                step.after["spec"]["replicas"] = step.replicas
+        return steps
+
+    def _replicas(self, step: Step) -> int:
+        """As many as the live object has; of one that an interrupted run has deleted, as many as were kept of it."""
+        if step.live is not None:
+            return replicas_of(step.live)
+        if self._backup_secret is not None:
+            record = Backup(self._cluster, self._backup_secret).records.get(f"{step.kind.lower()}-{step.name}")
+            if record is not None and record.object is not None:
+                return replicas_of(record.object)
+        return 1
+
+    def pods_of(self, steps: list[Step]) -> tuple[list[Coming], list[Object]]:
+        """The pods that these steps make, at most at once, and the live pods in whose place they come."""
+        coming, freed = [], []
+        for step in steps:
+            if step.action == "unchanged":
+                continue
+            extra = 0
+            if step.live is not None:
+                selector = label_selector(step.live["spec"]["selector"])
+                pods = self._objects.list("Pod", label_selector=selector)["items"]
+                freed += [pod for pod in pods if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")]
+                extra = surge_of(step.after) if step.action == "configured" else 0
+            coming.append(coming_of(step.after, step.after["spec"].get("replicas", 1) + extra))
+        return coming, freed
+
+    def warnings(self, steps: list[Step]) -> list[str]:
+        """What may happen while the workloads that are replaced are stopped."""
+        return [
+            f"ScaledObject {scaler} may start pods of {step.kind} {step.name} while that is stopped; pause it first: "
+            f"kubectl -n {self._cluster.namespace} annotate scaledobject {scaler} autoscaling.keda.sh/paused=true"
+            for step in steps
+            if step.action == "replaced"
+            for scaler in self._autoscalers.waking(step.kind, step.name)
+        ]
 
     def roll_out(self, steps: list[Step], *, timeout_seconds: float, wait_for_old: bool = True) -> dict[str, float]:
         """Do the steps in their order; the next when one is healthy. Returns the seconds that each took.
@@ -108,23 +153,27 @@ class Applier:
                 untouched="all workloads",
                 next_step="take it out of the definitions",
             )
+        self._autoscalers.refuse_fixed(definition)
         live = self._objects.read(kind, name)
         if live is None:
             return Step(
-                definition, None, "created", self._checked(lambda: self._objects.apply(definition, dry_run=True))
+                definition, None, "created", checked(lambda: self._objects.apply(definition, dry_run=True), UNTOUCHED)
             )
         live = {**live, "kind": kind, "apiVersion": definition["apiVersion"]}
         if is_ours(live) and "deletionTimestamp" not in live["metadata"]:
             after = self._dry_run(definition)
             if after is not None:
+                if "replicas" not in definition["spec"]:
+                    after["spec"]["replicas"] = replicas_of(live)
                 same = comparable(after) == comparable(live)
                 stopped = STOPPED_ANNOTATION in live["metadata"].get("annotations", {})
                 return Step(definition, live, "unchanged" if same and not stopped else "configured", after)
         if not self._replace:
             raise self._not_ours(kind, name, live)
+        refuse_loss_of_volumes(live)
         # Under another name, because the dry run of an object that exists is refused.
         stand_in = {**definition, "metadata": {**definition["metadata"], "name": f"{name}-dry-run"}}
-        after = self._checked(lambda: self._objects.create(stand_in, dry_run=True))
+        after = checked(lambda: self._objects.create(stand_in, dry_run=True), UNTOUCHED)
         after["metadata"]["name"] = name
         return Step(definition, live, "replaced", after)
 
@@ -133,33 +182,12 @@ class Applier:
         try:
             return self._objects.apply(definition, dry_run=True)
         except ApiException as error:
-            if error.status == 422 and ("immutable" in str(error.body) or "updates to statefulset" in str(error.body)):
+            if is_immutable(error):
                 return None
-            raise self._refused(error) from None
-
-    def _checked(self, request: Callable[[], Object]) -> Object:
-        try:
-            return request()
-        except ApiException as error:
-            raise self._refused(error) from None
-
-    def _refused(self, error: Any) -> Any:
-        """A definition that the API server finds fault with; other errors as they are."""
-        if not is_malformed(error):
-            return error
-        try:
-            message = json.loads(error.body)["message"]
-        except (TypeError, ValueError, KeyError):
-            message = str(error.reason)
-        return OperatorError(
-            f"the API server refuses a workload: {message}",
-            expected="definitions that it accepts",
-            untouched="all workloads",
-            next_step="correct the variables that this definition is made from, then run the same command again",
-        )
+            raise refused(error, UNTOUCHED) from None
 
     def _not_ours(self, kind: str, name: str, live: Object) -> OperatorError:
-        problem = f"was made by others ({', '.join(_managers(live))})"
+        problem = f"was made by others ({', '.join(managers(live))})"
         if is_ours(live):
             problem = "has fields that cannot be changed to what is defined"
         return OperatorError(
@@ -177,10 +205,8 @@ class Applier:
             self._remove(step, timeout_seconds)
         if step.action in ("created", "replaced", "configured"):
             self._progress(f"{step.name}: {step.action}")
-            applied = self._objects.apply(step.definition)
+            applied = self._apply(step)
             generation = applied["metadata"]["generation"]
-            if STOPPED_ANNOTATION in applied["metadata"].get("annotations", {}):
-                self._objects.patch(step.kind, step.name, {"metadata": {"annotations": {STOPPED_ANNOTATION: None}}})
         else:
             applied = step.live or {}
         with Watcher(self._cluster, self._objects, {**applied, "kind": step.kind}, self._progress) as watcher:
@@ -193,41 +219,62 @@ class Applier:
                 later=later,
             )
 
+    def _apply(self, step: Step) -> Object:
+        """Apply the definition; the replicas go with it, or are what they were."""
+        definition = step.definition
+        fresh = step.action in ("created", "replaced")
+        if fresh and step.replicas not in (None, 1):
+            # So that a run that is killed here leaves their number behind.
+            annotations = {**definition["metadata"].get("annotations", {}), STOPPED_ANNOTATION: str(step.replicas)}
+            definition = {**definition, "metadata": {**definition["metadata"], "annotations": annotations}}
+        if step.replicas is not None and not fresh:
+            release_replicas(self._objects, step.kind, step.name)
+        applied = self._objects.apply(definition)
+        change: Object = {}
+        if STOPPED_ANNOTATION in applied["metadata"].get("annotations", {}):
+            change["metadata"] = {"annotations": {STOPPED_ANNOTATION: None}}
+        if step.replicas is not None and applied["spec"].get("replicas", 1) != step.replicas:
+            # Under another name than that of the definition: an autoscaler's number is not ours.
+            change["spec"] = {"replicas": step.replicas}
+        return self._objects.patch(step.kind, step.name, change) if change else applied
+
     def _back_up(self, step: Step) -> None:
         """Keep the object that is going to be deleted, unless an earlier attempt of this run has kept it."""
-        if self._backup_secret is None or step.live is None:
-            return
-        secret = StoredSecret(self._cluster, self._backup_secret)
-        entry = f"{step.kind.lower()}-{step.name}.json"
-        if entry not in secret.entries:
-            secret.write({entry: json.dumps(saved(step.live), sort_keys=True).encode()})
+        if self._backup_secret is not None:
+            Backup(self._cluster, self._backup_secret).keep([record_of(step.kind, step.name, step.live)])
 
     def _remove(self, step: Step, timeout_seconds: float) -> None:
-        live = step.live or {}
-        metadata, pod_spec = live["metadata"], live["spec"]["template"]["spec"]
-        grace = pod_spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
-        self._progress(f"{step.name}: removing the one of {', '.join(_managers(live)) or 'others'}")
-        # In the foreground: the object stays until the last of its pods has ended.
-        self._objects.delete(step.kind, step.name, uid=metadata["uid"], propagation="Foreground")
-        changed = threading.Event()
-        mirror = Mirror(self._objects, step.kind, changed, field_selector=f"metadata.name={step.name}")
-        deadline = time.monotonic() + max(timeout_seconds, grace + GRACE_MARGIN_SECONDS)
-        while True:
-            changed.clear()
-            if all(item["metadata"]["uid"] != metadata["uid"] for item in mirror.items()):
-                break
-            if time.monotonic() > deadline:
-                raise OperatorError(
-                    f"the old {step.kind} {step.name} is deleted, but pods of it have not ended",
-                    expected=f"that they end within their grace period of {grace} s",
-                    untouched=f"the new one is not made yet; the old one is kept in Secret {self._backup_secret}",
-                    next_step="see what they wait for (a finalizer, a lost node), then run the same command again",
-                )
-            if not changed.wait(LONGEST_SILENCE_SECONDS):
-                self._progress(f"{step.name}: its old pods are still ending ({deadline - time.monotonic():.0f} s left)")
-        mirror.stop()
+        remove(
+            self._objects,
+            step.live or {},
+            self._progress,
+            timeout_seconds=timeout_seconds,
+            untouched=f"the new one is not made yet; the old one is kept in Secret {self._backup_secret}",
+        )
 
 
-def _managers(live: Object) -> list[str]:
-    names = {str(entry.get("manager")) for entry in live["metadata"].get("managedFields", [])}
-    return sorted(name for name in names if not name.startswith(FIELD_MANAGER) and name != "kube-controller-manager")
+def refuse_loss_of_volumes(live: Object) -> None:
+    """Raises OperatorError for a StatefulSet whose volumes are deleted together with it."""
+    policy = live["spec"].get("persistentVolumeClaimRetentionPolicy", {})
+    if live["kind"] == "StatefulSet" and policy.get("whenDeleted") == "Delete":
+        name = live["metadata"]["name"]
+        raise OperatorError(
+            f"StatefulSet {name} would be deleted to be replaced, and its volumes with it",
+            expected="persistentVolumeClaimRetentionPolicy.whenDeleted: Retain",
+            untouched=UNTOUCHED,
+            next_step=f"kubectl patch statefulset {name} --type merge -p "
+            """'{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain"}}}', then run the same """
+            "command again",
+        )
+
+
+def surge_of(workload: Object) -> int:
+    """How many pods more than its replicas a Deployment has for a moment while it is updated."""
+    strategy = workload["spec"].get("strategy", {})
+    if workload["kind"] != "Deployment" or strategy.get("type") == "Recreate":
+        return 0
+    surge = strategy.get("rollingUpdate", {}).get("maxSurge", "25%")
+    if isinstance(surge, int):
+        return int(surge)
+    replicas: int = workload["spec"].get("replicas", 1)
+    return math.ceil(replicas * int(surge.rstrip("%")) / 100)

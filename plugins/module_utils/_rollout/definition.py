@@ -7,7 +7,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import (
+    FIELD_MANAGER,
+    REPLACING_MANAGER,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
 Object = dict[str, Any]
@@ -17,18 +20,33 @@ STOPPED_ANNOTATION = "hopsworks.airflow/replicas-before-stop"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # What changes by itself, or with every change of the rest.
 BOOKKEEPING = frozenset({"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"})
+# What says of an object that it is being deleted.
+DELETION = frozenset({"deletionTimestamp", "deletionGracePeriodSeconds"})
+DELETION_FINALIZERS = frozenset({"foregroundDeletion", "orphan"})
 NOT_SHOWN = "(not shown)"
 
 
 def is_ours(live: Object) -> bool:
     """Whether the object was made by this collection: by server-side apply of its field manager.
 
-    Its other changes to objects (scaling to 0, a restart) are updates under another name.
+    Its other changes to objects (scaling to 0, a restart) are updates under another name. One whose replacement was
+    interrupted is not ours yet.
     """
-    return any(
+    return not is_half_replaced(live) and any(
         entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
         for entry in live["metadata"].get("managedFields", [])
     )
+
+
+def is_half_replaced(live: Object) -> bool:
+    """Whether its replacement was begun and not finished: its content may be of the one or of the other."""
+    return any(entry.get("manager") == REPLACING_MANAGER for entry in live["metadata"].get("managedFields", []))
+
+
+def managers(live: Object) -> list[str]:
+    """Who decided what the object is, beside this collection and the controllers of Kubernetes."""
+    names = {str(entry.get("manager")) for entry in live["metadata"].get("managedFields", [])}
+    return sorted(name for name in names if not name.startswith(FIELD_MANAGER) and name != "kube-controller-manager")
 
 
 def comparable(obj: Object) -> Object:
@@ -48,39 +66,49 @@ def prepared(definition: Object, namespace: str) -> Object:
 def saved(live: Object) -> Object:
     """A live object as a definition that makes it again, with the replicas it had before it was stopped."""
     body = comparable(live)
-    annotations = body["metadata"].get("annotations", {})
+    metadata = {key: value for key, value in body["metadata"].items() if key not in DELETION}
+    annotations = dict(metadata.get("annotations", {}))
     replicas = annotations.pop(STOPPED_ANNOTATION, None)
     if replicas is not None:
         body["spec"]["replicas"] = int(replicas)
-    for name in (LAST_APPLIED, "deployment.kubernetes.io/revision"):
-        annotations.pop(name, None)
-    body["metadata"].pop("deletionTimestamp", None)
-    body["metadata"].pop("deletionGracePeriodSeconds", None)
-    body["metadata"].pop("finalizers", None)
-    return body
+    annotations.pop("deployment.kubernetes.io/revision", None)
+    finalizers = [name for name in metadata.get("finalizers", []) if name not in DELETION_FINALIZERS]
+    for key, value in (("annotations", annotations), ("finalizers", finalizers)):
+        if key in metadata:
+            metadata[key] = value
+        if not value:
+            metadata.pop(key, None)
+    return {**body, "metadata": metadata}
 
 
 def shown(before: Object | None, after: Object) -> tuple[Object | str, Object]:
-    """Two states of a workload for a diff, without what may be secret.
+    """Two states of an object for a diff, without what may be secret.
 
-    Values of the environment and of annotations are left out (that they differ is said), texts are redacted.
+    Values of the environment and of ConfigMaps are not shown (that they differ is said), texts are redacted.
     """
-    earlier = _environment(before) if before is not None else {}
+    earlier = _values(before) if before is not None else {}
     left: Object | str = _hidden(before, {}) if before is not None else ""
     return left, _hidden(after, earlier)
 
 
-def _environment(obj: Object) -> dict[str, str]:
-    return {
+def _values(obj: Object) -> dict[str, str]:
+    """What is not shown, by where it is."""
+    environment = {
         f"{container['name']}/{variable['name']}": str(variable["value"])
         for container in _containers(obj)
         for variable in container.get("env", [])
         if "value" in variable
     }
+    entries = {
+        f"{field}/{name}": str(value)
+        for field in ("data", "binaryData")
+        for name, value in (obj.get(field) or {}).items()
+    }
+    return {**environment, **entries}
 
 
 def _containers(obj: Object) -> list[Object]:
-    spec = obj["spec"]["template"]["spec"]
+    spec = obj.get("spec", {}).get("template", {}).get("spec", {})
     return [*spec.get("initContainers", []), *spec.get("containers", [])]
 
 
@@ -90,10 +118,16 @@ def _hidden(obj: Object, earlier: dict[str, str]) -> Object:
     for container in _containers(rest):
         for variable in container.get("env", []):
             if "value" in variable:
-                before = earlier.get(f"{container['name']}/{variable['name']}", variable["value"])
-                variable["value"] = NOT_SHOWN if before == variable["value"] else f"{NOT_SHOWN}, another value"
+                variable["value"] = _said(earlier, f"{container['name']}/{variable['name']}", str(variable["value"]))
+    for field in ("data", "binaryData"):
+        for name, value in (rest.get(field) or {}).items():
+            rest[field][name] = _said(earlier, f"{field}/{name}", str(value))
     redacted: Object = _redacted(rest)
     return redacted
+
+
+def _said(earlier: dict[str, str], place: str, value: str) -> str:
+    return NOT_SHOWN if earlier.get(place, value) == value else f"{NOT_SHOWN}, another value"
 
 
 def _redacted(value: Any) -> Any:

@@ -20,6 +20,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patienc
     insisting,
     pod_troubles,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import wanted_by_affinity
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
@@ -95,9 +96,17 @@ def is_eligible(node: Object, node_selector: dict[str, str], tolerations: list[O
 class Puller:
     """Gets an image onto nodes by a pod on each that does nothing (command `true`)."""
 
-    def __init__(self, cluster: Cluster, progress: Progress, image: str, pod_spec: Object) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        progress: Progress,
+        image: str,
+        pod_spec: Object,
+        metadata: Object | None = None,
+        resources: Object | None = None,
+    ) -> None:
         self._cluster, self._progress, self._image = cluster, progress, image
-        self._pod_spec = pod_spec
+        self._pod_spec, self._metadata, self._resources = pod_spec, metadata or {}, resources or {}
         self._objects = Objects(cluster)
 
     def nodes(self) -> dict[str, bool]:
@@ -107,7 +116,12 @@ class Puller:
         """
         selector, tolerations = self._pod_spec.get("nodeSelector", {}), self._pod_spec.get("tolerations", [])
         found = self._cluster.plain(self._cluster.core.list_node())["items"]
-        nodes = {node["metadata"]["name"]: node for node in found if is_eligible(node, selector, tolerations)}
+        affinity = self._pod_spec.get("affinity") or {}
+        nodes = {
+            node["metadata"]["name"]: node
+            for node in found
+            if is_eligible(node, selector, tolerations) and wanted_by_affinity(node, affinity)
+        }
         if not nodes:
             raise OperatorError(
                 f"none of {len(found)} nodes may run the pods (node selector {selector or 'empty'})",
@@ -127,7 +141,7 @@ class Puller:
             return {}
         try:
             for node in nodes:
-                insisting(functools.partial(self._objects.create, self._pod(node, timeout_seconds)))
+                insisting(functools.partial(self._objects.create, self.pod(node, timeout_seconds)))
             return self._wait(set(nodes), timeout_seconds)
         finally:
             self.clean_up()
@@ -137,15 +151,16 @@ class Puller:
         for pod in self._objects.list("Pod", label_selector=SELECTOR)["items"]:
             self._objects.delete("Pod", pod["metadata"]["name"], uid=pod["metadata"]["uid"], grace_seconds=0)
 
-    def _pod(self, node: str, timeout_seconds: float) -> Object:
+    def pod(self, node: str, timeout_seconds: float) -> Object:
+        """The pod that has a node pull the image."""
         suffix = hashlib.sha256(f"{node} {self._image} {time.time_ns()}".encode()).hexdigest()[:10]
         return {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {
                 "name": f"image-pull-{suffix}",
-                "labels": {**LABELS, "sidecar.istio.io/inject": "false"},
-                "annotations": NO_SIDECARS,
+                "labels": {**self._metadata.get("labels", {}), **LABELS, "sidecar.istio.io/inject": "false"},
+                "annotations": {**self._metadata.get("annotations", {}), **NO_SIDECARS},
             },
             "spec": {
                 **self._pod_spec,
@@ -161,10 +176,7 @@ class Puller:
                         "image": self._image,
                         "imagePullPolicy": "IfNotPresent",
                         "command": ["true"],
-                        "resources": {
-                            "requests": {"cpu": "10m", "memory": "16Mi"},
-                            "limits": {"cpu": "100m", "memory": "64Mi"},
-                        },
+                        "resources": self._resources,
                         "securityContext": {
                             "allowPrivilegeEscalation": False,
                             "capabilities": {"drop": ["ALL"]},

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import rules
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import ORPHAN_GRACE_SECONDS
 
@@ -257,6 +258,85 @@ def test_the_rights_that_are_asked_for_suffice(namespace, account):
     ):
         result = ansible(namespace, module, arguments, kubeconfig=kubeconfig)
         assert not result.get("failed"), result
+
+
+RBAC = "rbac.authorization.k8s.io"
+
+
+def objects_of(name, *verbs):
+    rules_ = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": list(verbs)}] if verbs else []
+    reference = {"apiGroup": RBAC, "kind": "Role", "name": name}
+    parts = [
+        ("v1", "ServiceAccount", {}),
+        (f"{RBAC}/v1", "Role", {"rules": rules_}),
+        (f"{RBAC}/v1", "RoleBinding", {"roleRef": reference, "subjects": [{"kind": "ServiceAccount", "name": name}]}),
+        ("v1", "ConfigMap", {"data": {"verbs": "CANARY " + " ".join(verbs)}}),
+        ("v1", "Service", {"spec": {"selector": {"app": name}, "ports": [{"port": 80}]}}),
+        ("policy/v1", "PodDisruptionBudget", {"spec": {"selector": {"matchLabels": {"app": name}}}}),
+    ]
+    metadata = {"name": name, "labels": {"app": name}}
+    return [{"apiVersion": v, "kind": k, "metadata": metadata, **fields} for v, k, fields in parts]
+
+
+def test_the_rights_that_are_asked_for_replace_objects_and_put_them_back(cluster, namespace, account):
+    kubeconfig = account("replacer", rules(), rules(cluster_wide=True))
+    secret = "before-objects"
+
+    def run(*flags, **arguments):
+        return ansible(namespace, "deployment_objects", arguments, *flags, kubeconfig=kubeconfig)
+
+    # Made where nothing is, the binding of a Role that does not exist yet included.
+    fresh = objects_of("fresh")
+    assert not run("--check", definitions=fresh).get("failed")
+    assert {item["action"] for item in run(definitions=fresh)["objects"]} == {"created"}
+    assert not run(definitions=fresh)["changed"]
+
+    for definition in objects_of("theirs", "get", "create"):
+        Objects(cluster).create(definition)
+    refused = run(definitions=objects_of("theirs"))
+    assert "was made by others" in refused["failure"]["found"]
+    assert run(state="saved", definitions=objects_of("theirs"), backup_secret=secret)["changed"]
+    assert not run(state="saved", definitions=objects_of("theirs"), backup_secret=secret)["changed"]
+    replacing = {"definitions": objects_of("theirs"), "replace": True, "backup_secret": secret}
+    predicted = run("--check", "--diff", **replacing)
+    assert {item["action"] for item in predicted["objects"]} == {"replaced"}
+    assert "CANARY" not in json.dumps(predicted["diff"])
+    assert run(**replacing)["objects"] == predicted["objects"]
+    back = run("--check", "--diff", state="restored", backup_secret=secret)
+    assert {item["action"] for item in back["objects"]} == {"restored"}
+    assert "CANARY" not in json.dumps(back["diff"])
+    assert run(state="restored", backup_secret=secret)["objects"] == back["objects"]
+    assert not run(state="restored", backup_secret=secret)["changed"]
+    assert Objects(cluster).read("Role", "theirs")["rules"][0]["verbs"] == ["get", "create"]
+
+    # Whoever has not the rights of the old Role could not put it back, so it stays.
+    for definition in objects_of("mighty", "deletecollection")[:2]:
+        Objects(cluster).create(definition)
+    refused = run(definitions=objects_of("mighty")[:2], replace=True)
+    assert "Role mighty would be replaced, and could not be put back" in refused["failure"]["found"]
+    assert Objects(cluster).read("Role", "mighty")["rules"][0]["verbs"] == ["deletecollection"]
+
+
+def test_a_backup_that_is_not_there(namespace):
+    refused = ansible(namespace, "deployment_objects", {"state": "restored", "backup_secret": "none"})
+    assert "there is no Secret none" in refused["failure"]["found"]
+    left = ansible(namespace, "deployment_objects", {"state": "restored", "backup_secret": "none", "missing_ok": True})
+    assert (left["changed"], left["objects"]) == (False, [])
+
+
+def test_the_pods_of_a_prediction_are_tried(cluster, namespace):
+    definition = workload("tried", priorityClassName="nope")
+    refused = ansible(namespace, "workloads", {"definitions": [definition]}, "--check")
+    assert "no PriorityClass with name nope" in refused["failure"]["found"]
+    refused = ansible(namespace, "image_pull", {"image": "bed/no-such-image:1", "priority_class": "nope"}, "--check")
+    assert "no PriorityClass with name nope" in refused["failure"]["found"]
+    missing = workload("tried", env=[{"name": "X", "valueFrom": {"secretKeyRef": {"name": "later", "key": "x"}}}])
+    refused = ansible(namespace, "workloads", {"definitions": [missing]}, "--check")
+    assert "there is no Secret later" in refused["failure"]["found"]
+    provided = [{"kind": "Secret", "metadata": {"name": "later"}}]
+    accepted = ansible(namespace, "workloads", {"definitions": [missing], "provided": provided}, "--check")
+    assert accepted["changed"]
+    assert cluster.find(cluster.apps.read_namespaced_deployment, "tried") is None
 
 
 def test_an_image_that_is_there_changes_nothing(namespace):

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -199,8 +200,7 @@ def test_others_are_replaced_and_kept(cluster, foreign, roll_out, said):
     assert roll_out(workload("old-one"), replace=True, backup_secret="airflow-before-1") == ["replaced"]
     containers = cluster.apps.read_namespaced_deployment("old-one", cluster.namespace).spec.template.spec.containers
     assert [container.name for container in containers] == ["main"]
-    secret = cluster.core.read_namespaced_secret("airflow-before-1", cluster.namespace)
-    kept = json.loads(base64.b64decode(secret.data["deployment-old-one.json"]))
+    kept = Backup(cluster, "airflow-before-1").records["deployment-old-one"].object
     assert kept["spec"]["replicas"] == 1  # what it had before it was stopped
     assert kept["spec"]["template"]["spec"]["containers"][0]["env"] == [{"name": "OLD", "value": "CANARY-old"}]
     assert roll_out(workload("old-one"), replace=True, backup_secret="airflow-before-1") == ["unchanged"]
@@ -274,3 +274,31 @@ def test_the_grace_period_is_honoured(cluster, roll_out, said):
     Scaler(cluster, said).stop("draining", timeout_seconds=1)
     assert 7 < time.monotonic() - begun < 20
     assert any("still ending: draining-" in line for line in said)
+
+
+def test_the_replicas_that_others_decide_about_stay_theirs(cluster, foreign, roll_out, said):
+    foreign("scaled")
+    cluster.apps.patch_namespaced_deployment_scale("scaled", cluster.namespace, {"spec": {"replicas": 2}})
+    definition = workload("scaled")
+    del definition["spec"]["replicas"]
+    assert roll_out(definition, replace=True, backup_secret="airflow-before-3") == ["replaced"]
+    assert len(pods(cluster, "scaled")) == 2
+    assert roll_out(definition) == ["unchanged"]
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "scaled"}
+    body = {"metadata": {"name": "scaled"}, "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 3}}
+    Objects(cluster).create({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", **body})
+    assert roll_out(definition) == ["unchanged"]
+    with pytest.raises(OperatorError, match="HorizontalPodAutoscaler scaled decides"):
+        roll_out(workload("scaled"))
+
+
+def test_a_number_that_is_no_longer_said_stays_until_somebody_sets_another(cluster, roll_out):
+    assert roll_out(workload("counted", replicas=2)) == ["created"]
+    before = pods(cluster, "counted")
+    definition = workload("counted", replicas=2)
+    del definition["spec"]["replicas"]
+    # A change beside it, so that the definition is applied; the pods are the same.
+    definition["metadata"]["labels"] = {"x": "y"}
+    assert roll_out(definition) == ["configured"]
+    assert pods(cluster, "counted") == before
+    assert roll_out(definition) == ["unchanged"]

@@ -77,3 +77,23 @@ def test_rights_name_each_resource_once_and_as_a_role_would():
     # Whatever can be read and written by name is never listed: no look at other people's Secrets.
     secrets = next(rule for rule in in_namespace if rule["resources"] == ["secrets"])
     assert not {"list", "watch", "delete"} & set(secrets["verbs"])
+
+
+def test_a_dry_run_creates_nothing_and_tells_what_is_warned_of():
+    headers = {"Warning": '299 - "would violate PodSecurity \\"restricted\\": a, b", 299 - "second"'}
+    api = Api(({"kind": "Pod"}, 201, headers))
+    answer, warnings = objects(api).create_dry({"kind": "Pod", "metadata": {}})
+    assert answer == {"kind": "Pod"}
+    assert warnings == ['would violate PodSecurity "restricted": a, b', "second"]
+    method, path, query, _arguments = api.calls[0]
+    assert (method, path, query["dryRun"]) == ("POST", "/api/v1/namespaces/lab/pods", "All")
+
+
+def test_a_replacement_is_whole_and_under_a_name_of_its_own():
+    api = Api({})
+    definition = {"kind": "Service", "metadata": {"name": "web"}}
+    objects(api).replace(definition)
+    method, path, query, arguments = api.calls[0]
+    assert (method, path) == ("PUT", "/api/v1/namespaces/lab/services/web")
+    assert query == {"fieldManager": "hopsworks.airflow.replacement", "fieldValidation": "Strict"}
+    assert arguments["body"] == definition

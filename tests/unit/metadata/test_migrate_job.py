@@ -62,6 +62,40 @@ def test_what_the_deployment_wants_of_pods_is_in_it():
     assert {"USER", "LOGNAME", "AIRFLOW__CORE__AUTH_MANAGER"} <= names
 
 
+def test_settings_of_a_production_are_in_it():
+    template = job(
+        tolerations=[{"operator": "Exists"}],
+        affinity={"nodeAffinity": {}},
+        priority_class="high",
+        runtime_class="gvisor",
+        labels={"policy": "open", "app.kubernetes.io/name": "not-this"},
+        annotations={"sidecar.istio.io/inject": "false"},
+        resources={"limits": {"memory": "1Gi"}},
+        image_pull_policy="Always",
+        container_security_context={"readOnlyRootFilesystem": True},
+    )["spec"]["template"]
+    specification, container = template["spec"], template["spec"]["containers"][0]
+    assert specification["tolerations"] == [{"operator": "Exists"}]
+    assert specification["affinity"] == {"nodeAffinity": {}}
+    assert (specification["priorityClassName"], specification["runtimeClassName"]) == ("high", "gvisor")
+    assert template["metadata"]["labels"]["policy"] == "open"
+    # By which the Job is found again.
+    assert template["metadata"]["labels"]["app.kubernetes.io/name"] == "airflow-migrate"
+    assert template["metadata"]["annotations"] == {"sidecar.istio.io/inject": "false"}
+    assert container["resources"] == {"limits": {"memory": "1Gi"}}
+    assert container["imagePullPolicy"] == "Always"
+    assert container["securityContext"] == {"readOnlyRootFilesystem": True}
+
+
+def test_without_settings_it_has_no_class_and_no_privileges():
+    specification = job()["spec"]["template"]["spec"]
+    assert not specification.keys() & {"priorityClassName", "runtimeClassName", "serviceAccountName"}
+    assert specification["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
 class TestProgram:
     """The program that runs in the image, with an `airflow` and an `alembic` that only say what they got."""
 

@@ -13,6 +13,7 @@ from kubernetes.client.exceptions import ApiException
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import images as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import (
+    LABELS,
     Puller,
     has_image,
     is_eligible,
@@ -241,3 +242,30 @@ def test_meshes_are_asked_to_stay_out(pull):
     _done, (definition,) = pull([pod(ENDED)])
     assert definition["metadata"]["labels"]["sidecar.istio.io/inject"] == "false"
     assert definition["metadata"]["annotations"]["linkerd.io/inject"] == "disabled"
+
+
+def puller(nodes, spec, **arguments):
+    core = SimpleNamespace(list_node=lambda: {"items": nodes})
+    cluster = SimpleNamespace(core=core, plain=lambda answer: answer, namespace="lab")
+    return Puller(cluster, lambda _line: None, "image:1", spec, **arguments)
+
+
+def test_nodes_that_the_affinity_forbids_need_no_image():
+    term = {"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+    nodes = [
+        {**node(labels={"disk": disk}), "metadata": {"name": disk, "labels": {"disk": disk}}} for disk in ("ssd", "hdd")
+    ]
+    assert puller(nodes, {"affinity": {"nodeAffinity": required}}).nodes() == {"ssd": False}
+    assert puller(nodes, {}).nodes() == {"ssd": False, "hdd": False}
+
+
+def test_the_pod_that_pulls_is_as_the_settings_say():
+    metadata = {"labels": {"policy": "open", "app.kubernetes.io/component": "not-this"}, "annotations": {"a": "b"}}
+    spec = {"priorityClassName": "high", "tolerations": [{"operator": "Exists"}]}
+    made = puller([], spec, metadata=metadata, resources={"limits": {"memory": "1Mi"}}).pod("n1", 60)
+    assert made["metadata"]["labels"] == {"policy": "open", **LABELS, "sidecar.istio.io/inject": "false"}
+    assert made["metadata"]["annotations"]["a"] == "b"
+    assert made["spec"]["priorityClassName"] == "high"
+    assert made["spec"]["tolerations"] == spec["tolerations"]
+    assert made["spec"]["containers"][0]["resources"] == {"limits": {"memory": "1Mi"}}

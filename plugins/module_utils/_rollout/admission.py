@@ -1,0 +1,269 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects, patiently
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import is_eligible
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import (
+    fits,
+    selects,
+    wanted_by_affinity,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import (
+    quota_of,
+    shortfalls,
+    with_defaults,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.references import problem_with, references
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import message_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes.client.exceptions import ApiException
+
+Object = dict[str, Any]
+# A webhook that is away for a moment; the dry run of a pod can be asked again.
+PATIENCE_SECONDS = 20.0
+NOT_MADE = "00000000-0000-0000-0000-000000000000"
+MISSING_ACCOUNT = re.compile(r'serviceaccount "([^"]+)" not found')
+
+
+@dataclass(frozen=True)
+class Coming:
+    """Pods that a run is going to have made: `count` of them at once, from a template of `owner` (kind and name)."""
+
+    kind: str
+    name: str
+    template: Object
+    count: int = 1
+    # Of a StatefulSet, whose volumes come from these.
+    claims: tuple[str, ...] = ()
+
+    def pod(self) -> Object:
+        """As its controller creates it, except for what only a controller knows."""
+        template = copy.deepcopy(self.template)
+        labels, owner = dict(template.get("metadata", {}).get("labels", {})), self.kind
+        if self.kind == "Deployment":
+            labels["pod-template-hash"], owner = "dry-run", "ReplicaSet"
+        elif self.kind == "Job":
+            labels["batch.kubernetes.io/job-name"] = labels["job-name"] = self.name[:63]
+        metadata = {"annotations": template.get("metadata", {}).get("annotations", {}), "labels": labels}
+        version = "batch/v1" if self.kind == "Job" else "apps/v1"
+        if self.kind != "Pod":
+            # Policies may refuse pods that belong to nothing.
+            metadata["ownerReferences"] = [
+                {"apiVersion": version, "kind": owner, "name": self.name, "uid": NOT_MADE, "controller": True}
+            ]
+        spec = template["spec"]
+        spec["volumes"] = [*spec.get("volumes", []), *({"name": name, "emptyDir": {}} for name in self.claims)]
+        metadata["generateName"] = f"{self.name[:40]}-dry-run-"
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def coming_of(workload: Object, count: int | None = None) -> Coming:
+    """The pods of a Deployment, StatefulSet or Job."""
+    spec = workload["spec"]
+    claims = tuple(claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates", []))
+    name = workload["metadata"].get("name") or workload["metadata"]["generateName"]
+    return Coming(workload["kind"], name, spec["template"], spec.get("replicas", 1) if count is None else count, claims)
+
+
+@dataclass
+class Verdict:
+    """What would keep pods away, and what could not be told."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, problem: str) -> None:
+        if problem not in self.problems:
+            self.problems.append(redact(problem))
+
+    def warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(redact(text))
+
+    def refuse(self) -> None:
+        """Raises OperatorError where there is a problem."""
+        if self.problems:
+            raise OperatorError(
+                "; ".join(self.problems),
+                expected="pods that this cluster admits, places and can start",
+                untouched="everything; this was a dry run",
+                next_step="correct the settings of the pods (resources, security context, node selector, tolerations, "
+                "priority class), or the policy, quota or limit that forbids them; then run the same command again",
+            )
+
+
+def told(call: Call, verdict: Verdict) -> None:
+    """Warn of what could not be told. Raises OperatorError where there is a problem."""
+    for warning in verdict.warnings:
+        call.warn(warning)
+    verdict.refuse()
+
+
+class Admission:
+    """Asks the API server about pods before anything is stopped for them: a dry run, what they refer to, quota, nodes.
+
+    A controller's pods are admitted in the controller's name. A policy that asks who creates a pod may answer us
+    something else. `made` are objects, as (kind, name), that the run makes before the pods.
+    """
+
+    def __init__(self, cluster: Cluster, made: set[tuple[str, str]]) -> None:
+        self._cluster, self._made = cluster, made
+        self._objects = Objects(cluster)
+        self._problems: dict[Any, str | None] = {}
+
+    def look(self, coming: list[Coming], freed: list[Object] | None = None) -> Verdict:
+        """What keeps these pods away, all of them at once, when the `freed` ones have ended. Changes nothing."""
+        verdict = Verdict()
+        admitted = [(self._admitted(pods, verdict), pods.count) for pods in coming]
+        for pods, (spec, _count) in zip(coming, admitted, strict=True):
+            self._refers(pods, spec, verdict)
+        self._place(coming, [spec for spec, _count in admitted], verdict)
+        self._count(admitted, [pod["spec"] for pod in freed or []], verdict)
+        self._budgets(coming, verdict)
+        return verdict
+
+    def job(self, manifest: Object) -> Verdict:
+        """The same for a Job, which is admitted itself as well."""
+        verdict = self.look([coming_of(manifest, 1)])
+        try:
+            self._dry(manifest)
+        except ApiException as error:
+            self._told(f"Job {coming_of(manifest).name}", error, verdict, counted=False)
+        return verdict
+
+    def _dry(self, body: Object) -> tuple[Object, list[str]]:
+        answer: tuple[Object, list[str]] = patiently(lambda: self._objects.create_dry(body), seconds=PATIENCE_SECONDS)
+        return answer
+
+    def _admitted(self, pods: Coming, verdict: Verdict) -> Object:
+        """The specification as it is admitted, with what defaults and webhooks add; else as it is defined."""
+        body = pods.pod()
+        name = f"{pods.kind} {pods.name}"
+        try:
+            try:
+                answer, warnings = self._dry(body)
+            except ApiException as error:
+                account = MISSING_ACCOUNT.search(message_of(error))
+                if account is None or ("ServiceAccount", account[1]) not in self._made:
+                    raise
+                # It is made by this run; which one it is matters to the other checks of a pod only by its rights.
+                body["spec"]["serviceAccountName"] = "default"
+                answer, warnings = self._dry(body)
+        except ApiException as error:
+            self._told(name, error, verdict)
+            return with_defaults(body["spec"], self._limit_ranges())
+        for warning in warnings:
+            verdict.warn(f"{name}: {warning}")
+        return dict(answer["spec"])
+
+    def _limit_ranges(self) -> list[Object]:
+        try:
+            return list(self._objects.list("LimitRange")["items"])
+        except ApiException as error:
+            if error.status != 403:
+                raise
+            return []
+
+    def _told(self, name: str, error: Any, verdict: Verdict, *, counted: bool = True) -> None:
+        message = message_of(error)
+        if "does not support dry run" in message:
+            verdict.warn(f"{name}: {message}; whether its pods are admitted shows only when they are made")
+        elif counted and error.status == 403 and "exceeded quota" in message:
+            # For now, while the old pods are there; what is left when they are gone is counted below.
+            return
+        elif error.status in (400, 403, 409, 422, 500, 503):
+            verdict.add(f"pods of {name} would be refused: {message}")
+        else:
+            raise error
+
+    def _refers(self, pods: Coming, spec: Object, verdict: Verdict) -> None:
+        for reference in sorted(references(spec), key=lambda item: (item.kind, item.name)):
+            if (reference.kind, reference.name) in self._made:
+                continue
+            if reference not in self._problems:
+                try:
+                    self._problems[reference] = problem_with(self._objects, reference)
+                except ApiException as error:
+                    if error.status != 403:
+                        raise
+                    self._problems[reference] = None
+                    verdict.warn(f"{reference.kind} {reference.name} can't be read, so whether it is there is unknown")
+            if problem := self._problems[reference]:
+                verdict.add(f"pods of {pods.kind} {pods.name} could not start: {problem}")
+        for secret in spec.get("imagePullSecrets", []):
+            known = ("Secret", secret["name"]) in self._made
+            if not known and self._objects.read("Secret", secret["name"]) is None:
+                verdict.warn(f"there is no pull Secret {secret['name']}, of {pods.kind} {pods.name}")
+
+    def _place(self, coming: list[Coming], specs: list[Object], verdict: Verdict) -> None:
+        try:
+            nodes = self._cluster.plain(self._cluster.core.list_node())["items"]
+        except ApiException as error:
+            if error.status not in (401, 403):
+                raise
+            verdict.warn("nodes can't be listed, so whether any may run the pods is unknown")
+            return
+        for pods, spec in zip(coming, specs, strict=True):
+            selector, tolerations = spec.get("nodeSelector") or {}, spec.get("tolerations") or []
+            left = [
+                node
+                for node in nodes
+                if is_eligible(node, selector, tolerations) and wanted_by_affinity(node, spec.get("affinity") or {})
+            ]
+            name = f"{pods.kind} {pods.name}"
+            if not left:
+                verdict.add(f"none of {len(nodes)} nodes may run pods of {name} (node selector, affinity, taints)")
+            elif not any(fits(node, spec) for node in left):
+                verdict.add(f"no node is large enough for a pod of {name}, even an empty one (its resource requests)")
+
+    def _count(self, admitted: list[tuple[Object, int]], freed: list[Object], verdict: Verdict) -> None:
+        try:
+            quotas = [quota_of(found) for found in self._objects.list("ResourceQuota")["items"]]
+        except ApiException as error:
+            if error.status != 403:
+                raise
+            verdict.warn("quotas can't be listed, so whether the pods fit into them is unknown")
+            return
+        for quota in quotas:
+            for scope in quota.not_understood:
+                verdict.warn(f"quota {quota.name} has scope {scope}, which is not counted here")
+            for shortfall in shortfalls(quota, admitted, freed):
+                verdict.add(shortfall)
+
+    def _budgets(self, coming: list[Coming], verdict: Verdict) -> None:
+        """A pod that two budgets select can't be evicted by anybody: a drain of its node never ends."""
+        if not any(kind == "PodDisruptionBudget" for kind, _name in self._made):
+            return
+        try:
+            budgets = self._objects.list("PodDisruptionBudget")["items"]
+        except ApiException as error:
+            if error.status != 403:
+                raise
+            return
+        others = [found for found in budgets if ("PodDisruptionBudget", found["metadata"]["name"]) not in self._made]
+        for pods in coming:
+            labels = pods.template.get("metadata", {}).get("labels", {})
+            names = [
+                found["metadata"]["name"] for found in others if selects(found["spec"].get("selector") or {}, labels)
+            ]
+            if names:
+                verdict.warn(
+                    f"PodDisruptionBudget {', '.join(names)} selects pods of {pods.kind} {pods.name}, which have "
+                    "one of their own: with two, no drain can evict them. Delete it once the upgrade is done"
+                )

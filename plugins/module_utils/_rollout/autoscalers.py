@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import as_read
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes.client.exceptions import ApiException
+
+Object = dict[str, Any]
+# KEDA makes a HorizontalPodAutoscaler for each ScaledObject, unless that is paused.
+KINDS = ("HorizontalPodAutoscaler", "ScaledObject")
+PAUSED = {"autoscaling.keda.sh/paused", "autoscaling.keda.sh/paused-replicas"}
+
+
+def replicas_of(live: Object) -> int:
+    """The replicas that a workload has, or had before it was stopped; at least one, for it is going to run."""
+    number = live["metadata"].get("annotations", {}).get(STOPPED_ANNOTATION, live["spec"].get("replicas", 1))
+    return max(int(number), 1)
+
+
+def release_replicas(objects: Objects, kind: str, name: str) -> None:
+    """Give up the number of replicas that an earlier definition said.
+
+    Leaving out an owned field sets it to its default: all pods but one would end for a moment.
+    """
+
+    def change(live: Object) -> Object | None:
+        managed = copy.deepcopy(live["metadata"].get("managedFields", []))
+        owned = False
+        for entry in managed:
+            if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply":
+                fields = entry.get("fieldsV1", {}).get("f:spec", {})
+                owned = owned or fields.pop("f:replicas", None) is not None
+        if not owned:
+            return None
+        version = live["metadata"]["resourceVersion"]
+        return objects.patch(kind, name, {"metadata": {"resourceVersion": version, "managedFields": managed}})
+
+    as_read(objects, kind, name, change)
+
+
+class Autoscalers:
+    """Who else sets the replicas of workloads; read when first asked for."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._found: list[Object] | None = None
+
+    def refuse_fixed(self, definition: Object) -> None:
+        """Raises OperatorError for a definition that says a number, where an autoscaler decides about it."""
+        if "replicas" not in definition["spec"]:
+            return
+        kind, name = definition["kind"], definition["metadata"]["name"]
+        for found in self._all():
+            if _targets(found, kind, name):
+                raise OperatorError(
+                    f"{found['kind']} {found['metadata']['name']} decides about the replicas of {kind} {name}, and so "
+                    f"does its definition ({definition['spec']['replicas']})",
+                    expected="one of the two",
+                    untouched="all workloads",
+                    next_step="take `replicas` out of the component in airflow_components, so that the autoscaler "
+                    "decides. A scheduler has one replica unless airflow_row_locks says that the database can take "
+                    "more: then delete its autoscaler",
+                )
+
+    def waking(self, kind: str, name: str) -> list[str]:
+        """ScaledObjects of KEDA that may start pods of a workload that is at 0; a HorizontalPodAutoscaler doesn't."""
+        return [
+            found["metadata"]["name"]
+            for found in self._all()
+            if found["kind"] == "ScaledObject"
+            and _targets(found, kind, name)
+            and not PAUSED & found["metadata"].get("annotations", {}).keys()
+        ]
+
+    def _all(self) -> list[Object]:
+        if self._found is None:
+            self._found = []
+            for kind in KINDS:
+                try:
+                    items = self._objects.list(kind)["items"]
+                except ApiException as error:
+                    # Without the right, or without KEDA.
+                    if error.status not in (403, 404):
+                        raise
+                    items = []
+                self._found += [{**item, "kind": kind} for item in items]
+        return self._found
+
+
+def _targets(found: Object, kind: str, name: str) -> bool:
+    target = found["spec"].get("scaleTargetRef", {})
+    return (target.get("kind", "Deployment"), target.get("name")) == (kind, name)

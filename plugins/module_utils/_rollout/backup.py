@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import saved
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+Object = dict[str, Any]
+
+# A Secret holds 1 MiB; a large object goes into several entries, and all of them into as many Secrets as they need.
+PART_BYTES = 400 * 1024
+ROOM_BYTES = 900 * 1024
+STATE_ANNOTATION = "hopsworks.airflow/backup"
+WHOLE, RESTORED = "whole", "restored"
+ENTRY = re.compile(r"(?P<object>.+)\.json\.gz\.(?P<part>\d+)-of-(?P<parts>\d+)")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One object as it was: `object` as a definition that makes it again, None where there was none of that name.
+
+    `managed_fields` say who owned which of its fields, `uid` which object it was.
+    """
+
+    kind: str
+    name: str
+    object: Object | None = None
+    uid: str | None = None
+    managed_fields: list[Object] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind.lower()}-{self.name}"
+
+
+def record_of(kind: str, name: str, live: Object | None) -> Record:
+    """What is kept of a live object; of one that is missing, that it is."""
+    if live is None:
+        return Record(kind, name)
+    managed = [entry for entry in live["metadata"].get("managedFields", []) if "subresource" not in entry]
+    return Record(kind, name, saved(live), live["metadata"].get("uid"), managed)
+
+
+class Backup:
+    """Objects as they were before they were replaced, in Secret `name` (and `name`-2, and so on, when it is full).
+
+    What is kept first stays: a later attempt of the same run sees objects that are replaced already. Only when all of
+    it was restored does a new attempt begin with what it finds.
+    """
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self._cluster, self.name = cluster, name
+        self._read()
+
+    def _read(self) -> None:
+        self._secrets = [StoredSecret(self._cluster, self.name)]
+        while self._secrets[-1].exists:
+            self._secrets.append(StoredSecret(self._cluster, f"{self.name}-{len(self._secrets) + 1}"))
+        found: dict[str, dict[int, bytes]] = {}
+        expected: dict[str, int] = {}
+        for secret in self._secrets:
+            for entry, content in secret.entries.items():
+                if match := ENTRY.fullmatch(entry):
+                    found.setdefault(match["object"], {})[int(match["part"])] = content
+                    expected[match["object"]] = int(match["parts"])
+        self._records = {
+            key: _read_record(b"".join(parts[number] for number in sorted(parts)))
+            for key, parts in found.items()
+            if len(parts) == expected[key]
+        }
+
+    @property
+    def exists(self) -> bool:
+        return self._secrets[0].exists
+
+    @property
+    def state(self) -> str:
+        """Empty while it is incomplete, then `whole`, then `restored`."""
+        return self._secrets[0].annotations.get(STATE_ANNOTATION, "")
+
+    @property
+    def records(self) -> dict[str, Record]:
+        """What is kept, by kind and name, in the order in which it was given."""
+        return {key: record for key, (_number, record) in sorted(self._records.items(), key=lambda item: item[1][0])}
+
+    def missing(self, records: list[Record]) -> list[Record]:
+        """Those that would be kept now."""
+        if self.state == RESTORED:
+            return records
+        return [record for record in records if record.key not in self._records]
+
+    def keep(self, records: list[Record], *, whole: bool = False) -> None:
+        """Keep those of which nothing is kept yet. `whole` says that there are no others."""
+        wanted = self.missing(records)
+        self._clear(everything=self.state == RESTORED)
+        first = 1 + max((number for number, _record in self._records.values()), default=-1)
+        self._write([entry for number, record in enumerate(wanted, start=first) for entry in _entries(number, record)])
+        if whole and self.state != WHOLE:
+            self._mark(WHOLE)
+
+    def restored(self) -> None:
+        """All of it is back in its place."""
+        if self.exists and self.state != RESTORED:
+            self._mark(RESTORED)
+
+    def _mark(self, state: str | None) -> None:
+        self._secrets[0].write({}, annotations={STATE_ANNOTATION: state})
+        self._read()
+
+    def _clear(self, *, everything: bool) -> None:
+        """Remove the parts of objects whose other parts a killed attempt has not written, or `everything`."""
+        changed = False
+        for secret in self._secrets:
+            strays = [entry for entry in secret.entries if everything or self._object_of(entry) not in self._records]
+            if strays:
+                secret.write({}, remove=strays)
+                changed = True
+        if changed:
+            self._read()
+        if everything:
+            self._mark(None)
+
+    @staticmethod
+    def _object_of(entry: str) -> str:
+        match = ENTRY.fullmatch(entry)
+        return match["object"] if match else ""
+
+    def _write(self, entries: list[tuple[str, bytes]]) -> None:
+        while entries:
+            # The last that there is, then the one after it.
+            for secret in self._secrets[-2:]:
+                room, batch = ROOM_BYTES - _size(secret), {}
+                while entries and len(entries[0][1]) <= room:
+                    name, content = entries.pop(0)
+                    batch[name], room = content, room - len(content)
+                secret.write(batch)
+            self._read()
+
+
+def _entries(number: int, record: Record) -> list[tuple[str, bytes]]:
+    content = json.dumps({"number": number, **asdict(record)}, sort_keys=True).encode()
+    # Without a time in it, the same content is the same bytes.
+    packed = gzip.compress(content, mtime=0)
+    parts = [packed[start : start + PART_BYTES] for start in range(0, len(packed), PART_BYTES)]
+    return [(f"{record.key}.json.gz.{index}-of-{len(parts)}", part) for index, part in enumerate(parts)]
+
+
+def _size(secret: StoredSecret) -> int:
+    return sum(len(content) for content in secret.entries.values())
+
+
+def _read_record(packed: bytes) -> tuple[int, Record]:
+    try:
+        content = json.loads(gzip.decompress(packed))
+        return content.pop("number"), Record(**content)
+    except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
+        raise OperatorError(
+            f"an entry of the backup Secret can't be read ({type(error).__name__})",
+            expected="entries as this collection writes them",
+            untouched="all objects",
+            next_step="put back the Secret as it was written, or restore the objects from where they were made",
+        ) from None

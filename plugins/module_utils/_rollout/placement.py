@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import requests
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes.utils.quantity import parse_quantity
+
+Object = dict[str, Any]
+
+
+def wanted_by_affinity(node: Object, affinity: Object) -> bool:
+    """Whether a node meets what the affinity requires of nodes; preferences and other pods' places don't count."""
+    required = affinity.get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution")
+    if not required:
+        return True
+    return any(_term(node, term) for term in required["nodeSelectorTerms"])
+
+
+def _term(node: Object, term: Object) -> bool:
+    labels = node["metadata"].get("labels", {})
+    fields = {"metadata.name": node["metadata"]["name"]}
+    expressions = [(labels, item) for item in term.get("matchExpressions", [])]
+    expressions += [(fields, item) for item in term.get("matchFields", [])]
+    # A term that says nothing matches nothing.
+    return bool(expressions) and all(_matches(values, item) for values, item in expressions)
+
+
+def selects(selector: Object, labels: dict[str, str]) -> bool:
+    """Whether a label selector selects what has these labels."""
+    exact = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
+    return exact and all(_matches(labels, item) for item in selector.get("matchExpressions", []))
+
+
+def _matches(values: dict[str, str], item: Object) -> bool:
+    found, wanted, operator = values.get(item["key"]), item.get("values", []), item["operator"]
+    if operator in ("Gt", "Lt"):
+        try:
+            number, bound = int(found or ""), int(wanted[0])
+        except ValueError:
+            return False
+        return number > bound if operator == "Gt" else number < bound
+    return {
+        "In": found in wanted,
+        "NotIn": found not in wanted,
+        "Exists": found is not None,
+        "DoesNotExist": found is None,
+    }[operator]
+
+
+def fits(node: Object, spec: Object) -> bool:
+    """Whether a pod would fit onto the node if it were empty."""
+    room = {name: parse_quantity(value) for name, value in node["status"].get("allocatable", {}).items()}
+    return all(name in room and amount <= room[name] for name, amount in requests(spec).items() if amount)

@@ -1,0 +1,189 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes.utils.quantity import parse_quantity
+
+Object = dict[str, Any]
+Amounts = dict[str, Decimal]
+# Quotas name these without `requests.` as well.
+SHORT_NAMES = ("cpu", "memory", "ephemeral-storage")
+
+
+@dataclass(frozen=True)
+class Quota:
+    """One ResourceQuota: what it allows and what is used of it, for the pods in its scopes."""
+
+    name: str
+    hard: Amounts
+    used: Amounts
+    scopes: list[Object] = field(default_factory=list)
+
+    def counts(self, spec: Object) -> bool:
+        """Whether it counts a pod."""
+        return all(in_scope(scope, spec) for scope in self.scopes)
+
+    @property
+    def not_understood(self) -> list[str]:
+        return [scope["scopeName"] for scope in self.scopes if scope["scopeName"] not in SCOPES]
+
+
+def quota_of(found: Object) -> Quota:
+    spec, status = found["spec"], found.get("status", {})
+    scopes = [{"scopeName": name, "operator": "Exists"} for name in spec.get("scopes", [])]
+    scopes += spec.get("scopeSelector", {}).get("matchExpressions", [])
+    return Quota(
+        found["metadata"]["name"],
+        _amounts(status.get("hard", spec.get("hard", {}))),
+        _amounts(status.get("used", {})),
+        scopes,
+    )
+
+
+def _terminating(scope: Object, spec: Object) -> bool:
+    del scope
+    return "activeDeadlineSeconds" in spec
+
+
+def _best_effort(scope: Object, spec: Object) -> bool:
+    del scope
+    containers = [*spec.get("containers", []), *spec.get("initContainers", [])]
+    return not any(
+        values for container in containers for values in (container.get("resources") or {}).values() if values
+    )
+
+
+def _priority(scope: Object, spec: Object) -> bool:
+    name, values = spec.get("priorityClassName", ""), scope.get("values", [])
+    return {"In": name in values, "NotIn": name not in values, "Exists": bool(name), "DoesNotExist": not name}[
+        scope.get("operator", "Exists")
+    ]
+
+
+SCOPES = {
+    "Terminating": _terminating,
+    "NotTerminating": lambda scope, spec: not _terminating(scope, spec),
+    "BestEffort": _best_effort,
+    "NotBestEffort": lambda scope, spec: not _best_effort(scope, spec),
+    "PriorityClass": _priority,
+}
+
+
+def in_scope(scope: Object, spec: Object) -> bool:
+    known = SCOPES.get(scope["scopeName"])
+    return known is not None and known(scope, spec)
+
+
+def usage(spec: Object) -> Amounts:
+    """What quotas count of a pod, by the names that they have for it."""
+    amounts: Amounts = {"pods": Decimal(1), "count/pods": Decimal(1)}
+    for prefix in ("requests", "limits"):
+        for resource, amount in _needed(spec, prefix).items():
+            amounts[f"{prefix}.{resource}"] = amount
+            if prefix == "requests" and resource in SHORT_NAMES:
+                amounts[resource] = amount
+    return amounts
+
+
+def with_defaults(spec: Object, limit_ranges: list[Object]) -> Object:
+    """A pod with what LimitRanges add to containers that say nothing; the API server's own answer has it already."""
+    defaults = [item for found in limit_ranges for item in found["spec"]["limits"] if item.get("type") == "Container"]
+
+    def completed(container: Object) -> Object:
+        resources = container.get("resources") or {}
+        limits, wanted = dict(resources.get("limits") or {}), dict(resources.get("requests") or {})
+        for item in defaults:
+            for name, value in item.get("defaultRequest", {}).items():
+                wanted.setdefault(name, limits.get(name, value))
+            for name, value in item.get("default", {}).items():
+                limits.setdefault(name, value)
+        return {**container, "resources": {"limits": limits, "requests": wanted}}
+
+    return {
+        **spec,
+        **{
+            kind: [completed(container) for container in spec[kind]]
+            for kind in ("initContainers", "containers")
+            if kind in spec
+        },
+    }
+
+
+def requests(spec: Object) -> Amounts:
+    """What a node must have left for a pod."""
+    return _needed(spec, "requests")
+
+
+def _needed(spec: Object, kind: str) -> Amounts:
+    """As the scheduler counts: all containers together, or the largest moment of its start, whichever is more."""
+    running: Amounts = {}
+    largest: Amounts = {}
+    for container in spec.get("initContainers", []):
+        amounts = _of(container, kind)
+        if container.get("restartPolicy") == "Always":
+            running = _sum(running, amounts)
+            largest = _max(largest, running)
+        else:
+            largest = _max(largest, _sum(running, amounts))
+    for container in spec.get("containers", []):
+        running = _sum(running, _of(container, kind))
+    needed = _max(largest, running)
+    # Said for the pod as a whole, it is that.
+    needed.update(_of(spec, kind))
+    return _sum(needed, _amounts(spec.get("overhead", {})))
+
+
+def _of(container: Object, kind: str) -> Amounts:
+    resources = container.get("resources") or {}
+    given = resources.get(kind) or {}
+    # A limit without a request is the request, too.
+    return _amounts({**(resources.get("limits") or {}), **given} if kind == "requests" else given)
+
+
+def _amounts(given: Object) -> Amounts:
+    return {name: parse_quantity(value) for name, value in given.items()}
+
+
+def _sum(one: Amounts, other: Amounts) -> Amounts:
+    return {name: one.get(name, Decimal(0)) + other.get(name, Decimal(0)) for name in {*one, *other}}
+
+
+def _max(one: Amounts, other: Amounts) -> Amounts:
+    return {name: max(one.get(name, Decimal(0)), other.get(name, Decimal(0))) for name in {*one, *other}}
+
+
+def shortfalls(quota: Quota, coming: list[tuple[Object, int]], freed: list[Object]) -> list[str]:
+    """Which of its amounts are too small for these pods, when the freed ones are gone; in an operator's words."""
+    after = dict(quota.used)
+    needed: Amounts = {}
+    for spec, count in coming:
+        if quota.counts(spec):
+            needed = _sum(needed, {name: amount * count for name, amount in usage(spec).items()})
+    back: Amounts = {}
+    for spec in freed:
+        if quota.counts(spec):
+            back = _sum(back, usage(spec))
+    problems = []
+    for name, hard in sorted(quota.hard.items()):
+        more = needed.get(name, Decimal(0)) - back.get(name, Decimal(0))
+        total = after.get(name, Decimal(0)) + more
+        if more > 0 and total > hard:
+            problems.append(
+                f"quota {quota.name} allows {_text(hard, name)} of {name}, and {_text(total, name)} would be used "
+                f"(now {_text(after.get(name, Decimal(0)), name)})"
+            )
+    return problems
+
+
+def _text(amount: Decimal, name: str) -> str:
+    if "memory" in name or "storage" in name:
+        return f"{float(amount) / 2**20:.6g}Mi"
+    return f"{float(amount):.6g}"

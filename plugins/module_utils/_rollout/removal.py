@@ -1,0 +1,72 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirror import Mirror
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import managers
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import DEFAULT_GRACE_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import LONGEST_SILENCE_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+
+Object = dict[str, Any]
+# For the kubelet and the garbage collector to notice that a pod's grace period is over.
+GRACE_MARGIN_SECONDS = 60
+LOOK_AGAIN_SECONDS = 0.5
+
+
+def remove(objects: Objects, live: Object, progress: Progress, *, timeout_seconds: float, untouched: str) -> None:
+    """Delete a workload and wait until the last of its pods has ended.
+
+    `untouched` is for the message of the OperatorError, where they do not end in time.
+    """
+    kind, name, uid = live["kind"], live["metadata"]["name"], live["metadata"]["uid"]
+    grace = live["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
+    progress(f"{name}: removing the one of {', '.join(managers(live)) or 'others'}")
+    # In the foreground: the object stays until the last of its pods has ended.
+    objects.delete(kind, name, uid=uid, propagation="Foreground")
+    changed = threading.Event()
+    mirror = Mirror(objects, kind, changed, field_selector=f"metadata.name={name}")
+    deadline = time.monotonic() + max(timeout_seconds, grace + GRACE_MARGIN_SECONDS)
+    try:
+        while True:
+            changed.clear()
+            if all(item["metadata"]["uid"] != uid for item in mirror.items()):
+                return
+            if time.monotonic() > deadline:
+                raise OperatorError(
+                    f"the old {kind} {name} is deleted, but pods of it have not ended",
+                    expected=f"that they end within their grace period of {grace} s",
+                    untouched=untouched,
+                    next_step="see what they wait for (a finalizer, a lost node), then run the same command again",
+                )
+            if not changed.wait(LONGEST_SILENCE_SECONDS):
+                progress(f"{name}: its old pods are still ending ({deadline - time.monotonic():.0f} s left)")
+    finally:
+        mirror.stop()
+
+
+def remove_plain(objects: Objects, live: Object, *, timeout_seconds: float, untouched: str) -> None:
+    """Delete an object that has no pods and wait until it is gone; that may be read, but need not be watched."""
+    kind, name, uid = live["kind"], live["metadata"]["name"], live["metadata"]["uid"]
+    objects.delete(kind, name, uid=uid)
+    deadline = time.monotonic() + timeout_seconds
+    while (found := objects.read(kind, name)) is not None and found["metadata"]["uid"] == uid:
+        if time.monotonic() > deadline:
+            raise OperatorError(
+                f"{kind} {name} is deleted, but not gone after {timeout_seconds:.0f} s",
+                expected="that it goes when its finalizers are done",
+                untouched=untouched,
+                next_step=f"see what it waits for: {', '.join(found['metadata'].get('finalizers', [])) or 'nothing'}; "
+                "then run the same command again",
+            )
+        time.sleep(LOOK_AGAIN_SECONDS)

@@ -1,0 +1,304 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER, Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Step
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, Record, record_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
+    comparable,
+    is_half_replaced,
+    is_ours,
+    managers,
+    prepared,
+    saved,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove_plain
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import (
+    as_read,
+    checked,
+    is_immutable,
+    message_of,
+    own,
+    refused,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes.client.exceptions import ApiException
+
+Object = dict[str, Any]
+WORKLOADS = ("Deployment", "StatefulSet")
+KINDS = (
+    "ServiceAccount",
+    "Role",
+    "RoleBinding",
+    "ConfigMap",
+    "Service",
+    "PodDisruptionBudget",
+    "HorizontalPodAutoscaler",
+)
+UNTOUCHED = "all objects"
+
+
+def keep(cluster: Cluster, definitions: list[Object], backup_secret: str, *, check_mode: bool) -> list[Record]:
+    """Keep what the live objects of these names are, of every kind, and that some are missing. Returns what is new.
+
+    Raises OperatorError for an object that is half replaced, and was not kept before.
+    """
+    objects, backup = Objects(cluster), Backup(cluster, backup_secret)
+    records = []
+    half = []
+    for definition in definitions:
+        kind, name = definition["kind"], definition["metadata"]["name"]
+        live = _read(objects, definition)
+        records.append(record_of(kind, name, live))
+        if live is not None and is_half_replaced(live):
+            half.append(records[-1])
+        if kind in WORKLOADS and live is None and (other := find(objects, name)) is not None:
+            # Of another kind than the new one: it is stopped, and stays beside it.
+            records.append(record_of(other["kind"], name, other))
+    new = backup.missing(records)
+    lost = [f"{record.kind} {record.name}" for record in half if record in new]
+    if lost:
+        raise OperatorError(
+            f"{', '.join(lost)} half replaced, and what it was is not in Secret {backup_secret}",
+            expected="objects as the old deployment has them, or as they were kept",
+            untouched="all workloads and the database",
+            next_step="have them made again by whoever made them (helm upgrade, kubectl apply), then run the same "
+            "command again",
+        )
+    if not check_mode:
+        backup.keep(records, whole=True)
+    return new
+
+
+class Replacer:
+    """Brings the objects that pods need: Services, accounts, roles, configuration, budgets.
+
+    Those of this collection are changed by server-side apply. Those of others are replaced, each as a whole, so that no
+    field of theirs is left: in place, for what is allocated (addresses, ports, tokens) belongs to the name; and by a
+    new object where one cannot become the other.
+    """
+
+    def __init__(
+        self, cluster: Cluster, progress: Progress, *, replace: bool = False, backup_secret: str | None = None
+    ) -> None:
+        self._cluster, self._progress = cluster, progress
+        self._objects = Objects(cluster)
+        self._replace, self._backup_secret = replace, backup_secret
+
+    def plan(self, definitions: list[Object]) -> list[Step]:
+        """What each definition needs, as the API server's dry run tells. Changes nothing.
+
+        Raises OperatorError for one that cannot be applied or, later, be put back.
+        """
+        for definition in definitions:
+            if definition["kind"] not in KINDS:
+                raise OperatorError(
+                    f"{definition['kind']} {definition['metadata']['name']} among the objects",
+                    expected=f"objects of the kinds {', '.join(KINDS)}",
+                    untouched=UNTOUCHED,
+                    next_step="take it out of the definitions; workloads are for the module workloads",
+                )
+        made = {(definition["kind"], definition["metadata"]["name"]) for definition in definitions}
+        return [self._plan(prepared(definition, self._cluster.namespace), made) for definition in definitions]
+
+    def act(self, steps: list[Step], *, timeout_seconds: float) -> None:
+        for step in steps:
+            if step.action == "unchanged":
+                continue
+            self._progress(f"{step.kind} {step.name}: {step.action}")
+            if step.action == "replaced":
+                self._keep(step)
+                self._replaced(step, timeout_seconds)
+            else:
+                self._objects.apply(step.definition)
+
+    def _plan(self, definition: Object, made: set[tuple[str, str]]) -> Step:
+        live = _read(self._objects, definition)
+        definition = completed(definition, live)
+        if live is None:
+            return Step(definition, None, "created", self._created(definition, made))
+        ours = is_ours(live) and "deletionTimestamp" not in live["metadata"]
+        if ours and (after := self._changed(definition)) is not None:
+            same = comparable(after) == comparable(live)
+            return Step(definition, live, "unchanged" if same else "configured", after)
+        if not self._replace:
+            raise _not_ours(live)
+        if not ours:
+            self._check_way_back(live)
+        return Step(definition, live, "replaced", self._replaced_dry(definition, live))
+
+    def _created(self, definition: Object, made: set[tuple[str, str]]) -> Object:
+        try:
+            return self._objects.apply(definition, dry_run=True)
+        except ApiException as error:
+            # Who may not grant everything is asked whether the Role has more; it can't be looked at before it is made.
+            role = (definition.get("roleRef", {}).get("kind"), definition.get("roleRef", {}).get("name"))
+            if error.status == 404 and role in made:
+                return definition
+            raise refused(error, UNTOUCHED) from None
+
+    def _changed(self, definition: Object) -> Object | None:
+        """The outcome of applying it, or None where only a new object can be like that."""
+        try:
+            return self._objects.apply(definition, dry_run=True)
+        except ApiException as error:
+            if is_immutable(error):
+                return None
+            raise refused(error, UNTOUCHED) from None
+
+    def _replaced_dry(self, definition: Object, live: Object) -> Object:
+        if not needs_another(definition, live):
+            try:
+                return self._objects.replace(whole(definition, live), dry_run=True)
+            except ApiException as error:
+                if not is_immutable(error):
+                    raise refused(error, UNTOUCHED) from None
+        return stand_in(self._objects, definition)
+
+    def _check_way_back(self, live: Object) -> None:
+        """A Role may be made by those only who have its rights themselves; better to know before it is gone."""
+        if live["kind"] not in ("Role", "RoleBinding"):
+            return
+        try:
+            stand_in(self._objects, saved(live))
+        except ApiException as error:
+            if error.status not in (403, 404):
+                raise
+            raise OperatorError(
+                f"{live['kind']} {live['metadata']['name']} would be replaced, and could not be put back: "
+                f"{message_of(error)}",
+                expected="the rights that it grants, or the verbs escalate and bind on roles",
+                untouched=UNTOUCHED,
+                next_step="have an administrator grant them for the upgrade, or use another kubeconfig",
+            ) from None
+
+    def _keep(self, step: Step) -> None:
+        if self._backup_secret is not None:
+            Backup(self._cluster, self._backup_secret).keep([record_of(step.kind, step.name, step.live)])
+
+    def _replaced(self, step: Step, timeout_seconds: float) -> None:
+        replace_object(
+            self._objects,
+            step.definition,
+            timeout_seconds=timeout_seconds,
+            untouched=f"what it was is kept in Secret {self._backup_secret}",
+        )
+        self._objects.apply(step.definition)
+        own(self._objects, step.kind, step.name, _is_own_apply, [])
+
+
+def replace_object(objects: Objects, definition: Object, *, timeout_seconds: float, untouched: str) -> None:
+    """Have the live object be exactly this one: in place, or else by another object. Nothing where there is none."""
+
+    def change(live: Object) -> Object | None:
+        live = {**live, "kind": definition["kind"]}
+        if not needs_another(definition, live):
+            try:
+                return objects.replace(whole(definition, live))
+            except ApiException as error:
+                if not is_immutable(error):
+                    raise
+        remove_plain(objects, live, timeout_seconds=timeout_seconds, untouched=untouched)
+        return None
+
+    as_read(objects, definition["kind"], definition["metadata"]["name"], change)
+
+
+def exposure_lost(step: Step) -> str | None:
+    """What of a Service that people may use from outside is not in the one that takes its place."""
+    if step.kind != "Service" or step.live is None or step.action == "unchanged":
+        return None
+    before, after = step.live["spec"], step.after["spec"]
+    lost = sorted(str(port["nodePort"]) for port in before.get("ports", []) if "nodePort" in port)
+    kept = {str(port.get("nodePort")) for port in after.get("ports", [])}
+    lost = [port for port in lost if port not in kept]
+    if before.get("type") == after.get("type") and not lost:
+        return None
+    return (
+        f"Service {step.name} is of type {before.get('type')}"
+        + (f" with node port {', '.join(lost)}" if lost else "")
+        + f", and becomes one of type {after.get('type')}: who reaches it from outside by that, does no longer. "
+        "airflow_service_spec can say it"
+    )
+
+
+def completed(definition: Object, live: Object | None) -> Object:
+    """A definition with what is left to the live object: how many pods a budget lets go."""
+    if definition["kind"] != "PodDisruptionBudget" or definition["spec"].keys() & {"minAvailable", "maxUnavailable"}:
+        return definition
+    spec = (live or {}).get("spec", {})
+    kept = {key: spec[key] for key in ("minAvailable", "maxUnavailable") if key in spec}
+    return {**definition, "spec": {**definition["spec"], **(kept or {"maxUnavailable": 1})}}
+
+
+def needs_another(definition: Object, live: Object) -> bool:
+    """Whether the API server would keep a field of the live object that the definition has not."""
+    if definition["kind"] != "Service":
+        return False
+    headless = [obj["spec"].get("clusterIP") == "None" for obj in (definition, live)]
+    return bool(headless[0] != headless[1] and live["spec"].get("type") != "ExternalName")
+
+
+def whole(definition: Object, live: Object) -> Object:
+    """A definition as it replaces a live object: with what controllers have put there for the object's own sake."""
+    metadata = {**definition["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}
+    if "finalizers" in live["metadata"]:
+        metadata["finalizers"] = live["metadata"]["finalizers"]
+    body = {**definition, "metadata": metadata}
+    if definition["kind"] == "ServiceAccount":
+        # Tokens and pull secrets that were made for the account; another one would be without them.
+        for key in ("secrets", "imagePullSecrets"):
+            if key in live and key not in definition:
+                body[key] = live[key]
+    return body
+
+
+def stand_in(objects: Objects, definition: Object) -> Object:
+    """The object as it would be created, by a dry run under another name: that of one which exists is refused."""
+    metadata = {**definition["metadata"], "name": f"{definition['metadata']['name']}-dry-run"}
+    metadata.pop("ownerReferences", None)
+    body = {**definition, "metadata": metadata}
+    if definition["kind"] == "Service":
+        # Those of the live one are taken, by itself.
+        spec = {key: value for key, value in body["spec"].items() if key not in ("clusterIP", "clusterIPs")}
+        ports = [{key: value for key, value in port.items() if key != "nodePort"} for port in spec.get("ports", [])]
+        spec.pop("healthCheckNodePort", None)
+        body["spec"] = {**spec, "ports": ports}
+    after = checked(lambda: objects.create(body, dry_run=True), UNTOUCHED)
+    after["metadata"]["name"] = definition["metadata"]["name"]
+    return after
+
+
+def _read(objects: Objects, definition: Object) -> Object | None:
+    live = objects.read(definition["kind"], definition["metadata"]["name"])
+    return live and {**live, "kind": definition["kind"], "apiVersion": definition["apiVersion"]}
+
+
+def _is_own_apply(entry: Object) -> bool:
+    return bool(entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply")
+
+
+def _not_ours(live: Object) -> OperatorError:
+    problem = f"was made by others ({', '.join(managers(live)) or 'unknown'})"
+    if is_ours(live):
+        problem = "has fields that cannot be changed to what is defined"
+    return OperatorError(
+        f"{live['kind']} {live['metadata']['name']} exists and {problem}",
+        expected="none of that name, or one of this collection's that can become what is defined",
+        untouched=UNTOUCHED,
+        next_step="if it is the one to be replaced, say so with `replace: true`; what it was is kept in "
+        "`backup_secret`",
+    )

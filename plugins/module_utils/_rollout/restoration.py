@@ -1,0 +1,193 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, Record
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
+    is_half_replaced,
+    is_ours,
+    saved,
+    shown,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove, remove_plain
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import WORKLOADS, replace_object
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import own
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes.client.exceptions import ApiException
+
+Object = dict[str, Any]
+Action = Literal["created", "restored", "removed", "started", "left", "unchanged"]
+ALLOCATED = ("clusterIP", "clusterIPs")
+
+
+@dataclass
+class Return:
+    """What becomes of one object: `left` are those that others have made or changed since."""
+
+    record: Record
+    live: Object | None
+    action: Action
+
+    @property
+    def changes(self) -> bool:
+        return self.action not in ("left", "unchanged")
+
+    @property
+    def is_workload(self) -> bool:
+        return self.record.kind in WORKLOADS
+
+    def diff(self) -> dict[str, Any]:
+        header = f"{self.record.kind} {self.record.name}"
+        before: Object | str
+        after: Object | str = ""
+        if self.record.object is None:
+            before = shown(None, self.live or {})[1]
+        else:
+            before, after = shown(self.live, self.record.object)
+        return {"before_header": header, "after_header": header, "before": before, "after": after}
+
+
+class Restorer:
+    """Puts back all that a run replaced: the new workloads go, the objects come back, then the old workloads.
+
+    What was missing before is removed, where this collection made it. Workloads that are still the old ones are started
+    again. What others have made or changed since then is left as it is.
+    """
+
+    def __init__(self, cluster: Cluster, progress: Progress, backup_secret: str) -> None:
+        self._cluster, self._progress = cluster, progress
+        self._objects = Objects(cluster)
+        self._backup = Backup(cluster, backup_secret)
+
+    @property
+    def exists(self) -> bool:
+        return self._backup.exists
+
+    def plan(self) -> list[Return]:
+        return [self._plan(record) for record in self._backup.records.values()]
+
+    def act(self, returns: list[Return], *, timeout_seconds: float) -> None:
+        workloads = [step for step in returns if step.is_workload]
+        for step in workloads:
+            if step.live is not None and step.action in ("restored", "removed"):
+                self._remove(step, timeout_seconds)
+        for step in returns:
+            if step.changes and not step.is_workload:
+                self._progress(f"{step.record.kind} {step.record.name}: {step.action}")
+                self._put_back(step, timeout_seconds)
+        for position, step in enumerate(workloads):
+            later = [other.record.name for other in workloads[position + 1 :] if other.changes]
+            self._bring(step, later, timeout_seconds)
+        self._backup.restored()
+
+    def _plan(self, record: Record) -> Return:
+        live = self._objects.read(record.kind, record.name)
+        if live is not None:
+            live = {**live, "kind": record.kind}
+        return Return(record, live, self._action(record, live))
+
+    def _action(self, record: Record, live: Object | None) -> Action:
+        if live is None:
+            return "unchanged" if record.object is None else "created"
+        ending = "deletionTimestamp" in live["metadata"]
+        replaced = is_ours(live) or is_half_replaced(live) or ending
+        if record.object is None:
+            return "removed" if replaced else "left"
+        owners = is_ours(live) == is_ours({"metadata": {"managedFields": record.managed_fields}})
+        same = is_same(saved(live), record.object) and owners and not is_half_replaced(live) and not ending
+        if record.kind in WORKLOADS and live["metadata"]["uid"] == record.uid and (same or not replaced):
+            stopped = not live["spec"].get("replicas", 1) and record.object["spec"].get("replicas", 1)
+            return "started" if stopped else "unchanged"
+        if same:
+            return "unchanged"
+        return "restored" if replaced else "left"
+
+    def _remove(self, step: Return, timeout_seconds: float) -> None:
+        remove(
+            self._objects,
+            step.live or {},
+            self._progress,
+            timeout_seconds=timeout_seconds,
+            untouched=f"what was before is kept in Secret {self._backup.name}",
+        )
+
+    def _put_back(self, step: Return, timeout_seconds: float) -> None:
+        record, untouched = step.record, f"what was before is kept in Secret {self._backup.name}"
+        if record.object is None:
+            if step.live is not None:
+                remove_plain(self._objects, step.live, timeout_seconds=timeout_seconds, untouched=untouched)
+            return
+        if step.live is not None:
+            definition = _with_addresses_of(step.live, record.object)
+            replace_object(self._objects, definition, timeout_seconds=timeout_seconds, untouched=untouched)
+        if self._objects.read(record.kind, record.name) is None:
+            self._create(record.object)
+        own(self._objects, record.kind, record.name, lambda _entry: False, record.managed_fields)
+
+    def _bring(self, step: Return, later: list[str], timeout_seconds: float) -> None:
+        record = step.record
+        if step.action == "started":
+            Scaler(self._cluster, self._progress).start(record.name, timeout_seconds=timeout_seconds, later=later)
+        if record.object is None or step.action not in ("created", "restored"):
+            return
+        self._progress(f"{record.name}: {step.action}")
+        created = self._create(record.object)
+        own(self._objects, record.kind, record.name, lambda _entry: False, record.managed_fields)
+        with Watcher(self._cluster, self._objects, {**created, "kind": record.kind}, self._progress) as watcher:
+            watcher.until_rolled_out(
+                timeout_seconds=timeout_seconds, generation=created["metadata"]["generation"], later=later
+            )
+
+    def _create(self, definition: Object) -> Object:
+        """Make it again; a Service with its old address, unless that is somebody else's by now."""
+        kind, name = definition["kind"], definition["metadata"]["name"]
+        try:
+            return self._objects.create(definition)
+        except ApiException as error:
+            # The answer to an earlier attempt may have been lost.
+            if error.status == 409 and (made := self._objects.read(kind, name)) is not None:
+                return made
+            if error.status != 422 or not definition["spec"].keys() & set(ALLOCATED):
+                raise OperatorError(
+                    f"{kind} {name} can't be made again: the API server answered {error.status} {error.reason}",
+                    expected="that what was kept can be made again",
+                    untouched=f"what was before is kept in Secret {self._backup.name}",
+                    next_step="grant the missing right (docs/operator.md lists them), or correct the cause; then run "
+                    "the same command again",
+                    evidence=(str(error.body)[:500],),
+                ) from None
+        return self._objects.create(_without_addresses(definition))
+
+
+def is_same(live: Object, kept: Object) -> bool:
+    """Whether a live object is what was kept; a Service's address may be another one if the old one was taken."""
+    if kept["kind"] == "Service" and "None" not in (live["spec"].get("clusterIP"), kept["spec"].get("clusterIP")):
+        live, kept = _without_addresses(live), _without_addresses(kept)
+    return live == kept
+
+
+def _with_addresses_of(live: Object, kept: Object) -> Object:
+    """A kept Service for a live one whose address is another by now; an address can't be changed."""
+    addresses = (live.get("spec", {}).get("clusterIP"), kept.get("spec", {}).get("clusterIP"))
+    if kept["kind"] != "Service" or "None" in addresses or addresses[0] == addresses[1]:
+        return kept
+    return _without_addresses(kept)
+
+
+def _without_addresses(service: Object) -> Object:
+    return {**service, "spec": {key: value for key, value in service["spec"].items() if key not in ALLOCATED}}

@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects, is_malformed
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes.client.exceptions import ApiException
+
+Object = dict[str, Any]
+IMMUTABLE_WORDS = ("immutable", "cannot change", "may not change", "updates to statefulset")
+ATTEMPTS = 20
+
+
+def message_of(error: Any) -> str:
+    """What the API server says about a refusal."""
+    try:
+        return str(json.loads(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        return str(error.reason)
+
+
+def is_immutable(error: Any) -> bool:
+    """Whether only a new object can be like that."""
+    return error.status == 422 and any(words in str(error.body) for words in IMMUTABLE_WORDS)
+
+
+def refused(error: Any, untouched: str) -> Any:
+    """A definition that the API server finds fault with, as an OperatorError; other errors as they are."""
+    if not is_malformed(error):
+        return error
+    return OperatorError(
+        f"the API server refuses a definition: {message_of(error)}",
+        expected="definitions that it accepts",
+        untouched=untouched,
+        next_step="correct the variables that this definition is made from, then run the same command again",
+    )
+
+
+def checked(request: Callable[[], Object], untouched: str) -> Object:
+    """The answer to a request. Raises OperatorError for a definition that the API server finds fault with."""
+    try:
+        return request()
+    except ApiException as error:
+        raise refused(error, untouched) from None
+
+
+def as_read(objects: Objects, kind: str, name: str, change: Callable[[Object], Object | None]) -> Object | None:
+    """Change an object as it is now: `change` gets it and returns what was written, or None if nothing was.
+
+    Called again where somebody changed it in between; None where there is no such object.
+    Raises OperatorError where that happens all the time.
+    """
+    for _attempt in range(ATTEMPTS):
+        live = objects.read(kind, name)
+        if live is None:
+            return None
+        try:
+            return change(live) or live
+        except ApiException as error:
+            if error.status != 409:
+                raise
+    raise OperatorError(
+        f"{kind} {name} is changed by others all the time",
+        expected="that nobody else changes it meanwhile",
+        untouched="the object, as the others leave it",
+        next_step="see who it is: kubectl get --show-managed-fields -o yaml; then run the same command again",
+    )
+
+
+def own(objects: Objects, kind: str, name: str, wanted: Callable[[Object], bool], more: list[Object]) -> None:
+    """Have these field managers only: those of the live object that are `wanted`, and `more`.
+
+    Who owned a field in the past would go on to hold it, so it could not be removed by leaving it out. What is below a
+    subresource (the status) belongs to controllers, and stays theirs.
+    """
+
+    def change(live: Object) -> Object | None:
+        present = live["metadata"].get("managedFields", [])
+        managed = [entry for entry in present if "subresource" in entry or wanted(entry)] + more
+        if managed == present or not managed:
+            return None
+        version = live["metadata"]["resourceVersion"]
+        return objects.patch(kind, name, {"metadata": {"resourceVersion": version, "managedFields": managed}})
+
+    as_read(objects, kind, name, change)

@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The order of the cut-over: what the old deployment needs is replaced only while it does not run."""
+
+from __future__ import annotations
+
+import pathlib
+
+import yaml
+
+ROLES = pathlib.Path(__file__).parents[3] / "roles"
+
+
+def tasks(role, file):
+    """Each task as its action and that action's arguments, those of blocks too."""
+    found = []
+
+    def collect(items):
+        for item in items:
+            for key in ("block", "rescue", "always"):
+                collect(item.get(key, []))
+            for action, arguments in item.items():
+                if "." in action:
+                    found.append((action.rpartition(".")[2], arguments, item.get("when")))
+
+    collect(yaml.safe_load((ROLES / role / "tasks" / file).read_text(encoding="utf-8")))
+    return found
+
+
+def place(steps, action, **wanted):
+    return [
+        number
+        for number, (name, arguments, _when) in enumerate(steps)
+        if name == action and (arguments == wanted.get("file") or wanted.items() <= dict(arguments or {}).items())
+    ]
+
+
+def test_all_is_kept_before_the_stop_and_replaced_between_stop_and_move():
+    steps = tasks("cut_over", "replace.yml")
+    (quiesced,) = place(steps, "quiesce", state="quiesced")
+    (kept,) = place(steps, "deployment_objects", state="saved")
+    stops = place(steps, "workloads", state="stopped")
+    (objects,) = [number for number, (_name, file, _when) in enumerate(steps) if file == "objects.yml"]
+    (moved,) = place(steps, "metadata_db", state="reset")
+    assert quiesced < kept < min(stops) < max(stops) < objects < moved
+    assert "airflow_objects + airflow_workloads" in steps[kept][1]["definitions"]
+
+
+def test_nothing_is_applied_while_the_old_deployment_runs():
+    steps = tasks("cut_over", "main.yml")
+    includes = [(file, when) for name, file, when in steps if name == "include_tasks"]
+    assert includes == [
+        ("replace.yml", "airflow_stage != 'installed'"),
+        ("objects.yml", "airflow_stage == 'installed'"),
+    ]
+    assert "k8s" not in [name for name, _arguments, _when in steps]
+
+
+def test_the_objects_are_put_back_before_the_old_workloads_start():
+    steps = tasks("run", "put_back.yml")
+    (restored,) = place(steps, "deployment_objects", state="restored")
+    (started,) = place(steps, "workloads", state="started")
+    assert restored < started
+    assert steps[restored][2] == steps[started][2]
+
+
+def test_what_is_kept_is_what_is_replaced_and_put_back():
+    named = [
+        arguments["backup_secret"]
+        for role, file in (
+            ("cut_over", "replace.yml"),
+            ("cut_over", "objects.yml"),
+            ("cut_over", "main.yml"),
+            ("run", "put_back.yml"),
+        )
+        for _name, arguments, _when in tasks(role, file)
+        if isinstance(arguments, dict) and "backup_secret" in arguments
+    ]
+    assert named == ["{{ airflow_backup_secret }}"] * 4

@@ -1,0 +1,212 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whose number of replicas a workload has, and how many pods that are for a moment."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from types import SimpleNamespace
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import apply as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier, surge_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+from .fake import Namespace
+
+BACKUP = "airflow-before-1"
+
+
+def workload(name="web", image="new", replicas=None):
+    spec = {"selector": {"matchLabels": {"app": name}}, "template": {"spec": {"containers": [{"image": image}]}}}
+    if replicas is not None:
+        spec["replicas"] = replicas
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+def autoscaler(name="web", kind="HorizontalPodAutoscaler"):
+    reference = {"kind": "Deployment", "name": name}
+    if kind == "ScaledObject":
+        del reference["kind"]
+    return {"kind": kind, "metadata": {"name": f"{name}-scaler"}, "spec": {"scaleTargetRef": reference}}
+
+
+@pytest.fixture
+def namespace(monkeypatch):
+    namespace = Namespace()
+    monkeypatch.setattr(subject, "Objects", lambda _cluster: namespace)
+    monkeypatch.setattr(
+        subject,
+        "remove",
+        lambda objects, live, _progress, **_arguments: objects.delete(live["kind"], live["metadata"]["name"]),
+    )
+
+    @contextlib.contextmanager
+    def watcher(*_arguments):
+        yield SimpleNamespace(until_rolled_out=lambda **_arguments: None, observe=lambda: None)
+
+    monkeypatch.setattr(subject, "Watcher", watcher)
+    monkeypatch.setattr(subject, "current_pods", lambda _observed: [])
+    return namespace
+
+
+def applier(namespace):
+    return Applier(namespace.cluster, lambda _line: None, replace=True, backup_secret=BACKUP)
+
+
+def roll_out(namespace, *definitions):
+    rollout = applier(namespace)
+    steps = rollout.plan(copy.deepcopy(list(definitions)))
+    rollout.roll_out(steps, timeout_seconds=1)
+    return [step.action for step in steps]
+
+
+def replicas(namespace, name="web"):
+    live = namespace.read("Deployment", name)
+    assert STOPPED_ANNOTATION not in live["metadata"].get("annotations", {})
+    return live["spec"]["replicas"]
+
+
+def stopped(namespace, name="web"):
+    live = namespace.live["Deployment", name]
+    live["metadata"].setdefault("annotations", {})[STOPPED_ANNOTATION] = str(live["spec"]["replicas"])
+    live["spec"]["replicas"] = 0
+
+
+def test_a_replaced_workload_has_as_many_pods_as_the_old_one_had(namespace):
+    namespace.made(workload(image="old", replicas=3))
+    stopped(namespace)
+    (step,) = applier(namespace).plan([workload()])
+    assert (step.action, step.replicas, step.after["spec"]["replicas"]) == ("replaced", 3, 3)
+    assert roll_out(namespace, workload()) == ["replaced"]
+    assert replicas(namespace) == 3
+    assert roll_out(namespace, workload()) == ["unchanged"]
+
+
+def test_what_an_autoscaler_or_somebody_has_set_since_is_left(namespace):
+    roll_out(namespace, workload())
+    assert replicas(namespace) == 1
+    namespace.live["Deployment", "web"]["spec"]["replicas"] = 7
+    namespace.autoscalers = [autoscaler()]
+    assert roll_out(namespace, workload()) == ["unchanged"]
+    assert roll_out(namespace, workload(image="newer")) == ["configured"]
+    assert replicas(namespace) == 7
+
+
+def test_one_that_is_stopped_is_started_with_the_replicas_it_had(namespace):
+    roll_out(namespace, workload())
+    namespace.live["Deployment", "web"]["spec"]["replicas"] = 3
+    stopped(namespace)
+    assert roll_out(namespace, workload()) == ["configured"]
+    assert replicas(namespace) == 3
+
+
+def test_one_that_was_at_zero_is_going_to_run(namespace):
+    namespace.made(workload(image="old", replicas=0))
+    roll_out(namespace, workload())
+    assert replicas(namespace) == 1
+
+
+def test_a_number_that_is_said_is_set(namespace):
+    namespace.made(workload(image="old", replicas=3))
+    roll_out(namespace, workload(replicas=2))
+    assert replicas(namespace) == 2
+
+
+@pytest.mark.parametrize("kind", ["HorizontalPodAutoscaler", "ScaledObject"])
+def test_a_number_and_an_autoscaler_are_refused_before_anything_is_touched(namespace, kind):
+    namespace.autoscalers = [autoscaler(kind=kind)]
+    with pytest.raises(OperatorError, match=f"{kind} web-scaler decides"):
+        roll_out(namespace, workload("other"), workload(replicas=1))
+    assert namespace.log == []
+    assert roll_out(namespace, workload("other", replicas=1), workload()) == ["created", "created"]
+
+
+def test_keda_may_start_what_is_stopped_unless_it_is_paused(namespace):
+    namespace.made(workload(image="old", replicas=3))
+    keda = autoscaler(kind="ScaledObject")
+    namespace.autoscalers = [keda, autoscaler(), autoscaler("other", kind="ScaledObject")]
+    rollout = applier(namespace)
+    (warning,) = rollout.warnings(rollout.plan([workload()]))
+    assert "ScaledObject web-scaler may start pods of Deployment web" in warning
+    keda["metadata"]["annotations"] = {"autoscaling.keda.sh/paused": "true"}
+    rollout = applier(namespace)
+    assert rollout.warnings(rollout.plan([workload()])) == []
+
+
+def test_without_the_right_to_see_autoscalers_nothing_is_known_of_them(namespace):
+    namespace.autoscalers = None
+    assert roll_out(namespace, workload(replicas=1)) == ["created"]
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_killed_anywhere_the_number_of_replicas_is_not_lost(namespace, number):
+    namespace.made(workload(image="old", replicas=3))
+    left = number
+
+    def killed(*_write):
+        nonlocal left
+        if left == 0:
+            raise Killed
+        left -= 1
+
+    namespace.before_write = killed
+    with pytest.raises(Killed):
+        roll_out(namespace, workload())
+    namespace.before_write = None
+    roll_out(namespace, workload())
+    assert replicas(namespace) == 3
+
+
+def test_a_stateful_set_whose_volumes_would_go_with_it_is_not_replaced(namespace):
+    old = {**workload("db", image="old", replicas=1), "kind": "StatefulSet"}
+    old["spec"]["persistentVolumeClaimRetentionPolicy"] = {"whenDeleted": "Delete"}
+    namespace.made(old)
+    new = {**workload("db"), "kind": "StatefulSet"}
+    with pytest.raises(OperatorError, match="and its volumes with it"):
+        roll_out(namespace, new)
+    assert namespace.log == []
+    namespace.live["StatefulSet", "db"]["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] = "Retain"
+    assert roll_out(namespace, new) == ["replaced"]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "surge"),
+    [
+        ({"type": "Recreate"}, 0),
+        ({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}, 1),
+        ({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "50%"}}, 2),
+        ({}, 1),
+    ],
+)
+def test_an_update_has_more_pods_for_a_moment(strategy, surge):
+    definition = workload(replicas=3)
+    definition["spec"]["strategy"] = strategy
+    assert surge_of(definition) == surge
+    assert surge_of({**definition, "kind": "StatefulSet"}) == 0
+
+
+def test_which_pods_come_and_which_go(namespace):
+    namespace.made(workload(image="old", replicas=3))
+    namespace.pods = [
+        {"metadata": {"name": "running"}, "status": {"phase": "Running"}},
+        {"metadata": {"name": "evicted"}, "status": {"phase": "Failed"}},
+    ]
+    rollout = applier(namespace)
+    coming, freed = rollout.pods_of(rollout.plan([workload()]))
+    assert [(pods.name, pods.count) for pods in coming] == [("web", 3)]
+    assert [pod["metadata"]["name"] for pod in freed] == ["running"]
+    roll_out(namespace, workload())
+    # It surges where it is updated, and doesn't where it is made after the old one has ended.
+    coming, _freed = rollout.pods_of(rollout.plan([workload(image="newer")]))
+    assert [(pods.name, pods.count) for pods in coming] == [("web", 4)]
+    assert rollout.pods_of(rollout.plan([workload()])) == ([], [])
