@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import ready_pod_behind
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import (
+    external_name,
+    ready_pod_behind,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import (
     RUNBOOKS,
@@ -216,9 +219,10 @@ class Preflight:
 
     def service(self, wanted: Object) -> Iterator[Finding]:
         name, port = wanted["name"], int(wanted["port"])
-        problem = None
+        problem = external = None
         try:
-            pod = ready_pod_behind(self._cluster, self._cluster.namespace, name, port)
+            external = external_name(self._cluster, self._cluster.namespace, name)
+            pod = external or ready_pod_behind(self._cluster, self._cluster.namespace, name, port)
             if pod is None:
                 problem = f"there is no Service {name}"
         except OperatorError as error:
@@ -226,7 +230,7 @@ class Preflight:
         yield Finding(
             f"service {name}",
             ok=problem is None,
-            found=problem or f"Service {name} has a ready pod",
+            found=problem or (f"Service {name} has a ready pod" if not external else f"Service {name} is {external}"),
             expected=f"Service {name} with a ready pod behind port {port}",
             next_step=f"kubectl -n {self._cluster.namespace} get service,endpoints {name}",
         )
