@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.tunnel import Tunnel
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -25,14 +25,15 @@ class Network:
 
     A name of a Service (`mysql`, `mysql.hopsworks`, `mysql.hopsworks.svc.cluster.local`) is reached directly where the
     name resolves (inside the cluster), else through a port-forward of the API server; so is the name of a pod of a
-    StatefulSet (`mysql-0.mysql.hopsworks.svc.cluster.local`). Any other name is left alone.
+    StatefulSet (`mysql-0.mysql.hopsworks.svc.cluster.local`). A Service that is another name for a host elsewhere
+    (`ExternalName`) is that host. Any other name is left alone.
     Use as a context manager: leaving it closes the tunnels.
     """
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._tunnels: dict[tuple[str, int], Tunnel] = {}
-        self._direct: set[tuple[str, int]] = set()
+        self._direct: dict[tuple[str, int], tuple[str, int]] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Network:
@@ -52,14 +53,14 @@ class Network:
         with self._lock:
             # Asked once: an unanswered question to a name server costs seconds, and callers ask at every request.
             if key not in self._direct and key not in self._tunnels:
-                tunnel = None if resolves(host, port) else self._tunnel(host, port)
-                if tunnel is None:
-                    self._direct.add(key)
+                route = key if resolves(host, port) else self._route(host, port)
+                if isinstance(route, Tunnel):
+                    self._tunnels[key] = route
                 else:
-                    self._tunnels[key] = tunnel
-            return self._tunnels[key].address if key in self._tunnels else key
+                    self._direct[key] = route
+            return self._tunnels[key].address if key in self._tunnels else self._direct[key]
 
-    def _tunnel(self, host: str, port: int) -> Tunnel | None:
+    def _route(self, host: str, port: int) -> Tunnel | tuple[str, int]:
         labels = host.split(".")
         if labels[3:4] == ["svc"]:
             # POD.SERVICE.NAMESPACE.svc: one pod of a StatefulSet, as a DataNode of HDFS calls itself.
@@ -67,13 +68,16 @@ class Network:
         elif len(labels) < 3 or labels[2] == "svc":
             service, namespace, pod = labels[0], labels[1] if len(labels) > 1 else self._cluster.namespace, None
         else:
-            return None
+            return host, port
+        external = external_name(self._cluster, namespace, service)
+        if external is not None:
+            return external, port
 
         def find() -> tuple[str, int] | None:
             return ready_pod_behind(self._cluster, namespace, service, port, pod)
 
         target = find()
-        return Tunnel(self._cluster, namespace, *target, find=find) if target else None
+        return Tunnel(self._cluster, namespace, *target, find=find) if target else (host, port)
 
 
 def resolves(host: str, port: int) -> bool:
@@ -84,6 +88,22 @@ def resolves(host: str, port: int) -> bool:
     return True
 
 
+def read_service(cluster: Cluster, namespace: str, name: str) -> Any | None:
+    """A Service, or None where there is none, or where its namespace is none that may be looked into."""
+    try:
+        return cluster.core.read_namespaced_service(name, namespace)
+    except ApiException as error:
+        if error.status == 404 or (error.status == 403 and namespace != cluster.namespace):
+            return None
+        raise
+
+
+def external_name(cluster: Cluster, namespace: str, service: str) -> str | None:
+    """The host outside the cluster that a Service is another name for, else None."""
+    found = read_service(cluster, namespace, service)
+    return (found.spec.external_name or None) if found is not None else None
+
+
 def ready_pod_behind(
     cluster: Cluster, namespace: str, service: str, port: int, only: str | None = None
 ) -> tuple[str, int] | None:
@@ -91,15 +111,20 @@ def ready_pod_behind(
 
     None where there is no such Service. Raises OperatorError where it has no ready pod.
     """
-    try:
-        found = cluster.core.read_namespaced_service(service, namespace)
-    except ApiException as error:
-        if error.status == 404:
-            return None
-        raise
+    found = read_service(cluster, namespace, service)
+    if found is None:
+        return None
+    if not found.spec.selector:
+        raise OperatorError(
+            f"Service {service} in namespace {namespace} has no selector, so there is no pod to reach it through, and"
+            " its name does not resolve on this machine",
+            expected="a Service with pods, or a name that resolves here",
+            untouched="everything; nothing was sent to it",
+            next_step="name the host itself that its endpoints are, or run the playbook inside the cluster",
+        )
     target: int | str = next((p.target_port or p.port for p in found.spec.ports if p.port == port), port)
-    selector = ",".join(f"{key}={value}" for key, value in (found.spec.selector or {}).items())
-    pods = cluster.core.list_namespaced_pod(namespace, label_selector=selector).items if selector else []
+    selector = ",".join(f"{key}={value}" for key, value in found.spec.selector.items())
+    pods = cluster.core.list_namespaced_pod(namespace, label_selector=selector).items
     for pod in pods:
         conditions = {c.type: c.status for c in (pod.status.conditions or [])}
         wanted = only in (None, pod.metadata.name) and pod.metadata.deletion_timestamp is None

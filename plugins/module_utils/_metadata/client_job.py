@@ -12,6 +12,7 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import read_service
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import Job, remove_leftovers
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
     LABEL_ACTION,
@@ -177,12 +178,13 @@ def _behind_service(cluster: Cluster, host: str) -> list[Any]:
     if len(rest) > 1 and rest[1] != "svc":
         return []
     namespace = rest[0] if rest else cluster.namespace
+    found = read_service(cluster, namespace, service)
+    if found is None or not found.spec.selector:
+        return []
+    selector = ",".join(f"{key}={value}" for key, value in found.spec.selector.items())
     try:
-        found = cluster.core.read_namespaced_service(service, namespace)
-        selector = ",".join(f"{key}={value}" for key, value in (found.spec.selector or {}).items())
-        return list(cluster.core.list_namespaced_pod(namespace, label_selector=selector).items) if selector else []
+        return list(cluster.core.list_namespaced_pod(namespace, label_selector=selector).items)
     except ApiException as error:
-        # A name that is no Service, or one of a namespace that isn't ours to look into.
-        if error.status in (403, 404):
+        if error.status == 403:
             return []
         raise

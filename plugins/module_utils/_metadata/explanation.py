@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import LOCK_WAIT_SECONDS
@@ -22,6 +23,14 @@ def explained(error: Exception, where: str, untouched: str = STATEMENT, host: st
             expected="TLS as database.tls describes it",
             untouched=untouched,
             next_step=f"{encryption[1]}; then run the same command again",
+        )
+    if isinstance(cause_of(error), socket.gaierror):
+        return OperatorError(
+            f"the name of the database server {where} resolves nowhere: it is no Service of the namespace, and no name"
+            " server of this machine knows it",
+            expected="a Service of the cluster, or a host name or address that can be reached from here",
+            untouched=untouched,
+            next_step="correct database.host, or the name server's settings, then run the same command again",
         )
     code, text = error.args[0] if error.args else 0, str(error.args[-1] if error.args else error)
     # 1025, 150: a table takes the place of one that a key of another schema still refers to, and doesn't fit it.

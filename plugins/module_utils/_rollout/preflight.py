@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import ManagedByOthers
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed_secret import managers_of_secret
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import ready_pod_behind
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import (
+    external_name,
+    ready_pod_behind,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import (
     RUNBOOKS,
@@ -244,9 +247,10 @@ class Preflight:
 
     def service(self, wanted: Object) -> Iterator[Finding]:
         name, port = wanted["name"], int(wanted["port"])
-        problem = None
+        problem = external = None
         try:
-            pod = ready_pod_behind(self._cluster, self._cluster.namespace, name, port)
+            external = external_name(self._cluster, self._cluster.namespace, name)
+            pod = external or ready_pod_behind(self._cluster, self._cluster.namespace, name, port)
             if pod is None:
                 problem = f"there is no Service {name}"
         except OperatorError as error:
@@ -254,7 +258,7 @@ class Preflight:
         yield Finding(
             f"service {name}",
             ok=problem is None,
-            found=problem or f"Service {name} has a ready pod",
+            found=problem or (f"Service {name} has a ready pod" if not external else f"Service {name} is {external}"),
             expected=f"Service {name} with a ready pod behind port {port}",
             next_step=f"kubectl -n {self._cluster.namespace} get service,endpoints {name}",
         )

@@ -31,16 +31,26 @@ class Core:
     def __init__(self, *pods):
         self.pods = pods
         self.asked = 0
+        # Services of another kind, and namespaces that may not be looked into.
+        self.others = {
+            ("outside", "hopsworks"): SimpleNamespace(external_name="db.example.org", selector=None, ports=None),
+            ("bare", "hopsworks"): SimpleNamespace(external_name=None, selector=None, ports=[]),
+        }
+        self.closed = ("example",)
 
     def read_namespaced_service(self, name, namespace):
         self.asked += 1
+        if (name, namespace) in self.others:
+            return SimpleNamespace(spec=self.others[name, namespace])
+        if namespace in self.closed:
+            raise ApiException(status=403)
         if (name, namespace) != ("mysql", "hopsworks"):
             raise ApiException(status=404)
         ports = [
             SimpleNamespace(port=3306, target_port="sql"),
             SimpleNamespace(port=9870, target_port=None),
         ]
-        return SimpleNamespace(spec=SimpleNamespace(ports=ports, selector={"app": "mysqlds"}))
+        return SimpleNamespace(spec=SimpleNamespace(ports=ports, selector={"app": "mysqlds"}, external_name=None))
 
     def list_namespaced_pod(self, _namespace, label_selector):
         assert label_selector == "app=mysqlds"
@@ -85,7 +95,7 @@ def test_a_service_is_reached_through_a_ready_pod(questions, suffix):
         assert one.address(host, 3306) == ("127.0.0.1", 40306)
     assert one._tunnels[host, 3306].target == ("hopsworks", "mysqlds-0", 13306)
     assert questions == [host], "a name server is asked once"
-    assert one._cluster.core.asked == 1
+    assert one._cluster.core.asked == 2
 
 
 def test_a_pod_of_a_stateful_set_is_reached_by_its_own_name(questions):
@@ -106,7 +116,7 @@ def test_a_tunnel_finds_the_next_pod(questions):
     assert questions
 
 
-@pytest.mark.parametrize("host", ["here", "elsewhere", "db.example.org", "a.b.c.example.org"])
+@pytest.mark.parametrize("host", ["here", "elsewhere", "db.example.org", "a.b.c.example.org", "db.example"])
 def test_any_other_name_is_left_alone(questions, host):
     one = net(pod("mysqlds-0"))
     for _each in range(3):
@@ -121,3 +131,23 @@ def test_a_service_without_a_ready_pod_is_asked_again_next_time():
         one.address("mysql", 3306)
     one._cluster.core.pods = [pod("mysqlds-0")]
     assert one.address("mysql", 3306)[0] == "127.0.0.1"
+
+
+@pytest.mark.usefixtures("questions")
+def test_a_service_that_is_another_name_is_the_host_it_names():
+    for host in ("outside", "outside.hopsworks.svc"):
+        assert net().address(host, 3306) == ("db.example.org", 3306)
+
+
+@pytest.mark.usefixtures("questions")
+def test_a_service_without_a_selector_is_told():
+    with pytest.raises(OperatorError, match="has no selector"):
+        net().address("bare", 3306)
+
+
+@pytest.mark.usefixtures("questions")
+def test_a_namespace_of_ones_own_that_may_not_be_looked_into_is_an_error():
+    one = net()
+    one._cluster.core.closed = ("hopsworks",)
+    with pytest.raises(ApiException):
+        one.address("db", 3306)

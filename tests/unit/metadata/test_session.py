@@ -18,6 +18,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import LOCK_WAIT_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import Tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import reset
 
@@ -160,3 +161,13 @@ def test_a_server_that_is_gone_is_told(server, bare):
         session("127.0.0.1", 1, "airflow", b"", "db:3306 as airflow"),
     ):
         pass
+
+
+@pytest.mark.parametrize("encryption", [Tls("disable"), Tls("prefer"), Tls("require")])
+def test_a_name_that_resolves_nowhere_is_told(encryption):
+    with (
+        pytest.raises(OperatorError, match="resolves nowhere") as caught,
+        session("no-such-name.invalid", 3306, "airflow", b"", "no-such-name.invalid:3306 as airflow", encryption),
+    ):
+        pass
+    assert "database.host" in caught.value.next_step
