@@ -89,6 +89,7 @@ def _load(options: dict[str, Any], configuration: Any) -> None:
     enough = (("username", "password"), ("api_key",), ("client_cert", "client_key"))
     if options["host"] and any(all(options[name] for name in names) for names in enough):
         return
+    _forget_files()
     given = options["kubeconfig"]
     if not (given or options["context"]):
         with contextlib.suppress(kubernetes.config.ConfigException):
@@ -117,6 +118,17 @@ def _load(options: dict[str, Any], configuration: Any) -> None:
         raise _wrong(f"the kubeconfig ({where}) can't be read: {error.strerror}: {error.filename}") from None
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise _wrong(f"the kubeconfig ({where}) is none: {type(error).__name__} while it was read") from None
+
+
+def _forget_files() -> None:
+    """The client writes certificates of a kubeconfig to files, and uses them again for the same content.
+
+    Each action has a folder of its own for these, which goes with it, and a task with a loop performs several in one
+    process.
+    """
+    files: dict[str, str] = kubernetes.config.kube_config._temp_files
+    for content in [content for content, file in files.items() if not os.path.exists(file)]:
+        del files[content]
 
 
 def _paths(given: str | None) -> list[str]:

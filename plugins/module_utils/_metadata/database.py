@@ -267,11 +267,12 @@ def connection_kind(mode: str) -> Any:
 
     class Connection(pymysql.connections.Connection):  # type: ignore[misc,unused-ignore]
         def _request_authentication(self) -> None:
-            if self.ssl and not self.server_capabilities & pymysql.constants.CLIENT.SSL:
+            offered = self.server_capabilities  # type: ignore[attr-defined,unused-ignore]  # not in its types
+            if self.ssl and not offered & pymysql.constants.CLIENT.SSL:
                 if mode != PREFER:
                     raise pymysql.OperationalError(2026, "the server offers no TLS")
                 self.ssl = False
-            super()._request_authentication()
+            super()._request_authentication()  # type: ignore[misc,unused-ignore]  # not in its types
 
     return Connection
 

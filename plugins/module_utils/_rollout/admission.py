@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects, patiently
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import is_eligible
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import (
     fits,
@@ -35,8 +35,6 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
     from kubernetes.client.exceptions import ApiException
 
 Object = dict[str, Any]
-# A webhook that is away for a moment; the dry run of a pod can be asked again.
-PATIENCE_SECONDS = 20.0
 NOT_MADE = "00000000-0000-0000-0000-000000000000"
 MISSING_ACCOUNT = re.compile(r'serviceaccount "([^"]+)" not found')
 
@@ -148,7 +146,7 @@ class Admission:
         return verdict
 
     def _dry(self, body: Object) -> tuple[Object, list[str]]:
-        answer: tuple[Object, list[str]] = patiently(lambda: self._objects.create_dry(body), seconds=PATIENCE_SECONDS)
+        answer: tuple[Object, list[str]] = self._objects.create_dry(body)
         return answer
 
     def _admitted(self, pods: Coming, verdict: Verdict) -> Object:

@@ -9,7 +9,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects, is_malformed
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import is_malformed
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check

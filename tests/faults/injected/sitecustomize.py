@@ -66,7 +66,7 @@ class Fault:
         pattern = wanted.get("pattern")
         if pattern is None or not re.search(pattern, step):
             return False
-        return sum(bool(re.search(pattern, line)) for line in lines) + 1 == wanted["nth"]
+        return bool(sum(bool(re.search(pattern, line)) for line in lines) + 1 == wanted["nth"])
 
     def happen(self, step: str) -> None:
         (self.folder / "hit").write_text(step, encoding="utf-8")
