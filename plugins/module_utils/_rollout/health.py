@@ -72,7 +72,10 @@ def assess(
     troubles = troubles_of(observed, wait_for_old=wait_for_old, patience=patience)
     failed = patience.final(troubles) if patience is not None else next(iter(troubles), None)
     if failed is not None:
-        return Verdict("failed", failed.text, failed.pod, failed.container)
+        # What troubles a pod tells more than that time is up, even if its own grace is not over.
+        cause = troubles[0]
+        text = failed.text if cause is failed else f"{failed.text}; {cause.text}"
+        return Verdict("failed", text, failed.pod or cause.pod, failed.container or cause.container)
     wanted = spec.get("replicas", 1)
     updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
     progress = f"{updated} of {wanted} updated, {available} available"

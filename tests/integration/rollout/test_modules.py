@@ -350,7 +350,7 @@ def test_an_image_that_is_nowhere_is_told_with_the_registrys_words_and_no_pod_st
     assert predicted["changed"]
     assert set(predicted["nodes"].values()) == {"missing"}
     refused = ansible(namespace, "image_pull", {"image": "bed/no-such-image:1"})
-    assert "ErrImagePull" in refused["failure"]["found"]
+    assert "ImagePull" in refused["failure"]["found"]
     assert refused["failure"]["evidence"]
     assert (
         cluster.core.list_namespaced_pod(namespace, label_selector="app.kubernetes.io/component=image-pull").items == []

@@ -162,6 +162,17 @@ def test_a_deadline_exceeded_before_does_not_count_again(judge, clock):
     assert judge(state, 5).state == "failed"
 
 
+def test_when_a_deadline_is_exceeded_the_cause_is_told_too(judge, clock):
+    state = next(state for state in recording("deadline") if exceeded_deadline(state.workload))
+    container = current_pods(state)[0]["status"]["containerStatuses"][0]
+    container.update(ready=False, state={"waiting": {"reason": "ImagePullBackOff", "message": "denied"}})
+    verdict = judge(state, 5)
+    assert verdict.state == "failed"
+    assert "no progress for 5 s; container main" in verdict.reason
+    assert "denied" in verdict.reason
+    assert verdict.container == "main"
+
+
 def test_a_refusal_known_before_does_not_count_again(judge, clock):
     states = [state for state in recording("statefulset-quota") if state.events]
     known = Patience(events=frozenset(map(event_version, states[0].events)), clock=clock)
