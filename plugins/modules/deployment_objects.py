@@ -107,7 +107,11 @@ objects:
 
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import Replacer, keep
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import (
+    Replacer,
+    exposure_lost,
+    keep,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restoration import Restorer
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -122,6 +126,9 @@ def applied(call: Call) -> dict[str, Any]:
     params = call.params
     replacer = Replacer(call.cluster, call.progress, replace=params["replace"], backup_secret=params["backup_secret"])
     steps = replacer.plan(params["definitions"])
+    for step in steps:
+        if (warning := exposure_lost(step)) is not None:
+            call.warn(warning)
     if not call.check_mode:
         replacer.act(steps, timeout_seconds=params["timeout"])
     return {

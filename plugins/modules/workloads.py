@@ -139,6 +139,8 @@ def applied(call: Call) -> dict[str, Any]:
     seconds: dict[str, float] = {}
     if call.check_mode:
         made = {(item["kind"], item["metadata"]["name"]) for item in call.params["provided"]}
+        for warning in applier.warnings(steps):
+            call.warn(warning)
         told(call, Admission(call.cluster, made).look(*applier.pods_of(steps)))
     else:
         seconds = applier.roll_out(

@@ -48,6 +48,8 @@ COLLECTIONS = {
 }
 
 Object = dict[str, Any]
+# What would be made, and what the API server warns of.
+DryRun = tuple[Object, list[str]]
 
 
 def is_malformed(error: ApiException) -> bool:
@@ -141,7 +143,7 @@ class Objects:
             content_type="application/json",
         )
 
-    def create_dry(self, definition: Object) -> tuple[Object, list[str]]:
+    def create_dry(self, definition: Object) -> DryRun:
         """What would be created, and what the API server warns of. May be sent twice; creates nothing."""
         arguments: Object = {"field_manager": FIELD_MANAGER, "field_validation": "Strict", "_with_headers": True}
         answer, _status, headers = self._send(

@@ -128,6 +128,16 @@ class Applier:
             coming.append(coming_of(step.after, step.after["spec"].get("replicas", 1) + extra))
         return coming, freed
 
+    def warnings(self, steps: list[Step]) -> list[str]:
+        """What may happen while the workloads that are replaced are stopped."""
+        return [
+            f"ScaledObject {scaler} may start pods of {step.kind} {step.name} while that is stopped; pause it first: "
+            f"kubectl -n {self._cluster.namespace} annotate scaledobject {scaler} autoscaling.keda.sh/paused=true"
+            for step in steps
+            if step.action == "replaced"
+            for scaler in self._autoscalers.waking(step.kind, step.name)
+        ]
+
     def roll_out(self, steps: list[Step], *, timeout_seconds: float, wait_for_old: bool = True) -> dict[str, float]:
         """Do the steps in their order; the next when one is healthy. Returns the seconds that each took.
 
@@ -167,6 +177,7 @@ class Applier:
                 return Step(definition, live, "unchanged" if same and not stopped else "configured", after)
         if not self._replace:
             raise self._not_ours(kind, name, live)
+        refuse_loss_of_volumes(live)
         # Under another name, because the dry run of an object that exists is refused.
         stand_in = {**definition, "metadata": {**definition["metadata"], "name": f"{name}-dry-run"}}
         after = checked(lambda: self._objects.create(stand_in, dry_run=True), UNTOUCHED)
@@ -261,6 +272,21 @@ class Applier:
         )
 
 
+def refuse_loss_of_volumes(live: Object) -> None:
+    """Raises OperatorError for a StatefulSet whose volumes are deleted together with it."""
+    policy = live["spec"].get("persistentVolumeClaimRetentionPolicy", {})
+    if live["kind"] == "StatefulSet" and policy.get("whenDeleted") == "Delete":
+        name = live["metadata"]["name"]
+        raise OperatorError(
+            f"StatefulSet {name} would be deleted to be replaced, and its volumes with it",
+            expected="persistentVolumeClaimRetentionPolicy.whenDeleted: Retain",
+            untouched=UNTOUCHED,
+            next_step=f"kubectl patch statefulset {name} --type merge -p "
+            """'{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain"}}}', then run the same """
+            "command again",
+        )
+
+
 def surge_of(workload: Object) -> int:
     """How many pods more than its replicas a Deployment has for a moment while it is updated."""
     strategy = workload["spec"].get("strategy", {})
@@ -268,5 +294,6 @@ def surge_of(workload: Object) -> int:
         return 0
     surge = strategy.get("rollingUpdate", {}).get("maxSurge", "25%")
     if isinstance(surge, int):
-        return surge
-    return math.ceil(workload["spec"].get("replicas", 1) * int(surge.rstrip("%")) / 100)
+        return int(surge)
+    replicas: int = workload["spec"].get("replicas", 1)
+    return math.ceil(replicas * int(surge.rstrip("%")) / 100)

@@ -22,6 +22,7 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 Object = dict[str, Any]
 # KEDA makes a HorizontalPodAutoscaler for each ScaledObject, unless that is paused.
 KINDS = ("HorizontalPodAutoscaler", "ScaledObject")
+PAUSED = {"autoscaling.keda.sh/paused", "autoscaling.keda.sh/paused-replicas"}
 
 
 def replicas_of(live: Object) -> int:
@@ -64,8 +65,7 @@ class Autoscalers:
             return
         kind, name = definition["kind"], definition["metadata"]["name"]
         for found in self._all():
-            target = found["spec"].get("scaleTargetRef", {})
-            if (target.get("kind", "Deployment"), target.get("name")) == (kind, name):
+            if _targets(found, kind, name):
                 raise OperatorError(
                     f"{found['kind']} {found['metadata']['name']} decides about the replicas of {kind} {name}, and so "
                     f"does its definition ({definition['spec']['replicas']})",
@@ -75,6 +75,16 @@ class Autoscalers:
                     "decides. A scheduler has one replica unless airflow_row_locks says that the database can take "
                     "more: then delete its autoscaler",
                 )
+
+    def waking(self, kind: str, name: str) -> list[str]:
+        """ScaledObjects of KEDA that may start pods of a workload that is at 0; a HorizontalPodAutoscaler doesn't."""
+        return [
+            found["metadata"]["name"]
+            for found in self._all()
+            if found["kind"] == "ScaledObject"
+            and _targets(found, kind, name)
+            and not PAUSED & found["metadata"].get("annotations", {}).keys()
+        ]
 
     def _all(self) -> list[Object]:
         if self._found is None:
@@ -89,3 +99,8 @@ class Autoscalers:
                     items = []
                 self._found += [{**item, "kind": kind} for item in items]
         return self._found
+
+
+def _targets(found: Object, kind: str, name: str) -> bool:
+    target = found["spec"].get("scaleTargetRef", {})
+    return (target.get("kind", "Deployment"), target.get("name")) == (kind, name)

@@ -19,6 +19,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definit
     saved,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove_plain
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import (
     as_read,
     checked,
@@ -64,6 +65,9 @@ def keep(cluster: Cluster, definitions: list[Object], backup_secret: str, *, che
         records.append(record_of(kind, name, live))
         if live is not None and is_half_replaced(live):
             half.append(records[-1])
+        if kind in WORKLOADS and live is None and (other := find(objects, name)) is not None:
+            # Of another kind than the new one: it is stopped, and stays beside it.
+            records.append(record_of(other["kind"], name, other))
     new = backup.missing(records)
     lost = [f"{record.kind} {record.name}" for record in half if record in new]
     if lost:
@@ -213,6 +217,24 @@ def replace_object(objects: Objects, definition: Object, *, timeout_seconds: flo
     as_read(objects, definition["kind"], definition["metadata"]["name"], change)
 
 
+def exposure_lost(step: Step) -> str | None:
+    """What of a Service that people may use from outside is not in the one that takes its place."""
+    if step.kind != "Service" or step.live is None or step.action == "unchanged":
+        return None
+    before, after = step.live["spec"], step.after["spec"]
+    lost = sorted(str(port["nodePort"]) for port in before.get("ports", []) if "nodePort" in port)
+    kept = {str(port.get("nodePort")) for port in after.get("ports", [])}
+    lost = [port for port in lost if port not in kept]
+    if before.get("type") == after.get("type") and not lost:
+        return None
+    return (
+        f"Service {step.name} is of type {before.get('type')}"
+        + (f" with node port {', '.join(lost)}" if lost else "")
+        + f", and becomes one of type {after.get('type')}: who reaches it from outside by that, does no longer. "
+        "airflow_service_spec can say it"
+    )
+
+
 def completed(definition: Object, live: Object | None) -> Object:
     """A definition with what is left to the live object: how many pods a budget lets go."""
     if definition["kind"] != "PodDisruptionBudget" or definition["spec"].keys() & {"minAvailable", "maxUnavailable"}:
@@ -227,7 +249,7 @@ def needs_another(definition: Object, live: Object) -> bool:
     if definition["kind"] != "Service":
         return False
     headless = [obj["spec"].get("clusterIP") == "None" for obj in (definition, live)]
-    return headless[0] != headless[1] and live["spec"].get("type") != "ExternalName"
+    return bool(headless[0] != headless[1] and live["spec"].get("type") != "ExternalName")
 
 
 def whole(definition: Object, live: Object) -> Object:

@@ -53,8 +53,10 @@ class Return:
 
     def diff(self) -> dict[str, Any]:
         header = f"{self.record.kind} {self.record.name}"
+        before: Object | str
+        after: Object | str = ""
         if self.record.object is None:
-            before, after = shown(None, self.live or {})[1], ""
+            before = shown(None, self.live or {})[1]
         else:
             before, after = shown(self.live, self.record.object)
         return {"before_header": header, "after_header": header, "before": before, "after": after}

@@ -32,7 +32,7 @@ PLAY = [
 ]
 
 
-def rendered(folder: pathlib.Path, hosts: dict[str, dict]) -> dict[str, dict]:
+def rendered(folder: pathlib.Path, hosts: dict[str, dict]) -> dict[str, dict | str]:
     """Objects and workloads of each host with these variables, or the text of its failure."""
     local = {
         "ansible_connection": "local",
@@ -50,7 +50,7 @@ def rendered(folder: pathlib.Path, hosts: dict[str, dict]) -> dict[str, dict]:
         text=True,
         check=False,
     )
-    found = {}
+    found: dict[str, dict | str] = {}
     for name in hosts:
         file = folder / f"{name}.json"
         found[name] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else done.stdout + done.stderr

@@ -18,7 +18,9 @@ ROLE = yaml.safe_load((ROOT / "roles/deployment/defaults/main.yml").read_text(en
 COMPONENTS = ROLE["airflow_components"]
 SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
 TOLERATION = {"key": "team", "operator": "Exists"}
-PLACED = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}}
+PLACED: dict[str, dict] = {
+    "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}
+}
 SMALL = {"requests": {"memory": "1Mi"}, "limits": {"memory": "2Mi"}}
 
 

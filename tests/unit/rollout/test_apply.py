@@ -127,6 +127,18 @@ def test_a_number_and_an_autoscaler_are_refused_before_anything_is_touched(names
     assert roll_out(namespace, workload("other", replicas=1), workload()) == ["created", "created"]
 
 
+def test_keda_may_start_what_is_stopped_unless_it_is_paused(namespace):
+    namespace.made(workload(image="old", replicas=3))
+    keda = autoscaler(kind="ScaledObject")
+    namespace.autoscalers = [keda, autoscaler(), autoscaler("other", kind="ScaledObject")]
+    rollout = applier(namespace)
+    (warning,) = rollout.warnings(rollout.plan([workload()]))
+    assert "ScaledObject web-scaler may start pods of Deployment web" in warning
+    keda["metadata"]["annotations"] = {"autoscaling.keda.sh/paused": "true"}
+    rollout = applier(namespace)
+    assert rollout.warnings(rollout.plan([workload()])) == []
+
+
 def test_without_the_right_to_see_autoscalers_nothing_is_known_of_them(namespace):
     namespace.autoscalers = None
     assert roll_out(namespace, workload(replicas=1)) == ["created"]
@@ -153,6 +165,18 @@ def test_killed_anywhere_the_number_of_replicas_is_not_lost(namespace, number):
     namespace.before_write = None
     roll_out(namespace, workload())
     assert replicas(namespace) == 3
+
+
+def test_a_stateful_set_whose_volumes_would_go_with_it_is_not_replaced(namespace):
+    old = {**workload("db", image="old", replicas=1), "kind": "StatefulSet"}
+    old["spec"]["persistentVolumeClaimRetentionPolicy"] = {"whenDeleted": "Delete"}
+    namespace.made(old)
+    new = {**workload("db"), "kind": "StatefulSet"}
+    with pytest.raises(OperatorError, match="and its volumes with it"):
+        roll_out(namespace, new)
+    assert namespace.log == []
+    namespace.live["StatefulSet", "db"]["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] = "Retain"
+    assert roll_out(namespace, new) == ["replaced"]
 
 
 @pytest.mark.parametrize(

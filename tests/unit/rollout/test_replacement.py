@@ -15,9 +15,14 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import replacement, restoration
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Step
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION, saved
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import Replacer, keep
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import (
+    Replacer,
+    exposure_lost,
+    keep,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restoration import Restorer
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -190,6 +195,23 @@ def test_check_mode_changes_nothing_and_shows_no_value(old):
     assert "CANARY" not in json.dumps([step.diff() for step in steps])
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        ({"type": "ClusterIP"}, {"type": "ClusterIP"}, None),
+        ({"type": "NodePort", "ports": [{"nodePort": 31280}]}, {"type": "ClusterIP"}, "NodePort with node port 31280"),
+        ({"type": "NodePort", "ports": [{"nodePort": 1}]}, {"type": "NodePort", "ports": [{"nodePort": 1}]}, None),
+        ({"type": "NodePort", "ports": [{"nodePort": 1}]}, {"type": "NodePort", "ports": [{"nodePort": 2}]}, "port 1"),
+        ({"type": "LoadBalancer"}, {"type": "ClusterIP"}, "LoadBalancer, and becomes one of type ClusterIP"),
+    ],
+)
+def test_a_service_that_people_reach_from_outside_is_told(before, after, text):
+    definition = obj("Service", "web", spec={})
+    step = Step(definition, {"spec": before}, "replaced", {"spec": after})
+    warning = exposure_lost(step)
+    assert (warning is None) if text is None else (text in warning)
+
+
 def test_without_leave_to_replace_them_others_are_refused_before_anything_is_touched(old):
     with pytest.raises(OperatorError, match="helm"):
         apply(old, [NEW[6], *NEW[:6]], replace=False)
@@ -293,6 +315,22 @@ def test_workloads_that_are_still_the_old_ones_are_started(old):
     assert done["Deployment web"] == "started"
     assert ("start", "Deployment", "web") in old.log
     assert not any(verb in ("delete", "create") for verb, _kind, _name in old.log)
+
+
+def test_a_stateful_set_of_the_name_of_a_new_deployment_is_started_again(old):
+    old.delete("Deployment", "web")
+    old.made({**workload("web", "old"), "kind": "StatefulSet"})
+    before = content(old)
+    keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
+    live = old.live["StatefulSet", "web"]
+    live["spec"]["replicas"] = 0
+    live["metadata"]["annotations"] = {STOPPED_ANNOTATION: "1"}
+    roll_out(old)
+    old.log.clear()
+    done = restore(old)
+    assert (done["Deployment web"], done["StatefulSet web"]) == ("removed", "started")
+    assert ("start", "Deployment", "web") in old.log
+    assert content(old).keys() == before.keys()
 
 
 def test_what_others_made_since_is_left_alone(old):
