@@ -154,7 +154,7 @@ class Restorer:
             )
 
     def _create(self, definition: Object) -> Object:
-        """Make it again; a Service with its old address, unless that is somebody else's by now."""
+        """Make it again; a Service with its old address, unless another has that by now."""
         kind, name = definition["kind"], definition["metadata"]["name"]
         try:
             return self._objects.create(definition)

@@ -57,7 +57,7 @@ def checked(request: Callable[[], Object], untouched: str) -> Object:
 def as_read(objects: Objects, kind: str, name: str, change: Callable[[Object], Object | None]) -> Object | None:
     """Change an object as it is now: `change` gets it and returns what was written, or None if nothing was.
 
-    Called again where somebody changed it in between; None where there is no such object.
+    Called again where others changed it in between; None where there is no such object.
     Raises OperatorError where that happens all the time.
     """
     for _attempt in range(ATTEMPTS):
@@ -71,7 +71,7 @@ def as_read(objects: Objects, kind: str, name: str, change: Callable[[Object], O
                 raise
     raise OperatorError(
         f"{kind} {name} is changed by others all the time",
-        expected="that nobody else changes it meanwhile",
+        expected="no change by others meanwhile",
         untouched="the object, as the others leave it",
         next_step="see who it is: kubectl get --show-managed-fields -o yaml; then run the same command again",
     )

@@ -2,153 +2,27 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is replaced, kept and put back, whatever happens in between."""
+"""What is replaced, and what is kept of it first."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
-from types import SimpleNamespace
 
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import replacement, restoration
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Step
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION, saved
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import (
     Replacer,
     exposure_lost,
     keep,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restoration import Restorer
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
-from .fake import Namespace, refusal
-
-SECRET = "airflow-before-1"
-RBAC = "rbac.authorization.k8s.io"
-
-
-def obj(kind, name, version="v1", *, labels=None, annotations=None, **fields):
-    metadata = {"name": name}
-    if labels:
-        metadata["labels"] = labels
-    if annotations:
-        metadata["annotations"] = annotations
-    return {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}
-
-
-def binding(role):
-    return obj("RoleBinding", "airflow", f"{RBAC}/v1", roleRef={"kind": "Role", "name": role}, subjects=[])
-
-
-def workload(name, image, replicas=1):
-    spec = {"replicas": replicas, "template": {"spec": {"containers": [{"name": name, "image": image}]}}}
-    return obj("Deployment", name, "apps/v1", spec=spec)
-
-
-OLD = [
-    obj("ServiceAccount", "airflow", secrets=[{"name": "airflow-token"}], imagePullSecrets=[{"name": "registry"}]),
-    obj("Role", "airflow", f"{RBAC}/v1", rules=[{"resources": ["pods"], "verbs": ["get"]}]),
-    binding("another"),
-    obj("ConfigMap", "airflow-launcher", data={"old.cfg": "CANARY"}),
-    obj(
-        "Service",
-        "web",
-        labels={"chart": "old"},
-        annotations={"kubectl.kubernetes.io/last-applied-configuration": "{}"},
-        spec={
-            "clusterIP": "10.0.0.77",
-            "selector": {"app": "web", "release": "old"},
-            "ports": [{"name": "web", "port": 80, "targetPort": "ui"}],
-        },
-    ),
-    obj("PodDisruptionBudget", "web", "policy/v1", spec={"minAvailable": 1, "selector": {"matchLabels": {"r": "old"}}}),
-]
-NEW = [
-    obj("ServiceAccount", "airflow", labels={"by": "us"}, automountServiceAccountToken=False),
-    obj("Role", "airflow", f"{RBAC}/v1", rules=[]),
-    binding("airflow"),
-    obj("ConfigMap", "airflow-launcher", data={"airflow.cfg.template": "x"}),
-    obj("Service", "web", spec={"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": 81}]}),
-    obj("PodDisruptionBudget", "web", "policy/v1", spec={"maxUnavailable": 1, "selector": {"matchLabels": {"a": "w"}}}),
-    obj("ConfigMap", "new-one", data={}),
-]
-NEW_WORKLOADS = [workload("web", "new"), workload("dag-processor", "new")]
-
-
-@pytest.fixture
-def namespace(monkeypatch):
-    namespace = Namespace()
-    for module in (replacement, restoration):
-        monkeypatch.setattr(module, "Objects", lambda _cluster: namespace)
-
-    @contextlib.contextmanager
-    def watcher(_cluster, _objects, live, _progress):
-        def rolled_out(**_arguments):
-            namespace.log.append(("rolled out", live["kind"], live["metadata"]["name"]))
-
-        yield SimpleNamespace(until_rolled_out=rolled_out)
-
-    class Scaler:
-        def __init__(self, *_arguments):
-            pass
-
-        def start(self, name, **_arguments):
-            namespace.log.append(("start", "Deployment", name))
-
-    monkeypatch.setattr(restoration, "Watcher", watcher)
-    monkeypatch.setattr(restoration, "Scaler", Scaler)
-    monkeypatch.setattr(
-        restoration,
-        "remove",
-        lambda objects, live, _progress, **_arguments: objects.delete(live["kind"], live["metadata"]["name"]),
-    )
-    return namespace
-
-
-@pytest.fixture
-def old(namespace):
-    for definition in OLD:
-        namespace.made(copy.deepcopy(definition))
-    namespace.made(workload("web", "old", replicas=3))
-    return namespace
-
-
-def content(namespace):
-    """All that somebody decided about the objects, and who."""
-    return {
-        key: (saved(live), [entry for entry in live["metadata"]["managedFields"] if "subresource" not in entry])
-        for key, live in namespace.live.items()
-    }
-
-
-def quiet(_line):
-    pass
-
-
-def apply(namespace, definitions=NEW, **options):
-    replacer = Replacer(namespace.cluster, quiet, **{"replace": True, "backup_secret": SECRET, **options})
-    steps = replacer.plan(copy.deepcopy(definitions))
-    replacer.act(steps, timeout_seconds=5)
-    return [step.action for step in steps]
-
-
-def restore(namespace):
-    restorer = Restorer(namespace.cluster, quiet, SECRET)
-    returns = restorer.plan()
-    restorer.act(returns, timeout_seconds=5)
-    return {f"{step.record.kind} {step.record.name}": step.action for step in returns}
-
-
-def roll_out(namespace):
-    """As the module `workloads` replaces them."""
-    for definition in NEW_WORKLOADS:
-        namespace.delete("Deployment", definition["metadata"]["name"])
-        namespace.apply(copy.deepcopy(definition))
+from .fake import refusal
+from .replacing import NEW, NEW_WORKLOADS, OLD, SECRET, apply, content, obj, quiet, workload
 
 
 def test_nothing_of_the_old_objects_is_left_in_the_new(old):
@@ -247,169 +121,6 @@ def test_what_is_replaced_without_having_been_kept_is_kept_then(old):
     verbs = [verb for verb, _kind, _name in old.log]
     assert verbs.index("secret") < verbs.index("replace")
     assert Backup(old.cluster, SECRET).records["service-web"].object["spec"] == OLD[4]["spec"]
-
-
-def test_the_way_back_restores_every_kind_and_its_owners(old):
-    before = content(old)
-    keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
-    apply(old)
-    roll_out(old)
-    assert content(old) != before
-    old.log.clear()
-    done = restore(old)
-    assert content(old) == before
-    assert done["ConfigMap new-one"] == done["Deployment dag-processor"] == "removed"
-    assert {
-        action for name, action in done.items() if name not in ("ConfigMap new-one", "Deployment dag-processor")
-    } == {"restored"}
-    # New workloads have gone before the objects change, and these are back before the old workloads come.
-    places = [(verb, kind) for verb, kind, _name in old.log]
-    assert max(i for i, place in enumerate(places) if place == ("delete", "Deployment")) < places.index(
-        ("replace", "Service")
-    )
-    assert places.index(("create", "Deployment")) > max(
-        i for i, (_verb, kind) in enumerate(places) if kind == "Service"
-    )
-    assert ("rolled out", "Deployment", "web") in old.log
-    assert set(restore(old).values()) == {"unchanged"}
-
-
-def test_after_the_way_back_the_next_run_replaces_them_again(old):
-    """What was put back is the others' again, else it would be merged with."""
-    before = content(old)
-    for _run in range(2):
-        keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
-        assert apply(old) == ["replaced"] * 6 + ["created"]
-        restore(old)
-        assert content(old) == before
-
-
-def test_an_object_that_was_the_same_is_the_others_again_all_the_same(old):
-    """Else the next run would take it for its own, and merge."""
-    same = [copy.deepcopy(OLD[5])]
-    before = content(old)
-    keep(old.cluster, same, SECRET, check_mode=False)
-    assert apply(old, same) == ["replaced"]
-    assert content(old) != before
-    assert set(restore(old).values()) == {"restored"}
-    assert content(old) == before
-
-
-def test_a_correction_between_two_attempts_is_what_the_second_one_keeps(old):
-    keep(old.cluster, NEW, SECRET, check_mode=False)
-    apply(old)
-    restore(old)
-    old.live["Service", "web"]["spec"]["ports"][0]["targetPort"] = "corrected"
-    keep(old.cluster, NEW, SECRET, check_mode=False)
-    apply(old)
-    restore(old)
-    assert old.read("Service", "web")["spec"]["ports"][0]["targetPort"] == "corrected"
-
-
-def test_workloads_that_are_still_the_old_ones_are_started(old):
-    keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
-    live = old.live["Deployment", "web"]
-    live["spec"]["replicas"] = 0
-    live["metadata"]["annotations"] = {STOPPED_ANNOTATION: "3"}
-    done = restore(old)
-    assert done["Deployment web"] == "started"
-    assert ("start", "Deployment", "web") in old.log
-    assert not any(verb in ("delete", "create") for verb, _kind, _name in old.log)
-
-
-def test_a_stateful_set_of_the_name_of_a_new_deployment_is_started_again(old):
-    old.delete("Deployment", "web")
-    old.made({**workload("web", "old"), "kind": "StatefulSet"})
-    before = content(old)
-    keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
-    live = old.live["StatefulSet", "web"]
-    live["spec"]["replicas"] = 0
-    live["metadata"]["annotations"] = {STOPPED_ANNOTATION: "1"}
-    roll_out(old)
-    old.log.clear()
-    done = restore(old)
-    assert (done["Deployment web"], done["StatefulSet web"]) == ("removed", "started")
-    assert ("start", "Deployment", "web") in old.log
-    assert content(old).keys() == before.keys()
-
-
-def test_what_others_made_since_is_left_alone(old):
-    keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
-    old.live["Service", "web"]["spec"]["selector"] = {"app": "by-hand"}
-    old.delete("Deployment", "web")
-    old.made(workload("web", "by-hand"))
-    old.made(obj("ConfigMap", "new-one", data={"by": "hand"}))
-    done = restore(old)
-    assert [done[name] for name in ("Service web", "Deployment web", "ConfigMap new-one")] == ["left"] * 3
-    assert old.read("Service", "web")["spec"]["selector"] == {"app": "by-hand"}
-
-
-def test_a_service_whose_address_is_taken_comes_back_with_another(old):
-    keep(old.cluster, NEW, SECRET, check_mode=False)
-    old.delete("Service", "web")
-    old.refuse = lambda body: "clusterIP" in body.get("spec", {}) and refusal(422, "provided IP is already allocated")
-    restore(old)
-    service = old.read("Service", "web")
-    assert service["spec"].pop("clusterIP") != "10.0.0.77"
-    assert service["spec"] == {key: value for key, value in OLD[4]["spec"].items() if key != "clusterIP"}
-    assert set(restore(old).values()) == {"unchanged"}
-
-
-class Killed(BaseException):
-    pass
-
-
-def kill_before(namespace, number, act):
-    left = number
-
-    def killed(*_write):
-        nonlocal left
-        if left == 0:
-            raise Killed
-        left -= 1
-
-    namespace.before_write = killed
-    with pytest.raises(Killed):
-        act()
-    namespace.before_write = None
-
-
-def replaced(namespace):
-    keep(namespace.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
-    apply(namespace)
-
-
-@pytest.mark.parametrize("number", range(20))
-def test_killed_anywhere_while_it_replaces_the_way_back_is_whole(old, number):
-    before = content(old)
-    kill_before(old, number, lambda: replaced(old))
-    if not Backup(old.cluster, SECRET).exists:
-        assert content(old) == before
-        return
-    restore(old)
-    assert content(old) == before
-
-
-@pytest.mark.parametrize("number", range(20))
-def test_killed_anywhere_the_same_command_goes_on_and_keeps_what_was_first(old, number):
-    before = content(old)
-    kill_before(old, number, lambda: replaced(old))
-    replaced(old)
-    assert old.read("Service", "web")["spec"] == {**NEW[4]["spec"], "clusterIP": "10.0.0.77"}
-    restore(old)
-    assert content(old) == before
-
-
-def test_a_half_replaced_object_whose_backup_is_lost_is_not_kept_as_the_old_one(old):
-    kill_before(old, 4, lambda: replaced(old))
-    assert any(
-        entry["manager"].endswith(".replacement")
-        for live in old.live.values()
-        for entry in live["metadata"]["managedFields"]
-    )
-    old.secrets.clear()
-    with pytest.raises(OperatorError, match="half replaced"):
-        keep(old.cluster, NEW, SECRET, check_mode=False)
 
 
 def test_an_object_that_others_change_meanwhile_is_read_again(old):
