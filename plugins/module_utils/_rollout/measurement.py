@@ -157,6 +157,7 @@ def wait_until_begun(file: Path, which: str | None, seconds: float) -> list[str]
     """
     deadline = time.monotonic() + seconds
     while True:
+        looked = time.monotonic()
         found = read(file)
         probe = found.probe(which)
         if probe is not None and probe.failure is not None:
@@ -172,7 +173,7 @@ def wait_until_begun(file: Path, which: str | None, seconds: float) -> list[str]
                 untouched="everything",
                 next_step=f"read the result of the asynchronous probe, and {file}; then run the same command again",
             )
-        time.sleep(CHECK_SECONDS)
+        _pause(looked)
 
 
 def end(file: Path, stop_file: Path, which: str | None, spans: list[dict[str, str]]) -> dict[str, Any]:
@@ -194,9 +195,15 @@ def _wait_for_end(file: Path, probe: Probe) -> None:
     """Wait for a probe's last answers. One that was silent for too long already was killed, and has none."""
     deadline = time.monotonic() + probe.longest_silence
     while time.monotonic() < deadline:
+        looked = time.monotonic()
         found = read(file)
         now = found.probe(probe.id)
         last = max((sample.answered for sample in found.samples), default=probe.begun)
         if now is None or now.ended is not None or time.time() - last > probe.longest_silence:
             return
-        time.sleep(CHECK_SECONDS)
+        _pause(looked)
+
+
+def _pause(looked: float) -> None:
+    """A file of an hour takes long to read, and who reads it all the time keeps the probe from its work."""
+    time.sleep(max(CHECK_SECONDS, 3 * (time.monotonic() - looked)))
