@@ -11,7 +11,6 @@ import json
 import threading
 import urllib.parse
 import uuid
-from types import SimpleNamespace
 from typing import Any
 
 import kubernetes.client
@@ -175,11 +174,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815  the names that http.server asks for
 
 
-class Clock(SimpleNamespace):
+class Clock:
     """Time that passes only by sleeping, which takes none."""
 
     def __init__(self) -> None:
-        super().__init__(now=0.0)
+        self.now = 0.0
 
     def monotonic(self) -> float:
         return self.now

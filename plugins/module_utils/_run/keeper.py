@@ -218,7 +218,7 @@ def abort_connections() -> None:
     connect = socket.socket.connect
     at_once = struct.pack("ii", 1, 0)
 
-    def abortable(self: socket.socket, address: Any) -> None:
+    def abortable(self: Any, address: Any) -> None:
         if self.family in (socket.AF_INET, socket.AF_INET6) and self.type == socket.SOCK_STREAM:
             self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
         connect(self, address)
