@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterable
@@ -14,19 +15,16 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.fram
     read_frame,
     readable,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.session import open_session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 
-try:
-    from kubernetes import client
-    from kubernetes.stream import stream
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.stream.ws_client import ERROR_CHANNEL, STDERR_CHANNEL, STDIN_CHANNEL, STDOUT_CHANNEL
     from websocket import WebSocketConnectionClosedException
-except ImportError:  # reported by the module's own requirement check
-    client = None
-    stream = None
 
 
 def execute(
@@ -47,19 +45,18 @@ def execute(
     """
     chunks = iter(stdin)
     pending = next(chunks, None)
-    core = client.CoreV1Api(cluster.fresh_api())
     arguments: dict[str, object] = {"container": container} if container else {}
-    session = stream(
-        core.connect_get_namespaced_pod_exec,
+    session = open_session(
+        cluster,
+        "connect_get_namespaced_pod_exec",
         pod,
         cluster.namespace,
+        patience_seconds=PATIENCE_SECONDS,
         command=command,
         stdin=pending is not None,
         stdout=True,
         stderr=True,
         tty=False,
-        binary=True,
-        _preload_content=False,
         **arguments,
     )
     errors = status = b""

@@ -15,19 +15,16 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.fram
     read_frame,
     readable,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.session import open_session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 
 try:
-    from kubernetes import client
     from kubernetes.client.exceptions import ApiException
-    from kubernetes.stream import stream
     from websocket import WebSocketException
 except ImportError:  # reported by the module's own requirement check
-    client = None
-    stream = None
     ApiException = WebSocketException = Exception
 
 DATA_CHANNEL = 0
@@ -91,15 +88,7 @@ class Tunnel:
 
 def port_forward(cluster: Cluster, namespace: str, pod: str, port: int) -> Any:
     """An open session (WSClient) to one port of a pod: channel 0 carries data, channel 1 errors."""
-    core = client.CoreV1Api(cluster.fresh_api())
-    return stream(
-        core.connect_get_namespaced_pod_portforward,
-        pod,
-        namespace,
-        ports=str(port),
-        binary=True,
-        _preload_content=False,
-    )
+    return open_session(cluster, "connect_get_namespaced_pod_portforward", pod, namespace, ports=str(port))
 
 
 def relay(near: socket.socket, session: Any) -> None:

@@ -11,6 +11,7 @@ import mmap
 import multiprocessing.connection
 import os
 import signal
+import socket
 import struct
 import threading
 import time
@@ -61,8 +62,8 @@ class Keeper:
     - when the playbook or this process has ended.
 
     The clock for that goes on while a machine sleeps. One that wakes up after the Lease ran out may act until the next
-    tick, but sends no change to the API server before the lock is proven. What another server was told already (a
-    statement, a command in a pod) it may finish.
+    tick, but sends no change to the API server before the lock is proven. What another server has received (a
+    statement, a command in a pod) it may finish; what was still under way is lost.
     """
 
     def __init__(self, cluster: Cluster, name: str, holder: str) -> None:
@@ -167,6 +168,7 @@ class Keeper:
             # From the terminal; the parent gets it as well, and decides.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             let_go({writing, alive})
+            abort_connections()
             with contextlib.suppress(AttributeError, OSError):  # Linux only
                 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             threading.Thread(target=self._watch_parent, args=(alive,), daemon=True).start()
@@ -205,6 +207,24 @@ def let_go(keep: set[int]) -> None:
             with contextlib.suppress(OSError):  # the one that the list was read from
                 os.fstat(descriptor)
                 os.dup2(nothing, descriptor)
+
+
+def abort_connections() -> None:
+    """From now on, what this process sends and nobody has received is lost when it ends.
+
+    Else the system goes on sending for a process that was killed: a request from before a network was cut off would
+    arrive minutes later, when another run has the lock.
+    """
+    connect = socket.socket.connect
+    at_once = struct.pack("ii", 1, 0)
+
+    def abortable(self: Any, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and self.type == socket.SOCK_STREAM:
+            self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        connect(self, address)
+
+    # Of this process, which does nothing but act: every library's connections come by it.
+    socket.socket.connect = abortable  # type: ignore[method-assign]
 
 
 def _send(writing: int, message: Result) -> None:

@@ -291,6 +291,24 @@ def test_the_action_has_nothing_of_its_parent(cluster, capfd, tmp_path):
     assert capfd.readouterr() == ("", "")
 
 
+def test_what_a_killed_action_has_sent_does_not_arrive_later(cluster):
+    """The system would go on sending it, after another run took the lock. A reset tells that it gave up."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def act(_cluster, _warn):
+            with socket.create_connection(listener_address) as connection:
+                connection.sendall(b"x")
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        listener_address = listener.getsockname()
+        perform(cluster, act)
+        received, _peer = listener.accept()
+        with received:
+            received.recv(1)
+            with pytest.raises(ConnectionResetError):
+                received.recv(1)
+
+
 def test_what_is_given_up_is_closed_later_without_harm():
     """Of objects that own descriptors of the parent: their end must not close what got the number since."""
     reading, writing = os.pipe()

@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import causes
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+try:
+    import websocket
+    from kubernetes import client
+    from kubernetes.client.exceptions import ApiException
+    from kubernetes.stream import stream, ws_client
+except ImportError:  # reported by the module's own requirement check
+    client = None
+    stream = None
+    ApiException = Exception
+
+HANDSHAKE_SECONDS = 30.0
+SHORTEST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+def open_session(
+    cluster: Cluster, call: str, pod: str, namespace: str, *, patience_seconds: float = 0.0, **arguments: Any
+) -> Any:
+    """An open session (WSClient) of a streaming call to a pod: bytes, and none of them read yet.
+
+    Until it is open it has a time-out. One that was certainly not begun is asked for again, for `patience_seconds`.
+    Raises ApiException with the status and the message that the API server gave.
+    """
+    # The client makes it without a time-out, and offers no way to give it one.
+    ws_client.WebSocket = _timed
+    deadline: float | None = None
+    pause = SHORTEST_PAUSE_SECONDS
+    while True:
+        # The call replaces methods of its client while it runs.
+        core = client.CoreV1Api(cluster.fresh_api())
+        try:
+            session = stream(getattr(core, call), pod, namespace, binary=True, _preload_content=False, **arguments)
+        except ApiException as error:
+            deadline = time.monotonic() + patience_seconds if deadline is None else deadline
+            if not _was_not_begun(error) or time.monotonic() + pause > deadline:
+                raise _as_answered(error) from None
+        else:
+            session.sock.settimeout(None)
+            return session
+        time.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def _timed(*arguments: Any, **options: Any) -> Any:
+    made = websocket.WebSocket(*arguments, **options)
+    made.settimeout(HANDSHAKE_SECONDS)
+    return made
+
+
+def _refusal(error: ApiException) -> Any | None:
+    kind = websocket.WebSocketBadStatusException
+    return next((cause for cause in causes(error) if isinstance(cause, kind)), None)
+
+
+def _was_not_begun(error: ApiException) -> bool:
+    refusal = _refusal(error)
+    if refusal is not None:
+        return refusal.status_code in (429, 502, 503, 504)
+    kinds = (ConnectionRefusedError, socket.gaierror, websocket.WebSocketAddressException)
+    return any(isinstance(cause, kinds) for cause in causes(error))
+
+
+def _as_answered(error: ApiException) -> ApiException:
+    """The client tells the status as text, with all headers."""
+    refusal = _refusal(error)
+    if refusal is None:
+        return error
+    answered = ApiException(status=refusal.status_code, reason=f"status {refusal.status_code}")
+    answered.body = getattr(refusal, "resp_body", None)
+    return answered

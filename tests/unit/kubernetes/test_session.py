@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""Commands in pods and connections to them, until they are begun."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import session as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.tunnel import port_forward
+from ansible_collections.hopsworks.airflow.tests.unit.api_server import Clock
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    made = Clock()
+    monkeypatch.setattr(subject, "time", made)
+    return made
+
+
+def test_a_command_that_was_not_begun_is_asked_for_again_and_a_refusal_told_as_any_other(server):
+    server.faults = [503, 429, 502]
+    with pytest.raises(ApiException) as refusal:
+        execute(server.cluster(), "web", None, ["true"])
+    assert len(server.requests) == 4
+    assert refusal.value.status == 404
+    assert json.loads(refusal.value.body)["message"] == "NotFound"
+
+
+def test_patience_for_a_command_has_an_end(server, clock):
+    server.away = 503
+    with pytest.raises(ApiException, match="503"):
+        execute(server.cluster(), "web", None, ["true"])
+    assert PATIENCE_SECONDS - 6 < clock.now <= PATIENCE_SECONDS
+
+
+def test_a_command_that_may_have_been_begun_is_not(server):
+    server.faults = ["lose"]
+    with pytest.raises(ApiException):
+        execute(server.cluster(), "web", None, ["true"])
+    assert len(server.requests) == 1
+
+
+def test_a_connection_to_a_pod_is_asked_for_once(server):
+    """Whoever connects through the tunnel sees a closed connection, and asks again by itself."""
+    server.faults = [503]
+    with pytest.raises(ApiException, match="503"):
+        port_forward(server.cluster(), "lab", "web", 8080)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("ask", [lambda cluster: execute(cluster, "web", None, ["true"]), None])
+def test_a_server_that_hangs_is_given_up(server, monkeypatch, ask):
+    monkeypatch.setattr(subject, "HANDSHAKE_SECONDS", 0.3)
+    server.away = "hang"
+    with pytest.raises(ApiException, match="timed out"):
+        (ask or (lambda cluster: port_forward(cluster, "lab", "web", 8080)))(server.cluster())
