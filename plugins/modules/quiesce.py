@@ -195,12 +195,15 @@ def act(call: Call) -> dict[str, Any]:
         names = on_server(database, names)
         owner = Owner(params["deployment"], call.cluster.namespace, names.live, params["run"])
         inspection = inspect(database, names, params["extra_tables"], owner)
-        if inspection.stage == FOREIGN:
-            guard.enforce([guard.replaceable(inspection)], predicting=False)
         action = Quiesce(database, names, owner, call.progress, installed=inspection.stage == INSTALLED)
-        if inspection.stage == MOVING or not action.has_dags():
+        # Every run looks for something to unpause: a schema that is not understood is no reason to fail without a list.
+        looking = params["state"] != "quiesced" and not params["dags"]
+        idle = looking and not inspection.others and not action.remembered()
+        if inspection.stage == FOREIGN and not idle:
+            guard.enforce([guard.replaceable(inspection)], predicting=False)
+        if idle or inspection.stage == MOVING or not action.has_dags():
             # No table of DAGs is in its place: there is nothing to pause, and nothing to unpause yet.
-            nothing: dict[str, Any] = {"paused": [], "running": [], "resumed": []}
+            nothing: dict[str, Any] = {"paused": [], "running": [], "resumed": [], "forgotten": []}
             missing: dict[str, Any] = {"unknown": [], "broken": [], "gone": []}
             result = {**nothing, **missing, "expected_seconds": {"running": 0.0, "longest": 0.0}}
         elif params["state"] == "quiesced":

@@ -12,6 +12,7 @@ import itertools
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import folded, on_server, schemas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -124,9 +125,17 @@ def test_where_names_are_not_folded_only_the_very_same_name_counts(server, datab
     live = deployment.names.live
     server.as_root(
         f"CREATE DATABASE {live.upper()}_BEFORE_{RUN}; CREATE DATABASE {live.upper()};"
-        f" CREATE TABLE {live.upper()}.orders (id INT)"
+        f" CREATE TABLE {live.upper()}.orders (id INT); GRANT ALL ON `AIRFLOW%`.* TO airflow@'%'"
     )
     try:
         assert set(inspect(database, deployment.names).schemas) == {live, deployment.names.workspace}
+        assert read_schema(database, live.title()) is None
+        ours, others = read_schema(database, live), read_schema(database, live.upper())
+        assert ours is not None
+        assert others is not None
+        assert (set(others.tables), ours.tables.keys() & others.tables.keys()) == ({"orders"}, set())
     finally:
-        server.as_root(f"DROP DATABASE {live.upper()}_BEFORE_{RUN}; DROP DATABASE {live.upper()}")
+        server.as_root(
+            f"DROP DATABASE {live.upper()}_BEFORE_{RUN}; DROP DATABASE {live.upper()};"
+            " REVOKE ALL ON `AIRFLOW%`.* FROM airflow@'%'"
+        )

@@ -85,6 +85,17 @@ def test_the_list_of_paused_dags_is_its_deployments_own(database, deployment, sh
     ]
 
 
+@pytest.mark.parametrize("state", ["resumed", "forgotten"])
+def test_a_strange_schema_is_no_reason_to_fail_where_nothing_is_listed(database, deployment, monkeypatch, state):
+    """Every run looks for something to unpause when it ends."""
+    deployment.server.as_root("CREATE VIEW report AS SELECT 1", deployment.names.live)
+    assert paused(database, monkeypatch, deployment, state=state)["resumed"] == []
+
+    deployment.quiesce(database).pause()
+    with pytest.raises(OperatorError, match="views"):
+        paused(database, monkeypatch, deployment, state=state)
+
+
 def test_the_same_name_in_another_namespace_is_another_deployment(database, deployment, monkeypatch):
     paused(database, monkeypatch, deployment)
 

@@ -130,6 +130,17 @@ def test_a_way_back_that_fails_hides_neither_failure(run):
     assert played.actions("run_record", "run_lock")[-2:] == ["run_record:failed", "run_lock:released"]
 
 
+def test_what_never_pauses_does_not_ask_the_database(run):
+    """A rotation whose tasks have pods of their own, beside a database that this collection may not even know."""
+    answers = {"quiesce:resumed": {"failed": True, "msg": "no such host"}, "metadata_db_info": {"failed": True}}
+    played = run({"other": []}, answers, run_quiesces=False)
+    assert played.code == 0, played.output
+    played = run({"other": [FAIL]}, answers, run_quiesces=False)
+    assert "the phase went wrong" in played.output
+    assert "The way back stopped" not in played.output
+    assert played.actions("quiesce", "metadata_db_info") == []
+
+
 def test_a_run_that_could_not_be_opened_says_why_and_closes_nothing(run):
     answers = {"run_record": RECORD, "run_record:open": {"failed": True, "msg": "another run is unfinished"}}
     played = run({"other": [FAIL]}, answers, run_replaces=True)
