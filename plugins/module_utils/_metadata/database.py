@@ -265,7 +265,12 @@ def session(
 def connection_kind(mode: str) -> Any:
     """The library's connection, but for what it does where the server offers no TLS: that differs by its version."""
 
-    class Connection(pymysql.connections.Connection):  # type: ignore[misc,unused-ignore]
+    # Its types don't describe what is overridden.
+    base: Any = pymysql.connections.Connection
+
+    class Connection(base):  # type: ignore[misc,unused-ignore]
+        ssl: Any
+
         def _request_authentication(self) -> None:
             offered = self.server_capabilities  # type: ignore[attr-defined,unused-ignore]  # not in its types
             if self.ssl and not offered & pymysql.constants.CLIENT.SSL:

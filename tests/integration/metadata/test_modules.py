@@ -101,7 +101,7 @@ def test_drop_wants_a_rehearsed_dump_and_drops_once(laboratory, old, tmp_path):
 
 
 def test_the_password_is_in_no_process_list_and_no_event(laboratory, old, tmp_path):
-    """Looked for in the pod of the database and in the whole machine that runs the bed, while tools are at work."""
+    """Looked for in the pods of the tools and in the whole machine that runs the bed, while tools are at work."""
     lab, seen, stop = laboratory, set(), threading.Event()
 
     def look():
@@ -124,7 +124,7 @@ def test_the_password_is_in_no_process_list_and_no_event(laboratory, old, tmp_pa
         stop.set()
         thread.join()
 
-    assert any(b"--defaults-extra-file=/dev/stdin" in text and b"mariadb-dump" in text for text in seen)
+    assert any(b"--defaults-file=/dev/stdin" in text and b"mariadb-dump" in text for text in seen)
     assert any(b"db\0migrate" in text for text in seen)
     needles = (b"CANARY", PASSWORD.encode(), b"CANARY-db-p%C3%A4")
     assert not [text for text in seen if any(needle in text for needle in needles)]

@@ -12,11 +12,24 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import tools as tools_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
+    Restoration,
+    dump_path,
+    make_dump,
+    read_content,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import read_manifest
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+    RUN,
     Deployment,
+    LocalPod,
     RememberingMirror,
     Server,
+    address_of,
     install_mariadb,
+    quiet,
 )
 
 ROOM_BYTES = 1 << 30
@@ -73,3 +86,28 @@ def deployment(bare, database):
     bare.make_old()
     bare.make_new(database)
     return bare
+
+
+@pytest.fixture
+def pod(monkeypatch):
+    local = LocalPod()
+    monkeypatch.setattr(tools_module, "execute", local.execute)
+    return local
+
+
+@pytest.fixture
+def tools(server, pod):
+    return Tools(None, "mysqlds-0", None, address_of(server), 60)
+
+
+@pytest.fixture
+def dump(database, deployment, tools, tmp_path):
+    path = dump_path(str(tmp_path / "private"), deployment.names.live, RUN)
+    before = read_content(database, deployment.names.live, quiet)
+    make_dump(database, tools, deployment.names.live, RUN, path, before, quiet)
+    return path
+
+
+@pytest.fixture
+def restoration(database, bare, dump):
+    return Restoration(database, f"{bare.names.live}_rehearsal", bare.owner(), dump, read_manifest(dump), quiet)

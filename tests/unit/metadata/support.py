@@ -14,7 +14,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
@@ -24,7 +24,12 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums, fingerprints
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database, quoted, session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
+    Address,
+    Database,
+    quoted,
+    session,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import Request
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory, Mirror
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PLAN, Schemas
@@ -339,6 +344,45 @@ def call_of(database: Database, monkeypatch: pytest.MonkeyPatch, module: ModuleT
     defaults = {option: entry.get("default") for option, entry in module.ACTION.argument_spec.items()}
     cluster = SimpleNamespace(namespace=params.pop("namespace", NAMESPACE))
     return Call({**defaults, **params}, check_mode, cast(Cluster, cluster), cast(Progress, quiet), warnings.append)
+
+
+class LocalPod:
+    """Runs what would be executed in a pod on this machine, and keeps what its process list would have shown."""
+
+    def __init__(self) -> None:
+        self.commands: list[list[str]] = []
+
+    environment: Mapping[str, str] = {}
+
+    def execute(
+        self,
+        cluster: object,
+        pod: str,
+        container: str | None,
+        command: list[str],
+        *,
+        stdin: Iterable[bytes] = (),
+        stdout: Callable[[bytes], object] | None = None,
+        timeout_seconds: float = 0,
+    ) -> tuple[int, str]:
+        self.commands.append(command)
+        script, arguments = command[2], command[3:]
+        # Every process that the script starts is shown with its arguments.
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", script, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **self.environment},
+        )
+        output, errors = process.communicate(b"".join(stdin))
+        if stdout is not None and output:
+            stdout(output)
+        return process.returncode, errors.decode()
+
+
+def address_of(server: Server, password: str = PASSWORD) -> Address:
+    return Address("127.0.0.1", server.port, "airflow", "airflow", password.encode())
 
 
 def quiet(line: str) -> None:

@@ -22,8 +22,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import FILES, Tls, read_tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, Server
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.test_dump import LocalPod
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, LocalPod, Server
 
 NAME = "db.example.com"
 NOW = datetime.datetime.now(datetime.UTC)
