@@ -50,6 +50,12 @@ STAGES = (
         "the first failure above; `.venv/bin/pytest tests/unit -x -k NAME` runs it alone",
     ),
     Stage(
+        "environments",
+        "each ansible-core and the ends of every range: unit tests, and the playbooks without a cluster",
+        ("pytest tests/environments --numprocesses=2 --dist=loadgroup -rs --junit-xml={junit}",),
+        "the first failure above; `.venv/bin/pytest tests/environments -x -k 2.18` runs one version alone",
+    ),
+    Stage(
         "packaging",
         "the built tarball, installed elsewhere",
         ("pytest tests/packaging --junit-xml={junit}",),

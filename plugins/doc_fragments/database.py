@@ -47,5 +47,5 @@ options:
             type: str
             required: true
 requirements:
-  - PyMySQL >= 1.0.0
+  - PyMySQL >= 1.0.1
 """

@@ -108,7 +108,7 @@ options:
     type: int
     default: 300
 requirements:
-  - requests >= 2.32.0
+  - requests >= 2.32.2
 """
 
 EXAMPLES = r"""

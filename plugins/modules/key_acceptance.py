@@ -55,7 +55,7 @@ options:
     type: str
 requirements:
   - cryptography >= 40
-  - requests >= 2.32.0
+  - requests >= 2.32.2
 seealso:
   - module: hopsworks.airflow.signing_keys
 """

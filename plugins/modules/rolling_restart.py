@@ -148,7 +148,7 @@ options:
     type: int
     default: 600
 requirements:
-  - requests >= 2.32.0
+  - requests >= 2.32.2
 """
 
 EXAMPLES = r"""
