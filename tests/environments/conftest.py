@@ -39,6 +39,14 @@ def environment(request):
     return made(request.param)
 
 
+@pytest.fixture(
+    scope="session", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in (NAMES[1], NAMES[-1])]
+)
+def end(request):
+    """The oldest and the newest of them, for what needs no version between."""
+    return made(request.param)
+
+
 @pytest.fixture(scope="session")
 def newest():
     return made(NAMES[-1])

@@ -150,3 +150,46 @@ def test_status_and_preflight(replay):
     printed, _state = replay("status")
     assert "airflow-webserver      1/1 ready" in printed
     replay("preflight")
+
+
+OTHERS = {"dbservers": {"hosts": {"db1": {"ansible_connection": "ssh"}}}}
+NOBODY = "Found: no host of the inventory group airflow among the hosts that are selected"
+TAGS = "Found: --tags"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "groups", "found"),
+    [
+        ([], OTHERS, NOBODY),
+        ([], {"airflow": {"hosts": {}}}, NOBODY),
+        (["--limit", "dbservers"], {**OTHERS, "airflow": {"hosts": {"one": {}}}}, NOBODY),
+        (["--limit", "dbservers", "--tags", "x"], {**OTHERS, "airflow": {"hosts": {"one": {}}}}, NOBODY),
+        (["--limit", "one", "--tags", "x"], {**OTHERS, "airflow": {"hosts": {"one": {}}}}, f"{TAGS} x"),
+        (["--tags", "always"], {"airflow": {"hosts": {"one": {}}}}, f"{TAGS} always"),
+        (["--skip-tags", "untagged"], {"airflow": {"hosts": {"one": {}}}}, f"{TAGS} all --skip-tags untagged"),
+    ],
+)
+def test_what_selects_nothing_is_refused(end, checkout, tmp_path, arguments, groups, found):
+    """With Ansible alone, this ends as a success; that each playbook begins so is a unit test."""
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump(groups), encoding="utf-8")
+    answer = end.playbook(
+        "hopsworks.airflow.rotate",
+        "--inventory",
+        "hosts.yml",
+        "--check",
+        *arguments,
+        cwd=tmp_path,
+        collections=checkout,
+    )
+    assert answer.returncode == 2, answer.stdout + answer.stderr
+    assert found in answer.stdout
+    assert "Untouched: everything" in answer.stdout
+
+
+def test_tags_of_an_importing_playbook_select_all_tasks(end, checkout, api_server, inventory, tmp_path):
+    site = [{"name": "Ours", "ansible.builtin.import_playbook": "hopsworks.airflow.status", "tags": ["ours"]}]
+    (tmp_path / "site.yml").write_text(yaml.safe_dump(site), encoding="utf-8")
+    described = inventory(airflow_kubernetes_auth={**ACCESS, "host": api_server.address})
+    answer = end.playbook("site.yml", "--inventory", described, "--tags", "ours", cwd=tmp_path, collections=checkout)
+    assert answer.returncode == 2
+    assert api_server.requests, answer.stdout + answer.stderr
