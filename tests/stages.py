@@ -39,7 +39,10 @@ STAGES = (
     Stage(
         "lint",
         "formatting, ruff, yamllint, ansible-lint, documentation, changelog",
-        ("nox -s formatters codeqa yamllint antsibull-nox-config docs-check extra-checks ansible-lint changelog",),
+        (
+            "nox -s formatters codeqa yamllint antsibull-nox-config docs-check extra-checks ansible-lint",
+            "nox -s changelog role-readmes",
+        ),
         "the findings above; `make format` mends formatting and the order of imports",
     ),
     Stage("types", "mypy --strict", ("nox -s typing",), "the findings above"),

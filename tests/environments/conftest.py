@@ -12,21 +12,21 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
+import matrix
 import pytest
-import table
 import yaml
 from packaging.requirements import Requirement
 
 ALL = os.environ.get("HOPSWORKS_AIRFLOW_ALL_ENVIRONMENTS") == "1"
-NAMES = ["2.19", *(environment.name for environment in table.ENVIRONMENTS)]
+NAMES = ["2.19", *(environment.name for environment in matrix.ENVIRONMENTS)]
 
 
 def made(name):
     """The environment of that name; skips the test, or fails it where all are wanted, if no interpreter is there."""
     if name == "2.19":
-        return table.of_this_interpreter()
-    environment = next(each for each in table.ENVIRONMENTS if each.name == name)
-    found = table.make(environment)
+        return matrix.of_this_interpreter()
+    environment = next(each for each in matrix.ENVIRONMENTS if each.name == name)
+    found = matrix.make(environment)
     if found is None:
         reason = f"{name} ({environment.packages[0]}) was not run: no Python {' or '.join(environment.pythons)} here"
         (pytest.fail if ALL else pytest.skip)(reason)
@@ -55,7 +55,7 @@ def newest():
 @pytest.fixture(scope="session")
 def ranges():
     """What README.md tells to install, by name."""
-    found = map(Requirement, table.ranges())
+    found = map(Requirement, matrix.ranges())
     return {requirement.name.lower(): requirement.specifier for requirement in found}
 
 
@@ -110,7 +110,7 @@ def api_server():
 @pytest.fixture(scope="session")
 def checkout():
     """A collections path in which this checkout is the collection."""
-    return table.CHECKOUT / ".collections"
+    return matrix.CHECKOUT / ".collections"
 
 
 @pytest.fixture(scope="session")
@@ -120,10 +120,10 @@ def replayed(environment, tmp_path_factory):
     collections = folder / "ansible_collections"
     ours, theirs = collections / "hopsworks/airflow", collections / "kubernetes/core"
     for part in ("galaxy.yml", "meta", "playbooks", "plugins", "roles"):
-        copy = shutil.copytree if (table.CHECKOUT / part).is_dir() else shutil.copy
+        copy = shutil.copytree if (matrix.CHECKOUT / part).is_dir() else shutil.copy
         (ours / part).parent.mkdir(parents=True, exist_ok=True)
-        copy(table.CHECKOUT / part, ours / part)
-    answers = table.HERE / "replay/answers.py"
+        copy(matrix.CHECKOUT / part, ours / part)
+    answers = matrix.HERE / "replay/answers.py"
     shutil.copy(answers, ours / "plugins/plugin_utils/answers.py")
     with (ours / "plugins/plugin_utils/in_process.py").open("a", encoding="utf-8") as file:
         file.write(
@@ -133,7 +133,7 @@ def replayed(environment, tmp_path_factory):
     shutil.copytree(environment.collections / "ansible_collections/kubernetes/core", theirs)
     for module in ("k8s", "k8s_info"):
         (theirs / f"plugins/action/{module}.py").unlink()
-        shutil.copy(table.HERE / "replay/kubernetes_core.py", theirs / f"plugins/action/{module}.py")
+        shutil.copy(matrix.HERE / "replay/kubernetes_core.py", theirs / f"plugins/action/{module}.py")
     return folder
 
 
@@ -142,7 +142,7 @@ def inventory(tmp_path):
     """Writes README's inventory, with variables in the place of its kubeconfig, or beside the rest."""
 
     def write(**variables):
-        text = (table.CHECKOUT / "README.md").read_text(encoding="utf-8")
+        text = (matrix.CHECKOUT / "README.md").read_text(encoding="utf-8")
         shown = text.split("```yaml\n", 1)[1].split("```", 1)[0]
         described = yaml.safe_load(shown)
         host = described["airflow"]["hosts"]["production"]

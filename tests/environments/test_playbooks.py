@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import json
 
+import matrix
 import pytest
-import table
 import yaml
 
 ACCESS = {"api_key": "canary-token", "validate_certs": True}
@@ -77,10 +77,10 @@ def test_defaults_of_a_users_own_play_stay(environment, checkout, inventory, api
     assert {token for _path, token in api_server.requests} == {"Bearer canary-token"}
 
 
-@pytest.mark.parametrize("client", table.REFUSED_CLIENTS)
+@pytest.mark.parametrize("client", matrix.REFUSED_CLIENTS)
 def test_a_client_of_another_kind_is_refused_in_words(checkout, inventory, api_server, tmp_path, client, newest):
     described = inventory(airflow_kubernetes_auth={**ACCESS, "host": api_server.address})
-    answer = table.with_client(newest, client).playbook(
+    answer = matrix.with_client(newest, client).playbook(
         "hopsworks.airflow.rotate", "--inventory", described, "--check", cwd=tmp_path, collections=checkout
     )
     assert answer.returncode == 2

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 
+import matrix
 import pytest
-import table
 import yaml
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-OLDEST = table.ENVIRONMENTS[0]
-REQUIREMENTS = table.CHECKOUT / "requirements.txt"
-RUNTIME = yaml.safe_load((table.CHECKOUT / "meta/runtime.yml").read_text(encoding="utf-8"))
+OLDEST = matrix.ENVIRONMENTS[0]
+REQUIREMENTS = matrix.CHECKOUT / "requirements.txt"
+RUNTIME = yaml.safe_load((matrix.CHECKOUT / "meta/runtime.yml").read_text(encoding="utf-8"))
 
 # With every version: what runs Ansible, and what uses a library of the range. Once, in the stage `unit`: tests of the
 # checkout, and those that search for a counterexample in rules that know neither Ansible nor a library.
@@ -41,7 +41,7 @@ def test_unit_tests(environment, tmp_path):
         "tests/unit",
         *options,
         *left_to_others,
-        cwd=table.CHECKOUT,
+        cwd=matrix.CHECKOUT,
         timeout=1200,
         PYTHONPATH=str(environment.collections),
     )
@@ -50,31 +50,31 @@ def test_unit_tests(environment, tmp_path):
 
 
 def test_the_oldest_of_each_range_is_run(ranges):
-    pinned = table.pinned(OLDEST.pins)
+    pinned = matrix.pinned(OLDEST.pins)
     for name, specifier in ranges.items():
         (least,) = [each.version for each in specifier if each.operator == ">="]
         assert Version(pinned[name]) == Version(least), name
 
 
-@pytest.mark.parametrize("chosen", table.ENVIRONMENTS, ids=lambda each: each.name)
+@pytest.mark.parametrize("chosen", matrix.ENVIRONMENTS, ids=lambda each: each.name)
 def test_what_is_run_is_in_the_ranges(chosen, ranges):
-    pinned = table.pinned(chosen.pins)
+    pinned = matrix.pinned(chosen.pins)
     for name, specifier in ranges.items():
         assert Version(pinned[name]) in specifier, name
 
 
 def test_every_client_of_the_range_is_run(ranges):
-    run = {Version(table.pinned(each.pins)["kubernetes"]).major for each in table.ENVIRONMENTS}
-    run.add(Version(table.pinned(REQUIREMENTS)["kubernetes"]).major)
+    run = {Version(matrix.pinned(each.pins)["kubernetes"]).major for each in matrix.ENVIRONMENTS}
+    run.add(Version(matrix.pinned(REQUIREMENTS)["kubernetes"]).major)
     allowed = {major for major in range(25, 60) if f"{major}.0.0" in ranges["kubernetes"]}
     assert {min(allowed), max(allowed)} <= run
-    assert min(Version(version).major for version in table.REFUSED_CLIENTS) == max(allowed) + 1
+    assert min(Version(version).major for version in matrix.REFUSED_CLIENTS) == max(allowed) + 1
 
 
 def test_every_promised_ansible_core_is_run():
     promised = SpecifierSet(RUNTIME["requires_ansible"])
-    assert table.pinned(OLDEST.pins)["ansible-core"] in promised
-    minors = {Version(table.pinned(each.pins)["ansible-core"]).minor for each in table.ENVIRONMENTS}
-    minors.add(Version(table.pinned(REQUIREMENTS)["ansible-core"]).minor)
+    assert matrix.pinned(OLDEST.pins)["ansible-core"] in promised
+    minors = {Version(matrix.pinned(each.pins)["ansible-core"]).minor for each in matrix.ENVIRONMENTS}
+    minors.add(Version(matrix.pinned(REQUIREMENTS)["ansible-core"]).minor)
     (least,) = [Version(each.version).minor for each in promised]
     assert minors == set(range(least, max(minors) + 1))

@@ -4,7 +4,7 @@
 
 """The environments that README.md promises, made as virtual environments outside the checkout, and kept there.
 
-`python tests/environments/table.py` writes the files in `pins/` again, after a change of the table.
+`python tests/environments/matrix.py` writes the files in `pins/` again, after a change of the matrix.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,9 @@ ENVIRONMENTS = (
     Environment("2.20", ("3.12", "3.13", "3.14"), ("ansible-core==2.20.*", "kubernetes==32.*"), "14.5.0"),
     Environment("2.21", ("3.13", "3.12", "3.14"), ("ansible-core==2.21.*", "kubernetes==35.*"), "14.5.0"),
 )
+# What Galaxy and Automation Hub do with a collection that is uploaded.
+IMPORTER = ("galaxy-importer==0.4.44", "ansible-core==2.19.*")
+IMPORTER_PINS = HERE / "pins/galaxy-importer.txt"
 # Put before an environment's own; with it came another generator of clients.
 REFUSED_CLIENTS = ("36.0.0", "37.0.2")
 
@@ -123,14 +127,22 @@ def make(environment: Environment) -> Made | None:
     if version is None:
         return None
     python = str(interpreter(version))
-    wanted = hashlib.sha256(f"{python} {environment.pins.read_text(encoding='utf-8')}".encode()).hexdigest()[:16]
-    folder = CACHE / f"{environment.name}-{wanted}"
+    folder = CACHE / f"{environment.name}-{digest(python, environment.pins)}"
+    virtual_environment(folder, python, environment.pins)
+    return Made(environment.name, folder / "bin/python", kubernetes_core(environment.collections))
+
+
+def digest(python: str, pins: Path) -> str:
+    return hashlib.sha256(f"{python} {pins.read_text(encoding='utf-8')}".encode()).hexdigest()[:16]
+
+
+def virtual_environment(folder: Path, python: str, pins: Path) -> None:
+    """Make one with exactly these packages, unless it is there as a whole."""
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
         _uv("venv", "--python", python, str(folder))
-        _uv("pip", "sync", "--python", str(folder / "bin/python"), str(environment.pins))
+        _uv("pip", "sync", "--python", str(folder / "bin/python"), str(pins))
         (folder / "complete").touch()
-    return Made(environment.name, folder / "bin/python", kubernetes_core(environment.collections))
 
 
 def with_client(environment: Made, version: str) -> Made:
@@ -174,12 +186,13 @@ def ranges() -> list[str]:
     return (CHECKOUT / "meta/ee-requirements.txt").read_text(encoding="utf-8").split()
 
 
-def pin(environment: Environment) -> None:
-    wanted = environment.pins.with_suffix(".in")
-    wanted.write_text("\n".join([*environment.packages, *ranges(), *TOOLS]) + "\n", encoding="utf-8")
-    oldest = min(environment.pythons, key=lambda version: int(version.partition(".")[2]))
+def pin(packages: Iterable[str], pythons: Iterable[str], pins: Path) -> None:
+    """Write the newest versions that these allow."""
+    wanted = pins.with_suffix(".in")
+    wanted.write_text("\n".join(packages) + "\n", encoding="utf-8")
+    oldest = min(pythons, key=lambda version: int(version.partition(".")[2]))
     fixed = ("--universal", "--no-annotate", "--no-header", "--python-version", oldest)
-    _uv("pip", "compile", *fixed, str(wanted), "--output-file", str(environment.pins), "--upgrade")
+    _uv("pip", "compile", *fixed, str(wanted), "--output-file", str(pins), "--upgrade")
     wanted.unlink()
 
 
@@ -191,4 +204,5 @@ def pinned(file: Path) -> dict[str, str]:
 
 if __name__ == "__main__":
     for each in ENVIRONMENTS:
-        pin(each)
+        pin((*each.packages, *ranges(), *TOOLS), each.pythons, each.pins)
+    pin(IMPORTER, ("3.11",), IMPORTER_PINS)
