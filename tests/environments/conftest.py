@@ -61,7 +61,12 @@ def ranges():
 
 # What a client asks for before anything else.
 DISCOVERED = {
-    "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.4"},
+    "/version": {
+        **dict.fromkeys(("buildDate", "compiler", "gitCommit", "gitTreeState", "goVersion", "platform"), "none"),
+        "major": "1",
+        "minor": "34",
+        "gitVersion": "v1.34.4",
+    },
     "/api": {"kind": "APIVersions", "versions": ["v1"]},
     "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": []},
     "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
@@ -70,7 +75,7 @@ DISCOVERED = {
 
 @dataclass
 class Refusing:
-    """An API server that allows nothing. It keeps what was asked for: path, and who asked."""
+    """An API server that allows nothing. It keeps what was asked for, and by whom."""
 
     address: str
     requests: list[tuple[str, str]] = field(default_factory=list)
@@ -82,8 +87,8 @@ def api_server():
         refusing: ClassVar[Refusing]
 
         def answer(self):
-            self.refusing.requests.append((self.path, self.headers.get("Authorization", "")))
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            sent = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            self.refusing.requests.append((f"{self.path} {sent}", self.headers.get("Authorization", "")))
             told, code = DISCOVERED.get(self.path.rstrip("/")), 200
             if told is None:
                 told, code = {"kind": "Status", "code": 403, "message": "canary: it allows nothing"}, 403
