@@ -30,6 +30,7 @@ lint: venv
 format: venv
 	@ruff check --quiet --select I --fix .
 	@ruff format .
+	@python tests/packaging/role_readmes.py
 
 bench: venv
 	@PYTHONPATH=.collections:tests/bed python -m ansible_collections.hopsworks.airflow.tests.bench \

@@ -54,3 +54,9 @@ antsibull_nox.add_ansible_test_session(
 def changelog(session: nox.Session) -> None:
     """Check the changelog fragments."""
     session.run("antsibull-changelog", "lint", external=True)
+
+
+@nox.session(name="role-readmes", python=False)
+def role_readmes(session: nox.Session) -> None:
+    """Check that README.md of each role says what its argument_specs say."""
+    session.run("python", "tests/packaging/role_readmes.py", "--check", external=True)

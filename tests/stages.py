@@ -39,7 +39,10 @@ STAGES = (
     Stage(
         "lint",
         "formatting, ruff, yamllint, ansible-lint, documentation, changelog",
-        ("nox -s formatters codeqa yamllint antsibull-nox-config docs-check extra-checks ansible-lint changelog",),
+        (
+            "nox -s formatters codeqa yamllint antsibull-nox-config docs-check extra-checks ansible-lint",
+            "nox -s changelog role-readmes",
+        ),
         "the findings above; `make format` mends formatting and the order of imports",
     ),
     Stage("types", "mypy --strict", ("nox -s typing",), "the findings above"),
@@ -48,6 +51,12 @@ STAGES = (
         "unit tests",
         ("pytest tests/unit --numprocesses=auto --junit-xml={junit}",),
         "the first failure above; `.venv/bin/pytest tests/unit -x -k NAME` runs it alone",
+    ),
+    Stage(
+        "environments",
+        "each ansible-core and the ends of every range: unit tests, and the playbooks without a cluster",
+        ("pytest tests/environments --numprocesses=2 --dist=loadgroup -rs --junit-xml={junit}",),
+        "the first failure above; `.venv/bin/pytest tests/environments -x -k 2.18` runs one version alone",
     ),
     Stage(
         "packaging",

@@ -80,7 +80,7 @@ options:
             type: str
             required: true
 requirements:
-  - PyMySQL >= 1.0.0
+  - PyMySQL >= 1.0.1
 """
 
     CLIENT = r"""

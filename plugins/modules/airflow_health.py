@@ -18,7 +18,7 @@ description:
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.kubernetes
   - hopsworks.airflow.deployment
   - hopsworks.airflow.attributes
 attributes:
@@ -118,7 +118,7 @@ options:
     type: int
     default: 300
 requirements:
-  - requests >= 2.32.0
+  - requests >= 2.32.2
 """
 
 EXAMPLES = r"""

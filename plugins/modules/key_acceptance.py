@@ -20,7 +20,7 @@ description:
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.kubernetes
   - hopsworks.airflow.deployment
   - hopsworks.airflow.attributes.info_module
 options:
@@ -56,7 +56,7 @@ options:
     type: str
 requirements:
   - cryptography >= 40
-  - requests >= 2.32.0
+  - requests >= 2.32.2
 seealso:
   - module: hopsworks.airflow.signing_keys
 """

@@ -29,7 +29,7 @@ description:
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.kubernetes
   - hopsworks.airflow.deployment
   - hopsworks.airflow.attributes
 options:
@@ -169,7 +169,7 @@ options:
     type: int
     default: 600
 requirements:
-  - requests >= 2.32.0
+  - requests >= 2.32.2
 """
 
 EXAMPLES = r"""

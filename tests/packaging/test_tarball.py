@@ -24,11 +24,19 @@ def members(tarball):
         return archive.getmembers()
 
 
-def test_nothing_of_the_workplace_is_packaged(members):
-    kept_out = {".ansible", ".collections", ".git", ".mypy_cache", ".nox", ".pytest_cache", ".ruff_cache", ".sandbox"}
-    kept_out |= {".venv", "sandbox"}
-    assert not [member.name for member in members if member.name.split("/")[0] in kept_out]
+def test_nothing_else_is_packaged(members):
+    """Neither the workplace nor what only a checkout can use: tests, test cluster, tools' settings."""
+    packaged = {"FILES.json", "MANIFEST.json", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"}
+    packaged |= {"awx", "changelogs", "docs", "meta", "playbooks", "plugins", "roles"}
+    assert {member.name.split("/")[0] for member in members} == packaged
     assert not [member.name for member in members if "__pycache__" in member.name]
+
+
+def test_awx_has_all_that_its_playbooks_refer_to(members):
+    """They run from an installed collection, too."""
+    names = {member.name for member in members}
+    wanted = {str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / "awx").rglob("*") if path.is_file()}
+    assert {name for name in wanted if "/." not in name and "__pycache__" not in name} <= names
 
 
 def test_nothing_points_out_of_it(members):

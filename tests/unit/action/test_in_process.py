@@ -282,11 +282,11 @@ def test_it_ends_as_the_module_does(tmp_path, arguments):
         folder = tmp_path / pathlib.Path(interpreter).name
         playbook = folder / "playbook.yml"
         folder.mkdir()
-        task = {"hopsworks.airflow.run_record": module, "ignore_errors": True}
-        play = {"hosts": "localhost", "gather_facts": False, "tasks": [task]}
+        task = {"hopsworks.airflow.run_record": module, "ignore_errors": True, "register": "result"}
+        kept = {"ansible.builtin.copy": {"content": "{{ result | to_json }}", "dest": str(folder / "result.json")}}
+        play = {"hosts": "localhost", "gather_facts": False, "tasks": [task, kept]}
         playbook.write_text(json.dumps([{**play, "vars": {"ansible_python_interpreter": interpreter}}]))
         variables = {
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
             "ANSIBLE_KEEP_REMOTE_FILES": "1",
             "ANSIBLE_REMOTE_TMP": str(folder / "packed"),
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
@@ -301,9 +301,9 @@ def test_it_ends_as_the_module_does(tmp_path, arguments):
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        answer = json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"]["localhost"]
+        answer = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         results.append({name: answer.get(name) for name in ("failed", "failure", "changed")})
-        packed.append(len(list((folder / "packed").rglob("AnsiballZ_*"))))
+        packed.append(len(list((folder / "packed").rglob("AnsiballZ_run_record*"))))
         assert answer["failed"]
         assert "canary" not in done.stdout
     assert results[0] == results[1]

@@ -216,7 +216,7 @@ def bad(whole, spare_key):
         "2048 bits public": ({"scheduler-public.pem": as_public(small())}, "2048 bits"),
         "elliptic curve": (
             {"api-server-private.pem": as_private(ec.generate_private_key(ec.SECP256R1()))},
-            "(EC",
+            "of another kind (",
         ),
         "edwards curve": ({"scheduler-private.pem": as_private(ed25519.Ed25519PrivateKey.generate())}, "Ed25519"),
         "encrypted": ({"api-server-private.pem": encrypted}, "passphrase"),

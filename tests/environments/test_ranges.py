@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The unit tests with each ansible-core, each kubernetes client, and the oldest of the other libraries."""
+
+from __future__ import annotations
+
+import re
+
+import matrix
+import pytest
+import yaml
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+OLDEST = matrix.ENVIRONMENTS[0]
+REQUIREMENTS = matrix.CHECKOUT / "requirements.txt"
+RUNTIME = yaml.safe_load((matrix.CHECKOUT / "meta/runtime.yml").read_text(encoding="utf-8"))
+
+# With every version: what runs Ansible, and what uses a library of the range. Once, in the stage `unit`: tests of the
+# checkout, and those that search for a counterexample in rules that know neither Ansible nor a library.
+ONCE = (
+    "--ignore=tests/unit/tooling",
+    "--deselect=tests/unit/keys/test_rotation_walk.py",
+    "--deselect=tests/unit/hopsfs/test_properties.py",
+)
+# They ask a real MariaDB, through PyMySQL: with its oldest version here, with the newest in the stage `unit`.
+DATABASE = "--ignore=tests/unit/metadata"
+
+
+def test_unit_tests(environment, tmp_path):
+    if environment.name == "2.19":
+        pytest.skip("2.19: the stage `unit` runs them")
+    left_to_others = ONCE if environment.name == "oldest" else (*ONCE, DATABASE)
+    options = ("-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'unit'}")
+    answer = environment.run(
+        "python",
+        "-m",
+        "pytest",
+        "tests/unit",
+        *options,
+        *left_to_others,
+        cwd=matrix.CHECKOUT,
+        timeout=1200,
+        PYTHONPATH=str(environment.collections),
+    )
+    assert answer.returncode == 0, answer.stdout[-20000:] + answer.stderr[-2000:]
+    assert re.search(r"^\d{3,} passed", answer.stdout.splitlines()[-1])
+
+
+def test_the_oldest_of_each_range_is_run(ranges):
+    pinned = matrix.pinned(OLDEST.pins)
+    for name, specifier in ranges.items():
+        (least,) = [each.version for each in specifier if each.operator == ">="]
+        assert Version(pinned[name]) == Version(least), name
+
+
+@pytest.mark.parametrize("chosen", matrix.ENVIRONMENTS, ids=lambda each: each.name)
+def test_what_is_run_is_in_the_ranges(chosen, ranges):
+    pinned = matrix.pinned(chosen.pins)
+    for name, specifier in ranges.items():
+        assert Version(pinned[name]) in specifier, name
+
+
+def test_every_client_of_the_range_is_run(ranges):
+    run = {Version(matrix.pinned(each.pins)["kubernetes"]).major for each in matrix.ENVIRONMENTS}
+    run.add(Version(matrix.pinned(REQUIREMENTS)["kubernetes"]).major)
+    allowed = {major for major in range(25, 60) if f"{major}.0.0" in ranges["kubernetes"]}
+    assert {min(allowed), max(allowed)} <= run
+    assert min(Version(version).major for version in matrix.REFUSED_CLIENTS) == max(allowed) + 1
+
+
+def test_every_promised_ansible_core_is_run():
+    promised = SpecifierSet(RUNTIME["requires_ansible"])
+    assert matrix.pinned(OLDEST.pins)["ansible-core"] in promised
+    minors = {Version(matrix.pinned(each.pins)["ansible-core"]).minor for each in matrix.ENVIRONMENTS}
+    minors.add(Version(matrix.pinned(REQUIREMENTS)["ansible-core"]).minor)
+    (least,) = [Version(each.version).minor for each in promised]
+    assert minors == set(range(least, max(minors) + 1))

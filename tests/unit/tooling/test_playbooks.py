@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
+OF_AWX = sorted((ROOT / "awx/playbooks").glob("*.yml"))
+
+
+def plays(path: Path) -> list[dict]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
+def test_each_playbook_refuses_a_selection_of_nothing_before_all_else(path):
+    """A play whose pattern or tags match nothing is left out, and that is a success for Ansible."""
+    assert plays(path)[0]["ansible.builtin.import_playbook"] == "guards/selection.yml"
+    assert len(plays(path)) > 1
+
+
+@pytest.mark.parametrize("path", OF_AWX, ids=lambda path: path.stem)
+def test_each_playbook_of_awx_comes_to_one_that_does(path):
+    assert plays(path)[-1]["ansible.builtin.import_playbook"] == f"hopsworks.airflow.{path.stem}"
+    assert path.name in {playbook.name for playbook in PLAYBOOKS}
+
+
+def test_no_task_has_a_tag_of_its_own():
+    """The guard tells operators that tags select nothing; roles included as they run would lose them in part."""
+    tagged = [
+        path
+        for folder in ("playbooks", "roles")
+        for path in (ROOT / folder).rglob("*.yml")
+        if "tags:" in path.read_text(encoding="utf-8") and path.parent.name != "guards"
+    ]
+    assert not tagged
+
+
+def test_defaults_of_actions_are_set_where_the_description_is():
+    """Before ansible-core 2.19 they are evaluated for every task, before any role is there."""
+    for path in PLAYBOOKS:
+        assert not [play["name"] for play in plays(path) if "module_defaults" in play], path.name
