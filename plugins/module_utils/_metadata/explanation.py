@@ -91,7 +91,7 @@ _ADVICE: dict[int, tuple[str, str]] = {
     1451: _REFERRED_TO,
     3730: _REFERRED_TO,
     1205: (
-        f"nobody to hold the tables for more than {LOCK_WAIT_SECONDS} s",
+        f"no other session to hold the tables for more than {LOCK_WAIT_SECONDS} s",
         "find who uses them (SHOW FULL PROCESSLIST), end it, run the same command again",
     ),
     1153: _TOO_LARGE,
