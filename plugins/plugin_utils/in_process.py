@@ -89,7 +89,8 @@ def in_background(perform: Callable[[], dict[str, Any]], folder: pathlib.Path, s
     """Begin what outlives its task, `seconds` at most; the result is a file in `folder`, as `async_status` reads it."""
     job = f"j{random.randrange(10**12)}.{os.getpid()}"  # noqa: S311  a name, not a secret
     file = folder / job
-    begun = {"started": 1, "finished": 0, "ansible_job_id": job}
+    # Not 1 and 0, as before ansible-core 2.19: 2.21 warns of these, and the older ones compare them as numbers.
+    begun = {"started": True, "finished": False, "ansible_job_id": job}
     _write(file, begun)
     if os.fork() == 0:
         # Nothing of the worker's may be used, or run, by its copy: pipes to Ansible, handlers, the end of a process.
@@ -103,7 +104,7 @@ def in_background(perform: Callable[[], dict[str, Any]], folder: pathlib.Path, s
                 result = perform()
             except Exception as error:  # noqa: BLE001  nobody else is left to see it
                 result = {"failed": True, "msg": f"{type(error).__name__}: {error}"}
-            _write(file, {**begun, **result, "finished": 1})
+            _write(file, {**begun, **result, "finished": True})
         finally:
             os._exit(0)
     return {**begun, "results_file": str(file)}
