@@ -43,8 +43,9 @@ def open_session(
     while True:
         # The call replaces methods of its client while it runs.
         core = client.CoreV1Api(cluster.fresh_api())
+        # Its frames are read here; `binary`, which the oldest client doesn't know, is for its own way to read.
         try:
-            session = stream(getattr(core, call), pod, namespace, binary=True, _preload_content=False, **arguments)
+            session = stream(getattr(core, call), pod, namespace, _preload_content=False, **arguments)
         except ApiException as error:
             deadline = time.monotonic() + patience_seconds if deadline is None else deadline
             if not _was_not_begun(error) or time.monotonic() + pause > deadline:

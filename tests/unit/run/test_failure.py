@@ -48,7 +48,7 @@ def test_progress_is_a_line_each_for_who_listens(tmp_path, monkeypatch):
     monkeypatch.setenv(PROGRESS_FILE, str(file))
     for number in range(3):
         Progress("workloads")(f"line {number}\nand more")
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    lines = [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
     assert [line["message"] for line in lines] == [f"line {number}\nand more" for number in range(3)]
     assert {line["source"] for line in lines} == {"workloads"}
 
