@@ -18,7 +18,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +75,9 @@ class Made:
     collections: Path
     packages: Path | None = None  # ahead of its own
 
-    def run(self, *command: str, cwd: Path, timeout: float = 600, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, cwd: Path, timeout: float = 600, variables: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run one of its tools without any configuration of this machine. Raises nothing on failure."""
         unset = ("ANSIBLE_", "K8S_AUTH_", "PYTHON", "PYTEST_", "VIRTUAL_ENV", "KUBE")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(unset)}
@@ -84,7 +86,7 @@ class Made:
         return subprocess.run(
             [tool, *command[1:]],
             cwd=cwd,
-            env=environment | variables,
+            env={**environment, **(variables or {})},
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -95,18 +97,16 @@ class Made:
         self, *arguments: str, cwd: Path, collections: Path, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Run `ansible-playbook` with the collections in that folder, and kubernetes.core."""
-        return self.run(
-            "ansible-playbook",
-            *arguments,
-            cwd=cwd,
-            ANSIBLE_COLLECTIONS_PATH=f"{collections}{os.pathsep}{self.collections}",
-            ANSIBLE_HOME=str(cwd / "home"),
-            ANSIBLE_LOCALHOST_WARNING="false",
-            ANSIBLE_NOCOLOR="true",
-            HOME=str(cwd),
+        settings = {
+            "ANSIBLE_COLLECTIONS_PATH": f"{collections}{os.pathsep}{self.collections}",
+            "ANSIBLE_HOME": str(cwd / "home"),
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_NOCOLOR": "true",
+            "HOME": str(cwd),
             **({"PYTHONPATH": str(self.packages)} if self.packages else {}),
             **variables,
-        )
+        }
+        return self.run("ansible-playbook", *arguments, cwd=cwd, variables=settings)
 
 
 @functools.cache
@@ -114,7 +114,7 @@ def interpreter(version: str) -> Path | None:
     """A Python of this version, from PATH or from pyenv. One of PATH may be a name that leads nowhere."""
     found = [shutil.which(f"python{version}"), *Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}")]
     look = "import sys, ensurepip; print('%d.%d' % sys.version_info[:2])"
-    for candidate in filter(None, found):
+    for candidate in (one for one in found if one):
         answer = subprocess.run([candidate, "-c", look], capture_output=True, text=True, check=False)
         if answer.stdout.strip() == version:
             return Path(candidate)

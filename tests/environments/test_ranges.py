@@ -43,7 +43,7 @@ def test_unit_tests(environment, tmp_path):
         *left_to_others,
         cwd=matrix.CHECKOUT,
         timeout=1200,
-        PYTHONPATH=str(environment.collections),
+        variables={"PYTHONPATH": str(environment.collections)},
     )
     assert answer.returncode == 0, answer.stdout[-20000:] + answer.stderr[-2000:]
     assert re.search(r"^\d{3,} passed", answer.stdout.splitlines()[-1])

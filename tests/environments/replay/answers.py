@@ -18,7 +18,15 @@ from typing import Any
 
 import yaml
 
-STATE = {"stage": "old", "keys": "steady", "facts": {}, "run": None, "calls": [], "fails": None, "settled": False}
+STATE: dict[str, Any] = {
+    "stage": "old",
+    "keys": "steady",
+    "facts": {},
+    "run": None,
+    "calls": [],
+    "fails": None,
+    "settled": False,
+}
 BEGUN, ENDED = "2026-11-22T03:00:00.000+00:00", "2026-11-22T03:00:41.000+00:00"
 CHANGING = ("generated_secret", "hopsfs_snapshot", "image_pull", "metadata_db", "quiesce", "signing_keys", "workloads")
 

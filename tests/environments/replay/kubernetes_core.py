@@ -13,7 +13,7 @@ import pathlib
 from ansible.plugins.action import ActionBase
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
         assert self._task.args["namespace"], "no namespace: the defaults of the deployment did not reach it"

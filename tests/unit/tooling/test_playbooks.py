@@ -15,7 +15,7 @@ OF_AWX = sorted((ROOT / "awx/playbooks").glob("*.yml"))
 
 
 def plays(path: Path) -> list[dict]:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return list(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
