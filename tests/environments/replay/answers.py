@@ -18,7 +18,8 @@ from typing import Any
 
 import yaml
 
-STATE: dict[str, Any] = {
+STATE: dict[str, Any] = {"stage": "old", "keys": "steady", "facts": {}, "run": None, "calls": []}
+STATE |= {"fails": None, "settled": False}
     "stage": "old",
     "keys": "steady",
     "facts": {},
