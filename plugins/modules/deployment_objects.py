@@ -16,7 +16,7 @@ description:
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
+  - hopsworks.airflow.kubernetes
   - hopsworks.airflow.deployment
   - hopsworks.airflow.attributes
 options:

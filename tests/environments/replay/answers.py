@@ -18,8 +18,7 @@ from typing import Any
 
 import yaml
 
-STATE: dict[str, Any] = {"stage": "old", "keys": "steady", "facts": {}, "run": None, "calls": []}
-STATE |= {"fails": None, "settled": False}
+STATE: dict[str, Any] = {
     "stage": "old",
     "keys": "steady",
     "facts": {},

@@ -18,7 +18,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 from ansible_collections.hopsworks.airflow.plugins.modules import generated_secret
 from ansible_collections.hopsworks.airflow.tests.unit.keys.server import NAME, Server
 
-KEY, OTHER = Fernet.generate_key(), Fernet.generate_key()
+# The same in every process: they are part of the names of tests.
+KEY, OTHER = (base64.urlsafe_b64encode(bytes([number] * 32)) for number in (1, 2))
 STANDARD = base64.b64encode(b"\xfb\xff" * 16)
 
 
@@ -56,7 +57,9 @@ def test_what_is_none_is_told_without_a_word_of_it(value, word):
 
 
 @pytest.mark.parametrize(
-    "token", [b"", b"gAAAA", b"no token", Fernet(OTHER).encrypt(b"a"), Fernet(KEY).encrypt(b"a")[:-4]]
+    "token",
+    [b"", b"gAAAA", b"no token", Fernet(OTHER).encrypt(b"a"), Fernet(KEY).encrypt(b"a")[:-4]],
+    ids=["nothing", "a beginning", "no token", "another key's", "cut off"],
 )
 def test_what_another_key_made_is_not_opened(token):
     assert not opens(keys_of(KEY)[0], token)
