@@ -64,7 +64,8 @@ def notes(server):
 def playbook(tmp_path, server, tasks):
     (tmp_path / "action_plugins").mkdir()
     (tmp_path / "action_plugins/keep.py").write_text(PLUGIN, encoding="utf-8")
-    lock = {"namespace": "lab", "host": server.host, "api_key": "canary", "lock": {"holder": "alice"}}
+    lock = {"namespace": "lab", "host": server.host, "api_key": "canary"}
+    lock |= {"lock": {"name": "airflow-runbook", "holder": "alice"}}
     variables = {"ansible_python_interpreter": sys.executable, "lock": lock}
     play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": tasks}
     (tmp_path / "playbook.yml").write_text(json.dumps([play]), encoding="utf-8")
@@ -104,7 +105,8 @@ def results(process):
 
 def after(server, note, change):
     def watch():
-        while note not in notes(server):
+        deadline = time.monotonic() + 60
+        while note not in notes(server) and time.monotonic() < deadline:
             time.sleep(0.02)
         change()
 
