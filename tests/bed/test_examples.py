@@ -39,6 +39,8 @@ VARIABLES: dict[str, Any] = {
     },
     "dump": {"path": "/nowhere/airflow-20261122t030000.sql.gz"},
     "rehearsal": {"rehearsed_dump": {}},
+    "airflow_objects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "example"}, "data": {"a": "b"}}],
+    "airflow_workloads": [yaml.safe_load(DEPLOYMENT)],
 }
 
 
