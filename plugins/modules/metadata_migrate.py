@@ -203,16 +203,6 @@ def act(call: Call) -> dict[str, Any]:
     params, begun = call.params, time.monotonic()
     address = read_address(call.cluster, params["database"])
     names = schemas_of(address.name, params["workspace"], params["run"])
-    manifest = migrate_job(
-        address,
-        params["database"]["password_secret"],
-        names.workspace,
-        params["image"],
-        params["deployment"],
-        params["run"],
-        Pod(**(params["pod"] or {})),
-        params["timeout"],
-    )
     with connected(call.cluster, address) as database:
         names = on_server(database, names)
         owner = Owner(params["deployment"], call.cluster.namespace, names.live, params["run"])
@@ -226,6 +216,16 @@ def act(call: Call) -> dict[str, Any]:
         if result is not None:
             return {**result, **known}
         workspace.refuse_others(database, inspection, owner)
+        manifest = migrate_job(
+            address,
+            params["database"]["password_secret"],
+            names.workspace,
+            params["image"],
+            params["deployment"],
+            params["run"],
+            Pod(**(params["pod"] or {})),
+            params["timeout"],
+        )
         if call.check_mode:
             told(call, Admission(call.cluster, set()).job(manifest))
             diff = {

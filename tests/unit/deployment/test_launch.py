@@ -198,8 +198,9 @@ def test_the_rules_are_rendered_beside_the_launcher() -> None:
     """Under the name that it imports, from where the collection has them."""
     role = SCRIPT.parents[1]
     tasks = yaml.safe_load((role / "tasks" / "render.yml").read_text(encoding="utf-8"))
-    assert "deployment_in_pod" in tasks[0]["ansible.builtin.set_fact"]["airflow_launcher_data"][IN_POD.name]
-    path = tasks[0]["vars"]["deployment_in_pod"].partition("role_path ~ '")[2].partition("'")[0]
+    (render,) = [task for task in tasks if "airflow_launcher_data" in task.get("ansible.builtin.set_fact", {})]
+    assert "deployment_in_pod" in render["ansible.builtin.set_fact"]["airflow_launcher_data"][IN_POD.name]
+    path = render["vars"]["deployment_in_pod"].partition("role_path ~ '")[2].partition("'")[0]
     assert pathlib.Path(f"{role}{path}").resolve() == IN_POD
 
 

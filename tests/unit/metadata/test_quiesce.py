@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -164,8 +165,12 @@ def test_waits_as_long_as_new_dags_arrive(upgraded, database, deployment, monkey
     """The time is for no progress: one DAG a look is progress, whatever the time in all."""
     clock = iter(range(0, 10_000, 50))
     arriving = iter([["other_1"], [], ["other_2"], ["p_demo_1__hello"]])
-    monkeypatch.setattr(subject.time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(subject.time, "sleep", lambda _seconds: upgraded(*next(arriving, [])))
+    # Not the module itself: the session of the database looks at the clock as well.
+    time = SimpleNamespace(
+        monotonic=lambda: next(clock),
+        sleep=lambda _seconds: upgraded(*next(arriving, [])),
+    )
+    monkeypatch.setattr(subject, "time", time)
     quiesce = deployment.quiesce(database, installed=True)
 
     quiesce.wait_for_new(120)
@@ -177,8 +182,7 @@ def test_waits_as_long_as_new_dags_arrive(upgraded, database, deployment, monkey
 def test_gives_up_waiting_when_nothing_arrives_any_more(upgraded, database, deployment, monkeypatch):
     looks = []
     clock = iter(range(0, 10_000, 50))
-    monkeypatch.setattr(subject.time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(subject.time, "sleep", looks.append)
+    monkeypatch.setattr(subject, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=looks.append))
     quiesce = deployment.quiesce(database, installed=True)
 
     quiesce.wait_for_new(120)

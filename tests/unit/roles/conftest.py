@@ -61,6 +61,10 @@ DATABASE = {
     "old_tables": "WHERE THEY ARE.",
     "paused": {"now": [], "waiting": [], "runs": []},
     "missing_privileges": [],
+    "grants_needed": [],
+    "unfit": [],
+    "unseen": [],
+    "encrypted": None,
 }
 ANSWERS: dict[str, dict[str, Any]] = {
     "run_record": {**RECORD, "run": CLOSED},

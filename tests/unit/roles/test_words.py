@@ -34,6 +34,7 @@ def said(stage):
             "airflow_snapshots": {"snapshots": []},
             "airflow_keys": {"problem": None, "exists": False},
             "airflow_record": {"run": None},
+            "airflow_heartbeats": {"skipped": True},
             "airflow_run_files": "/runs",
             "airflow_stage": "installed",
             "plan_reset": UNCHANGED,

@@ -140,13 +140,6 @@ def test_what_admission_says_is_said_before_the_outage(server, status, message):
     assert "dry run" in failure.value.untouched
 
 
-def test_a_webhook_that_is_away_for_a_moment_is_asked_again(server, monkeypatch):
-    monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    server.answers = [refusal(500, "failed calling webhook: connection refused")]
-    assert look(server).problems == []
-    assert len(server.asked) == 2
-
-
 def test_a_webhook_without_dry_run_is_told_and_forbids_nothing(server):
     server.answers = [refusal(400, 'admission webhook "istio" does not support dry run')]
     verdict = look(server)

@@ -48,10 +48,9 @@ def namespace(monkeypatch):
 
     @contextlib.contextmanager
     def watcher(*_arguments):
-        yield SimpleNamespace(until_rolled_out=lambda **_arguments: None, observe=lambda: None)
+        yield SimpleNamespace(until_rolled_out=lambda **_arguments: None, try_again=lambda: False)
 
     monkeypatch.setattr(subject, "Watcher", watcher)
-    monkeypatch.setattr(subject, "current_pods", lambda _observed: [])
     return namespace
 
 
