@@ -115,6 +115,8 @@ def test_a_database_that_is_not_airflows_is_refused(bed: Bed) -> None:
     with sql(bed, "CREATE DATABASE airflow_shop", "DROP DATABASE airflow_shop"):
         with bed.database() as cursor:
             cursor.execute("CREATE TABLE airflow_shop.customers (id INT)")
+            # Without any right on it, the user would not see that it is there.
+            cursor.execute("GRANT SELECT ON airflow_shop.* TO 'airflow'@'%'")
         assert "customers" in refused(bed, "-e", "airflow_database_name=airflow_shop")
 
 

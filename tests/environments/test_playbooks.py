@@ -115,7 +115,8 @@ def test_a_failing_cut_over_is_put_back_and_told(replay):
     printed, state = replay("upgrade", fails="metadata_db")
     assert "upgrade.yml stopped in phase cut_over (Put the new tables in the place of the old)." in printed
     assert "Found: a canary" in printed
-    assert "The old deployment serves again" in printed
+    assert "All are in their place." in printed
+    assert "The workloads of before are started" in printed
     assert state["run"]["status"] == "failed"
     assert state["calls"][-1][0] == "run_lock"
 
@@ -130,19 +131,19 @@ def test_nothing_is_done_where_nothing_is_due(replay):
 def test_an_installation_runs_through_its_phases(replay):
     printed, state = replay("install", stage="empty")
     assert "Install of production: finished" in printed
-    assert list(state["facts"]) == ["keys", "images", "schema", "cut_over", "verify"]
+    assert list(state["facts"]) == ["keys", "images", "schema", "cut_over", "verify", "resume"]
 
 
 def test_a_rotation_goes_through_all_of_its_states(replay):
     printed, state = replay("rotate", "-e", "airflow_rotation_wait=true", stage="installed")
-    assert list(state["facts"]) == ["publish", "activate", "retire"]
+    assert list(state["facts"]) == ["publish", "activate", "retire", "resume"]
     assert state["keys"] == "steady"
     assert "Rotate of production: finished" in printed
 
 
 def test_a_cut_over_of_the_keys(replay):
     printed, state = replay("rotate", "-e", "airflow_rotation_mode=cutover", stage="installed")
-    assert list(state["facts"]) == ["replace_keys"]
+    assert list(state["facts"]) == ["replace_keys", "resume"]
     assert "Not accepted any more" in printed
 
 

@@ -61,7 +61,14 @@ def samples(returned: dict[str, Any]) -> dict[str, Any]:
 
 
 def _metadata_db_info(parameters, state, check_mode):
-    return {"stage": state["stage"], "problems": [], "missing_privileges": []}
+    fit = {"problems": [], "missing_privileges": [], "unfit": [], "unseen": [], "encrypted": None}
+    paused = {"now": [], "waiting": [], "runs": []}
+    moved = state["stage"] == "installed"
+    return {"stage": state["stage"], **fit, "paused": paused, "moved": moved, "old_tables": "All are in their place."}
+
+
+def _image_revision_info(parameters, state, check_mode):
+    return {"revision": documented("metadata_db_info")["revision"]}
 
 
 def _metadata_db(parameters, state, check_mode):

@@ -121,7 +121,7 @@ def of_others():
     OF_OTHERS.update(children())
 
 
-OF_OTHERS = set()
+OF_OTHERS: set[str] = set()
 
 
 def no_children():
