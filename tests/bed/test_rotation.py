@@ -146,7 +146,7 @@ def test_no_secret_leaked(bed: Bed, rotation: Rotation) -> None:
     canaries = ["PRIVATE KEY-----", "CANARY-db-", "eyJ", entries["internal-shared-secret"].decode()]
     for name in ("api-server-private.pem", "scheduler-private.pem"):
         canaries += [pem[name].decode().splitlines()[5] for pem in (entries, rotation.before)]
-    assert "ESTABLISH LOCAL CONNECTION" in rotation.output, "the output is not at -vvv"
+    assert "did not pass its verify_file() method" in rotation.output, "the output is not at -vvv"
     assert any("ansible-playbook" in line for line in rotation.processes)
     places = {"output": rotation.output, "process lists": "\n".join(rotation.processes)}
     record = bed.run_record()
