@@ -99,41 +99,4 @@ options:
   container:
     description: Container of that pod whose image has the tools. If omitted, the pod's first.
     type: str
-  pod:
-    description:
-      - What is wanted of the Job's pod, as Kubernetes writes it. If omitted and without O(client_image), it is as the
-        database's own pod.
-    type: dict
-    default: {}
-    suboptions:
-      service_account:
-        description: Service account. It needs no rights, and its token is not mounted.
-        type: str
-      security_context:
-        description: The pod's C(securityContext).
-        type: dict
-        default: {}
-      node_selector:
-        description: The pod's C(nodeSelector).
-        type: dict
-        default: {}
-      tolerations:
-        description: The pod's C(tolerations).
-        type: list
-        elements: dict
-        default: []
-      resources:
-        description: The container's C(resources).
-        type: dict
-        default: {}
-      environment:
-        description: Further environment variables of the container.
-        type: list
-        elements: dict
-        default: []
-      image_pull_secrets:
-        description: The pod's C(imagePullSecrets).
-        type: list
-        elements: dict
-        default: []
 """

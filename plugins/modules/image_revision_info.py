@@ -18,6 +18,7 @@ author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
   - hopsworks.airflow.kubernetes
   - hopsworks.airflow.deployment
+  - hopsworks.airflow.pod
   - hopsworks.airflow.attributes.info_module
 options:
   deployment:
@@ -42,41 +43,6 @@ options:
     description: Seconds that the Job may take, with the time to pull the image.
     type: int
     default: 600
-  pod:
-    description: What the deployment wants of pods in its namespace, as Kubernetes writes it.
-    type: dict
-    default: {}
-    suboptions:
-      service_account:
-        description: Service account. It needs no rights, and its token is not mounted.
-        type: str
-      security_context:
-        description: The pod's C(securityContext).
-        type: dict
-        default: {}
-      node_selector:
-        description: The pod's C(nodeSelector).
-        type: dict
-        default: {}
-      tolerations:
-        description: The pod's C(tolerations).
-        type: list
-        elements: dict
-        default: []
-      resources:
-        description: The container's C(resources).
-        type: dict
-        default: {}
-      environment:
-        description: Further environment variables of the container.
-        type: list
-        elements: dict
-        default: []
-      image_pull_secrets:
-        description: The pod's C(imagePullSecrets).
-        type: list
-        elements: dict
-        default: []
 """
 
 EXAMPLES = r"""

@@ -22,6 +22,7 @@ author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
   - hopsworks.airflow.kubernetes
   - hopsworks.airflow.deployment
+  - hopsworks.airflow.pod
   - hopsworks.airflow.database
   - hopsworks.airflow.database.client
   - hopsworks.airflow.attributes

@@ -21,6 +21,7 @@ author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
   - hopsworks.airflow.kubernetes
   - hopsworks.airflow.deployment
+  - hopsworks.airflow.pod
   - hopsworks.airflow.database
   - hopsworks.airflow.attributes
 options:
@@ -54,68 +55,6 @@ options:
     description: Seconds that the Job may take, from its creation.
     type: int
     default: 900
-  pod:
-    description: What the deployment wants of pods in its namespace, as Kubernetes writes it.
-    type: dict
-    default: {}
-    suboptions:
-      service_account:
-        description: Service account. It needs no rights, and its token is not mounted.
-        type: str
-      security_context:
-        description: The pod's C(securityContext).
-        type: dict
-        default: {}
-      node_selector:
-        description: The pod's C(nodeSelector).
-        type: dict
-        default: {}
-      tolerations:
-        description: The pod's C(tolerations).
-        type: list
-        elements: dict
-        default: []
-      resources:
-        description: The container's C(resources).
-        type: dict
-        default: {}
-      environment:
-        description: Further environment variables of the container (an auth manager with tables of its own, say).
-        type: list
-        elements: dict
-        default: []
-      image_pull_secrets:
-        description: The pod's C(imagePullSecrets).
-        type: list
-        elements: dict
-        default: []
-      image_pull_policy:
-        description: The container's C(imagePullPolicy).
-        type: str
-        choices: [Always, IfNotPresent, Never]
-        default: IfNotPresent
-      container_security_context:
-        description: The container's C(securityContext). If empty, no privileges can be gained, and none are there.
-        type: dict
-        default: {}
-      affinity:
-        description: The pod's C(affinity).
-        type: dict
-        default: {}
-      priority_class:
-        description: The pod's C(priorityClassName).
-        type: str
-      runtime_class:
-        description: The pod's C(runtimeClassName).
-        type: str
-      labels:
-        description: Further labels of the pod.
-        type: dict
-        default: {}
-      annotations:
-        description: Annotations of the pod.
-        type: dict
-        default: {}
 """
 
 EXAMPLES = r"""

@@ -60,7 +60,7 @@ def mutants(source: str) -> Iterator[Mutant]:
     for position in range(total):
         for number in range(4):
             changed = copy.deepcopy(tree)
-            node = next(node for index, node in enumerate(ast.walk(changed)) if index == position)
+            node = list(ast.walk(changed))[position]
             parents = {child: parent for parent in ast.walk(changed) for child in ast.iter_child_nodes(parent)}
             if is_for_readers(node, parents):
                 break

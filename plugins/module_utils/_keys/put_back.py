@@ -14,7 +14,7 @@ KEYS_GENERATION = "hopsworks.airflow/keys-generation"
 KINDS = ("Deployment", "StatefulSet")
 
 
-Read = Callable[[str, str], dict[str, Any] | None]
+Read = Callable[[str, str], "dict[str, Any] | None"]
 
 
 def started_for(workloads: Iterable[str], read: Read) -> dict[str, int]:

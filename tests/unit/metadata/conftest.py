@@ -46,8 +46,10 @@ def running(tmp_path_factory, *options):
         install_mariadb()
         made = Server(Path(folder), options)
         made.create()
-        yield made
-        made.stop()
+        try:
+            yield made
+        finally:
+            made.stop()
 
 
 @pytest.fixture(scope="session")

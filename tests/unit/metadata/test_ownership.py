@@ -109,14 +109,11 @@ def test_what_another_has_marked_is_refused(database, deployment, mirror, monkey
     write_mark(database, deployment.names.workspace, deployment.mark(**changes))
     before = deployment.everything(database)
 
+    action = Reset(database, deployment.request(), mirror, quiet)
     actions = [
         lambda: paused(database, monkeypatch, deployment, check_mode=check_mode),
         lambda: workspace.refuse_others(database, inspect(database, deployment.names), deployment.owner()),
-        lambda: (
-            Reset(database, deployment.request(), mirror, quiet).predict
-            if check_mode
-            else Reset(database, deployment.request(), mirror, quiet).carry_out
-        )(),
+        action.predict if check_mode else action.carry_out,
     ]
     for action in actions:
         with pytest.raises(OperatorError, match=r"the mark in schema .* belongs to deployment"):

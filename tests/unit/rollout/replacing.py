@@ -78,9 +78,9 @@ def quiet(_line):
     pass
 
 
-def apply(namespace, definitions=NEW, **options):
+def apply(namespace, definitions=None, **options):
     replacer = Replacer(namespace.cluster, quiet, **{"replace": True, "backup_secret": SECRET, **options})
-    steps = replacer.plan(copy.deepcopy(definitions))
+    steps = replacer.plan(copy.deepcopy(NEW if definitions is None else definitions))
     replacer.act(steps, timeout_seconds=5)
     return [step.action for step in steps]
 

@@ -70,10 +70,11 @@ class Server:
 
     def create_dry(self, body):
         self.asked.append(body)
-        answer = self.answers.pop(0) if self.answers else None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer or body, self.warnings
+        answers, self.answers = self.answers[:1], self.answers[1:]
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return next(filter(None, answers), body), self.warnings
 
 
 @pytest.fixture

@@ -64,7 +64,9 @@ def test_half_a_line_of_a_process_that_was_killed_costs_no_other(callback):
 
 def test_lines_of_several_processes_do_not_mix(callback):
     fork = multiprocessing.get_context("fork")
-    workers = [fork.Process(target=lambda: [Progress("test")("y" * 20_000) for _ in range(20)]) for _ in range(4)]
+    workers = [
+        fork.Process(target=lambda: [Progress("test")("y" * 20_000) for _line in range(20)]) for _one in range(4)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
