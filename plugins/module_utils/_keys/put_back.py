@@ -14,7 +14,8 @@ KEYS_GENERATION = "hopsworks.airflow/keys-generation"
 KINDS = ("Deployment", "StatefulSet")
 
 
-Read = Callable[[str, str], "dict[str, Any] | None"]
+Object = dict[str, Any]
+Read = Callable[[str, str], "Object | None"]
 
 
 def started_for(workloads: Iterable[str], read: Read) -> dict[str, int]:
