@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -129,6 +130,11 @@ class Bed:
                 sums[f"{schema}.{table}"] = next(iter(cursor.fetchall()))[1]
         return sums
 
+    def let_drop(self) -> None:
+        """The rights that `airflow_reset_method: drop` wants beside the others, until the next reset."""
+        with self.database() as cursor:
+            cursor.execute("GRANT EXECUTE, EVENT, TRIGGER ON airflow.* TO 'airflow'@'%'")
+
     def dropped_databases(self) -> list[str]:
         """Statements in the server's general log that drop a database."""
         found: list[bytes] = []
@@ -213,6 +219,11 @@ class Bed:
             "files": hashlib.sha256("\n".join(self.dag_files()).encode()).hexdigest(),
             "schemas": self.schemas(),
         }
+
+
+def unchanged(output: str) -> bool:
+    """Whether a run has changed nothing in the deployment. The recap has a line for this machine, too."""
+    return re.search(r"^sandbox +: ok=\d+ +changed=0 ", output, re.MULTILINE) is not None
 
 
 def facts_of(bed: Bed) -> dict[str, dict[str, Any]]:

@@ -72,6 +72,7 @@ DROP_STEPS = [
 )
 def test_drop_happens_once_after_a_kill(bed: Bed, faults: Faults, when: str, pattern: str) -> None:
     bed.reset("old")
+    bed.let_drop()
     faults.killed(UPGRADE, *DROP, when=when, pattern=pattern)
     assert len(bed.dropped_databases()) == (0 if when == "before" else 1)
     completes(bed, *DROP)
