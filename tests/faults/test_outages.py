@@ -21,6 +21,8 @@ from test_upgrade_killed import DEPLOYMENTS
 NODE = "airflow-control-plane"
 UI_STOPPED = rf"^http PATCH \S+{DEPLOYMENTS}/airflow-webserver$"
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+# Where the kubelet does not look for pods.
+ASIDE = "/etc/kubernetes/kube-apiserver.aside"
 
 
 def on_the_node(script: str) -> None:
@@ -41,11 +43,11 @@ def hanging() -> Iterator[None]:
 @contextlib.contextmanager
 def gone() -> Iterator[None]:
     """No API server: connections are refused."""
-    on_the_node(f"mv {MANIFEST} /root/")
+    on_the_node(f"mv {MANIFEST} {ASIDE}")
     try:
         yield
     finally:
-        on_the_node(f"mv /root/kube-apiserver.yaml {MANIFEST}")
+        on_the_node(f"mv {ASIDE} {MANIFEST}")
 
 
 def wait_for_api_server(bed: Bed) -> None:
