@@ -81,7 +81,9 @@ class Made:
         """Run one of its tools without any configuration of this machine. Raises nothing on failure."""
         unset = ("ANSIBLE_", "K8S_AUTH_", "PYTHON", "PYTEST_", "VIRTUAL_ENV", "KUBE")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(unset)}
-        environment |= {"PATH": f"{self.python.parent}{os.pathsep}{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment["PATH"] = f"{self.python.parent}{os.pathsep}{os.environ['PATH']}"
+        # Outside the checkout; a command starts in half the time when Ansible isn't compiled anew.
+        environment["PYTHONPYCACHEPREFIX"] = str(CACHE / "bytecode")
         tool = str(self.python.with_name(command[0]))
         return subprocess.run(
             [tool, *command[1:]],

@@ -83,7 +83,7 @@ def test_a_new_deployment_is_proved_before_anything_is_unpaused(run):
 
     assert played.code == 0, played.output
     assert played.actions("quiesce", "airflow_health") == ["quiesce:quiesced", "airflow_health", "quiesce:resumed"]
-    timeouts = [entry["timeout"] for entry in played.asked if entry.get("state") == "resumed"]
+    timeouts = [int(entry["timeout"]) for entry in played.asked if entry.get("state") == "resumed"]
     assert timeouts == [120]
 
 

@@ -37,6 +37,7 @@ def said(stage):
             "airflow_heartbeats": {"skipped": True},
             "airflow_run_files": "/runs",
             "airflow_stage": "installed",
+            "airflow_workloads": [],
             "plan_reset": UNCHANGED,
             "plan_objects": UNCHANGED,
             "plan_snapshot": UNCHANGED,
