@@ -29,10 +29,17 @@ options:
     type: str
     required: true
   state:
-    description: Whether the lock is to be held or given back.
+    description:
+      - Whether the lock is to be held or given back.
+      - With V(confirmed), a lock that this holder has taken before is renewed, even where its time has run out, unless
+        another run has taken it. An API server that is away is waited for, up to O(timeout) seconds.
     type: str
-    choices: [held, released]
+    choices: [held, confirmed, released]
     default: held
+  timeout:
+    description: Seconds to wait for an API server that is away, with O(state=confirmed).
+    type: int
+    default: 3600
 notes:
   - The holder counts as dead when the C(ansible-playbook) that took the lock has ended on this machine.
   - A lock lasts as long as the run and leaves nothing behind, so taking or releasing it is not reported as a change.
@@ -44,6 +51,13 @@ EXAMPLES = r"""
     namespace: hopsworks
     name: "{{ 'airflow' | hopsworks.airflow.record_name }}"
     holder: alice@console 20261122t030000
+
+- name: After a failure, wait for the API server before anything is put back
+  hopsworks.airflow.run_lock:
+    namespace: hopsworks
+    name: "{{ 'airflow' | hopsworks.airflow.record_name }}"
+    holder: alice@console 20261122t030000
+    state: confirmed
 
 - name: Give it back
   hopsworks.airflow.run_lock:
@@ -87,6 +101,10 @@ def act(call: Call) -> dict[str, Any]:
     holder = call.params["holder"]
     if call.params["state"] == "released":
         return {"released": not call.check_mode and lock.release(holder)}
+    if call.params["state"] == "confirmed":
+        if not call.check_mode:
+            lock.confirm(holder, call.params["timeout"], call.progress)
+        return {}
     process_id = playbook_process()
     previous = lock.acquire(holder, controller_process(process_id), check_mode=call.check_mode)
     return {"taken_over_from": previous, "process_id": process_id}
@@ -97,7 +115,8 @@ ACTION = Action(
     {
         "name": {"type": "str", "required": True},
         "holder": {"type": "str", "required": True},
-        "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
+        "state": {"type": "str", "choices": ["held", "confirmed", "released"], "default": "held"},
+        "timeout": {"type": "int", "default": 3600},
     },
     under_lock=False,
 )

@@ -28,8 +28,10 @@ COOKIE = "_token"
 # A token is renewed when this share of its life is left, and no later than so many seconds before its end.
 LAST_SHARE = 0.2
 LONGEST_MARGIN_SECONDS = 60.0
-# After a renewal that failed: the server may be the very thing that is being restarted.
+# After a renewal that failed, and twice as long after each further one: the server may be the very thing that is being
+# restarted, and a login costs it more than anything else that is asked of it.
 RETRY_SECONDS = 1.0
+LONGEST_RETRY_SECONDS = 8.0
 
 Headers = dict[str, str]
 
@@ -44,7 +46,16 @@ class Identity:
         self._obtain = obtain
         self._renewing = threading.Lock()
         self.renewals = 0
-        self.headers, self._due = self._fresh()
+        self._retry = RETRY_SECONDS
+        # On the clock of `time.monotonic`: when the token ends, and when a new one is to be got.
+        self._end = self._due = 0.0
+        self.headers: Headers = {}
+        self._renew()
+
+    @property
+    def ended(self) -> bool:
+        """Whether its token has ended, by this machine's clock since it was asked for."""
+        return time.monotonic() >= self._end
 
     def renew_if_due(self) -> None:
         """Get a new token if the present one ends soon. Where that fails, the present one stays and it is tried again.
@@ -54,19 +65,22 @@ class Identity:
         if time.monotonic() < self._due or not self._renewing.acquire(blocking=False):
             return
         try:
-            self.headers, self._due = self._fresh()
+            self._renew()
             self.renewals += 1
+            self._retry = RETRY_SECONDS
         except Exception:  # noqa: BLE001 - requests then fail as they would for anybody, and are counted
-            self._due = time.monotonic() + RETRY_SECONDS
+            self._due = time.monotonic() + self._retry
+            self._retry = min(2 * self._retry, LONGEST_RETRY_SECONDS)
         finally:
             self._renewing.release()
 
-    def _fresh(self) -> tuple[Headers, float]:
+    def _renew(self) -> None:
         asked = time.monotonic()
         headers, token = self._obtain()
         claims = claims_of(token)
         life = float(claims["exp"]) - float(claims.get("iat", claims["exp"]))
-        return headers, asked + life - min(LONGEST_MARGIN_SECONDS, life * LAST_SHARE)
+        self.headers, self._end = headers, asked + life
+        self._due = self._end - min(LONGEST_MARGIN_SECONDS, life * LAST_SHARE)
 
 
 def client(api: Callable[[], AirflowApi], user: str, password: str) -> Identity:

@@ -22,6 +22,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 # More than any page that is asked for; what is longer is something else, and isn't read.
 LARGEST_BYTES = 4 << 20
 BLOCK_BYTES = 1 << 16
+# What a request without an identity that lasts counts as.
+TOO_LATE = "not sent: the token had ended, and no new one was given"
 
 
 class Identity(Protocol):
@@ -34,6 +36,10 @@ class Identity(Protocol):
     @property
     def renewals(self) -> int:
         """How often the token was replaced by a new one."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the token has ended, so that nobody would send it."""
 
     def renew_if_due(self) -> None:
         """Replace a token that ends soon; must not raise."""
@@ -69,6 +75,9 @@ class Requester:
         """One request. With `keep_alive` not to be called from two threads at a time."""
         identity = self.target.identity
         sent, begun = time.time(), time.monotonic()
+        if identity is not None and identity.ended:
+            # A client would not send it. The server would be busy with refusing it, and write a traceback for each.
+            return Sample(round(sent, 4), self.target.name, None, 0.0, TOO_LATE)
         status = error = None
         renewed = reconnected = False
         try:

@@ -11,9 +11,11 @@ import multiprocessing
 import os
 import socket
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import is_passing
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -21,13 +23,16 @@ if TYPE_CHECKING:
 
 try:
     from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
 except ImportError:  # reported by the module's own requirement check
     ApiException = Exception
+    HTTPError = OSError  # type: ignore[misc,assignment]
 
 # Longer than any gap between two actions of a run: each action renews it while it works (`Keeper`).
 DURATION_SECONDS = 60
 # An action whose playbook was killed is ended sooner; a successor waits this long before it acts.
 ORPHAN_GRACE_SECONDS = 2
+CONFIRMATION_PAUSE_SECONDS = 1.0
 PROCESS_ANNOTATION = "hopsworks.airflow/process"
 
 
@@ -185,6 +190,25 @@ class Lock:
                 # Another action of this run renewed it in between, or another run took it: look again.
                 if error.status not in (404, 409):
                     raise
+
+    def confirm(self, holder: str, seconds: float, tell: Callable[[str], None]) -> None:
+        """Renew, and wait up to `seconds` for an API server that is away. `tell` gets a line after each failed try.
+
+        Raises OperatorError where `holder` no longer holds the lock, and what the last try failed with when the time
+        is over.
+        """
+        begun = elapsed()
+        while True:
+            try:
+                self.renew(holder)
+                return
+            except (ApiException, HTTPError) as error:
+                away = elapsed() - begun
+                if not is_passing(error) or away >= seconds:
+                    raise
+                tell(f"the API server has been away for {away:.0f} s; waits for it up to {seconds:.0f} s")
+                # Between two tries of a client that doesn't wait by itself.
+                time.sleep(CONFIRMATION_PAUSE_SECONDS)
 
     def _held_by(self, lease: Any | None) -> OperatorError:
         if lease is None or not lease.spec.holder_identity:

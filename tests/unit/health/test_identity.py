@@ -89,10 +89,29 @@ def test_a_renewal_that_fails_leaves_the_token_and_is_tried_again(keys, monkeypa
     assert somebody.headers == {"Authorization": short}
     somebody.renew_if_due()  # not at once
     assert somebody.renewals == 0
+    assert somebody.ended
     now = time.monotonic()
     monkeypatch.setattr(subject.time, "monotonic", lambda: now + 2)
     somebody.renew_if_due()
-    assert (somebody.headers, somebody.renewals) == ({"Authorization": later}, 1)
+    assert (somebody.headers, somebody.renewals, somebody.ended) == ({"Authorization": later}, 1, False)
+
+
+def test_a_server_that_refuses_logins_is_asked_ever_less_often(keys, monkeypatch):
+    short = mint(keys[0], {}, now=time.time(), lifetime_seconds=0)
+    clock, asked = [0.0], []
+    monkeypatch.setattr(subject.time, "monotonic", lambda: clock[0])
+
+    def obtain():
+        asked.append(clock[0])
+        if len(asked) > 1:
+            raise OSError
+        return {}, short
+
+    somebody = Identity(obtain)
+    for second in range(40):
+        clock[0] = float(second)
+        somebody.renew_if_due()
+    assert asked == [0, 0, 1, 3, 7, 15, 23, 31, 39]
 
 
 def test_nobody_waits_for_a_renewal(keys):

@@ -120,6 +120,19 @@ def test_a_failure_of_what_replaces_nothing_unpauses_and_starts_nothing(run):
     assert "WHERE THEY ARE" not in played.output
 
 
+def test_the_way_back_begins_with_a_lock_and_a_server_that_answers(run):
+    played = run({"failing": [PAUSE, KEEP, FAIL]}, {"metadata_db_info": OLD}, run_replaces=True)
+
+    asked = played.actions("run_lock", "workloads", "deployment_objects")
+    assert asked == [
+        "run_lock",
+        "run_lock:confirmed",
+        "deployment_objects:restored",
+        "workloads:started",
+        "run_lock:released",
+    ]
+
+
 def test_a_way_back_that_fails_hides_neither_failure(run):
     answers = {"metadata_db_info": OLD, "workloads:started": {"failed": True, "msg": "no node"}}
     played = run({"failing": [PAUSE, KEEP, FAIL]}, answers, run_replaces=True)

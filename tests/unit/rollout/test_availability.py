@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import Expected
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.availability import Prober
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.measurement import read as read_measurement
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import Target
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import TOO_LATE, Target
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import Sample, summarise, windows
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -353,6 +353,7 @@ class ShortLived:
 
     def __init__(self):
         self.renewals = self.looks = 0
+        self.ended = False
 
     @property
     def headers(self):
@@ -370,3 +371,16 @@ def test_a_new_token_is_used_and_counted_and_not_written_down(server, probe, tmp
     assert {"Bearer 0", "Bearer 1"} <= set(server.tokens)
     assert summarise(seen)["ui"]["renewals"] == len(set(server.tokens)) - 1
     assert "Bearer" not in (tmp_path / "samples.jsonl").read_text()
+
+
+def test_a_token_that_has_ended_is_not_sent_and_counts_as_a_failure(server, probe):
+    """Airflow 3.0 writes a traceback for each, and was kept from getting ready by them."""
+    somebody = ShortLived()
+    somebody.ended = True
+    end = probe(server.url, target={"identity": somebody})
+    time.sleep(0.3)
+    seen, _ended = end()
+    assert server.tokens == []
+    (only,) = summarise(seen).values()
+    assert only["failures"] == only["requests"] > 0
+    assert only["errors"] == {TOO_LATE: only["failures"]}

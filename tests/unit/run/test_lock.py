@@ -19,7 +19,9 @@ from types import SimpleNamespace
 
 import pytest
 from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import lock as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import (
@@ -28,6 +30,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import
     controller_process,
     process_is_gone,
 )
+from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 ELSEWHERE = "another-machine/boot/4711/1"
@@ -326,3 +329,41 @@ def test_a_playbook_that_nobody_has_waited_for_yet_is_gone():
         while "State:\tZ" not in status.read_text(encoding="utf-8"):
             time.sleep(0.02)
         assert process_is_gone(name)
+
+
+@pytest.fixture
+def away(monkeypatch):
+    """An API server that went away while alice held the lock, and a client that doesn't wait by itself."""
+    monkeypatch.setattr(subject, "CONFIRMATION_PAUSE_SECONDS", 0.02)
+    server = ApiServer()
+    Lock(server.cluster(), "airflow-runbook").acquire("alice", ELSEWHERE)
+    server.away = "refuse"
+    yield server
+    server.stop()
+
+
+def test_a_confirmation_waits_for_a_server_that_is_away(away):
+    told = []
+
+    def tell(line):
+        told.append(line)
+        if len(told) == 3:
+            away.away = None
+
+    Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", 60, tell)
+    assert len(told) == 3
+    assert "waits for it up to 60 s" in told[0]
+    assert away.writes()[-1][0] == "PATCH"
+
+
+def test_a_confirmation_ends_when_its_time_is_over(away):
+    told = []
+    with pytest.raises(HTTPError):
+        Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", 0.1, told.append)
+    assert told
+
+
+def test_a_confirmation_of_what_another_run_has_taken_ends_at_once(away):
+    away.away = None
+    with pytest.raises(OperatorError, match="alice works on this deployment"):
+        Lock(away.cluster(), "airflow-runbook").confirm("bob", 60, pytest.fail)
