@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -56,19 +57,21 @@ class Mutant:
 def mutants(source: str) -> Iterator[Mutant]:
     """Every changed text of a module, one change each, in the order of its lines."""
     tree = ast.parse(source)
-    total = sum(1 for _node in ast.walk(tree))
-    for position in range(total):
-        for number in range(4):
+    parents = parents_in(tree)
+    for position, node in enumerate(ast.walk(tree)):
+        if is_for_readers(node, parents):
+            continue
+        line, once = node.lineno, not in_function(node, parents)  # type: ignore[attr-defined]
+        for number in range(len(list(changes_of(node, parents)))):
             changed = copy.deepcopy(tree)
-            node = list(ast.walk(changed))[position]
-            parents = {child: parent for parent in ast.walk(changed) for child in ast.iter_child_nodes(parent)}
-            if is_for_readers(node, parents):
-                break
-            line, once = node.lineno, not in_function(node, parents)  # type: ignore[attr-defined]
-            change = apply(node, number, parents)
-            if change is None:
-                break
+            same_node = next(itertools.islice(ast.walk(changed), position, None))
+            change, make = list(changes_of(same_node, parents_in(changed)))[number]
+            make()
             yield Mutant(line, change, ast.unparse(ast.fix_missing_locations(changed)), once)
+
+
+def parents_in(tree: ast.AST) -> dict[ast.AST, ast.AST]:
+    return {child: parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)}
 
 
 def is_for_readers(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
@@ -95,17 +98,8 @@ def name_of(function: ast.expr) -> str:
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
-def apply(node: ast.AST, number: int, parents: dict[ast.AST, ast.AST]) -> str | None:
-    """Make the `number`th change of a node, in its tree; says what it was, or None where there is none."""
-    changes = list(changes_of(node, parents))
-    if number >= len(changes):
-        return None
-    text, change = changes[number]
-    change()
-    return text
-
-
 def changes_of(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> Iterator[tuple[str, Callable[[], None]]]:
+    """What each change is, and what makes it in the node's tree."""
     if isinstance(node, (ast.Expr, ast.Assign, ast.AugAssign, ast.Raise, ast.Delete)) and in_function(node, parents):
         yield f"left out: {ast.unparse(node)[:80]}", lambda: replace(node, ast.Pass(), parents)
     if isinstance(node, ast.Return) and node.value is not None and not is_none(node.value):
