@@ -34,7 +34,7 @@ def explained(error: Exception, where: str, untouched: str = STATEMENT, host: st
         )
     code, text = error.args[0] if error.args else 0, str(error.args[-1] if error.args else error)
     # 1025, 150: a table takes the place of one that a key of another schema still refers to, and doesn't fit it.
-    known = 1451 if code == 1025 and "150" in text else code
+    known = 1451 if code == 1025 and "150" in text else 1813 if code == 1025 and "184" in text else code
     expected, next_step = _ADVICE.get(
         known if isinstance(known, int) else 0,
         ("the statement to be accepted", "see the server's message; run the same command again when it is put right"),
@@ -93,6 +93,13 @@ _ADVICE: dict[int, tuple[str, str]] = {
     1205: (
         f"no other session to hold the tables for more than {LOCK_WAIT_SECONDS} s",
         "find who uses them (SHOW FULL PROCESSLIST), end it, run the same command again",
+    ),
+    1813: (
+        "no file of a table that the server no longer knows, as one that died while it dropped tables may leave",
+        (
+            "restart the database server, which removes such files; if one stays, an administrator removes it; then run"
+            " the same command again"
+        ),
     ),
     1153: _TOO_LARGE,
     2026: _TLS,

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -25,6 +26,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+
+# What MariaDB and MySQL say where a table is to have the name of a file that is there.
+TABLESPACE_EXISTS = re.compile(r"\btablespace\b.*\bexists\b", re.IGNORECASE | re.DOTALL)
+LEFT_FILE_SECONDS = 120.0
+LEFT_FILE_PAUSE_SECONDS = 1.0
 
 
 @contextlib.contextmanager
@@ -101,11 +107,33 @@ def make_moves(database: Database, plan: Plan, progress: Callable[[str], None], 
         left = list(plan.moves[done:])
     if left:
         progress(f"moving {len(left)} tables" + (f"; {done} were moved already" if done and not backwards else ""))
-        database.execute(
+        _rename(
+            database,
             "RENAME TABLE "
-            + ", ".join(f"{quoted(move.source, move.table)} TO {quoted(move.target, move.table)}" for move in left)
+            + ", ".join(f"{quoted(move.source, move.table)} TO {quoted(move.target, move.table)}" for move in left),
+            progress,
         )
     return len(left)
+
+
+def _rename(database: Database, statement: str, progress: Callable[[str], None]) -> None:
+    """Run the statement, and wait where the server still has the file of a table that it was dropping when it died.
+
+    It has forgotten the table by then, and removes its file some time after it runs again, in the background.
+    """
+    deadline = time.monotonic() + LEFT_FILE_SECONDS
+    told = False
+    while True:
+        try:
+            database.execute(statement)
+            return
+        except OperatorError as error:
+            if TABLESPACE_EXISTS.search(error.found) is None or time.monotonic() >= deadline:
+                raise
+            if not told:
+                progress("the server still has to remove the file of a table that was dropped; waits for it")
+                told = True
+        time.sleep(LEFT_FILE_PAUSE_SECONDS)
 
 
 def check_content(database: Database, schema: str, expected: Sequence[Move], progress: Callable[[str], None]) -> None:
