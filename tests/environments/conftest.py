@@ -33,6 +33,17 @@ def made(name):
     return found
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leaves out the environments that a test's mark `environments` doesn't name."""
+    left_out = []
+    for item in items:
+        only = item.get_closest_marker("environments")
+        if only is not None and item.callspec.params["environment"] not in only.args:
+            left_out.append(item)
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture(scope="session", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NAMES])
 def environment(request):
     """Each of the environments; all tests of one run in one worker, which makes it."""

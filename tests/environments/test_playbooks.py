@@ -16,14 +16,9 @@ import matrix
 import pytest
 import yaml
 
+# What takes long is left out with the versions between these.
+WHOLE = pytest.mark.environments(*[each.name for each in matrix.ENVIRONMENTS if each.whole])
 ACCESS = {"api_key": "canary-token", "validate_certs": True}
-
-
-@pytest.fixture
-def whole(environment):
-    """Skips what takes long with the versions between those that run everything."""
-    if not environment.whole:
-        pytest.skip(f"{environment.name}: older and newer versions of ansible-core run it")
 
 
 @pytest.fixture
@@ -118,7 +113,7 @@ def test_an_upgrade_runs_through_its_phases(replay, tmp_path):
     assert {namespace for name, _check, namespace, _holder in state["calls"] if name != "run_report"} == {"hopsworks"}
 
 
-@pytest.mark.usefixtures("whole")
+@WHOLE
 def test_a_failing_cut_over_is_put_back_and_told(replay):
     printed, state = replay("upgrade", fails="metadata_db")
     assert "upgrade.yml stopped in phase cut_over (Put the new tables in the place of the old)." in printed
@@ -129,7 +124,7 @@ def test_a_failing_cut_over_is_put_back_and_told(replay):
     assert state["calls"][-1][0] == "run_lock"
 
 
-@pytest.mark.usefixtures("whole")
+@WHOLE
 def test_nothing_is_done_where_nothing_is_due(replay):
     """A condition that became the text `False` would be true."""
     printed, state = replay("upgrade", stage="installed", settled=True)
@@ -137,14 +132,14 @@ def test_nothing_is_done_where_nothing_is_due(replay):
     assert not [call for call in state["calls"] if call[0] == "run_lock"]
 
 
-@pytest.mark.usefixtures("whole")
+@WHOLE
 def test_an_installation_runs_through_its_phases(replay):
     printed, state = replay("install", stage="empty")
     assert "Install of production: finished" in printed
     assert list(state["facts"]) == ["keys", "images", "schema", "cut_over", "verify", "resume"]
 
 
-@pytest.mark.usefixtures("whole")
+@WHOLE
 def test_a_rotation_goes_through_all_of_its_states(replay):
     printed, state = replay("rotate", "-e", "airflow_rotation_wait=true", stage="installed")
     assert list(state["facts"]) == ["publish", "activate", "retire", "resume"]
@@ -152,14 +147,14 @@ def test_a_rotation_goes_through_all_of_its_states(replay):
     assert "Rotate of production: finished" in printed
 
 
-@pytest.mark.usefixtures("whole")
+@WHOLE
 def test_a_cut_over_of_the_keys(replay):
     printed, state = replay("rotate", "-e", "airflow_rotation_mode=cutover", stage="installed")
     assert list(state["facts"]) == ["replace_keys", "resume"]
     assert "Not accepted any more" in printed
 
 
-@pytest.mark.usefixtures("whole")
+@WHOLE
 def test_status_and_preflight(replay):
     printed, _state = replay("status")
     assert "airflow-webserver      1/1 ready" in printed
