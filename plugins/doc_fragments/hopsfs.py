@@ -36,5 +36,5 @@ options:
     type: int
     default: 8
 requirements:
-  - requests >= 2.32.2
+  - requests >= 2.32.3
 """

@@ -118,7 +118,7 @@ options:
     type: int
     default: 300
 requirements:
-  - requests >= 2.32.2
+  - requests >= 2.32.3
 """
 
 EXAMPLES = r"""

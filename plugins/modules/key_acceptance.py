@@ -56,7 +56,7 @@ options:
     type: str
 requirements:
   - cryptography >= 40
-  - requests >= 2.32.2
+  - requests >= 2.32.3
 seealso:
   - module: hopsworks.airflow.signing_keys
 """

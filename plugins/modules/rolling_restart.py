@@ -169,7 +169,7 @@ options:
     type: int
     default: 600
 requirements:
-  - requests >= 2.32.2
+  - requests >= 2.32.3
 """
 
 EXAMPLES = r"""

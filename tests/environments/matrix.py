@@ -52,7 +52,7 @@ ENVIRONMENTS = (
     Environment(
         "oldest",
         ("3.11", "3.12"),
-        ("ansible-core==2.16.0", "kubernetes==29.0.0", "PyMySQL==1.0.1", "cryptography==40.0.0", "requests==2.32.2"),
+        ("ansible-core==2.16.0", "kubernetes==29.0.0", "PyMySQL==1.0.1", "cryptography==40.0.0", "requests==2.32.3"),
         "11.0.0",
         whole=True,
     ),

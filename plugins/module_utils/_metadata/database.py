@@ -181,15 +181,16 @@ class Database:
         The library's own way replaces every `%` where there are values, and none where there are none.
         """
         given = iter(values)
-        text = _TOKEN.sub(
-            lambda match: (
-                self._connection.escape(next(given), self._connection.encoders) if match[0] == "%s" else match[0]
-            ),
-            statement,
-        )
+        text = _TOKEN.sub(lambda match: self._literal(next(given)) if match[0] == "%s" else match[0], statement)
         if next(given, _NO_VALUE) is not _NO_VALUE:
             raise ValueError("a statement was given more values than it takes")
         return text
+
+    def _literal(self, value: object) -> str:
+        if isinstance(value, bytes):
+            # The library's oldest version writes them as text, in the session's character set.
+            return f"x'{value.hex()}'"
+        return str(self._connection.escape(value, self._connection.encoders))
 
     def value(self, statement: str, values: Sequence[object] = ()) -> Any:
         """The first column of the first row, or None."""

@@ -94,7 +94,7 @@ def ask(client, url, ca_file=None, headers=None):
             return AirflowApi(url, ca_file).send("GET", "/version", headers=headers).status_code
         except OperatorError as error:
             return error.found
-    who = type("Somebody", (), {"headers": headers, "renewals": 0}) if headers else None
+    who = type("Somebody", (), {"headers": headers, "renewals": 0, "ended": False}) if headers else None
     target = Target("ui", f"{url}/version", OK, identity=who)
     sample = Requester(target, timeout_seconds=5, context=tls_context(ca_file)).probe()
     return sample.status or sample.error
