@@ -28,6 +28,10 @@ options:
     description: The image, as the pods name it.
     type: str
     required: true
+  deployment:
+    description: Name of the deployment. What a run of it that was killed has left is removed, and nobody else's.
+    type: str
+    required: true
   node_selector:
     description: Labels that the pods ask of their nodes.
     type: dict
@@ -86,6 +90,7 @@ EXAMPLES = r"""
 - name: Have the image where the pods may run
   hopsworks.airflow.image_pull:
     namespace: hopsworks
+    deployment: airflow
     image: apache/airflow:3.0.6-python3.12
     node_selector:
       kubernetes.io/os: linux
@@ -131,7 +136,8 @@ def act(call: Call) -> dict[str, Any]:
         if params[option]:
             pod_spec[key] = params[option]
     metadata = {"labels": params["labels"], "annotations": params["annotations"]}
-    puller = Puller(call.cluster, call.progress, params["image"], pod_spec, metadata, params["resources"])
+    names = (params["deployment"], params["image"])
+    puller = Puller(call.cluster, call.progress, *names, pod_spec, metadata, params["resources"])
     nodes = puller.nodes()
     missing = [name for name, present in nodes.items() if not present]
     before = {name: "present" if present else "missing" for name, present in nodes.items()}
@@ -156,6 +162,7 @@ ACTION = Action(
     act,
     {
         "image": {"type": "str", "required": True},
+        "deployment": {"type": "str", "required": True},
         "node_selector": {"type": "dict", "default": {}},
         "tolerations": {"type": "list", "elements": "dict", "default": []},
         "pull_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},

@@ -30,13 +30,20 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-LABELS = {"app.kubernetes.io/managed-by": "hopsworks.airflow", "app.kubernetes.io/component": "image-pull"}
-SELECTOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
 # Meshes would put a proxy into the pod, and an init container before the image is pulled at all.
 NO_SIDECARS = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
 CONTAINER = "image"
 SILENCE_SECONDS = 10.0
 JUDGE_SECONDS = 2.0
+
+
+def labels_of(deployment: str) -> dict[str, str]:
+    """The labels by which a deployment's pods that pull an image are found again, and no other deployment's."""
+    return {
+        "app.kubernetes.io/managed-by": "hopsworks.airflow",
+        "app.kubernetes.io/component": "image-pull",
+        "app.kubernetes.io/instance": deployment,
+    }
 
 
 def normalised(image: str) -> str:
@@ -100,6 +107,7 @@ class Puller:
         self,
         cluster: Cluster,
         progress: Progress,
+        deployment: str,
         image: str,
         pod_spec: Object,
         metadata: Object | None = None,
@@ -108,6 +116,8 @@ class Puller:
         self._cluster, self._progress, self._image = cluster, progress, image
         self._pod_spec, self._metadata, self._resources = pod_spec, metadata or {}, resources or {}
         self._objects = Objects(cluster)
+        self._labels = labels_of(deployment)
+        self._selector = ",".join(f"{key}={value}" for key, value in self._labels.items())
 
     def nodes(self) -> dict[str, bool]:
         """Names of the nodes that the pods may run on, and whether each reports the image.
@@ -147,8 +157,8 @@ class Puller:
             self.clean_up()
 
     def clean_up(self) -> None:
-        """Delete the pods of this and of any earlier run that was killed."""
-        for pod in self._objects.list("Pod", label_selector=SELECTOR)["items"]:
+        """Delete the pods of this run and of any earlier one of the deployment that was killed."""
+        for pod in self._objects.list("Pod", label_selector=self._selector)["items"]:
             self._objects.delete("Pod", pod["metadata"]["name"], uid=pod["metadata"]["uid"], grace_seconds=0)
 
     def pod(self, node: str, timeout_seconds: float) -> Object:
@@ -159,7 +169,7 @@ class Puller:
             "kind": "Pod",
             "metadata": {
                 "name": f"image-pull-{suffix}",
-                "labels": {**self._metadata.get("labels", {}), **LABELS, "sidecar.istio.io/inject": "false"},
+                "labels": {**self._metadata.get("labels", {}), **self._labels, "sidecar.istio.io/inject": "false"},
                 "annotations": {**self._metadata.get("annotations", {}), **NO_SIDECARS},
             },
             "spec": {
@@ -188,7 +198,7 @@ class Puller:
 
     def _wait(self, nodes: set[str], timeout_seconds: float) -> dict[str, bool]:
         changed = threading.Event()
-        mirror = Mirror(self._objects, "Pod", changed, label_selector=SELECTOR)
+        mirror = Mirror(self._objects, "Pod", changed, label_selector=self._selector)
         deadline = time.monotonic() + timeout_seconds
         told = 0.0
         patience = Patience()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import LABELS, SELECTOR, Puller
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import Puller, labels_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .conftest import IMAGE
@@ -16,29 +16,35 @@ from .conftest import IMAGE
 
 @pytest.fixture
 def pods(cluster):
-    return lambda: cluster.core.list_namespaced_pod(cluster.namespace, label_selector=SELECTOR).items
+    return lambda: (
+        cluster.core.list_namespaced_pod(
+            cluster.namespace, label_selector="app.kubernetes.io/component=image-pull"
+        ).items
+    )
 
 
 def test_an_image_that_is_there_but_not_reported_is_not_a_pull(cluster, said, pods):
-    puller = Puller(cluster, said, IMAGE, {})
+    puller = Puller(cluster, said, "lab", IMAGE, {})
     nodes = list(puller.nodes())
     assert puller.pull(nodes, timeout_seconds=60) == dict.fromkeys(nodes, False)
     assert pods() == []
 
 
 def test_pods_of_a_run_that_was_killed_are_removed(cluster, said, pods):
-    left = {
-        "metadata": {"name": "image-pull-left", "labels": LABELS},
-        "spec": {"containers": [{"name": "image", "image": "bed/none:1", "imagePullPolicy": "Never"}]},
-    }
-    cluster.core.create_namespaced_pod(cluster.namespace, left)
-    assert len(pods()) == 1
-    assert Puller(cluster, said, IMAGE, {}).pull([], timeout_seconds=10) == {}
-    assert pods() == []
+    for deployment in ("lab", "another"):
+        left = {
+            "metadata": {"name": f"image-pull-{deployment}", "labels": labels_of(deployment)},
+            "spec": {"containers": [{"name": "image", "image": "bed/none:1", "imagePullPolicy": "Never"}]},
+        }
+        cluster.core.create_namespaced_pod(cluster.namespace, left)
+    assert Puller(cluster, said, "lab", IMAGE, {}).pull([], timeout_seconds=10) == {}
+    (other,) = pods()
+    assert other.metadata.name == "image-pull-another"
+    cluster.core.delete_namespaced_pod(other.metadata.name, cluster.namespace, grace_period_seconds=0)
 
 
 def test_time_that_runs_out_is_told_and_no_pod_stays(cluster, said, pods):
-    puller = Puller(cluster, said, IMAGE, {})
+    puller = Puller(cluster, said, "lab", IMAGE, {})
     with pytest.raises(OperatorError, match="not there after 0 s"):
         puller.pull(list(puller.nodes()), timeout_seconds=0)
     assert pods() == []

@@ -155,7 +155,7 @@ def test_a_webhook_that_stays_away_is_a_failure(cluster, made, webhook, said):
 def test_an_image_is_pulled_when_its_own_container_says_so(cluster, said):
     """An init container of a mesh ends before the image is pulled at all."""
     init = {"name": "istio-init", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": ["true"]}
-    puller = Puller(cluster, said, "bed/no-such-image:1", {"initContainers": [init]})
+    puller = Puller(cluster, said, "lab", "bed/no-such-image:1", {"initContainers": [init]})
     with pytest.raises(OperatorError, match=r"no-such-image:1: container image .* (ErrImagePull|ImagePullBackOff)"):
         puller.pull(list(puller.nodes()), timeout_seconds=300)
 
@@ -168,6 +168,6 @@ def test_a_sidecar_that_never_ends_does_not_hold_a_pull_up(cluster, said):
         "command": ["sleep", "infinity"],
         "restartPolicy": "Always",
     }
-    puller = Puller(cluster, said, IMAGE, {"initContainers": [proxy]})
+    puller = Puller(cluster, said, "lab", IMAGE, {"initContainers": [proxy]})
     nodes = list(puller.nodes())
     assert puller.pull(nodes, timeout_seconds=60) == dict.fromkeys(nodes, False)

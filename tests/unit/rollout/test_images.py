@@ -13,11 +13,11 @@ from kubernetes.client.exceptions import ApiException
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import images as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import (
-    LABELS,
     Puller,
     has_image,
     is_eligible,
     is_pulled,
+    labels_of,
     normalised,
     pull_troubles,
     tolerated,
@@ -206,7 +206,7 @@ def pull(monkeypatch):
         monkeypatch.setattr(Mirror, "states", states)
         clock = itertools.count(0, seconds).__next__
         monkeypatch.setattr(subject, "Patience", lambda: Patience(clock=clock))
-        puller = Puller(SimpleNamespace(), lambda _line: None, "image:1", {})
+        puller = Puller(SimpleNamespace(), lambda _line: None, "demo", "image:1", {})
         puller._objects.refusals = list(refusals)
         return puller.pull(list(nodes), timeout_seconds=timeout), puller._objects.created
 
@@ -247,7 +247,7 @@ def test_meshes_are_asked_to_stay_out(pull):
 def puller(nodes, spec, **arguments):
     core = SimpleNamespace(list_node=lambda: {"items": nodes})
     cluster = SimpleNamespace(core=core, plain=lambda answer: answer, namespace="lab")
-    return Puller(cluster, lambda _line: None, "image:1", spec, **arguments)
+    return Puller(cluster, lambda _line: None, "demo", "image:1", spec, **arguments)
 
 
 def test_nodes_that_the_affinity_forbids_need_no_image():
@@ -261,10 +261,17 @@ def test_nodes_that_the_affinity_forbids_need_no_image():
 
 
 def test_the_pod_that_pulls_is_as_the_settings_say():
-    metadata = {"labels": {"policy": "open", "app.kubernetes.io/component": "not-this"}, "annotations": {"a": "b"}}
+    metadata = {
+        "labels": {
+            "policy": "open",
+            "app.kubernetes.io/component": "not-this",
+            "app.kubernetes.io/instance": "nor-this",
+        },
+        "annotations": {"a": "b"},
+    }
     spec = {"priorityClassName": "high", "tolerations": [{"operator": "Exists"}]}
     made = puller([], spec, metadata=metadata, resources={"limits": {"memory": "1Mi"}}).pod("n1", 60)
-    assert made["metadata"]["labels"] == {"policy": "open", **LABELS, "sidecar.istio.io/inject": "false"}
+    assert made["metadata"]["labels"] == {"policy": "open", **labels_of("demo"), "sidecar.istio.io/inject": "false"}
     assert made["metadata"]["annotations"]["a"] == "b"
     assert made["spec"]["priorityClassName"] == "high"
     assert made["spec"]["tolerations"] == spec["tolerations"]
