@@ -159,3 +159,21 @@ def test_running_it_again_changes_nothing_and_restarts_nothing(bed: Bed) -> None
     assert unchanged(again.stdout)
     assert bed.pods() == pods
     assert bed.versions() == versions
+
+
+def test_an_image_for_another_schema_is_refused_and_changes_nothing(bed: Bed) -> None:
+    def found() -> list[Any]:
+        return [bed.pods(), bed.versions(), bed.schemas(), *map(bed.tables, bed.schemas()), revision_of(bed)]
+
+    before = found()
+    refused = bed.play("playbooks/upgrade.yml", "-e", "airflow_image=bed/airflow:3.3.2")
+    assert refused.returncode != 0
+    assert "bed/airflow:3.3.2 (Airflow 3.3.2) is made for revision" in refused.stdout, refused.stdout[-4000:]
+    assert "bed/airflow:3.0.6" in refused.stdout.split("Next: ")[1]
+    assert found() == before
+
+
+def revision_of(bed: Bed) -> Any:
+    with bed.database() as cursor:
+        cursor.execute("SELECT version_num FROM airflow.alembic_version")
+        return cursor.fetchall()

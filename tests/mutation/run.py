@@ -32,12 +32,14 @@ METADATA = ("tests/unit/metadata",)
 # What is changed, and the tests that have to notice it.
 TARGETS: dict[str, tuple[str, ...]] = {
     "_run/lock.py": ("tests/unit/run",),
+    "_run/keeper.py": ("tests/unit/run", "tests/unit/action/test_lock_lost.py"),
     "_run/redaction.py": ("tests/unit/run", "tests/unit/metadata/test_dump.py"),
     "_run/record.py": ("tests/unit/run",),
     "_keys/states.py": ("tests/unit/keys",),
     "_keys/rotation.py": ("tests/unit/keys",),
     "_keys/change.py": ("tests/unit/keys",),
     "_metadata/guard.py": METADATA,
+    "_metadata/ownership.py": METADATA,
     "_metadata/reset.py": METADATA,
     "_metadata/restore_old.py": METADATA,
     "_metadata/inspection.py": METADATA,
@@ -45,6 +47,9 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_metadata/job.py": METADATA,
     "_rollout/scale.py": ("tests/unit/rollout",),
     "_rollout/lossless.py": ("tests/unit/rollout",),
+    "_rollout/backup.py": ("tests/unit/rollout",),
+    "_rollout/replacement.py": ("tests/unit/rollout",),
+    "_rollout/restoration.py": ("tests/unit/rollout",),
 }
 
 
