@@ -4,11 +4,20 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import random
 
 import pytest
 from bed import Bed
 from steps import Faults
+
+# Repeats what chance chose: AIRFLOW_FAULTS_SEED=… make faults
+SEED = int(os.environ.setdefault("AIRFLOW_FAULTS_SEED", str(random.SystemRandom().randrange(2**32))))
+
+
+def pytest_report_header() -> str:
+    return f"seed of the random kills: AIRFLOW_FAULTS_SEED={SEED}"
 
 
 @pytest.fixture(scope="session")

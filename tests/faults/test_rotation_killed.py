@@ -235,6 +235,27 @@ def test_another_machine_finishes_the_cut_over(
     assert call(log_in(bed)).status_code == 200
 
 
+def unpaused(bed: Bed) -> set[str]:
+    with bed.database() as cursor:
+        cursor.execute("SELECT dag_id FROM airflow.dag WHERE is_paused = 0")
+        return {dag_id for (dag_id,) in cursor.fetchall()}
+
+
+def test_a_cut_over_unpauses_what_a_killed_overlap_has_paused(bed: Bed, faults: Faults, steady: set[str]) -> None:
+    with bed.database() as cursor:
+        cursor.execute("UPDATE airflow.dag SET is_paused = 0 WHERE dag_id LIKE 'p_demo%'")
+    before = unpaused(bed)
+    assert len(before) > 2
+    faults.killed(ROTATE, *NOW, when="after", pattern=r"^sql UPDATE `airflow`\.`dag` SET is_paused = 1 ")
+    assert unpaused(bed) == set()
+    status = bed.play("playbooks/status.yml")
+    assert f"and unpaused by the next run that ends: {len(before)} DAGs" in status.stdout, status.stdout[-3000:]
+    done = bed.play(ROTATE, *CUT_OVER)
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert state_of(bed) == "steady"
+    assert unpaused(bed) == before
+
+
 def test_all_these_rotations_have_left_one_generation_and_nothing_that_grows(
     bed: Bed, airflow3: Size, steady: set[str]
 ) -> None:
