@@ -6,9 +6,36 @@
 
 from __future__ import annotations
 
-from bed import NAMESPACE, Bed, unchanged
+from bed import NAMESPACE, ROOT, Bed, unchanged
 
 UPGRADE = "playbooks/upgrade.yml"
+# In rows of every kind that a message might quote. Passwords of the test cluster begin with the same word.
+CANARY = "CANARY"
+PLANTED = (
+    "INSERT INTO airflow.variable (`key`, val, is_encrypted) VALUES ('canary', 'CANARY-row-1', 0)",
+    (
+        "INSERT INTO airflow.xcom (`key`, value, timestamp, task_id, dag_id, execution_date)"
+        " VALUES ('canary', 'CANARY-row-2', '2026-11-20', 'say', 'p_demo_119__hello', '2026-11-20')"
+    ),
+    "INSERT INTO airflow.connection (conn_id, conn_type, extra) VALUES ('canary', 'http', 'CANARY-row-3')",
+    "UPDATE airflow.slot_pool SET description = 'CANARY-row-4'",
+)
+
+
+def old_deployment(bed: Bed) -> dict[str, list[object]]:
+    """Make the old deployment, with canaries in its rows; returns what it remembers."""
+    bed.reset("old")
+    with bed.database() as cursor:
+        for statement in PLANTED:
+            cursor.execute(statement)
+    return bed.history()
+
+
+def nothing_leaked(bed: Bed, *texts: str) -> None:
+    """No password and no value of a row, in what was printed, in the report and in the cluster."""
+    reports = [path.read_text(encoding="utf-8") for path in (ROOT / ".sandbox/runs").glob("*/report.html")]
+    for text in (*texts, *reports, str(bed.run_record())):
+        assert CANARY not in text, text[max(0, text.index(CANARY) - 500) :][:700]
 
 
 def old_tables(bed: Bed, history: dict[str, list[object]]) -> str:
@@ -27,6 +54,7 @@ def completes(bed: Bed, *arguments: str) -> None:
     record = bed.run_record()
     assert record is not None
     assert record["status"] == "done"
+    nothing_leaked(bed, again.stdout)
 
 
 def nothing_is_left_behind(bed: Bed) -> None:

@@ -81,8 +81,11 @@ class Faulty:
         (self.folder / "go").touch()
 
     def wait(self) -> int:
-        """Wait for its end; returns its exit code."""
-        return self.process.wait(PLAYBOOK_SECONDS)
+        """Wait for its end; returns its exit code. Fails where it has printed a secret or a value of a row."""
+        code = self.process.wait(PLAYBOOK_SECONDS)
+        text = self.text
+        assert "CANARY" not in text, text[max(0, text.index("CANARY") - 500) :][:700]
+        return code
 
 
 class Faults:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from bed import NAMESPACE, Bed
-from promises import UPGRADE, old_tables, set_aside_completes
+from promises import UPGRADE, old_deployment, old_tables, set_aside_completes
 from steps import Faults
 from test_upgrade_killed import DEPLOYMENTS
 
@@ -73,8 +73,7 @@ def serves(bed: Bed) -> bool:
 def test_an_api_server_that_is_away_for_20_seconds_delays_a_cut_over(
     bed: Bed, faults: Faults, away: Callable[[], contextlib.AbstractContextManager[None]]
 ) -> None:
-    bed.reset("old")
-    history = bed.history()
+    history = old_deployment(bed)
     with faults.held(UPGRADE, when="after", pattern=UI_STOPPED) as running, away():
         running.go_on()
         time.sleep(20)
@@ -83,8 +82,7 @@ def test_an_api_server_that_is_away_for_20_seconds_delays_a_cut_over(
 
 
 def test_after_three_minutes_without_an_api_server_the_deployment_serves(bed: Bed, faults: Faults) -> None:
-    bed.reset("old")
-    history = bed.history()
+    history = old_deployment(bed)
     with faults.held(UPGRADE, when="after", pattern=UI_STOPPED) as running:
         with gone():
             running.go_on()
@@ -96,8 +94,7 @@ def test_after_three_minutes_without_an_api_server_the_deployment_serves(bed: Be
 
 
 def test_an_action_ends_when_another_machine_takes_the_lock_over(bed: Bed, faults: Faults) -> None:
-    bed.reset("old")
-    history = bed.history()
+    history = old_deployment(bed)
     coordination = bed.cluster.coordination
     with faults.held(UPGRADE, when="after", pattern=r"^http POST /apis/batch/v1/namespaces/hopsworks/jobs$") as running:
         (lease,) = coordination.list_namespaced_lease(NAMESPACE).items
@@ -125,8 +122,7 @@ def is_a_write(step: str) -> bool:
 
 
 def test_a_database_that_restarts_in_the_cut_over_loses_nothing(bed: Bed, faults: Faults) -> None:
-    bed.reset("old")
-    history = bed.history()
+    history = old_deployment(bed)
     with faults.held(UPGRADE, when="before", pattern=r"^sql RENAME TABLE `airflow`\.") as running:
         bed.cluster.core.delete_namespaced_pod("mysqlds-0", NAMESPACE, grace_period_seconds=0)
         running.go_on()

@@ -4,15 +4,15 @@
 
 """ansible-playbook is killed at named steps of an upgrade, with all its processes, and the same command is run again.
 
-Whatever the step, the old tables are complete in one place or the other, no database is dropped that should not be,
-and the second run completes and leaves nothing of the first behind.
+Whatever the steps, the old tables are complete in one place or the other, no database is dropped that should not be,
+and the last run completes and leaves nothing of the others behind.
 """
 
 from __future__ import annotations
 
 import pytest
 from bed import Bed
-from promises import UPGRADE, completes, nothing_is_left_behind, set_aside_completes
+from promises import UPGRADE, completes, nothing_is_left_behind, old_deployment, set_aside_completes
 from steps import Faults
 
 SNAPSHOT = r"^http PUT /webhdfs/v1/airflow-snapshots/\S*"
@@ -45,36 +45,42 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("when", "pattern"), [step[1:] for step in STEPS], ids=[f"{when} {name}" for name, when, _pattern in STEPS]
-)
-def test_set_aside_completes_after_a_kill(bed: Bed, faults: Faults, when: str, pattern: str) -> None:
-    bed.reset("old")
-    history = bed.history()
-    faults.killed(UPGRADE, when=when, pattern=pattern)
+# An upgrade is killed at every third of them, one after the other, so that each step is interrupted once and each
+# upgrade often.
+CHAINS = 3
+
+
+@pytest.mark.parametrize("chain", range(CHAINS))
+def test_set_aside_completes_however_often_it_is_killed(bed: Bed, faults: Faults, chain: int) -> None:
+    history = old_deployment(bed)
+    for name, when, pattern in STEPS[chain::CHAINS]:
+        print(f"killed {when} {name}")
+        faults.killed(UPGRADE, when=when, pattern=pattern)
+        assert bed.dropped_databases() == []
     set_aside_completes(bed, history)
 
 
 DROP = ("-e", "airflow_reset_method=drop")
-DROP_STEPS = [
-    ("the state is written down", "before", r"^sql UPDATE \S+`hopsworks_airflow_plan` SET detail"),
-    ("the database is dropped", "before", r"^sql DROP DATABASE `airflow`"),
-    ("the database is dropped", "after", r"^sql DROP DATABASE `airflow`"),
-    ("the database is there again", "after", r"^sql CREATE DATABASE IF NOT EXISTS `airflow` "),
-    ("the new tables move", "after", r"^sql RENAME TABLE `airflow_beside`\."),
-]
+DROP_CHAINS = {
+    "before the drop": [("before", r"^sql DROP DATABASE `airflow`")],
+    "around the drop": [
+        ("before", r"^sql UPDATE \S+`hopsworks_airflow_plan` SET detail"),
+        ("after", r"^sql DROP DATABASE `airflow`"),
+        ("after", r"^sql CREATE DATABASE IF NOT EXISTS `airflow` "),
+        ("after", r"^sql RENAME TABLE `airflow_beside`\."),
+    ],
+}
 
 
-@pytest.mark.parametrize(
-    ("when", "pattern"),
-    [step[1:] for step in DROP_STEPS],
-    ids=[f"{when} {name}" for name, when, _pattern in DROP_STEPS],
-)
-def test_drop_happens_once_after_a_kill(bed: Bed, faults: Faults, when: str, pattern: str) -> None:
-    bed.reset("old")
+@pytest.mark.parametrize("steps", DROP_CHAINS.values(), ids=DROP_CHAINS)
+def test_drop_happens_once_however_often_it_is_killed(bed: Bed, faults: Faults, steps: list[tuple[str, str]]) -> None:
+    old_deployment(bed)
     bed.let_drop()
-    faults.killed(UPGRADE, *DROP, when=when, pattern=pattern)
-    assert len(bed.dropped_databases()) == (0 if when == "before" else 1)
+    dropped = 0
+    for when, pattern in steps:
+        faults.killed(UPGRADE, *DROP, when=when, pattern=pattern)
+        dropped += when == "after" and "DROP" in pattern
+        assert len(bed.dropped_databases()) == dropped
     completes(bed, *DROP)
     assert len(bed.dropped_databases()) == 1
     nothing_is_left_behind(bed)

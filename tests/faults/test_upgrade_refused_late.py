@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pymysql
 from bed import NAMESPACE, Bed, expected
+from promises import nothing_leaked, old_deployment
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import Network
 
@@ -22,13 +23,13 @@ def a_forgotten_component(bed: Bed) -> Iterator[None]:
 
 
 def test_a_stranger_on_the_database_brings_the_old_deployment_back(bed: Bed) -> None:
-    bed.reset("old")
-    history = bed.history()
+    history = old_deployment(bed)
     with a_forgotten_component(bed):
         refused = bed.play("playbooks/upgrade.yml")
     assert refused.returncode != 0
     assert "airflow@" in refused.stdout, "the message names who is on the database"
-    assert "The old deployment serves again" in refused.stdout
+    assert "The workloads of before are started, and what was paused is unpaused." in refused.stdout
+    nothing_leaked(bed, refused.stdout)
     for name in ("airflow-webserver", "airflow-scheduler"):
         live = bed.cluster.plain(bed.cluster.apps.read_namespaced_deployment(name, NAMESPACE))
         assert live["status"]["readyReplicas"] == 1
