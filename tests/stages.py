@@ -85,7 +85,7 @@ STAGES = (
     Stage(
         "examples",
         "the documentation's examples, run in check mode on the bed",
-        ("pytest tests/bed/test_examples.py --junit-xml={junit}",),
+        ("pytest tests/bed/test_examples.py --numprocesses=2 --junit-xml={junit}",),
         "the first failure above; `.venv/bin/pytest tests/bed/test_examples.py -x -k MODULE` runs one alone",
     ),
     Stage(

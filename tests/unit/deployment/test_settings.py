@@ -212,7 +212,7 @@ def test_what_a_run_makes_is_known(deployments):
         ("Secret", "hopsworks-airflow-keys"),
         ("Secret", "airflow-runtime"),
         ("ServiceAccount", "airflow"),
-        ("ConfigMap", "airflow-launcher"),
+        ("ConfigMap", "airflow-webserver-launcher"),
     }
 
 

@@ -1,0 +1,162 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Descriptions that are odd and right, and those that no deployment can be made of."""
+
+from __future__ import annotations
+
+import configparser
+import json
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.tests.unit.deployment.rendering import named, rendered
+from ansible_collections.hopsworks.airflow.tests.unit.deployment.test_settings import components
+
+LAUNCHER = "airflow-webserver-launcher"
+DAGS = {
+    "airflow_extra_volume_mounts": [{"name": "dags", "mountPath": "/d"}],
+    "airflow_extra_volumes": [{"name": "dags", "emptyDir": {}}],
+}
+BUNDLES = '[\n  {"name": "100%"}\n]\n'
+
+
+def option(name, value):
+    section, _dot, key = name.partition(".")
+    return {"airflow_config": {section: {key: value}}}
+
+
+RIGHT = {
+    "port": {"airflow_port": 8080},
+    "replicas-null": {"airflow_components": components(api_server={"replicas": None})},
+    "resources-null": {"airflow_components": components(api_server={"resources": None})},
+    "surge-text": {"airflow_components": components(scheduler={"surge": "false"})},
+    "dags-text": {**DAGS, "airflow_components": components(api_server={"dag_files": "false"})},
+    "lines": option("dag_processor.dag_bundle_config_list", BUNDLES),
+    "list": option("dag_processor.dag_bundle_config_list", [{"name": "ü", "kwargs": {}}]),
+    "null": option("api.access_control_allow_origins", None),
+    "letters": option("core.DAGS_FOLDER", "/x"),
+    "emoji": option("api.instance_name", "Airflow \U0001f680"),
+    "emoji-annotation": {"airflow_pod_annotations": {"team": "\U0001f680"}},
+    "service-port": {"airflow_service_spec": {"ports": [{"name": "http", "port": 80, "targetPort": 12358}]}},
+}
+WRONG = {
+    "replicas-zero": ({"airflow_components": components(api_server={"replicas": 0})}, "no replicas of api-server"),
+    "name": (
+        {"airflow_components": [{**each, "name": each["name"].replace("api", "web")} for each in components()]},
+        "the components web-server, scheduler, dag-processor",
+    ),
+    "twice": ({"airflow_components": [*components(), components()[2]]}, "dag-processor, dag-processor"),
+    "order": ({"airflow_components": components()[::-1]}, "the components dag-processor, scheduler"),
+    "no-scheduler": ({"airflow_components": components()[::2]}, "the components api-server, dag-processor"),
+    "one-workload": (
+        {"airflow_components": [{**each, "workload": "airflow"} for each in components()]},
+        "two components with one workload",
+    ),
+    **{
+        f"address-{number}": ({"airflow_public_url": address}, "an airflow_public_url with a user, a query")
+        for number, address in enumerate(
+            [
+                "",
+                "h.example.com/airflow",
+                "ftp://h.example.com/airflow",
+                "https://h.example.com/a//",
+                "https://h.example.com/airflow ",
+                "https://h.example.com/airflow?x=1#y",
+                "https://ops:CANARY@h.example.com/airflow",
+            ]
+        )
+    },
+    "ca": ({"airflow_ca_file": "/nowhere/ca.pem"}, "no file /nowhere/ca.pem"),
+}
+
+
+@pytest.fixture(scope="module")
+def right(tmp_path_factory):
+    return rendered(tmp_path_factory.mktemp("right"), RIGHT)
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory):
+    return rendered(tmp_path_factory.mktemp("wrong"), {name: variables for name, (variables, _found) in WRONG.items()})
+
+
+def configuration(host):
+    parser = configparser.ConfigParser()
+    parser.read_string(named(host["objects"], "ConfigMap", LAUNCHER)["data"]["airflow.cfg.template"])
+    return parser
+
+
+def workload(host, name):
+    (found,) = [each for each in host["workloads"] if each["metadata"]["name"] == name]
+    return found["spec"]
+
+
+def volumes(host, name):
+    return {each["name"] for each in workload(host, name)["template"]["spec"]["volumes"]}
+
+
+def test_a_port_is_that_of_the_server_its_probes_and_its_service(right):
+    (container,) = workload(right["port"], "airflow-webserver")["template"]["spec"]["containers"]
+    assert configuration(right["port"])["api"]["port"] == "8080"
+    assert container["ports"][0]["containerPort"] == 8080
+    assert container["readinessProbe"]["httpGet"]["port"] == container["livenessProbe"]["tcpSocket"]["port"] == 8080
+    assert named(right["port"]["objects"], "Service", "airflow-webserver")["spec"]["ports"][0]["targetPort"] == 8080
+
+
+def test_what_is_left_empty_counts_as_not_said(right):
+    assert "replicas" not in workload(right["replicas-null"], "airflow-webserver")
+    (container,) = workload(right["resources-null"], "airflow-webserver")["template"]["spec"]["containers"]
+    assert container["resources"]["limits"]
+
+
+def test_no_as_a_text_is_no(right):
+    assert workload(right["surge-text"], "airflow-scheduler")["strategy"]["type"] == "Recreate"
+    assert "dags" not in volumes(right["dags-text"], "airflow-webserver")
+    assert "dags" in volumes(right["dags-text"], "airflow-scheduler")
+
+
+def test_the_configuration_is_one_that_airflow_can_read(right):
+    assert json.loads(configuration(right["lines"])["dag_processor"]["dag_bundle_config_list"]) == [{"name": "100%"}]
+    listed = configuration(right["list"])["dag_processor"]["dag_bundle_config_list"]
+    assert json.loads(listed) == [{"name": "ü", "kwargs": {}}]
+    assert configuration(right["null"])["api"]["access_control_allow_origins"] == ""
+    assert configuration(right["letters"])["core"]["dags_folder"] == "/x"
+
+
+def test_every_character_arrives(right):
+    assert configuration(right["emoji"])["api"]["instance_name"] == "Airflow \U0001f680"
+    metadata = workload(right["emoji-annotation"], "airflow-scheduler")["template"]["metadata"]
+    assert metadata["annotations"]["team"] == "\U0001f680"
+
+
+def test_tasks_reach_the_service_by_its_own_port(right):
+    core = configuration(right["service-port"])["core"]
+    assert core["execution_api_server_url"] == "http://airflow-webserver:80/airflow/execution/"
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_no_deployment_can_be_made_of_is_refused(wrong, name):
+    assert isinstance(wrong[name], str), wrong[name]
+    assert WRONG[name][1] in " ".join(wrong[name].split())
+
+
+def test_two_deployments_in_a_namespace_have_no_object_in_common(tmp_path):
+    def described(name):
+        return {
+            "airflow_namespace": "shared",
+            "airflow_service": f"{name}-web",
+            "airflow_service_account": name,
+            "airflow_keys_secret": f"{name}-keys",
+            "airflow_runtime_secret": f"{name}-runtime",
+            "airflow_database_name": name,
+            "airflow_components": [{**each, "workload": f"{name}-{each['name']}"} for each in components()],
+        }
+
+    hosts = rendered(tmp_path, {name: described(name) for name in ("alpha", "beta")})
+    alpha, beta = (
+        {(each["kind"], each["metadata"]["name"]) for each in host["objects"] + host["workloads"]}
+        for host in hosts.values()
+    )
+    assert alpha & beta == set()
