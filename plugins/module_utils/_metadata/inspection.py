@@ -26,7 +26,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.histor
     TABLES_BEFORE_2_7,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
-    BOOKKEEPING,
     INSTALL,
     PLAN,
     WORKSPACE,
@@ -170,7 +169,7 @@ def has_begun(plan: Plan, tables: Mapping[str, frozenset[str]]) -> bool:
     announced and a table is gone.
     """
     if plan.state == DROPPING:
-        return {move.table for move in plan.dropped} != tables.get(plan.live, frozenset()) - BOOKKEEPING
+        return not {move.table for move in plan.dropped} <= tables.get(plan.live, frozenset())
     first = plan.moves[0]
     return first.table in tables.get(first.target, frozenset()) and not plan.dropped
 

@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content, checksums
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import (
+    Content,
+    checksums,
+    fingerprints,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import (
     DROP,
     SET_ASIDE,
@@ -51,7 +56,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Mirror
@@ -225,7 +230,11 @@ class Reset:
         if plan.state == PLANNED:
             plan = mark_plan(database, plan, DROPPING)
             self._progress(f"dropping schema {plan.live}: {len(plan.dropped)} tables")
-            drop_schema(database, plan.live)
+            try:
+                drop_schema(database, plan.live)
+            except OperatorError:
+                self._withdraw(plan)
+                raise
         elif unmoved and inspection.live is not None:
             left = inspection.live.content
             if not left <= {move.table for move in plan.dropped}:
@@ -236,10 +245,50 @@ class Reset:
                     untouched="all tables that are there",
                     next_step="find out who made them, move them elsewhere, run the same command again",
                 )
+            self._refuse_other_rows(plan, left)
             drop_unreferenced(database, plan.live)
         charset, collation = plan.facts["new_charset"]
         create_schema(database, plan.live, charset, collation)
         return plan
+
+    def _withdraw(self, plan: Plan) -> None:
+        """Take the announcement of a drop back where no table is gone: the old Airflow goes on, and so do its rows."""
+        with contextlib.suppress(OperatorError):  # the server is gone: then the next run finds the tables as they are
+            inspection = self._inspect()
+            left = inspection.live.content if inspection.live is not None else frozenset()
+            if {move.table for move in plan.dropped} <= left:
+                mark_plan(self._database, plan, PLANNED)
+
+    def _refuse_other_rows(self, plan: Plan, left: Collection[str]) -> None:
+        """Raises OperatorError where what a drop has left isn't to be dropped, or isn't what the dump has."""
+        request = self._request
+        rehearsed = request.rehearsed_dump or {}
+        expected = f"airflow_reset_method drop, and the dump of run {plan.run}, which has these rows"
+        untouched = (
+            f"the {len(left)} tables that are left in schema {plan.live}, and the new ones, in the schema beside"
+        )
+        if request.method != DROP or (rehearsed.get("database"), rehearsed.get("run")) != (plan.live, plan.run):
+            dump = f"the dump of run {rehearsed['run']}" if rehearsed.get("run") else "no rehearsed dump"
+            raise OperatorError(
+                f"run {plan.run} was dropping schema {plan.live}, {len(left)} of {len(plan.dropped)} tables are left,"
+                f" and this run has method {request.method} and {dump}",
+                expected=expected,
+                untouched=untouched,
+                next_step="run it with the method and the run directory of that run; or have an administrator look at"
+                " what is left, and restore the dump",
+            )
+        restored = {str(table): str(entry["sum"]) for table, entry in (rehearsed.get("tables") or {}).items()}
+        now = fingerprints(self._database, plan.live, sorted(left), self._progress)
+        different = sorted(table for table, content in now.items() if restored.get(table) != content.sum)
+        if different:
+            raise OperatorError(
+                f"run {plan.run} was dropping schema {plan.live}, and since then these tables were written to:"
+                f" {', '.join(different)}",
+                expected=expected,
+                untouched=untouched,
+                next_step="find out who wrote there, and keep the rows; then make the tables what they are in the dump,"
+                " or restore the dump",
+            )
 
     def _settled(self, inspection: Inspection, *, changes: bool) -> dict[str, Any]:
         """Installed already: nothing to do, but for the last strokes of a run that died right before its end."""

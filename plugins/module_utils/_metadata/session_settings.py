@@ -34,6 +34,7 @@ SETTINGS = {
     # Limits on what a statement may read and change.
     "sql_safe_updates": "0",
     "foreign_key_checks": "1",
+    "default_storage_engine": "'InnoDB'",
     "unique_checks": "1",
     "completion_type": "'NO_CHAIN'",
     "sql_auto_is_null": "0",
@@ -53,6 +54,9 @@ def arrange(connection: Any) -> None:
         for limit in ("max_statement_time", "max_execution_time"):
             with contextlib.suppress(pymysql.MySQLError):
                 cursor.execute(f"SET SESSION {limit} = 0")
+        # `init_connect` may have switched it off: what is written would be lost, and what is read be old. And a
+        # ROLLBACK may end the session.
+        cursor.execute("SET SESSION autocommit = 1, completion_type = 'NO_CHAIN'")
         # On these it depends how texts are quoted from here on, and whether anything may be read at all.
         cursor.execute(f"SET SESSION sql_mode = '{SQL_MODE}', sql_big_selects = 1, sql_select_limit = {NO_LIMIT}")
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE")

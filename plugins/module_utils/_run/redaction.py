@@ -24,11 +24,18 @@ PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # As far as the last @ of the word: an unquoted password may have one in it.
     (re.compile(r"(?<=://)([^\s:/@]*):\S*@"), rf"\1:{HIDDEN}@"),
     (re.compile(r"(?i)\b(authorization\W{1,4}\w+\s+|bearer\s+)[^\s\"',]+"), rf"\1{HIDDEN}"),
+    (re.compile(r"(?i)((?:set-)?cookie:\s*)[^\n]+"), rf"\1{HIDDEN}"),
+    (re.compile(r"(?i)(identified\s+by\s+(?:password\s+)?)(?:'[^']*'|\"[^\"]*\")"), rf"\1{HIDDEN}"),
+    (re.compile(r"(?i)(<\w*(?:pass|token|secret)\w*>)[^<]+"), rf"\1{HIDDEN}"),
+    (re.compile(r"(?i)(--[\w-]*(?:pass|passwd|password|token|secret)\s+)\S+"), rf"\1{HIDDEN}"),
     (
+        # From the beginning of a name: elsewhere a long line would be looked through again from each of its letters.
         re.compile(
             r"""(?ix)
-            ([\w.-]*(?:password|passwd|pwd|secret(?:_?key)?|token|fernet_?key|api_?key|private_?key)["']?\s*[=:]\s*)
-            (?:"[^"]*"|'[^']*'|[^\s,;}]+)
+            ((?<![\w.-])[\w.-]*
+             (?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|(?:fernet|api|private|access|account)[_-]?key)
+             (?:[_-][\w-]{1,32})?["']?\s*(?:=>|[=:])\s*)
+            (?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;}]+)
             """
         ),
         rf"\1{HIDDEN}",

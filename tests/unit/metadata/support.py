@@ -410,14 +410,17 @@ class ClientDiedError(Exception):
 
 
 class DyingDatabase(Database):
-    """A session whose client dies before it sends one more statement that changes something."""
+    """A session whose client dies before it sends one more statement that changes something.
 
-    def __init__(self, database: Database, after: int) -> None:
+    That is the one `after` so many others, or the first that begins with `before`.
+    """
+
+    def __init__(self, database: Database, after: int = -1, before: str = "") -> None:
         super().__init__(database._connection, database._where)
-        self._left = after
+        self._left, self._before = after, before
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> int:
-        if self._left == 0:
+        if self._left == 0 or (self._before and statement.startswith(self._before)):
             raise ClientDiedError(statement)
         self._left -= 1
         return super().execute(statement, values)

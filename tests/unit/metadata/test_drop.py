@@ -3,15 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Names of schemas and tables can't be bound as values.
+# ruff: noqa: S608
 
 """The vendor's way: one DROP DATABASE, whatever happens."""
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     ClientDiedError,
@@ -82,3 +86,59 @@ class TestDrop:
     def _drop(self, database, deployment):
         rehearsed = deployment.rehearsed(database, deployment.names.live)
         return {"method": "drop", "rehearsed_dump": rehearsed}
+
+
+# Rows of a migration of 1.10's, which the UI asks people to drop.
+KEPT = "_airflow_moved__2_2__dangling__xcom"
+LATER = "20261225t030000x0002"
+
+
+class TestAnnounced:
+    """A drop was announced and did not happen: the old Airflow goes on, and its rows are not those of the dump."""
+
+    @pytest.fixture
+    def announced(self, server, bare, mirror):
+        with server.session() as database:
+            bare.make_old()
+            bare.make_new(database)
+        server.as_root(f"CREATE TABLE {KEPT} (id INT PRIMARY KEY)", bare.names.live)
+        with server.session() as database:
+            changes = {"method": "drop", "rehearsed_dump": bare.rehearsed(database, bare.names.live)}
+            dying = DyingDatabase(database, before="DROP DATABASE")
+            with pytest.raises(ClientDiedError):
+                reset(dying, bare, mirror, **changes)
+            assert [plan.state for plan in inspect(database, bare.names).plans] == ["dropping"]
+        return changes
+
+    @pytest.mark.parametrize("method", ["set_aside", "drop"])
+    def test_a_table_less_is_not_the_beginning_of_a_drop(self, server, bare, mirror, announced, method):
+        server.as_root("INSERT INTO variable (`key`, val) VALUES ('new', 'x')", bare.names.live)
+        server.as_root(f"DROP TABLE {KEPT}", bare.names.live)
+        before = bare.tables(bare.names.live)
+        with server.session() as database, pytest.raises(OperatorError) as refused:
+            reset(database, bare, mirror, **{**announced, "method": method})
+        assert bare.tables(bare.names.live) == before
+        assert server.as_root("SELECT val FROM variable WHERE `key` = 'new'", bare.names.live).strip() == "x"
+        assert ("written to: variable" if method == "drop" else "has method set_aside") in refused.value.found
+
+    def test_a_table_more_is_no_beginning_either(self, server, bare, mirror, announced):
+        server.as_root("CREATE TABLE kombu_queue (id INT PRIMARY KEY)", bare.names.live)
+        with server.session() as database:
+            assert not has_moved(inspect(database, bare.names))
+            assert reset(database, bare, mirror, run=LATER)["set_aside"]
+
+    def test_one_that_the_server_refuses_is_withdrawn(self, server, bare, mirror):
+        with server.session() as database:
+            bare.make_old()
+            bare.make_new(database)
+            changes = {"method": "drop", "rehearsed_dump": bare.rehearsed(database, bare.names.live)}
+            # With that schema as its own it would be a session that the guard waits for.
+            other = server.connect("information_schema")
+            with contextlib.closing(other), other.cursor() as cursor:
+                cursor.execute("BEGIN")
+                cursor.execute(f"SELECT * FROM {bare.names.live}.alembic_version")
+                database.execute("SET SESSION lock_wait_timeout = 1")
+                with pytest.raises(OperatorError, match="1205"):
+                    reset(database, bare, mirror, **changes)
+            found = inspect(database, bare.names)
+            assert (found.stage, [plan.state for plan in found.plans]) == ("old", ["planned"])

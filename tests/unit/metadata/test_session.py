@@ -40,6 +40,9 @@ HOSTILE = {
     "sql_big_selects": "0",
     "max_join_size": "1",
     "lc_messages": "'de_DE'",
+    "init_connect": "'SET autocommit = 0'",
+    "completion_type": "2",
+    "default_storage_engine": "'MyISAM'",
 }
 
 
@@ -98,6 +101,8 @@ def test_the_servers_settings_do_not_matter(server, schema, bare):
         names = Schemas(bare.names.live, f"{schema}_beside")
         assert database.execute(f"INSERT INTO {quoted(schema, 't')} VALUES (2, 'y')") == 1
         assert set(read_schemas(database, names)[schema].tables) == {"t"}
+        with server.session() as another:
+            assert another.value(f"SELECT a FROM {quoted(schema, 't')} WHERE id = 2") == "y"
         assert len(database.rows(f"SELECT a.id FROM {quoted(schema, 't')} a, {quoted(schema, 't')} b")) == 4
         assert database.execute(f"UPDATE {quoted(schema, 't')} SET a = 'x'") == 1
         assert database.value("SELECT @@lock_wait_timeout") == LOCK_WAIT_SECONDS
