@@ -162,7 +162,10 @@ options:
     type: path
     required: true
   interval:
-    description: Seconds from one request for a URL to the next. Five names with 0.2 make 25 requests a second.
+    description:
+      - Seconds from one request for a URL to the next. Five names with 0.2 make 25 requests a second.
+      - After a request that failed and took half a second or more, the next one waits, up to eight seconds, until one
+        is answered. A server that has too much to do would not recover under a constant load.
     type: float
     default: 0.1
   answer_within:

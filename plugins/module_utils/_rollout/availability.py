@@ -31,7 +31,8 @@ GIVING_UP_SECONDS = 1.0
 class Prober:
     """Sends requests at a fixed rate, each on a new connection, whether or not earlier ones have been answered.
 
-    So a slow answer does not hide that others fail meanwhile. A target whose connection is kept waits for its answers.
+    So a slow answer does not hide that others fail meanwhile. A target whose connection is kept waits for its answers,
+    and one whose server is overloaded rests after a failure (`Requester.rests`).
     Each answer is a JSON line in `file`.
     """
 
@@ -140,6 +141,8 @@ class Prober:
                 for identity in self._identities.values():
                     pool.submit(identity.renew_if_due)
             for requester in self._single:
+                if requester.rests:
+                    continue
                 pool.submit(self._probe, requester, self._opened(requester))
             position = _wait_for_beat(begun, position + 1, self._interval)
 
@@ -147,7 +150,8 @@ class Prober:
         begun = time.monotonic()
         position = 0
         while not done.is_set():
-            self._probe(requester, self._opened(requester))
+            if not requester.rests:
+                self._probe(requester, self._opened(requester))
             position = _wait_for_beat(begun, position + 1, self._interval, done)
         requester.close()
 

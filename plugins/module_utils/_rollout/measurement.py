@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import Sample, summarise, windows
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import (
+    LONGEST_REST_SECONDS,
+    Sample,
+    summarise,
+    windows,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 # A request is given up within its time; its sample is written a little later on a busy machine.
@@ -42,7 +47,7 @@ class Probe:
     @property
     def longest_silence(self) -> float:
         """A probe that works writes a sample of each name at least this often, in seconds."""
-        return self.answer_within + MARGIN_INTERVALS * self.interval + MARGIN_SECONDS
+        return self.answer_within + LONGEST_REST_SECONDS + MARGIN_INTERVALS * self.interval + MARGIN_SECONDS
 
 
 @dataclass

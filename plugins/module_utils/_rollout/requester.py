@@ -16,7 +16,7 @@ from typing import Protocol
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import USER_AGENT, proxy_for
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import Answer, Judge
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import Sample
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import LONGEST_REST_SECONDS, Sample
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 # More than any page that is asked for; what is longer is something else, and isn't read.
@@ -24,6 +24,12 @@ LARGEST_BYTES = 4 << 20
 BLOCK_BYTES = 1 << 16
 # What a request without an identity that lasts counts as.
 TOO_LATE = "not sent: the token had ended, and no new one was given"
+
+# A failure that took so long is one of a server that has too much to do: it works on the request long after nobody
+# waits for the answer. Airflow 3.0's api-server never gets out of that under a constant load: its threads wait for
+# connections to the database, and those who hold one wait for a thread. So the next request waits, twice as long each
+# time, until one is answered.
+SLOW_SECONDS = 0.5
 
 
 class Identity(Protocol):
@@ -70,9 +76,25 @@ class Requester:
         self._kept: http.client.HTTPConnection | None = None
         self._renewals = 0
         self._counting = threading.Lock()
+        self._rest = self._rests_until = 0.0
+
+    @property
+    def rests(self) -> bool:
+        """Whether its server is to be left alone for now."""
+        return time.monotonic() < self._rests_until
 
     def probe(self) -> Sample:
         """One request. With `keep_alive` not to be called from two threads at a time."""
+        sample = self._probe()
+        with self._counting:
+            if sample.good:
+                self._rest = self._rests_until = 0.0
+            elif sample.seconds >= SLOW_SECONDS:
+                self._rest = min(max(2 * self._rest, SLOW_SECONDS), LONGEST_REST_SECONDS)
+                self._rests_until = time.monotonic() + self._rest
+        return sample
+
+    def _probe(self) -> Sample:
         identity = self.target.identity
         sent, begun = time.time(), time.monotonic()
         if identity is not None and identity.ended:

@@ -15,6 +15,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 # Without a sample for longer than this, and than a few intervals, nobody was looking.
 LONGEST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_INTERVALS = 5
+# After a failure a prober may leave a busy server alone for as long.
+LONGEST_REST_SECONDS = 8.0
 # Single failures are listed as far as a picture can show them.
 MOST_TIMES = 200
 
@@ -145,7 +147,8 @@ def _absences(
     for before, sample in pairs:
         observed = max(observed, before.answered)
         pause = sample.time - observed
-        if pause > longest_pause and (before.good or sample.good):
+        rest = 0.0 if before.good else LONGEST_REST_SECONDS
+        if pause > longest_pause + rest and (before.good or sample.good):
             unobserved += pause
             if away_since is not None:
                 absences.append((away_since, observed))
@@ -158,7 +161,11 @@ def _absences(
     observed = max(observed, samples[-1].answered)
     if away_since is not None:
         absences.append((away_since, observed))
-    edges = [samples[0].time - begun if begun is not None else 0.0, ended - observed if ended is not None else 0.0]
+    rest = 0.0 if samples[-1].good else LONGEST_REST_SECONDS
+    edges = [
+        samples[0].time - begun if begun is not None else 0.0,
+        ended - observed - rest if ended is not None else 0.0,
+    ]
     unobserved += sum(edge for edge in edges if edge > longest_pause)
     return absences, unobserved
 

@@ -15,10 +15,12 @@ import time
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import tls_context
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import requester
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import Expected
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.availability import Prober
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.measurement import read as read_measurement
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import TOO_LATE, Target
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import TOO_LATE, Requester, Target
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import Sample, summarise, windows
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -58,6 +60,8 @@ def samples(text, *, begin=START, step=0.1, name="ui"):
         ("..xxx" + " " * 300 + "xx...", 30.6, 30.6, 1, 0),  # away before and after: away between
         ("..xxx" + " " * 300 + ".....", 0.3, 0.3, 1, 30.1),
         ("....." + " " * 300 + "xx...", 0.2, 0.2, 1, 30.1),
+        # A server that has too much to do is left alone after a failure.
+        ("..xxx" + " " * 90 + "x....", 9.5, 9.5, 1, 0),
         # A pause of the prober itself is no interruption.
         ("....." + " " * 15 + ".....", 0, 0, 0, 0),
     ],
@@ -384,3 +388,33 @@ def test_a_token_that_has_ended_is_not_sent_and_counts_as_a_failure(server, prob
     (only,) = summarise(seen).values()
     assert only["failures"] == only["requests"] > 0
     assert only["errors"] == {TOO_LATE: only["failures"]}
+
+
+def test_a_server_that_takes_its_time_to_fail_is_asked_ever_less_often(server, probe, monkeypatch):
+    """Requests that nobody waits for any more kept an api-server of 3.0 busy for ever."""
+    monkeypatch.setattr(requester, "SLOW_SECONDS", 0.1)
+    monkeypatch.setattr(requester, "LONGEST_REST_SECONDS", 0.4)
+    monkeypatch.setattr(Requester, "_answer", slowly_fails)
+    end = probe(server.url)
+    time.sleep(3)
+    seen, _ended = end()
+    # At the rate of the test, it would be asked sixty times.
+    assert 3 <= len(seen) <= 25
+    assert not any(sample.good for sample in seen)
+
+
+def slowly_fails(_requester, _connection, _headers):
+    time.sleep(0.15)
+    raise TimeoutError
+
+
+def test_a_rest_ends_with_the_first_good_answer(server, monkeypatch):
+    target = Target("ui", server.url, ANY)
+    asked = Requester(target, timeout_seconds=5, context=tls_context(None, verify=True))
+    monkeypatch.setattr(requester, "SLOW_SECONDS", 0.2)
+    server.status, server.wait = 503, 0.3
+    asked.probe()
+    assert asked.rests
+    server.status, server.wait = 200, 0.0
+    assert asked.probe().good
+    assert not asked.rests
