@@ -163,7 +163,9 @@ def test_running_it_again_changes_nothing_and_restarts_nothing(bed: Bed) -> None
 
 def test_an_image_for_another_schema_is_refused_and_changes_nothing(bed: Bed) -> None:
     def found() -> list[Any]:
-        return [bed.pods(), bed.versions(), bed.schemas(), *map(bed.tables, bed.schemas()), revision_of(bed)]
+        # The pod that was asked may not be gone yet.
+        versions = {name: version for name, version in bed.versions().items() if not name.startswith("pods/")}
+        return [bed.pods(), versions, bed.schemas(), *map(bed.tables, bed.schemas()), revision_of(bed)]
 
     before = found()
     refused = bed.play("playbooks/upgrade.yml", "-e", "airflow_image=bed/airflow:3.3.2")
