@@ -225,6 +225,8 @@ def test_keys_from_a_url_are_refused(bed: Bed, rotation: Rotation) -> None:
             "jwt_algorithm": "RS256",
             "jwt_leeway": 10,
             "clock_skew_seconds": 0.1,
+            "executor": "LocalExecutor",
+            "tasks_in_scheduler": True,
         }
     }
     assert "https://example.com/jwks.json" in refused(bed, *CUT_OVER, "-e", json.dumps(told))
