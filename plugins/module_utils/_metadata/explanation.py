@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Sequence
 
@@ -12,6 +13,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls im
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 STATEMENT = "what this statement was to change; earlier statements of this action are done and are recognised"
+
+# What MariaDB and MySQL say where a table is to have the name of a file that is there.
+TABLESPACE_EXISTS = re.compile(r"\btablespace\b.*\bexists\b", re.IGNORECASE | re.DOTALL)
 
 
 def explained(error: Exception, where: str, untouched: str = STATEMENT, host: str = "") -> OperatorError:
@@ -34,7 +38,7 @@ def explained(error: Exception, where: str, untouched: str = STATEMENT, host: st
         )
     code, text = error.args[0] if error.args else 0, str(error.args[-1] if error.args else error)
     # 1025, 150: a table takes the place of one that a key of another schema still refers to, and doesn't fit it.
-    known = 1451 if code == 1025 and "150" in text else 1813 if code == 1025 and "184" in text else code
+    known = 1451 if code == 1025 and "150" in text else 1813 if TABLESPACE_EXISTS.search(text) else code
     expected, next_step = _ADVICE.get(
         known if isinstance(known, int) else 0,
         ("the statement to be accepted", "see the server's message; run the same command again when it is put right"),

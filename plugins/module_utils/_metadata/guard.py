@@ -306,6 +306,11 @@ def no_reader_outside(neighbours: Neighbours) -> Finding:
     return Finding(name, HOLDS, f"nothing that is shown of other schemas names tables of schema {live}")
 
 
+def rehearsed_sums(rehearsed: Mapping[str, Any]) -> dict[str, str]:
+    """The fingerprint of each table that a rehearsal has restored (`content.fingerprints`)."""
+    return {str(table): str(entry["sum"]) for table, entry in (rehearsed.get("tables") or {}).items()}
+
+
 def dump_rehearsed(
     inspection: Inspection,
     rehearsed: Mapping[str, Any] | None,
@@ -331,7 +336,7 @@ def dump_rehearsed(
             expected,
             step,
         )
-    restored = {str(table): str(entry["sum"]) for table, entry in (rehearsed.get("tables") or {}).items()}
+    restored = rehearsed_sums(rehearsed)
     now = {table: content.sum for table, content in live().items()}
     different = sorted(table for table in restored.keys() | now.keys() if restored.get(table) != now.get(table))
     if different:

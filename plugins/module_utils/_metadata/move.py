@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalo
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import TABLESPACE_EXISTS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, PLAN, PROBE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import read_neighbours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import Move, Plan, moves_done
@@ -27,8 +27,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
 
-# What MariaDB and MySQL say where a table is to have the name of a file that is there.
-TABLESPACE_EXISTS = re.compile(r"\btablespace\b.*\bexists\b", re.IGNORECASE | re.DOTALL)
 LEFT_FILE_SECONDS = 120.0
 LEFT_FILE_PAUSE_SECONDS = 1.0
 

@@ -277,7 +277,7 @@ class Reset:
                 next_step="run it with the method and the run directory of that run; or have an administrator look at"
                 " what is left, and restore the dump",
             )
-        restored = {str(table): str(entry["sum"]) for table, entry in (rehearsed.get("tables") or {}).items()}
+        restored = guard.rehearsed_sums(rehearsed)
         now = fingerprints(self._database, plan.live, sorted(left), self._progress)
         different = sorted(table for table, content in now.items() if restored.get(table) != content.sum)
         if different:

@@ -10,8 +10,10 @@ import configparser
 import json
 
 import pytest
+import yaml
 
-from ansible_collections.hopsworks.airflow.tests.unit.deployment.rendering import named, rendered
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.order import ORDER
+from ansible_collections.hopsworks.airflow.tests.unit.deployment.rendering import ROOT, named, rendered
 from ansible_collections.hopsworks.airflow.tests.unit.deployment.test_settings import components
 
 LAUNCHER = "airflow-webserver-launcher"
@@ -160,3 +162,8 @@ def test_two_deployments_in_a_namespace_have_no_object_in_common(tmp_path):
         for host in hosts.values()
     )
     assert alpha & beta == set()
+
+
+def test_the_order_is_that_of_a_restart():
+    role = yaml.safe_load((ROOT / "roles/deployment/vars/main.yml").read_text(encoding="utf-8"))
+    assert tuple(role["deployment_order"]) == ORDER
