@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import ast
 import copy
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -64,7 +63,7 @@ def mutants(source: str) -> Iterator[Mutant]:
         line, once = node.lineno, not in_function(node, parents)  # type: ignore[attr-defined]
         for number in range(len(list(changes_of(node, parents)))):
             changed = copy.deepcopy(tree)
-            same_node = next(itertools.islice(ast.walk(changed), position, None))
+            same_node = list(ast.walk(changed))[position]
             change, make = list(changes_of(same_node, parents_in(changed)))[number]
             make()
             yield Mutant(line, change, ast.unparse(ast.fix_missing_locations(changed)), once)
