@@ -79,18 +79,24 @@ def is_for_readers(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
         return True
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return True
+    if isinstance(node, ast.If) and is_type_checking(node):
+        return True
     child: ast.AST = node
     while (parent := parents.get(child)) is not None:
         if isinstance(parent, (ast.arg, ast.AnnAssign)) and child is parent.annotation:
             return True
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)) and child is parent.returns:
             return True
-        if isinstance(parent, ast.If) and "TYPE_CHECKING" in ast.dump(parent.test):
+        if isinstance(parent, ast.If) and is_type_checking(parent):
             return True
         if isinstance(parent, ast.Call) and name_of(parent.func) in WORDS | SILENT_CALLS and child is not parent.func:
             return True
         child = parent
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and name_of(node.value.func) in SILENT_CALLS
+
+
+def is_type_checking(node: ast.If) -> bool:
+    return "TYPE_CHECKING" in ast.dump(node.test)
 
 
 def name_of(function: ast.expr) -> str:
