@@ -110,3 +110,41 @@ def test_what_was_started_by_an_earlier_run_is_tried_again(scaler):
     Watcher.waited.clear()
     scaler(Objects(0, {STOPPED_ANNOTATION: "2"})).start("web", timeout_seconds=60, later=[])
     assert Watcher.waited == [2]
+
+
+@pytest.mark.parametrize("annotations", [{STOPPED_ANNOTATION: "2"}, {}], ids=["stopped by a run", "at 0 before"])
+def test_check_mode_changes_nothing_and_waits_for_nothing(scaler, annotations):
+    objects = Objects(0, annotations)
+    result = scaler(objects).start("web", timeout_seconds=60, later=[], check_mode=True)
+    assert (result.before, result.after) == (0, len(annotations) * 2)
+    assert scaler(Objects(3)).stop("web", timeout_seconds=60, check_mode=True).action == "stopped"
+    assert objects.live["spec"]["replicas"] == 0
+    assert Watcher.waited == []
+
+
+def test_what_was_at_0_before_is_not_waited_for(scaler):
+    """Nobody starts its pods: a rollout that is waited for would not end."""
+    assert scaler(Objects(0)).start("web", timeout_seconds=60, later=[]).action == "unchanged"
+    assert scaler(Objects(0, {STOPPED_ANNOTATION: "0"})).start("web", timeout_seconds=60, later=[]).after == 0
+    assert Watcher.waited == []
+
+
+def test_an_absent_workload_has_no_replicas(scaler):
+    objects = Objects(1)
+    objects.read = lambda *_arguments: None
+    for result in (
+        scaler(objects).stop("web", timeout_seconds=60),
+        scaler(objects).start("web", timeout_seconds=60, later=[]),
+    ):
+        assert (result.action, result.kind, result.before, result.after) == ("absent", None, 0, 0)
+
+
+def test_a_pod_gets_its_grace_period_to_end(scaler, monkeypatch):
+    allowed = []
+    monkeypatch.setattr(Watcher, "until_gone", lambda _watcher, *, timeout_seconds: allowed.append(timeout_seconds))
+    for grace in (None, 10, 600):
+        objects = Objects(1)
+        if grace is not None:
+            objects.live["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = grace
+        scaler(objects).stop("web", timeout_seconds=50)
+    assert allowed == [60, 50, 630]  # 30 s are Kubernetes' own, and 30 s more for the kubelet to tell of it
