@@ -71,7 +71,7 @@ class Laboratory:
     """A copy of the checkout in which modules are changed."""
 
     def __init__(self, folder: Path) -> None:
-        self.root = folder / "airflow"
+        self.root, self.printed = folder / "airflow", folder / "printed"
         names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
         for name in names.decode().split("\0"):
             source, target = ROOT / name, self.root / name
@@ -89,9 +89,10 @@ class Laboratory:
             with contextlib.suppress(BaseException):
                 os.setsid()
                 os.chdir(self.root)
-                nothing = os.open(os.devnull, os.O_RDWR)
-                for descriptor in (0, 1, 2):
-                    os.dup2(nothing, descriptor)
+                os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+                printed = os.open(self.printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+                for descriptor in (1, 2):
+                    os.dup2(printed, descriptor)
                 os.environ.update(environment, PYTHONDONTWRITEBYTECODE="1")
                 sys.dont_write_bytecode = True
                 os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *options, *tests])))
@@ -115,7 +116,8 @@ class Laboratory:
         }
         code = self.pytest(list(tests), "-p", "lines", timeout=1800, **environment)
         if code != 0:
-            raise SystemExit(f"{' '.join(tests)}: the tests fail without any change (exit code {code})")
+            printed = self.printed.read_text(encoding="utf-8", errors="replace")[-4000:]
+            raise SystemExit(f"{printed}\n{' '.join(tests)}: the tests fail without any change (exit code {code})")
         return {int(line): found for line, found in json.loads(target.read_text()).items()}
 
     def survives(self, module: str, mutant: Mutant, tests: list[str]) -> bool:
