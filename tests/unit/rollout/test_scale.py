@@ -148,3 +148,24 @@ def test_a_pod_gets_its_grace_period_to_end(scaler, monkeypatch):
             objects.live["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = grace
         scaler(objects).stop("web", timeout_seconds=50)
     assert allowed == [60, 50, 630]  # 30 s are Kubernetes' own, and 30 s more for the kubelet to tell of it
+
+
+def test_what_is_at_0_already_is_not_written_down_as_stopped(scaler):
+    objects = Objects(0)
+    result = scaler(objects).stop("web", timeout_seconds=60)
+    assert (result.action, result.before) == ("unchanged", 0)
+    assert objects.live["metadata"]["annotations"] == {}
+    assert Watcher.waited == ["gone"]  # somebody may have stopped it a second ago
+
+
+def test_a_refused_change_is_an_error(scaler):
+    """Only a conflict is tried again: without an error, a workload would count as stopped that runs."""
+
+    def refuse(*_arguments):
+        raise ApiException(status=403)
+
+    objects = Objects(2)
+    objects.patch = refuse
+    with pytest.raises(ApiException):
+        scaler(objects).stop("web", timeout_seconds=60)
+    assert Watcher.waited == []
