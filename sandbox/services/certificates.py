@@ -2,11 +2,11 @@
 # Copyright: (c) 2026, hopsworks.airflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the bed's certificate authority, and the certificates for mutual TLS with HopsFS.
+"""Makes the bed's certificate authority, the certificates of its servers and those of its HDFS users.
 
-`certificates.py FOLDER HOST` leaves ca.crt and, for HOST and for the HDFS users hdfs and airflow, a certificate and a
-private key in PEM (namenode, hdfs, airflow: .crt and .key). A folder that already holds them, valid for 30 more days,
-is left alone. Prints "made" or "kept".
+`certificates.py FOLDER NAME=HOST...` leaves ca.crt and, for each server and for the HDFS users hdfs and airflow, a
+certificate and a private key in PEM (NAME, hdfs, airflow: .crt and .key). A folder that already holds them, valid for
+30 more days, is left alone. Prints "made" or "kept".
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def builder(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey) -> x509.
     )
 
 
-def make(folder: Path, host: str) -> None:
+def make(folder: Path, servers: dict[str, str]) -> None:
     authority_name = "Bed certificate authority"
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority_identifier = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
@@ -80,9 +80,8 @@ def make(folder: Path, host: str) -> None:
         .add_extension(authority_identifier, critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    alternative_names = x509.SubjectAlternativeName([x509.DNSName(host), x509.DNSName(host.split(".", 1)[0])])
     for stem, subject, purpose in [
-        ("namenode", host, ExtendedKeyUsageOID.SERVER_AUTH),
+        *((stem, host, ExtendedKeyUsageOID.SERVER_AUTH) for stem, host in servers.items()),
         *((user, user, ExtendedKeyUsageOID.CLIENT_AUTH) for user in USERS),
     ]:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -94,14 +93,18 @@ def make(folder: Path, host: str) -> None:
                 x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority_identifier), critical=False
             )
         )
-        if stem == "namenode":
+        if stem in servers:
+            names = dict.fromkeys([subject, subject.partition(".")[0]])
+            alternative_names = x509.SubjectAlternativeName([x509.DNSName(each) for each in names])
             request = request.add_extension(alternative_names, critical=False)
         write_pair(folder, stem, request.sign(authority_key, hashes.SHA256()), key)
     # Last, since its presence says that the rest is complete. The authority's key isn't kept: nothing else gets signed.
     write(folder / "ca.crt", authority.public_bytes(serialization.Encoding.PEM))
 
 
-def is_valid(folder: Path) -> bool:
+def is_valid(folder: Path, servers: dict[str, str]) -> bool:
+    if not all((folder / f"{stem}.key").exists() for stem in servers):
+        return False
     try:
         authority = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
     except FileNotFoundError:
@@ -112,13 +115,14 @@ def is_valid(folder: Path) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("host")
+    parser.add_argument("servers", nargs="+", metavar="NAME=HOST")
     arguments = parser.parse_args()
-    if is_valid(arguments.folder):
+    servers = dict(each.split("=", 1) for each in arguments.servers)
+    if is_valid(arguments.folder, servers):
         print("kept")
         return 0
     arguments.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    make(arguments.folder, arguments.host)
+    make(arguments.folder, servers)
     print("made")
     return 0
 

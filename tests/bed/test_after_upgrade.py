@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import gzip
 import json
 import pathlib
 import re
 import stat
+import time
 from typing import Any
 
+import pymysql
 import pytest
 import requests
+from airflow import URL
 from bed import BEFORE, NAMESPACE, ROOT, Bed, expected, facts_of, unchanged
 
 CANARIES = ("CANARY-db-", "CANARY-connection-7391", "CANARY-variable-2846", "PRIVATE KEY-----")
@@ -150,6 +155,35 @@ def test_no_secret_leaked(bed: Bed, facts: dict[str, dict[str, Any]]) -> None:
     assert found == []
     with gzip.open(dump, "rt", encoding="utf-8", errors="replace") as stream:
         assert "slot_pool" in stream.read(), "the dump that may hold secrets is the real one"
+
+
+def test_a_database_that_takes_no_other_connections_than_encrypted_ones_serves_on(bed: Bed) -> None:
+    """From here on for all tests that follow. Sessions that are idle begin anew."""
+    with bed.database() as cursor:
+        cursor.execute("ALTER USER 'airflow'@'%' REQUIRE SSL")
+        cursor.execute(
+            "SELECT id FROM information_schema.processlist WHERE user = 'airflow' AND command = 'Sleep' AND time > 0"
+        )
+        for (session,) in cursor.fetchall():
+            with contextlib.suppress(pymysql.MySQLError):  # it may have ended by itself
+                cursor.execute("KILL %s", (session,))
+    begun = datetime.datetime.now(datetime.UTC)
+    deadline = time.monotonic() + 120
+    while not beats_since(begun):
+        assert time.monotonic() < deadline
+        time.sleep(1)
+
+
+def beats_since(begun: datetime.datetime) -> bool:
+    """Whether scheduler and dag-processor have written a heartbeat since then, and the database answers."""
+    health = requests.get(f"{URL}/api/v2/monitor/health", timeout=10).json()
+    beats = [
+        health["scheduler"]["latest_scheduler_heartbeat"],
+        health["dag_processor"]["latest_dag_processor_heartbeat"],
+    ]
+    return health["metadatabase"]["status"] == "healthy" and all(
+        beat is not None and datetime.datetime.fromisoformat(beat) > begun for beat in beats
+    )
 
 
 def test_running_it_again_changes_nothing_and_restarts_nothing(bed: Bed) -> None:

@@ -25,11 +25,16 @@ def test_status(installed):
 
 
 def test_upgrade_that_drops(installed):
-    """From 1.10.15 again, as the molecule scenario doesn't: one database dropped, and the newest Airflow."""
+    """From 1.10.15 again, as the molecule scenario doesn't: one database dropped, and the newest Airflow.
+
+    The database's tools run in a Job, as for a server outside the cluster.
+    """
     bed = Bed()
     bed.reset("old")
     bed.let_drop()
-    variables = "airflow_reset_method=drop airflow_image=bed/airflow:3.3.2"
+    variables = (
+        "airflow_reset_method=drop airflow_image=bed/airflow:3.3.2 airflow_database_client_image=bed/mariadb:10.11"
+    )
     upgrade = ("ansible-playbook", "hopsworks.airflow.upgrade", "--inventory", INVENTORY, "--extra-vars", variables)
     output = installed.output(*upgrade, timeout=900)
     assert "Upgrade of sandbox: finished" in output
