@@ -22,6 +22,11 @@ extends_documentation_fragment:
   - hopsworks.airflow.deployment
   - hopsworks.airflow.attributes.info_module
 options:
+  deployment:
+    description:
+      - Name of the deployment that is going to act. Workloads that another deployment of this collection made are
+        refused. If omitted, this is not asked.
+    type: str
   workloads:
     description:
       - Deployments or StatefulSets that are going to be replaced or restarted. They must be healthy or absent; those
@@ -92,6 +97,7 @@ EXAMPLES = r"""
 - name: See whether the upgrade can begin
   hopsworks.airflow.preflight:
     namespace: hopsworks
+    deployment: hopsworks-production
     workloads: [airflow-webserver, airflow-scheduler]
     secrets:
       - name: mysql-users-secrets
@@ -143,6 +149,7 @@ def act(call: Call) -> dict[str, Any]:
         secrets=params["secrets"],
         services=params["services"],
         runbook=params["runbook"] if params["rights"] else None,
+        deployment=params["deployment"],
         managed_by_others=params["managed_by_others"],
     )
     accepted = params["managed_by_others"] == "accept"
@@ -161,6 +168,7 @@ def act(call: Call) -> dict[str, Any]:
 ACTION = Action(
     act,
     {
+        "deployment": {"type": "str"},
         "workloads": {"type": "list", "elements": "str", "default": []},
         "secrets": {
             "type": "list",

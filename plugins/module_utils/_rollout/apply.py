@@ -18,6 +18,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.autosca
     replicas_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, record_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import (
+    deployment_of,
+    refuse_another,
+    refuse_twice,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
     STOPPED_ANNOTATION,
     comparable,
@@ -89,6 +94,7 @@ class Applier:
 
         Raises OperatorError for a definition that cannot be applied, before any of them is.
         """
+        refuse_twice(definitions, UNTOUCHED)
         steps = [self._plan(prepared(definition, self._cluster.namespace)) for definition in definitions]
         for step in steps:
             if "replicas" not in step.definition["spec"]:
@@ -160,6 +166,7 @@ class Applier:
                 definition, None, "created", checked(lambda: self._objects.apply(definition, dry_run=True), UNTOUCHED)
             )
         live = {**live, "kind": kind, "apiVersion": definition["apiVersion"]}
+        refuse_another(live, deployment_of(definition), UNTOUCHED)
         if is_ours(live) and "deletionTimestamp" not in live["metadata"]:
             after = self._dry_run(definition)
             if after is not None:
@@ -241,7 +248,9 @@ class Applier:
     def _back_up(self, step: Step) -> None:
         """Keep the object that is going to be deleted, unless an earlier attempt of this run has kept it."""
         if self._backup_secret is not None:
-            Backup(self._cluster, self._backup_secret).keep([record_of(step.kind, step.name, step.live)])
+            Backup(self._cluster, self._backup_secret).keep(
+                [record_of(step.kind, step.name, step.live, deployment_of(step.definition))]
+            )
 
     def _remove(self, step: Step, timeout_seconds: float) -> None:
         remove(

@@ -31,7 +31,7 @@ ENTRY = re.compile(r"(?P<object>.+)\.json\.gz\.(?P<part>\d+)-of-(?P<parts>\d+)")
 class Record:
     """One object as it was: `object` as a definition that makes it again, None where there was none of that name.
 
-    `managed_fields` say who owned which of its fields, `uid` which object it was.
+    `managed_fields` say who owned which of its fields, `uid` which object it was, `deployment` which one replaces it.
     """
 
     kind: str
@@ -39,18 +39,19 @@ class Record:
     object: Object | None = None
     uid: str | None = None
     managed_fields: list[Object] = field(default_factory=list)
+    deployment: str | None = None
 
     @property
     def key(self) -> str:
         return f"{self.kind.lower()}-{self.name}"
 
 
-def record_of(kind: str, name: str, live: Object | None) -> Record:
+def record_of(kind: str, name: str, live: Object | None, deployment: str | None = None) -> Record:
     """What is kept of a live object; of one that is missing, that it is."""
     if live is None:
-        return Record(kind, name)
+        return Record(kind, name, deployment=deployment)
     managed = [entry for entry in live["metadata"].get("managedFields", []) if "subresource" not in entry]
-    return Record(kind, name, saved(live), live["metadata"].get("uid"), managed)
+    return Record(kind, name, saved(live), live["metadata"].get("uid"), managed, deployment)
 
 
 class Backup:

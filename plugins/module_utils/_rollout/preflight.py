@@ -23,6 +23,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.righ
     missing_rights,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import metadata_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import (
+    NAMES_OF_ITS_OWN,
+    deployment_of,
+    is_of_another,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_ours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import assess
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of
@@ -88,10 +93,12 @@ class Preflight:
         secrets: list[Object],
         services: list[Object],
         runbook: str | None,
+        deployment: str | None = None,
         managed_by_others: ManagedByOthers = "refuse",
     ) -> list[Finding]:
         """All findings, the good ones too, in the order of the checks. `runbook` is whose rights are asked for.
 
+        Workloads of another deployment of this collection than `deployment` are an error.
         With `managed_by_others` accepted, who else writes a Secret is a warning.
         """
         checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
@@ -102,7 +109,7 @@ class Preflight:
             checks.append(("rights", functools.partial(self.rights, runbook)))
         if runbook != "rotation":  # which needs no right outside the namespace
             checks.append(("nodes", self.nodes))
-        checks += [(f"workload {name}", functools.partial(self.workload, name)) for name in workloads]
+        checks += [(f"workload {name}", functools.partial(self.workload, name, deployment)) for name in workloads]
         checks += [
             (f"secret {wanted['name']}", functools.partial(self.secret, wanted, managed_by_others))
             for wanted in secrets
@@ -178,13 +185,22 @@ class Preflight:
             level="warning" if ready else "error",
         )
 
-    def workload(self, name: str) -> Iterator[Finding]:
+    def workload(self, name: str, deployment: str | None = None) -> Iterator[Finding]:
         check = f"workload {name}"
         workload = find(self._objects, name)
         if workload is None:
             yield Finding(check, ok=True, found=f"{name} does not exist yet", expected=f"{name} healthy or absent")
             return
         kind, ours = workload["kind"], is_ours(workload)
+        if is_of_another(workload, deployment):
+            yield Finding(
+                check,
+                ok=False,
+                found=f"{kind} {name} is of deployment {deployment_of(workload)!r}",
+                expected=f"workloads of deployment {deployment!r}, or of none",
+                next_step=NAMES_OF_ITS_OWN,
+            )
+            return
         with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
             verdict = assess(watcher.observe(), wait_for_old=False)
         yield Finding(

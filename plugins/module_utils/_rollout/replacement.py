@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER, Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Step
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, Record, record_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import (
+    deployment_of,
+    refuse_another,
+    refuse_twice,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
     comparable,
     is_half_replaced,
@@ -54,20 +59,24 @@ UNTOUCHED = "all objects"
 def keep(cluster: Cluster, definitions: list[Object], backup_secret: str, *, check_mode: bool) -> list[Record]:
     """Keep what the live objects of these names are, of every kind, and that some are missing. Returns what is new.
 
-    Raises OperatorError for an object that is half replaced, and was not kept before.
+    Raises OperatorError for an object of another deployment, and for one that is half replaced and was not kept before.
     """
+    refuse_twice(definitions, UNTOUCHED)
     objects, backup = Objects(cluster), Backup(cluster, backup_secret)
     records = []
     half = []
     for definition in definitions:
         kind, name = definition["kind"], definition["metadata"]["name"]
-        live = _read(objects, definition)
-        records.append(record_of(kind, name, live))
+        live, deployment = _read(objects, definition), deployment_of(definition)
+        if live is not None:
+            refuse_another(live, deployment, UNTOUCHED)
+        records.append(record_of(kind, name, live, deployment))
         if live is not None and is_half_replaced(live):
             half.append(records[-1])
         if kind in WORKLOADS and live is None and (other := find(objects, name)) is not None:
             # Of another kind than the new one: it is stopped, and stays beside it.
-            records.append(record_of(other["kind"], name, other))
+            refuse_another(other, deployment, UNTOUCHED)
+            records.append(record_of(other["kind"], name, other, deployment))
     new = backup.missing(records)
     lost = [f"{record.kind} {record.name}" for record in half if record in new]
     if lost:
@@ -111,6 +120,7 @@ class Replacer:
                     untouched=UNTOUCHED,
                     next_step="take it out of the definitions; workloads are for the module workloads",
                 )
+        refuse_twice(definitions, UNTOUCHED)
         made = {(definition["kind"], definition["metadata"]["name"]) for definition in definitions}
         return [self._plan(prepared(definition, self._cluster.namespace), made) for definition in definitions]
 
@@ -130,6 +140,7 @@ class Replacer:
         definition = completed(definition, live)
         if live is None:
             return Step(definition, None, "created", self._created(definition, made))
+        refuse_another(live, deployment_of(definition), UNTOUCHED)
         ours = is_ours(live) and "deletionTimestamp" not in live["metadata"]
         if ours and (after := self._changed(definition)) is not None:
             same = comparable(after) == comparable(live)
@@ -187,7 +198,9 @@ class Replacer:
 
     def _keep(self, step: Step) -> None:
         if self._backup_secret is not None:
-            Backup(self._cluster, self._backup_secret).keep([record_of(step.kind, step.name, step.live)])
+            Backup(self._cluster, self._backup_secret).keep(
+                [record_of(step.kind, step.name, step.live, deployment_of(step.definition))]
+            )
 
     def _replaced(self, step: Step, timeout_seconds: float) -> None:
         replace_object(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, Record
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import is_of_another
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
     is_half_replaced,
     is_ours,
@@ -104,6 +105,8 @@ class Restorer:
     def _action(self, record: Record, live: Object | None) -> Action:
         if live is None:
             return "unchanged" if record.object is None else "created"
+        if is_of_another(live, record.deployment):
+            return "left"
         ending = "deletionTimestamp" in live["metadata"]
         replaced = is_ours(live) or is_half_replaced(live) or ending
         if record.object is None:

@@ -27,6 +27,11 @@ def obj(kind, name, version="v1", *, labels=None, annotations=None, **fields):
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}
 
 
+def by(deployment):
+    """The labels that say which deployment of this collection made an object."""
+    return {"app.kubernetes.io/instance": deployment, "app.kubernetes.io/managed-by": "hopsworks.airflow"}
+
+
 def binding(role):
     return obj("RoleBinding", "airflow", f"{RBAC}/v1", roleRef={"kind": "Role", "name": role}, subjects=[])
 

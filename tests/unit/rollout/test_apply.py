@@ -18,6 +18,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definit
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .fake import Namespace
+from .replacing import by
 
 BACKUP = "airflow-before-1"
 
@@ -209,3 +210,21 @@ def test_which_pods_come_and_which_go(namespace):
     coming, _freed = rollout.pods_of(rollout.plan([workload(image="newer")]))
     assert [(pods.name, pods.count) for pods in coming] == [("web", 4)]
     assert rollout.pods_of(rollout.plan([workload()])) == ([], [])
+
+
+def test_a_workload_of_another_deployment_is_refused(namespace):
+    def of(deployment):
+        return {**workload(), "metadata": {"name": "web", "labels": by(deployment)}}
+
+    roll_out(namespace, of("a"))
+    namespace.log.clear()
+    with pytest.raises(OperatorError, match="Deployment web is of deployment 'a'"):
+        roll_out(namespace, of("b"))
+    assert namespace.log == []
+    assert roll_out(namespace, of("a")) == ["unchanged"]
+
+
+def test_two_definitions_of_one_workload_are_refused(namespace):
+    with pytest.raises(OperatorError, match="Deployment web is defined twice"):
+        roll_out(namespace, workload(image="a"), workload(image="b"))
+    assert namespace.log == []

@@ -116,6 +116,15 @@ def test_who_restarts_a_workload_when_a_secret_is_changed_is_found_before(monkey
     assert preflight.reloaded(["scheduler"], ["keys"], accepted=accepted) == []
 
 
+def test_a_workload_of_another_deployment_is_refused(monkeypatch):
+    labels = {"app.kubernetes.io/managed-by": "hopsworks.airflow", "app.kubernetes.io/instance": "a"}
+    found = {"kind": "Deployment", "metadata": {"name": "web", "labels": labels}}
+    monkeypatch.setattr(subject, "find", lambda _objects, _name: found)
+    (refused,) = checks().workload("web", "b")
+    assert (refused.ok, refused.level) == (False, "error")
+    assert "is of deployment 'a'" in refused.found
+
+
 def test_a_check_that_is_forbidden_is_a_finding_and_the_others_go_on(monkeypatch):
     version = SimpleNamespace(major="1", minor="34", git_version="v1.34.4")
     monkeypatch.setattr(subject.client, "VersionApi", lambda _api: SimpleNamespace(get_code=lambda: version))

@@ -22,7 +22,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replace
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .fake import refusal
-from .replacing import NEW, NEW_WORKLOADS, OLD, SECRET, apply, content, obj, quiet, workload
+from .replacing import NEW, NEW_WORKLOADS, OLD, SECRET, apply, by, content, obj, quiet, workload
 
 
 def test_nothing_of_the_old_objects_is_left_in_the_new(old):
@@ -138,3 +138,44 @@ def test_an_object_that_others_change_meanwhile_is_read_again(old):
     replacer.act(steps, timeout_seconds=5)
     assert changes == [3]
     assert old.read("Service", "web")["spec"]["selector"] == {"app": "web"}
+
+
+def test_an_object_of_another_deployment_is_refused_before_anything_is_kept_or_changed(namespace):
+    def accounts(deployment):
+        return [obj("ConfigMap", f"{deployment}-launcher"), obj("ServiceAccount", "airflow", labels=by(deployment))]
+
+    apply(namespace, accounts("a"))
+    namespace.log.clear()
+    for refused in (
+        lambda: apply(namespace, accounts("b")),
+        lambda: keep(namespace.cluster, accounts("b"), SECRET, check_mode=False),
+    ):
+        with pytest.raises(OperatorError, match="ServiceAccount airflow is of deployment 'a'"):
+            refused()
+    assert namespace.log == []
+    assert apply(namespace, accounts("a")) == ["unchanged", "unchanged"]
+
+
+def test_a_stateful_set_of_another_deployment_is_not_kept_as_the_old_workload(namespace):
+    other = workload("web", "x")
+    namespace.apply({**other, "kind": "StatefulSet", "metadata": {"name": "web", "labels": by("a")}})
+    mine = {**workload("web", "y"), "metadata": {"name": "web", "labels": by("b")}}
+    with pytest.raises(OperatorError, match="StatefulSet web is of deployment 'a'"):
+        keep(namespace.cluster, [mine], SECRET, check_mode=False)
+
+
+def test_the_release_of_a_chart_is_not_another_deployment(namespace):
+    labels = {"app.kubernetes.io/instance": "release", "app.kubernetes.io/managed-by": "Helm"}
+    namespace.made(obj("ServiceAccount", "airflow", labels=labels))
+    assert apply(namespace, [obj("ServiceAccount", "airflow", labels=by("b"))]) == ["replaced"]
+
+
+def test_two_definitions_of_one_object_are_refused(namespace):
+    twice = [obj("ConfigMap", "x", data={"a": "1"}), obj("ConfigMap", "x", data={"b": "2"})]
+    for refused in (
+        lambda: apply(namespace, twice),
+        lambda: keep(namespace.cluster, twice, SECRET, check_mode=False),
+    ):
+        with pytest.raises(OperatorError, match="ConfigMap x is defined twice"):
+            refused()
+    assert namespace.log == []

@@ -18,7 +18,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replace
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .fake import refusal
-from .replacing import NEW, NEW_WORKLOADS, OLD, SECRET, apply, content, obj, restore, roll_out, workload
+from .replacing import NEW, NEW_WORKLOADS, OLD, SECRET, apply, by, content, obj, restore, roll_out, workload
 
 
 def test_the_way_back_restores_every_kind_and_its_owners(old):
@@ -114,6 +114,14 @@ def test_what_others_made_since_is_left_alone(old):
     done = restore(old)
     assert [done[name] for name in ("Service web", "Deployment web", "ConfigMap new-one")] == ["left"] * 3
     assert old.read("Service", "web")["spec"]["selector"] == {"app": "by-hand"}
+
+
+def test_what_another_deployment_made_since_is_left_alone(old):
+    mine = [obj("ConfigMap", "new-one", labels=by("b"))]
+    keep(old.cluster, mine, SECRET, check_mode=False)
+    old.apply(obj("ConfigMap", "new-one", labels=by("a")))
+    assert restore(old) == {"ConfigMap new-one": "left"}
+    assert old.read("ConfigMap", "new-one") is not None
 
 
 def test_a_service_whose_address_is_taken_comes_back_with_another(old):
