@@ -169,8 +169,12 @@ def restored(call: Call) -> dict[str, Any]:
             next_step=f"name the right one, after: kubectl -n {call.params['namespace']} get secrets",
         )
     returns = restorer.plan()
-    if not call.check_mode:
-        restorer.act(returns, timeout_seconds=call.params["timeout"])
+    try:
+        if not call.check_mode:
+            restorer.act(returns, timeout_seconds=call.params["timeout"])
+    finally:
+        for warning in restorer.warnings:
+            call.warn(warning)
     for step in returns:
         if step.action == "left":
             call.warn(

@@ -64,6 +64,25 @@ class Objects:
                 return None
             raise
 
+    def read_any(self, api_version: str, kind: str, name: str) -> Object | None:
+        """One object of any kind, of the namespace or of none; or None where there is none of that name.
+
+        Raises ApiException, with status 404, where the API server knows no such kind.
+        """
+        group = f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"
+        served = self._call(group, "GET", {})["resources"]
+        resource = next((each for each in served if each["kind"] == kind and "/" not in each["name"]), None)
+        if resource is None:
+            raise ApiException(status=404, reason=f"{api_version} has no kind {kind}")
+        place = f"/namespaces/{self._cluster.namespace}" if resource["namespaced"] else ""
+        try:
+            found: Object = self._call(f"{group}{place}/{resource['name']}/{name}", "GET", {})
+            return found
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise
+
     def list(self, kind: str, **arguments: Any) -> Any:
         """A list object, by `label_selector` and `field_selector`.
 
@@ -158,6 +177,11 @@ class Objects:
     ) -> Any:
         group, plural = COLLECTIONS[kind]
         path = f"{group}/namespaces/{self._cluster.namespace}/{plural}" + (f"/{name}" if name else "")
+        return self._call(path, method, arguments, body, content_type)
+
+    def _call(
+        self, path: str, method: str, arguments: Object, body: Object | None = None, content_type: str | None = None
+    ) -> Any:
         arguments = dict(arguments)
         preload = arguments.pop("_preload_content", True)
         with_headers = arguments.pop("_with_headers", False)

@@ -5,10 +5,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.allocated import (
+    without_addresses,
+    without_ports,
+    without_taken,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, Record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import is_of_another
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
@@ -17,11 +24,12 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definit
     saved,
     shown,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.owners import without_gone_owners
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove, remove_plain
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import WORKLOADS, replace_object
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import own
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import message_of, own
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -33,7 +41,6 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 
 Object = dict[str, Any]
 Action = Literal["created", "restored", "removed", "started", "left", "unchanged"]
-ALLOCATED = ("clusterIP", "clusterIPs")
 
 
 @dataclass
@@ -67,13 +74,15 @@ class Restorer:
     """Puts back all that a run replaced: the new workloads go, the objects come back, then the old workloads.
 
     What was missing before is removed, where this collection made it. Workloads that are still the old ones are started
-    again. What others have made or changed since then is left as it is.
+    again. What others have made or changed since then is left as it is. `warnings` say what of an object could not come
+    back.
     """
 
     def __init__(self, cluster: Cluster, progress: Progress, backup_secret: str) -> None:
         self._cluster, self._progress = cluster, progress
         self._objects = Objects(cluster)
         self._backup = Backup(cluster, backup_secret)
+        self.warnings: list[str] = []
 
     @property
     def exists(self) -> bool:
@@ -83,6 +92,10 @@ class Restorer:
         return [self._plan(record) for record in self._backup.records.values()]
 
     def act(self, returns: list[Return], *, timeout_seconds: float) -> None:
+        """Raises OperatorError for what can't be put back, when all the rest is: one object less is no reason to
+        leave the old deployment stopped.
+        """
+        failed: list[OperatorError] = []
         workloads = [step for step in returns if step.is_workload]
         for step in workloads:
             if step.live is not None and step.action in ("restored", "removed"):
@@ -90,17 +103,32 @@ class Restorer:
         for step in returns:
             if step.changes and not step.is_workload:
                 self._progress(f"{step.record.kind} {step.record.name}: {step.action}")
-                self._put_back(step, timeout_seconds)
-        for position, step in enumerate(workloads):
-            later = [other.record.name for other in workloads[position + 1 :] if other.changes]
-            self._bring(step, later, timeout_seconds)
+                try:
+                    self._put_back(step, timeout_seconds)
+                except OperatorError as error:
+                    failed.append(error)
+        try:
+            for position, step in enumerate(workloads):
+                later = [other.record.name for other in workloads[position + 1 :] if other.changes]
+                self._bring(step, later, timeout_seconds)
+        except OperatorError as error:
+            failed.append(error)
+        if failed:
+            raise OperatorError.together(failed)
         self._backup.restored()
 
     def _plan(self, record: Record) -> Return:
         live = self._objects.read(record.kind, record.name)
         if live is not None:
             live = {**live, "kind": record.kind}
-        return Return(record, live, self._action(record, live))
+        warnings: list[str] = []
+        if record.object is not None:
+            kept, warnings = without_gone_owners(self._objects, record.object)
+            record = dataclasses.replace(record, object=kept)
+        step = Return(record, live, self._action(record, live))
+        if step.action in ("created", "restored"):
+            self.warnings += warnings
+        return step
 
     def _action(self, record: Record, live: Object | None) -> Action:
         if live is None:
@@ -112,13 +140,21 @@ class Restorer:
         if record.object is None:
             return "removed" if replaced else "left"
         owners = is_ours(live) == is_ours({"metadata": {"managedFields": record.managed_fields}})
-        same = is_same(saved(live), record.object) and owners and not is_half_replaced(live) and not ending
+        same = owners and not is_half_replaced(live) and not ending and self._is_same(saved(live), record)
         if record.kind in WORKLOADS and live["metadata"]["uid"] == record.uid and (same or not replaced):
             stopped = not live["spec"].get("replicas", 1) and record.object["spec"].get("replicas", 1)
             return "started" if stopped else "unchanged"
         if same:
             return "unchanged"
         return "restored" if replaced else "left"
+
+    @staticmethod
+    def _is_same(live: Object, record: Record) -> bool:
+        kept: Object = record.object or {}
+        if kept["kind"] == "Service" and not is_ours({"metadata": {"managedFields": record.managed_fields}}):
+            # It is the others' again, with another port because the old one was taken.
+            live, kept = without_ports(live), without_ports(kept)
+        return is_same(live, kept)
 
     def _remove(self, step: Return, timeout_seconds: float) -> None:
         remove(
@@ -135,11 +171,16 @@ class Restorer:
             if step.live is not None:
                 remove_plain(self._objects, step.live, timeout_seconds=timeout_seconds, untouched=untouched)
             return
-        if step.live is not None:
-            definition = _with_addresses_of(step.live, record.object)
-            replace_object(self._objects, definition, timeout_seconds=timeout_seconds, untouched=untouched)
+        definition, live = record.object, step.live
+        if live is not None:
+            self._accepted(
+                _with_addresses_of(live, definition),
+                lambda wanted: replace_object(
+                    self._objects, wanted, timeout_seconds=timeout_seconds, untouched=untouched
+                ),
+            )
         if self._objects.read(record.kind, record.name) is None:
-            self._create(record.object)
+            self._create(definition)
         own(self._objects, record.kind, record.name, lambda _entry: False, record.managed_fields)
 
     def _bring(self, step: Return, later: list[str], timeout_seconds: float) -> None:
@@ -157,30 +198,53 @@ class Restorer:
             )
 
     def _create(self, definition: Object) -> Object:
-        """Make it again; a Service with its old address, unless another has that by now."""
-        kind, name = definition["kind"], definition["metadata"]["name"]
-        try:
-            return self._objects.create(definition)
-        except ApiException as error:
-            # The answer to an earlier attempt may have been lost.
-            if error.status == 409 and (made := self._objects.read(kind, name)) is not None:
-                return made
-            if error.status != 422 or not definition["spec"].keys() & set(ALLOCATED):
-                raise OperatorError(
-                    f"{kind} {name} can't be made again: the API server answered {error.status} {error.reason}",
-                    expected="that what was kept can be made again",
-                    untouched=f"what was before is kept in Secret {self._backup.name}",
-                    next_step="grant the missing right (docs/operator.md lists them), or correct the cause; then run "
-                    "the same command again",
-                    evidence=(str(error.body)[:500],),
-                ) from None
-        return self._objects.create(_without_addresses(definition))
+        """Make it again."""
+
+        def create(wanted: Object) -> Object:
+            try:
+                return self._objects.create(wanted)
+            except ApiException as error:
+                made = self._objects.read(wanted["kind"], wanted["metadata"]["name"]) if error.status == 409 else None
+                if made is None:
+                    raise
+                return made  # the answer to an earlier attempt was lost
+
+        created: Object = self._accepted(definition, create)
+        return created
+
+    def _accepted(self, definition: Object, write: Callable[[Object], Any]) -> Any:
+        """Write an object; a Service with its old address and ports, unless others have these by now."""
+        name = f"{definition['kind']} {definition['metadata']['name']}"
+        lost: list[str] = []
+        while True:
+            try:
+                written = write(definition)
+            except ApiException as error:
+                # A port for health checks that is taken is told of as an error of the server.
+                less = without_taken(definition, message_of(error)) if error.status in (422, 500) else None
+                if less is None:
+                    raise OperatorError(
+                        f"{name} can't be put back: the API server answered {error.status}: {message_of(error)}",
+                        expected="that what was kept can be made again",
+                        untouched=f"what was before is kept in Secret {self._backup.name}",
+                        next_step="grant the missing right (docs/operator.md lists them), or correct the cause; then "
+                        "run the same command again",
+                    ) from None
+                definition = less[0]
+                lost += less[1]
+                continue
+            if lost:
+                self.warnings.append(
+                    f"{name} comes back without {', '.join(lost)}, which is taken by now, and with what the API server "
+                    "gave it instead"
+                )
+            return written
 
 
 def is_same(live: Object, kept: Object) -> bool:
     """Whether a live object is what was kept; a Service's address may be another one if the old one was taken."""
     if kept["kind"] == "Service" and "None" not in (live["spec"].get("clusterIP"), kept["spec"].get("clusterIP")):
-        live, kept = _without_addresses(live), _without_addresses(kept)
+        live, kept = without_addresses(live), without_addresses(kept)
     return live == kept
 
 
@@ -189,8 +253,4 @@ def _with_addresses_of(live: Object, kept: Object) -> Object:
     addresses = (live.get("spec", {}).get("clusterIP"), kept.get("spec", {}).get("clusterIP"))
     if kept["kind"] != "Service" or "None" in addresses or addresses[0] == addresses[1]:
         return kept
-    return _without_addresses(kept)
-
-
-def _without_addresses(service: Object) -> Object:
-    return {**service, "spec": {key: value for key, value in service["spec"].items() if key not in ALLOCATED}}
+    return without_addresses(kept)

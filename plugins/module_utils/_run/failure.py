@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class OperatorError(Exception):
     """Something the operator has to know and act upon; nothing else is raised on purpose by this collection.
@@ -39,6 +41,21 @@ class OperatorError(Exception):
         if self.evidence:
             parts.append("Evidence:\n  " + "\n  ".join(self.evidence))
         return "\n".join(parts)
+
+    @classmethod
+    def together(cls, errors: Sequence[OperatorError]) -> OperatorError:
+        """Several of them as one."""
+
+        def joined(part: str) -> str:
+            return "; ".join(dict.fromkeys(getattr(error, part) for error in errors))
+
+        return cls(
+            joined("found"),
+            expected=joined("expected"),
+            untouched=joined("untouched"),
+            next_step=joined("next_step"),
+            evidence=tuple(line for error in errors for line in error.evidence),
+        )
 
     def as_result(self) -> dict[str, object]:
         """The same as module result, for reports: found, expected, untouched, next_step, evidence."""

@@ -49,6 +49,27 @@ def test_a_missing_object_is_none():
     assert objects(Api(error=ApiException(status=404))).read("Pod", "p") is None
 
 
+@pytest.mark.parametrize(
+    ("version", "namespaced", "path"),
+    [
+        ("example.org/v1", True, "/apis/example.org/v1/namespaces/lab/airflows/a"),
+        ("example.org/v1", False, "/apis/example.org/v1/airflows/a"),
+        ("v1", True, "/api/v1/namespaces/lab/airflows/a"),
+    ],
+)
+def test_an_object_of_any_kind_is_found_by_the_servers_own_list(version, namespaced, path):
+    served = [
+        {"kind": "Airflow", "name": "airflows/status", "namespaced": namespaced},
+        {"kind": "Airflow", "name": "airflows", "namespaced": namespaced},
+    ]
+    api = Api({"resources": served})
+    objects(api).read_any(version, "Airflow", "a")
+    assert [call[1] for call in api.calls] == [path.partition("/namespaces")[0].removesuffix("/airflows/a"), path]
+    with pytest.raises(ApiException) as unknown:
+        objects(api).read_any(version, "Other", "a")
+    assert unknown.value.status == 404
+
+
 @pytest.mark.parametrize("status", [404, 409])
 def test_deleting_what_is_gone_or_another_by_now_is_no_error(status):
     api = Api(error=ApiException(status=status))

@@ -51,6 +51,8 @@ class Namespace:
         self.cluster = SimpleNamespace(namespace="lab", core=self)
         self.refuse = None
         self.pods, self.autoscalers = [], []
+        # Uids of objects that own others, by kind and name; None where they can't be looked at.
+        self.owners = {}
 
     def list(self, kind, **_arguments):
         if kind == "Pod":
@@ -63,6 +65,12 @@ class Namespace:
 
     def read(self, kind, name):
         return copy.deepcopy(self.live.get((kind, name)))
+
+    def read_any(self, _api_version, kind, name):
+        if self.owners is None:
+            raise refusal(403, "forbidden")
+        uid = self.owners.get((kind, name))
+        return uid and {"metadata": {"name": name, "uid": uid}}
 
     def apply(self, definition, *, dry_run=False):
         before = self.live.get((definition["kind"], definition["metadata"]["name"]))
@@ -84,6 +92,8 @@ class Namespace:
             != before["metadata"]["resourceVersion"]
         ):
             raise refusal(409, "the object has been modified")
+        if self.refuse is not None and (error := self.refuse(definition)):
+            raise error
         self._check_role(before, definition)
         after = copy.deepcopy(definition)
         if definition["kind"] == "Service":

@@ -90,10 +90,14 @@ def apply(namespace, definitions=None, **options):
     return [step.action for step in steps]
 
 
-def restore(namespace):
+def restore(namespace, warnings=None):
     restorer = Restorer(namespace.cluster, quiet, SECRET)
     returns = restorer.plan()
-    restorer.act(returns, timeout_seconds=5)
+    try:
+        restorer.act(returns, timeout_seconds=5)
+    finally:
+        if warnings is not None:
+            warnings += restorer.warnings
     return {f"{step.record.kind} {step.record.name}": step.action for step in returns}
 
 

@@ -135,6 +135,109 @@ def test_a_service_whose_address_is_taken_comes_back_with_another(old):
     assert set(restore(old).values()) == {"unchanged"}
 
 
+def test_a_headless_service_does_not_get_an_address_because_it_was_refused(old):
+    old.live["Service", "web"]["spec"] |= {"clusterIP": "None", "clusterIPs": ["None"]}
+    keep(old.cluster, NEW, SECRET, check_mode=False)
+    old.delete("Service", "web")
+    old.refuse = lambda body: body["kind"] == "Service" and refusal(422, "denied by policy x")
+    with pytest.raises(OperatorError, match="denied by policy x"):
+        restore(old)
+    assert old.read("Service", "web") is None
+
+
+PORTS = {
+    "type": "LoadBalancer",
+    "healthCheckNodePort": 30099,
+    "ports": [{"name": "web", "port": 80, "nodePort": 30080}, {"name": "more", "port": 81, "nodePort": 30081}],
+}
+
+
+def taken(number, status, message):
+    def refuse(body):
+        spec = body.get("spec", {})
+        numbers = [spec.get("healthCheckNodePort"), *(port.get("nodePort") for port in spec.get("ports", []))]
+        return refusal(status, message) if number in numbers else None
+
+    return refuse
+
+
+# As Kubernetes words them.
+TAKEN = [
+    (30080, 422, "spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated"),
+    (30099, 500, "failed to allocate requested HealthCheck NodePort 30099: provided port is already allocated"),
+]
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+@pytest.mark.parametrize(("number", "status", "message"), TAKEN)
+def test_a_service_whose_port_is_taken_comes_back_without_it(old, number, status, message, replaced):
+    old.live["Service", "web"]["spec"] |= copy.deepcopy(PORTS)
+    keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
+    if replaced:
+        apply(old)
+        roll_out(old)
+    else:
+        old.delete("Service", "web")
+    old.refuse = taken(number, status, message)
+    warnings = []
+    restore(old, warnings)
+    spec = old.read("Service", "web")["spec"]
+    numbers = {30080, 30081, 30099} - {number}
+    assert {spec.get("healthCheckNodePort"), *(port.get("nodePort") for port in spec["ports"])} - {None} == numbers
+    assert spec["clusterIP"] == "10.0.0.77"
+    assert len(warnings) == 1
+    assert f"without {number}, which is taken" in warnings[0]
+    assert old.read("Deployment", "web")["spec"]["template"] == workload("web", "old")["spec"]["template"]
+    # What the API server gives it instead is no change by others.
+    old.live["Service", "web"]["spec"]["ports"][0]["nodePort"] = 30555
+    assert set(restore(old).values()) == {"unchanged"}
+
+
+@pytest.mark.parametrize("kind", ["Role", "ConfigMap", "ServiceAccount", "Service"])
+@pytest.mark.parametrize("replaced", [True, False])
+def test_an_object_that_is_refused_is_told_in_words_when_all_others_are_back(old, kind, replaced):
+    keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
+    apply(old)
+    roll_out(old)
+    name = next(name for each, name in old.live if each == kind and name != "new-one")
+    if not replaced:
+        old.delete(kind, name)
+    old.refuse = lambda body: body["kind"] == kind and refusal(422, "ValidatingAdmissionPolicy 'x' denied request")
+    with pytest.raises(OperatorError, match=f"{kind} {name} can't be put back: .* 422: .*Policy 'x' denied") as refused:
+        restore(old)
+    assert SECRET in refused.value.untouched
+    assert old.read("PodDisruptionBudget", "web")["spec"] == OLD[5]["spec"]
+    assert old.read("Deployment", "web")["spec"]["template"] == workload("web", "old")["spec"]["template"]
+    old.refuse = None
+    assert restore(old)[f"{kind} {name}"] in ("created", "restored")
+    assert set(restore(old).values()) == {"unchanged"}
+
+
+OWNER = {"apiVersion": "example.org/v1", "kind": "Airflow", "name": "a", "uid": "u1", "controller": True}
+
+
+@pytest.mark.parametrize(
+    ("owners", "left", "warned"),
+    [
+        ({("Airflow", "a"): "u1"}, [OWNER], None),
+        ({}, None, "without its owner Airflow a, which is gone"),
+        ({("Airflow", "a"): "u2"}, None, "without its owner Airflow a, which is gone"),
+        (None, [OWNER], "still exists can't be looked at"),
+    ],
+)
+def test_an_owner_that_is_gone_does_not_come_back(old, owners, left, warned):
+    """With it, the garbage collector would delete what was put back."""
+    old.live["ConfigMap", "airflow-launcher"]["metadata"]["ownerReferences"] = [OWNER]
+    keep(old.cluster, NEW, SECRET, check_mode=False)
+    apply(old)
+    old.owners = owners
+    warnings = []
+    restore(old, warnings)
+    assert old.read("ConfigMap", "airflow-launcher")["metadata"].get("ownerReferences") == left
+    assert [warned in text for text in warnings] == ([] if warned is None else [True])
+    assert set(restore(old).values()) == {"unchanged"}
+
+
 class Killed(BaseException):
     pass
 
