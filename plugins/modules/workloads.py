@@ -32,7 +32,7 @@ options:
     description:
       - V(applied) rolls out O(definitions).
       - V(stopped) scales O(names) to 0 and waits until their pods have ended. The replicas they had are kept in the
-        annotation C(hopsworks.airflow/replicas-before-stop).
+        annotation C(hopsworks.airflow/replicas-before-stop). Where a Deployment and a StatefulSet have one name, both.
       - V(started) gives those back their replicas that V(stopped) took, and waits until they are healthy.
     type: str
     choices: [applied, stopped, started]
@@ -40,7 +40,9 @@ options:
   definitions:
     description:
       - The Deployments and StatefulSets, complete. The order is the order of the rollout.
-      - Without C(replicas) a workload keeps as many as the live one has, or had before it was stopped or replaced. With
+      - Without C(replicas) a workload keeps as many as the live one has, or had before it was stopped or replaced. The
+        same goes for one whose place it takes, a StatefulSet in the place of which comes a Deployment, which is stopped
+        and stays. With
         C(replicas) it is refused where a HorizontalPodAutoscaler or a ScaledObject of KEDA decides about them.
       - All are checked by a dry run before the first is touched.
     type: list
@@ -108,7 +110,7 @@ workloads:
     - Applied, C(action) is V(created), V(replaced), V(configured), V(retried) (unchanged, but a pod in a back-off was
       made anew) or V(unchanged), and C(seconds) is what it took until healthy.
     - Stopped or started, C(action) is V(stopped), V(started), V(unchanged) or V(absent), with the replicas C(before)
-      and C(after).
+      and C(after); a name of two workloads is there twice.
   returned: success
   type: list
   elements: dict
@@ -163,7 +165,7 @@ def scaled(call: Call) -> dict[str, Any]:
     results = []
     for position, name in enumerate(names):
         if call.params["state"] == "stopped":
-            results.append(scaler.stop(name, timeout_seconds=timeout, check_mode=call.check_mode))
+            results += scaler.stop(name, timeout_seconds=timeout, check_mode=call.check_mode)
         else:
             later = names[position + 1 :]
             results.append(scaler.start(name, timeout_seconds=timeout, later=later, check_mode=call.check_mode))
@@ -171,8 +173,10 @@ def scaled(call: Call) -> dict[str, Any]:
         "changed": any(result.action in ("stopped", "started") for result in results),
         "workloads": [vars(result) for result in results],
         "diff": {
-            "before": {result.name: {"replicas": result.before} for result in results if result.kind},
-            "after": {result.name: {"replicas": result.after} for result in results if result.kind},
+            "before": {
+                f"{result.kind} {result.name}": {"replicas": result.before} for result in results if result.kind
+            },
+            "after": {f"{result.kind} {result.name}": {"replicas": result.after} for result in results if result.kind},
         },
     }
 

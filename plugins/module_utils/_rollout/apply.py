@@ -31,7 +31,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definit
     prepared,
     shown,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import belongs
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler, find
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher, label_selector
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import checked, is_immutable, refused
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -59,6 +62,13 @@ class Step:
     after: Object
     # Where the definition leaves their number to the live object.
     replicas: int | None = None
+    # A live workload of the same name and another kind, whose place a new one takes.
+    beside: Object | None = None
+
+    @property
+    def old(self) -> Object | None:
+        """The live workload in whose place it comes."""
+        return self.live if self.live is not None else self.beside
 
     @property
     def kind(self) -> str:
@@ -104,8 +114,8 @@ class Applier:
 
     def _replicas(self, step: Step) -> int:
         """As many as the live object has; of one that an interrupted run has deleted, as many as were kept of it."""
-        if step.live is not None:
-            return replicas_of(step.live)
+        if step.old is not None:
+            return replicas_of(step.old)
         if self._backup_secret is not None:
             record = Backup(self._cluster, self._backup_secret).records.get(f"{step.kind.lower()}-{step.name}")
             if record is not None and record.object is not None:
@@ -118,23 +128,24 @@ class Applier:
         for step in steps:
             if step.action == "unchanged":
                 continue
-            extra = 0
-            if step.live is not None:
-                selector = label_selector(step.live["spec"]["selector"])
+            if step.old is not None:
+                selector = label_selector(step.old["spec"]["selector"])
                 pods = self._objects.list("Pod", label_selector=selector)["items"]
-                freed += [pod for pod in pods if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")]
-                extra = surge_of(step.after) if step.action == "configured" else 0
+                # The selector may match pods of others.
+                freed += [pod for pod in pods if belongs(step.old, pod) and not is_finished(pod)]
+            extra = surge_of(step.after) if step.action == "configured" else 0
             coming.append(coming_of(step.after, step.after["spec"].get("replicas", 1) + extra))
         return coming, freed
 
     def warnings(self, steps: list[Step]) -> list[str]:
         """What may happen while the workloads that are replaced are stopped."""
         return [
-            f"ScaledObject {scaler} may start pods of {step.kind} {step.name} while that is stopped; pause it first: "
+            f"ScaledObject {scaler} may start pods of {step.old['kind']} {step.name} while that is stopped; pause it "
+            "first: "
             f"kubectl -n {self._cluster.namespace} annotate scaledobject {scaler} autoscaling.keda.sh/paused=true"
             for step in steps
-            if step.action == "replaced"
-            for scaler in self._autoscalers.waking(step.kind, step.name)
+            if step.old is not None and step.action in ("replaced", "created")
+            for scaler in self._autoscalers.waking(step.old["kind"], step.name)
         ]
 
     def roll_out(self, steps: list[Step], *, timeout_seconds: float, wait_for_old: bool = True) -> dict[str, float]:
@@ -162,9 +173,9 @@ class Applier:
         self._autoscalers.refuse_fixed(definition)
         live = self._objects.read(kind, name)
         if live is None:
-            return Step(
-                definition, None, "created", checked(lambda: self._objects.apply(definition, dry_run=True), UNTOUCHED)
-            )
+            beside = self._beside(definition)
+            made = checked(lambda: self._objects.apply(definition, dry_run=True), UNTOUCHED)
+            return Step(definition, None, "created", made, beside=beside)
         live = {**live, "kind": kind, "apiVersion": definition["apiVersion"]}
         refuse_another(live, deployment_of(definition), UNTOUCHED)
         if is_ours(live) and "deletionTimestamp" not in live["metadata"]:
@@ -183,6 +194,16 @@ class Applier:
         after = checked(lambda: self._objects.create(stand_in, dry_run=True), UNTOUCHED)
         after["metadata"]["name"] = name
         return Step(definition, live, "replaced", after)
+
+    def _beside(self, definition: Object) -> Object | None:
+        """A live workload of the same name and another kind: it must not run beside the new one."""
+        beside = find(self._objects, definition["metadata"]["name"])
+        if beside is None:
+            return None
+        refuse_another(beside, deployment_of(definition), UNTOUCHED)
+        if beside["spec"].get("replicas", 1) and not self._replace:
+            raise self._not_ours(beside["kind"], beside["metadata"]["name"], beside)
+        return beside
 
     def _dry_run(self, definition: Object) -> Object | None:
         """The outcome of applying it, or None where only a new object can be like that (immutable fields)."""
@@ -210,6 +231,9 @@ class Applier:
         if step.action == "replaced":
             self._back_up(step)
             self._remove(step, timeout_seconds)
+        if step.beside is not None:
+            self._back_up(step)
+            Scaler(self._cluster, self._progress).stop(step.name, timeout_seconds=timeout_seconds)
         if step.action in ("created", "replaced", "configured"):
             self._progress(f"{step.name}: {step.action}")
             applied = self._apply(step)
@@ -248,8 +272,10 @@ class Applier:
     def _back_up(self, step: Step) -> None:
         """Keep the object that is going to be deleted, unless an earlier attempt of this run has kept it."""
         if self._backup_secret is not None:
+            kept = [(step.kind, step.live)] + [(each["kind"], each) for each in [step.beside] if each is not None]
+            deployment = deployment_of(step.definition)
             Backup(self._cluster, self._backup_secret).keep(
-                [record_of(step.kind, step.name, step.live, deployment_of(step.definition))]
+                [record_of(kind, step.name, live, deployment) for kind, live in kept]
             )
 
     def _remove(self, step: Step, timeout_seconds: float) -> None:

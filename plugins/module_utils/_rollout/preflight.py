@@ -35,7 +35,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloade
     changed_secrets,
     reloadings_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find, find_all
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
@@ -187,10 +187,13 @@ class Preflight:
 
     def workload(self, name: str, deployment: str | None = None) -> Iterator[Finding]:
         check = f"workload {name}"
-        workload = find(self._objects, name)
-        if workload is None:
+        workloads = find_all(self._objects, name)
+        if not workloads:
             yield Finding(check, ok=True, found=f"{name} does not exist yet", expected=f"{name} healthy or absent")
-            return
+        for workload in workloads:
+            yield from self._workload(check, name, workload, deployment)
+
+    def _workload(self, check: str, name: str, workload: Object, deployment: str | None) -> Iterator[Finding]:
         kind, ours = workload["kind"], is_ours(workload)
         if is_of_another(workload, deployment):
             yield Finding(

@@ -24,7 +24,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definit
     saved,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove_plain
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find_all
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import (
     as_read,
     checked,
@@ -73,10 +73,12 @@ def keep(cluster: Cluster, definitions: list[Object], backup_secret: str, *, che
         records.append(record_of(kind, name, live, deployment))
         if live is not None and is_half_replaced(live):
             half.append(records[-1])
-        if kind in WORKLOADS and live is None and (other := find(objects, name)) is not None:
-            # Of another kind than the new one: it is stopped, and stays beside it.
-            refuse_another(other, deployment, UNTOUCHED)
-            records.append(record_of(other["kind"], name, other, deployment))
+        for other in find_all(objects, name) if kind in WORKLOADS else []:
+            # Of another kind than the new one: it is stopped, and stays beside it. One that an earlier run has left so
+            # is none of the old workloads.
+            if other["kind"] != kind and (live is None or other["spec"].get("replicas", 1)):
+                refuse_another(other, deployment, UNTOUCHED)
+                records.append(record_of(other["kind"], name, other, deployment))
     new = backup.missing(records)
     lost = [f"{record.kind} {record.name}" for record in half if record in new]
     if lost:

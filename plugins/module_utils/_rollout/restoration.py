@@ -186,7 +186,9 @@ class Restorer:
     def _bring(self, step: Return, later: list[str], timeout_seconds: float) -> None:
         record = step.record
         if step.action == "started":
-            Scaler(self._cluster, self._progress).start(record.name, timeout_seconds=timeout_seconds, later=later)
+            Scaler(self._cluster, self._progress).start(
+                record.name, timeout_seconds=timeout_seconds, later=later, kind=record.kind
+            )
         if record.object is None or step.action not in ("created", "restored"):
             return
         self._progress(f"{record.name}: {step.action}")

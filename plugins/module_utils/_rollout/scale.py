@@ -38,11 +38,13 @@ class Scaled:
 
 def find(objects: Objects, name: str) -> Object | None:
     """The Deployment of that name, else the StatefulSet, with its kind."""
-    for kind in KINDS:
-        found = objects.read(kind, name)
-        if found is not None:
-            return {**found, "kind": kind}
-    return None
+    return next(iter(find_all(objects, name)), None)
+
+
+def find_all(objects: Objects, name: str) -> list[Object]:
+    """The Deployment and the StatefulSet of that name, with their kinds: an old one may stay beside its successor."""
+    found = ((kind, objects.read(kind, name)) for kind in KINDS)
+    return [{**workload, "kind": kind} for kind, workload in found if workload is not None]
 
 
 class Scaler:
@@ -56,14 +58,19 @@ class Scaler:
         self._cluster, self._progress = cluster, progress
         self._objects = Objects(cluster)
 
-    def stop(self, name: str, *, timeout_seconds: float, check_mode: bool = False) -> Scaled:
-        """Scale it to 0 and wait until its last pod has ended; it gets its grace period, if that is longer."""
+    def stop(self, name: str, *, timeout_seconds: float, check_mode: bool = False) -> list[Scaled]:
+        """Scale all of that name to 0 and wait until the last pod has ended; it gets its grace period, if longer."""
+        kinds = [workload["kind"] for workload in find_all(self._objects, name)]
+        stopped = [self._stop(kind, name, timeout_seconds, check_mode) for kind in kinds]
+        return stopped or [Scaled(name, None, "absent")]
+
+    def _stop(self, kind: str, name: str, timeout_seconds: float, check_mode: bool) -> Scaled:
         while True:
-            workload = find(self._objects, name)
+            workload = self._read(kind, name)
             if workload is None:
                 return Scaled(name, None, "absent")
             replicas = workload["spec"].get("replicas", 1)
-            result = Scaled(name, workload["kind"], "stopped" if replicas else "unchanged", replicas, 0)
+            result = Scaled(name, kind, "stopped" if replicas else "unchanged", replicas, 0)
             if check_mode or not replicas:
                 break
             if self._scale(workload, 0, str(replicas)):
@@ -76,13 +83,21 @@ class Scaler:
                 watcher.until_gone(timeout_seconds=max(timeout_seconds, grace + GRACE_MARGIN_SECONDS))
         return result
 
-    def start(self, name: str, *, timeout_seconds: float, later: list[str], check_mode: bool = False) -> Scaled:
+    def start(
+        self,
+        name: str,
+        *,
+        timeout_seconds: float,
+        later: list[str],
+        check_mode: bool = False,
+        kind: str | None = None,
+    ) -> Scaled:
         """Give it back the replicas that it had when it was stopped, and wait until it is healthy.
 
-        One that was not stopped by `stop` is left alone.
+        One that was not stopped by `stop` is left alone. Without a `kind`, so is a StatefulSet beside a Deployment.
         """
         while True:
-            workload = find(self._objects, name)
+            workload = find(self._objects, name) if kind is None else self._read(kind, name)
             if workload is None:
                 return Scaled(name, None, "absent")
             metadata, before = workload["metadata"], workload["spec"].get("replicas", 1)
@@ -104,6 +119,10 @@ class Scaler:
                     watcher.try_again()
                 watcher.until_rolled_out(timeout_seconds=timeout_seconds, generation=generation, later=later)
         return result
+
+    def _read(self, kind: str, name: str) -> Object | None:
+        found = self._objects.read(kind, name)
+        return found and {**found, "kind": kind}
 
     def _scale(self, workload: Object, replicas: int, annotation: str | None) -> Object | None:
         """Replicas and annotation in one change, or None where somebody changed the workload since it was read."""

@@ -33,8 +33,8 @@ def namespace(monkeypatch):
         def __init__(self, *_arguments):
             pass
 
-        def start(self, name, **_arguments):
-            namespace.log.append(("start", "Deployment", name))
+        def start(self, name, *, kind, **_arguments):
+            namespace.log.append(("start", kind, name))
 
     monkeypatch.setattr(restoration, "Watcher", watcher)
     monkeypatch.setattr(restoration, "Scaler", Scaler)

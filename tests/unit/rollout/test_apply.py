@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import apply as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import scale
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier, surge_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -48,10 +49,15 @@ def namespace(monkeypatch):
     )
 
     @contextlib.contextmanager
-    def watcher(*_arguments):
-        yield SimpleNamespace(until_rolled_out=lambda **_arguments: None, try_again=lambda: False)
+    def watcher(_cluster, _objects, live, _progress):
+        def gone(**_arguments):
+            namespace.log.append(("gone", live["kind"], live["metadata"]["name"]))
 
-    monkeypatch.setattr(subject, "Watcher", watcher)
+        yield SimpleNamespace(until_rolled_out=lambda **_arguments: None, try_again=lambda: False, until_gone=gone)
+
+    for module in (subject, scale):
+        monkeypatch.setattr(module, "Watcher", watcher)
+    monkeypatch.setattr(scale, "Objects", lambda _cluster: namespace)
     return namespace
 
 
@@ -195,12 +201,52 @@ def test_an_update_has_more_pods_for_a_moment(strategy, surge):
     assert surge_of({**definition, "kind": "StatefulSet"}) == 0
 
 
+def pod(name, phase="Running", owner="web-1", kind="ReplicaSet", uid="r"):
+    metadata = {"labels": {"pod-template-hash": "1"}, "ownerReferences": [{"kind": kind, "name": owner, "uid": uid}]}
+    return {"metadata": {"name": name, **metadata}, "status": {"phase": phase}}
+
+
+def test_a_deployment_in_the_place_of_a_stateful_set_has_its_replicas_and_the_room_of_its_pods(namespace):
+    namespace.made({**workload(image="old", replicas=3), "kind": "StatefulSet"})
+    uid = namespace.live["StatefulSet", "web"]["metadata"]["uid"]
+    namespace.pods = [pod("web-0", owner="web", kind="StatefulSet", uid=uid), pod("other", owner="worker-1")]
+    keda = autoscaler(kind="ScaledObject")
+    keda["spec"]["scaleTargetRef"]["kind"] = "StatefulSet"
+    namespace.autoscalers = [keda]
+    rollout = applier(namespace)
+    steps = rollout.plan([workload()])
+    assert [(step.action, step.replicas) for step in steps] == [("created", 3)]
+    coming, freed = rollout.pods_of(steps)
+    assert [(pods.name, pods.count) for pods in coming] == [("web", 3)]
+    assert [each["metadata"]["name"] for each in freed] == ["web-0"]
+    assert "may start pods of StatefulSet web" in rollout.warnings(steps)[0]
+
+
+def test_a_stateful_set_is_kept_and_stopped_before_a_deployment_takes_its_place(namespace):
+    namespace.made({**workload(image="old", replicas=3), "kind": "StatefulSet"})
+    roll_out(namespace, workload())
+    live = namespace.read("StatefulSet", "web")
+    assert live["spec"]["replicas"] == 0
+    assert live["metadata"]["annotations"] == {STOPPED_ANNOTATION: "3"}
+    assert namespace.log[:4] == [
+        ("secret", "Secret", BACKUP),
+        ("patch", "StatefulSet", "web"),
+        ("gone", "StatefulSet", "web"),
+        ("apply", "Deployment", "web"),
+    ]
+    assert replicas(namespace) == 3
+    assert roll_out(namespace, workload()) == ["unchanged"]
+
+
+def test_without_leave_to_replace_it_a_running_stateful_set_is_refused(namespace):
+    namespace.made({**workload(image="old"), "kind": "StatefulSet"})
+    with pytest.raises(OperatorError, match="StatefulSet web exists and was made by others"):
+        Applier(namespace.cluster, lambda _line: None).plan([workload()])
+
+
 def test_which_pods_come_and_which_go(namespace):
     namespace.made(workload(image="old", replicas=3))
-    namespace.pods = [
-        {"metadata": {"name": "running"}, "status": {"phase": "Running"}},
-        {"metadata": {"name": "evicted"}, "status": {"phase": "Failed"}},
-    ]
+    namespace.pods = [pod("running"), pod("evicted", "Failed"), pod("of-others", owner="worker-1")]
     rollout = applier(namespace)
     coming, freed = rollout.pods_of(rollout.plan([workload()]))
     assert [(pods.name, pods.count) for pods in coming] == [("web", 3)]

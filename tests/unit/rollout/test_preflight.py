@@ -119,7 +119,7 @@ def test_who_restarts_a_workload_when_a_secret_is_changed_is_found_before(monkey
 def test_a_workload_of_another_deployment_is_refused(monkeypatch):
     labels = {"app.kubernetes.io/managed-by": "hopsworks.airflow", "app.kubernetes.io/instance": "a"}
     found = {"kind": "Deployment", "metadata": {"name": "web", "labels": labels}}
-    monkeypatch.setattr(subject, "find", lambda _objects, _name: found)
+    monkeypatch.setattr(subject, "find_all", lambda _objects, _name: [found])
     (refused,) = checks().workload("web", "b")
     assert (refused.ok, refused.level) == (False, "error")
     assert "is of deployment 'a'" in refused.found

@@ -101,8 +101,26 @@ def test_a_stateful_set_of_the_name_of_a_new_deployment_is_started_again(old):
     old.log.clear()
     done = restore(old)
     assert (done["Deployment web"], done["StatefulSet web"]) == ("removed", "started")
-    assert ("start", "Deployment", "web") in old.log
+    assert ("start", "StatefulSet", "web") in old.log
     assert content(old).keys() == before.keys()
+
+
+def test_a_stateful_set_that_runs_beside_a_deployment_of_its_name_is_started_again(old):
+    old.made({**workload("web", "old"), "kind": "StatefulSet"})
+    keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
+    live = old.live["StatefulSet", "web"]
+    live["spec"]["replicas"] = 0
+    live["metadata"]["annotations"] = {STOPPED_ANNOTATION: "1"}
+    done = restore(old)
+    assert (done["Deployment web"], done["StatefulSet web"]) == ("unchanged", "started")
+    assert [entry for entry in old.log if entry[0] == "start"] == [("start", "StatefulSet", "web")]
+
+
+def test_a_stateful_set_that_an_earlier_run_has_left_stopped_is_not_started(old):
+    old.made({**workload("web", "old", replicas=0), "kind": "StatefulSet"})
+    old.live["StatefulSet", "web"]["metadata"]["annotations"] = {STOPPED_ANNOTATION: "1"}
+    keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
+    assert "StatefulSet web" not in restore(old)
 
 
 def test_what_others_made_since_is_left_alone(old):

@@ -14,6 +14,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
 
+from .fake import Namespace
+from .replacing import workload
+
 
 class Objects:
     """One Deployment behind an API server that compares versions, with somebody else who changes it meanwhile."""
@@ -87,7 +90,7 @@ def test_what_an_autoscaler_does_meanwhile_is_what_is_remembered(scaler):
     """It makes five of three between the look and the write: five are given back."""
     objects = Objects(3)
     objects.meanwhile = [5]
-    result = scaler(objects).stop("web", timeout_seconds=60)
+    (result,) = scaler(objects).stop("web", timeout_seconds=60)
     assert (result.before, result.after) == (5, 0)
     assert objects.live["metadata"]["annotations"] == {STOPPED_ANNOTATION: "5"}
     assert objects.live["spec"]["replicas"] == 0
@@ -117,7 +120,7 @@ def test_check_mode_changes_nothing_and_waits_for_nothing(scaler, annotations):
     objects = Objects(0, annotations)
     result = scaler(objects).start("web", timeout_seconds=60, later=[], check_mode=True)
     assert (result.before, result.after) == (0, len(annotations) * 2)
-    assert scaler(Objects(3)).stop("web", timeout_seconds=60, check_mode=True).action == "stopped"
+    assert scaler(Objects(3)).stop("web", timeout_seconds=60, check_mode=True)[0].action == "stopped"
     assert objects.live["spec"]["replicas"] == 0
     assert Watcher.waited == []
 
@@ -133,7 +136,7 @@ def test_an_absent_workload_has_no_replicas(scaler):
     objects = Objects(1)
     objects.read = lambda *_arguments: None
     for result in (
-        scaler(objects).stop("web", timeout_seconds=60),
+        *scaler(objects).stop("web", timeout_seconds=60),
         scaler(objects).start("web", timeout_seconds=60, later=[]),
     ):
         assert (result.action, result.kind, result.before, result.after) == ("absent", None, 0, 0)
@@ -152,7 +155,7 @@ def test_a_pod_gets_its_grace_period_to_end(scaler, monkeypatch):
 
 def test_what_is_at_0_already_is_not_written_down_as_stopped(scaler):
     objects = Objects(0)
-    result = scaler(objects).stop("web", timeout_seconds=60)
+    (result,) = scaler(objects).stop("web", timeout_seconds=60)
     assert (result.action, result.before) == ("unchanged", 0)
     assert objects.live["metadata"]["annotations"] == {}
     assert Watcher.waited == ["gone"]  # somebody may have stopped it a second ago
@@ -169,3 +172,15 @@ def test_a_refused_change_is_an_error(scaler):
     with pytest.raises(ApiException):
         scaler(objects).stop("web", timeout_seconds=60)
     assert Watcher.waited == []
+
+
+def test_all_workloads_of_a_name_are_stopped_and_each_can_be_started_again(scaler):
+    namespace = Namespace()
+    namespace.made(workload("web", "new", replicas=2))
+    namespace.made({**workload("web", "old", replicas=3), "kind": "StatefulSet"})
+    stopped = scaler(namespace).stop("web", timeout_seconds=60)
+    assert [(result.kind, result.before) for result in stopped] == [("Deployment", 2), ("StatefulSet", 3)]
+    assert {live["spec"]["replicas"] for live in namespace.live.values()} == {0}
+    scaler(namespace).start("web", timeout_seconds=60, later=[], kind="StatefulSet")
+    assert namespace.live["StatefulSet", "web"]["spec"]["replicas"] == 3
+    assert namespace.live["Deployment", "web"]["spec"]["replicas"] == 0
