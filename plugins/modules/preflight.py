@@ -34,6 +34,19 @@ options:
     type: list
     elements: str
     default: []
+  sessions:
+    description:
+      - Sessions on the live schema, as M(hopsworks.airflow.metadata_db_info) returns them. Pods of the namespace that
+        have one, and are not of the workloads in O(stopped), are warned of. Where the database server sees the address
+        of a proxy or a node, it can't be told whose a session is.
+    type: list
+    elements: dict
+    default: []
+  stopped:
+    description: Deployments or StatefulSets that are going to be stopped before the database is changed.
+    type: list
+    elements: str
+    default: []
   changed_secrets:
     description:
       - Names of the Secrets that are going to be changed, if they exist. Workloads that Reloader or Wave restarts by
@@ -153,6 +166,7 @@ def act(call: Call) -> dict[str, Any]:
         managed_by_others=params["managed_by_others"],
     )
     accepted = params["managed_by_others"] == "accept"
+    findings += preflight.sessions(params["sessions"], params["stopped"])
     findings += preflight.reloaded(params["workloads"], params["changed_secrets"], accepted=accepted)
     for finding in findings:
         if not finding.ok and finding.level == "warning":
@@ -170,6 +184,8 @@ ACTION = Action(
     {
         "deployment": {"type": "str"},
         "workloads": {"type": "list", "elements": "str", "default": []},
+        "sessions": {"type": "list", "elements": "dict", "default": []},
+        "stopped": {"type": "list", "elements": "str", "default": []},
         "secrets": {
             "type": "list",
             "elements": "dict",

@@ -28,8 +28,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belongi
     deployment_of,
     is_of_another,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.clients import owner_of, pods_behind
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_ours
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import assess
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import assess, belongs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloaders import (
     changed_secrets,
@@ -281,6 +282,26 @@ class Preflight:
             expected=f"Service {name} with a ready pod behind port {port}",
             next_step=f"kubectl -n {self._cluster.namespace} get service,endpoints {name}",
         )
+
+    def sessions(self, sessions: list[Object], stopped: list[str]) -> list[Finding]:
+        """Pods that use the database and are of none of the workloads that are stopped for its sake."""
+        return self._guarded("sessions", functools.partial(self._sessions, sessions, stopped)) if sessions else []
+
+    def _sessions(self, sessions: list[Object], stopped: list[str]) -> Iterator[Finding]:
+        workloads = [workload for name in stopped for workload in find_all(self._objects, name)]
+        for pod in pods_behind(sessions, self._objects.list("Pod")["items"]):
+            if any(belongs(workload, pod) for workload in workloads):
+                continue
+            yield Finding(
+                "sessions",
+                ok=False,
+                found=f"pod {pod['metadata']['name']} of {owner_of(pod)} has a session on the live schema, and this "
+                "run does not stop it",
+                expected=f"only pods of {', '.join(stopped)} in the database when its tables are moved",
+                next_step=f"stop it for the upgrade (kubectl -n {self._cluster.namespace} scale, or suspend its "
+                "CronJob): the run waits a minute for its sessions to end, then goes back",
+                level="warning",
+            )
 
     def reloaded(self, workloads: list[str], changed: list[str], *, accepted: bool) -> list[Finding]:
         """Workloads that others restart when one of these Secrets is changed."""

@@ -13,7 +13,7 @@ from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import DATA
 HEAD = "fe199e1abd77"
 INSTALLED = {**DATABASE, "revision": HEAD, "installed": {"image": "apache/airflow:3.0.6", "revision": HEAD}}
 MOVING = {**DATABASE, "stage": "moving", "revision": None, "installed": None, "moving": {"new_revision": HEAD}}
-OLD = {**DATABASE, "stage": "old", "revision": "03afc6b6f902", "installed": None}
+OLD = {**DATABASE, "stage": "old", "revision": "03afc6b6f902", "installed": None, "sessions": []}
 
 
 @pytest.fixture
@@ -59,6 +59,15 @@ def test_no_image_is_asked_where_its_own_schema_is_still_to_be_built(preflight):
     played = preflight(OLD, "d2f4e1b3c5a7")
     assert played.code == 0, played.output
     assert played.actions("image_revision_info") == []
+
+
+def test_who_uses_the_old_database_is_asked_when_somebody_does(preflight):
+    sessions = [{"host": "10.244.0.7:40312"}]
+    played = preflight({**OLD, "sessions": sessions}, HEAD)
+    assert played.code == 0, played.output
+    first, second = (entry for entry in played.asked if entry["action"] == "preflight")
+    assert (first["deployment"], first.get("sessions")) == ("demo", None)
+    assert (second["sessions"], second["stopped"]) == (sessions, first["workloads"])
 
 
 def test_tables_of_plugins_reach_the_database(stage):

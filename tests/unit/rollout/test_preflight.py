@@ -125,6 +125,32 @@ def test_a_workload_of_another_deployment_is_refused(monkeypatch):
     assert "is of deployment 'a'" in refused.found
 
 
+def pod(name, address, owner, **spec):
+    reference = {"kind": "ReplicaSet", "name": f"{owner}-1", "uid": "r", "controller": True}
+    metadata = {"name": name, "labels": {"pod-template-hash": "1"}, "ownerReferences": [reference]}
+    return {"metadata": metadata, "spec": spec, "status": {"podIP": address, "podIPs": [{"ip": address}]}}
+
+
+def test_pods_that_use_the_database_and_are_not_stopped_are_warned_of(monkeypatch):
+    preflight = checks()
+    web = {"kind": "Deployment", "metadata": {"name": "web", "uid": "d"}}
+    pods = [
+        pod("web-1-a", "10.0.0.1", "web"),
+        pod("worker-1-a", "10.0.0.2", "worker"),
+        pod("flower-1-a", "fd00::3", "flower"),
+        pod("idle-1-a", "10.0.0.4", "idle"),
+        pod("agent-1-a", "10.0.0.5", "agent", hostNetwork=True),
+    ]
+    monkeypatch.setattr(subject, "find_all", lambda _objects, name: [web] if name == "web" else [])
+    monkeypatch.setattr(subject.Objects, "list", lambda _objects, _kind: {"items": pods})
+    hosts = ["10.0.0.1:40000", "::ffff:10.0.0.2:40001", "fd00::3:40002", "10.0.0.5:40003", "dba.example.org:1"]
+    found = preflight.sessions([{"host": host} for host in hosts], ["web", "scheduler"])
+    assert [(each.ok, each.level) for each in found] == [(False, "warning")] * 2
+    assert "pod worker-1-a of ReplicaSet worker-1 has a session" in found[0].found
+    assert "pod flower-1-a" in found[1].found
+    assert preflight.sessions([], ["web"]) == []
+
+
 def test_a_check_that_is_forbidden_is_a_finding_and_the_others_go_on(monkeypatch):
     version = SimpleNamespace(major="1", minor="34", git_version="v1.34.4")
     monkeypatch.setattr(subject.client, "VersionApi", lambda _api: SimpleNamespace(get_code=lambda: version))
