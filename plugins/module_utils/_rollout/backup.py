@@ -7,6 +7,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zlib
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +167,7 @@ def _read_record(packed: bytes) -> tuple[int, Record]:
     try:
         content = json.loads(gzip.decompress(packed))
         return content.pop("number"), Record(**content)
-    except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError) as error:
         raise OperatorError(
             f"an entry of the backup Secret can't be read ({type(error).__name__})",
             expected="entries as this collection writes them",

@@ -8,6 +8,17 @@ import datetime
 import json
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.entries import (
+    FAILURE_CHARACTERS,
+    HISTORY_KEY,
+    PACKED_KEY,
+    bounded,
+    history_of,
+    number_of,
+    packed,
+    together,
+    unpacked,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import (
     DEPLOYMENT_ANNOTATION,
@@ -18,8 +29,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names impor
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 
-RUN_KEY = "run"
-HISTORY_KEY = "history"
 HISTORY_LENGTH = 20
 
 Run = dict[str, Any]
@@ -31,9 +40,10 @@ class RunRecord:
     Nothing in it decides whether a phase has work to do: every phase looks at the live system for that.
 
     A run is a mapping: `id`, `playbook`, `deployment`, `status` (running, failed, done), `begun`, `ended`,
-    `attempts` (list of `by`, `begun`, `ended`) and `phases` (list of `name`, `status` (running, done, failed,
-    interrupted), `attempt`, `begun`, `ended`, `facts`, `failure`). Times are ISO 8601 in UTC. Entries of the ConfigMap
-    that are not ours are kept. A record of another deployment is neither read nor written: OperatorError.
+    `attempts` (list of `number`, `by`, `begun`, `ended`; the first and the last ones) and `phases` (list of `name`,
+    `status` (running, done, failed, interrupted), `attempt`, `begun`, `ended`, `facts`, `failure`). Times are ISO 8601
+    in UTC. Entries of the ConfigMap that are not ours are kept. A record of another deployment, or one that can't be
+    understood, is neither read nor written: OperatorError.
     """
 
     def __init__(self, cluster: Cluster, name: str, deployment: str) -> None:
@@ -42,14 +52,19 @@ class RunRecord:
         refuse_another(found, name, deployment)
         self._version: str | None = found.metadata.resource_version if found is not None else None
         self._data: dict[str, str] = dict(found.data or {}) if found is not None else {}
-        self.run: Run | None = json.loads(self._data[RUN_KEY]) if RUN_KEY in self._data else None
+        self._binary: dict[str, str] = dict(found.binary_data or {}) if found is not None else {}
+        try:
+            self.run: Run | None = unpacked(self._data, self._binary)
+            self._history = history_of(self._data)
+        except ValueError as error:
+            raise self._unreadable(error) from None
         if self.run is not None and self.run["deployment"] != deployment:
             raise another(name, self.run["deployment"], deployment)
 
     @property
     def history(self) -> list[Run]:
         """Earlier runs, the newest first, without their phases."""
-        return list(json.loads(self._data.get(HISTORY_KEY, "[]")))
+        return list(self._history)
 
     def unfinished(self) -> Run | None:
         """The run that a next one has to finish, if there is one."""
@@ -68,7 +83,8 @@ class RunRecord:
         if unfinished is None:
             if self.run is not None:
                 summary = {key: value for key, value in self.run.items() if key != "phases"}
-                self._data[HISTORY_KEY] = json.dumps([summary, *self.history][:HISTORY_LENGTH])
+                self._history = [bounded(run) for run in [summary, *self._history][:HISTORY_LENGTH]]
+                self._data[HISTORY_KEY] = json.dumps(self._history)
             unfinished = {
                 "id": run_id,
                 "playbook": playbook,
@@ -82,9 +98,10 @@ class RunRecord:
             if phase["status"] == "running":
                 phase["status"] = "interrupted"
         unfinished.update(status="running", ended=None)
-        unfinished["attempts"].append({"by": by, "begun": now(), "ended": None})
-        self.run = unfinished
-        return unfinished
+        number = number_of(unfinished, -1) + 1 if unfinished["attempts"] else 1
+        unfinished["attempts"].append({"number": number, "by": by, "begun": now(), "ended": None})
+        self.run = bounded(unfinished)
+        return self.run
 
     def begin(self, phase: str) -> None:
         run = self._running()
@@ -92,7 +109,7 @@ class RunRecord:
             {
                 "name": phase,
                 "status": "running",
-                "attempt": len(run["attempts"]),
+                "attempt": number_of(run, -1),
                 "begun": now(),
                 "ended": None,
                 "facts": {},
@@ -106,7 +123,7 @@ class RunRecord:
     def fail(self, phase: str | None, failure: str) -> None:
         run = self._running()
         if phase:
-            self._last(phase).update(status="failed", ended=now(), failure=failure)
+            self._last(phase).update(status="failed", ended=now(), failure=failure[:FAILURE_CHARACTERS])
         self._close(run, "failed")
 
     def finish(self) -> None:
@@ -120,14 +137,15 @@ class RunRecord:
         facts: dict[str, dict[str, Any]] = {}
         for phase in self.run["phases"] if self.run is not None else []:
             if phase["status"] == "done":
-                told = {name: value for name, value in phase["facts"].items() if value not in (None, [], {}, "")}
-                facts[phase["name"]] = {**phase["facts"], **facts.get(phase["name"], {}), **told}
+                facts[phase["name"]] = together(facts.get(phase["name"], {}), phase["facts"])
         return facts
 
     def write(self) -> None:
         """Write it, unless somebody else wrote in between: then the API server answers 409."""
         if self.run is not None:
-            self._data[RUN_KEY] = json.dumps(self.run)
+            texts, binary = packed(self.run)
+            self._data |= texts
+            self._binary = {**{name: value for name, value in self._binary.items() if name != PACKED_KEY}, **binary}
         body: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -138,6 +156,7 @@ class RunRecord:
                 "annotations": {DEPLOYMENT_ANNOTATION: self._deployment},
             },
             "data": self._data,
+            "binaryData": self._binary,
         }
         if self._version is None:
             written = self._cluster.core.create_namespaced_config_map(self._cluster.namespace, body)
@@ -145,6 +164,17 @@ class RunRecord:
             body["metadata"]["resourceVersion"] = self._version
             written = self._cluster.core.replace_namespaced_config_map(self._name, self._cluster.namespace, body)
         self._version = written.metadata.resource_version
+
+    def _unreadable(self, error: ValueError) -> OperatorError:
+        where = f"kubectl -n {self._cluster.namespace}"
+        return OperatorError(
+            f"the run in ConfigMap {self._name} can't be understood: {error}",
+            expected="what an earlier run wrote there, or nothing",
+            untouched="everything",
+            next_step=f"look at it ({where} get configmap {self._name} -o yaml) and correct it. If no run is under "
+            f"way, remove its entries run, {PACKED_KEY} and {HISTORY_KEY} ({where} edit configmap {self._name}): they "
+            "tell what ran, and decide nothing",
+        )
 
     def _running(self) -> Run:
         if self.run is None or self.run["status"] != "running":

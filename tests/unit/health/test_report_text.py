@@ -33,10 +33,10 @@ def written(request):
     )
     environment.filters.update({**FilterModule().filters(), **MathFilters().filters()})
 
-    def render(**facts):
+    def render(run=RUN, **facts):
         outage = facts.get("cut_over", {}).get("availability", {}).get("ui", {})
         return environment.get_template(request.param).render(
-            report_run=RUN,
+            report_run=run,
             report_facts={"keys": {"kids": {}}, **facts},
             report_outage=outage,
             report_titles={},
@@ -89,3 +89,19 @@ def test_a_rotation_that_was_measured(written):
     assert "100" in text
     assert "Not measured" not in text
     assert "nothing was measured" not in text
+
+
+def test_attempts_have_the_numbers_that_they_had(written):
+    times = {"begun": RUN["begun"], "ended": RUN["ended"]}
+    attempts = [{"number": number, "by": f"job {number}", **times} for number in (1, 41, 42)]
+    phases = [{"name": "publish", "status": "done", "attempt": 42, **times}]
+    text = written({**RUN, "attempts": attempts, "phases": phases})
+    assert "42 attempts" in text or "attempt 41</h2>" in text
+    before, _mark, last = text.partition("attempt 42</h2>")
+    assert not last or ("publish" in last and "publish" not in before.partition("<h2>")[2])
+
+
+def test_a_record_of_before_has_no_numbers(written):
+    times = {"begun": RUN["begun"], "ended": RUN["ended"]}
+    text = written({**RUN, "attempts": [{"by": "me", **times}] * 2})
+    assert "2 attempts" in text or "attempt 2</h2>" in text

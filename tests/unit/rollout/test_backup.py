@@ -90,10 +90,12 @@ def test_an_object_that_was_kept_by_half_is_kept_again(namespace):
     assert list(Backup(namespace.cluster, "before-1").records.values()) == [smaller, record("b")]
 
 
-def test_an_entry_that_is_damaged_is_told(namespace):
+@pytest.mark.parametrize("damage", [lambda _packed: b"\x1f\x8bnothing", lambda packed: packed[:10] + b"\xff" * 30])
+def test_an_entry_that_is_damaged_is_told(namespace, damage):
     Backup(namespace.cluster, "before-1").keep([record("a")])
     data = namespace.secrets["before-1"].data
-    data.update(dict.fromkeys(data, base64.b64encode(b"\x1f\x8bnothing").decode()))
+    for name, text in data.items():
+        data[name] = base64.b64encode(damage(base64.b64decode(text))).decode()
     with pytest.raises(OperatorError, match="can't be read"):
         Backup(namespace.cluster, "before-1")
 

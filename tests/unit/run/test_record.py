@@ -6,6 +6,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import hashlib
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -37,7 +41,10 @@ class Core:
     def _store(self, body, version):
         annotations = body.get("metadata", {}).get("annotations")
         metadata = SimpleNamespace(resource_version=version, annotations=annotations)
-        self.found = SimpleNamespace(data=dict(body["data"]), metadata=metadata)
+        binary = dict(body.get("binaryData", {}))
+        size = sum(map(len, body["data"].values())) + sum(len(base64.b64decode(text)) for text in binary.values())
+        assert size <= 1024 * 1024, "as the API server refuses it"
+        self.found = SimpleNamespace(data=dict(body["data"]), binary_data=binary, metadata=metadata)
         return self.found
 
 
@@ -180,3 +187,140 @@ def test_a_record_without_a_run_says_whose_it_is_too(read, core):
     with pytest.raises(OperatorError, match="is the record of deployment 'another'"):
         read()
     assert read("another").run is None
+
+
+def dags(number):
+    return [f"p_project_{each:05d}__daily_feature_pipeline_{each % 7}" for each in range(number)]
+
+
+def test_a_record_of_many_dags_is_written_and_read_as_a_whole(read, core):
+    core.create_namespaced_config_map("lab", {"data": {"installed": "{}"}, "binaryData": {"of-others": "eA=="}})
+    record = read()
+    record.open("r1", "upgrade", "alice")
+    for _attempt in range(3):
+        record.begin("cut_over")
+        record.end("cut_over", {"paused": dags(12_000), "set_aside": "airflow_before_r1"})
+        record.begin("resume")
+        record.end("resume", {"resumed": dags(12_000)})
+    record.write()
+    assert read().run == record.run
+    assert read().facts()["resume"]["resumed"] == dags(12_000)
+    # What people see of it without a tool.
+    shown = json.loads(core.found.data["run"])["phases"][0]
+    assert (shown["status"], shown["facts"]["set_aside"]) == ("done", "airflow_before_r1")
+    assert shown["facts"]["paused"] == dags(20)
+    assert (core.found.data["installed"], core.found.binary_data["of-others"]) == ("{}", "eA==")
+    record.finish()
+    record.open("r2", "upgrade", "alice")
+    record.write()
+    assert core.found.binary_data == {"of-others": "eA=="}
+    assert read().run["id"] == "r2"
+
+
+def test_what_is_too_much_even_when_packed_is_cut_off(read):
+    ids = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(20_000)]
+    record = read()
+    record.open("r1", "upgrade", "alice")
+    record.begin("cut_over")
+    record.end("cut_over", {"paused": ids, "by": {"team": ids}, "seconds": 3})
+    record.write()
+    facts = read().facts()["cut_over"]
+    assert facts["paused"] == facts["by"]["team"] == ids[:1000]
+    assert facts["seconds"] == 3
+
+
+def test_a_correction_by_hand_of_what_is_shown_counts(read, core):
+    record = read()
+    record.open("r1", "upgrade", "alice")
+    record.begin("cut_over")
+    record.end("cut_over", {"paused": dags(12_000)})
+    record.write()
+    core.found.data["run"] = core.found.data["run"].replace('"running"', '"done"')
+    assert read().unfinished() is None
+
+
+def test_a_run_of_many_attempts_keeps_the_first_and_the_last_and_all_that_they_told(read):
+    for number in range(1, 301):
+        record = read()
+        record.open("r1", "rotate", f"job {number}")
+        record.begin("publish")
+        record.end("publish", {"kid": "a" if number == 1 else None, "at": number, "once": "b" if number == 7 else None})
+        record.begin("activate")
+        record.fail("activate", "x" * 50_000)
+        record.write()
+    run = read().run
+    numbers = [1, *range(282, 301)]
+    assert [attempt["number"] for attempt in run["attempts"]] == numbers
+    assert [attempt["by"] for attempt in run["attempts"]] == [f"job {number}" for number in numbers]
+    assert [phase["attempt"] for phase in run["phases"] if phase["name"] == "activate"] == numbers
+    assert len([phase for phase in run["phases"] if phase["name"] == "publish"]) == len(numbers) + 1
+    assert read().facts()["publish"] == {"kid": "a", "at": 300, "once": "b"}
+
+
+def test_a_record_of_before_without_numbers_goes_on(read, core):
+    record = read()
+    record.open("r1", "upgrade", "alice")
+    for number in range(30):
+        record.run["attempts"].append({"by": f"job {number}", "begun": "x", "ended": None})
+        record.run["phases"].append({"name": "keys", "status": "done", "attempt": number + 2, "facts": {}})
+    del record.run["attempts"][0]["number"]
+    record.write()
+    core.found.binary_data = None
+    record = read()
+    record.open("r2", "upgrade", "bob")
+    assert [attempt["number"] for attempt in record.run["attempts"]] == [1, *range(14, 33)]
+    record.begin("images")
+    assert record.run["phases"][-1]["attempt"] == 32
+
+
+RUN = {"id": "x", "playbook": "upgrade", "deployment": "airflow", "status": "done"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"id": "x"}',
+        json.dumps({**RUN, "attempts": [], "phases": []}),
+        json.dumps({**RUN, "attempts": [{"begun": "x"}], "phases": [{"name": "keys"}]}),
+        json.dumps({**RUN, "attempts": ["x"], "phases": []}),
+        json.dumps({**RUN, "attempts": [{"begun": "x"}], "phases": [{"name": "a", "status": "done", "facts": 1}]}),
+    ],
+)
+def test_a_record_that_is_no_run_is_told_in_words(read, core, text):
+    record = read()
+    record.open("r1", "upgrade", "alice")
+    record.write()
+    core.found.data["run"] = text
+    with pytest.raises(OperatorError, match="can't be understood") as refused:
+        read()
+    assert "airflow-runbook" in refused.value.next_step
+
+
+@pytest.mark.parametrize(("entry", "text"), [("history", "{"), ("history", "{}"), ("history", "[1]")])
+def test_a_history_that_is_none_is_told_in_words(read, core, entry, text):
+    record = read()
+    record.open("r1", "upgrade", "alice")
+    record.write()
+    core.found.data[entry] = text
+    with pytest.raises(OperatorError, match="can't be understood"):
+        read()
+
+
+# A header of gzip, and nothing that could be unpacked behind it.
+NO_DEFLATE = base64.b64encode(gzip.compress(b"", mtime=0)[:10] + b"\xff" * 30).decode()
+
+
+@pytest.mark.parametrize("text", ["?", "eA==", base64.b64encode(b"\x1f\x8b\x08").decode(), NO_DEFLATE])
+def test_a_packed_run_that_is_damaged_is_told_in_words(read, core, text):
+    record = read()
+    record.open("r1", "upgrade", "alice")
+    record.begin("cut_over")
+    record.end("cut_over", {"paused": dags(12_000)})
+    record.write()
+    core.found.binary_data["run.json.gz"] = text
+    with pytest.raises(OperatorError, match="can't be understood"):
+        read()
