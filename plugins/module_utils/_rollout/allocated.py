@@ -19,7 +19,7 @@ def without_taken(service: Object, message: str) -> tuple[Object, list[str]] | N
 
     A message that names no number and no address is about all of them.
     """
-    had = _allocated(service)
+    had = allocated(service)
     named = [value for value in had if re.search(rf"(?<![\w.]){re.escape(value)}(?!\w|\.\d)", message)]
     taken = named or (had if re.search("allocat|valid range", message) else [])
     return (without(service, taken), taken) if taken else None
@@ -48,7 +48,8 @@ def without_ports(service: Object) -> Object:
     return without(service, _ports(service["spec"]))
 
 
-def _allocated(obj: Object) -> list[str]:
+def allocated(obj: Object) -> list[str]:
+    """The addresses and ports of a Service; of other objects, nothing."""
     if obj["kind"] != "Service":
         return []
     return [*_addresses(obj["spec"]), *_ports(obj["spec"])]

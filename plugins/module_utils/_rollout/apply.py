@@ -36,7 +36,12 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler, find
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher, label_selector
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import checked, is_immutable, refused
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import (
+    checked,
+    is_immutable,
+    refused,
+    stand_in_name,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -190,7 +195,7 @@ class Applier:
             raise self._not_ours(kind, name, live)
         refuse_loss_of_volumes(live)
         # Under another name, because the dry run of an object that exists is refused.
-        stand_in = {**definition, "metadata": {**definition["metadata"], "name": f"{name}-dry-run"}}
+        stand_in = {**definition, "metadata": {**definition["metadata"], "name": stand_in_name(name)}}
         after = checked(lambda: self._objects.create(stand_in, dry_run=True), UNTOUCHED)
         after["metadata"]["name"] = name
         return Step(definition, live, "replaced", after)

@@ -8,6 +8,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER, Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.allocated import allocated, without
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Step
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, Record, record_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import (
@@ -32,6 +33,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing
     message_of,
     own,
     refused,
+    stand_in_name,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -179,14 +181,14 @@ class Replacer:
             except ApiException as error:
                 if not is_immutable(error):
                     raise refused(error, UNTOUCHED) from None
-        return stand_in(self._objects, definition)
+        return stand_in(self._objects, definition, live)
 
     def _check_way_back(self, live: Object) -> None:
         """A Role may be made by those only who have its rights themselves; better to know before it is gone."""
         if live["kind"] not in ("Role", "RoleBinding"):
             return
         try:
-            stand_in(self._objects, saved(live))
+            stand_in(self._objects, saved(live), live)
         except ApiException as error:
             if error.status not in (403, 404):
                 raise
@@ -281,17 +283,16 @@ def whole(definition: Object, live: Object) -> Object:
     return body
 
 
-def stand_in(objects: Objects, definition: Object) -> Object:
-    """The object as it would be created, by a dry run under another name: that of one which exists is refused."""
-    metadata = {**definition["metadata"], "name": f"{definition['metadata']['name']}-dry-run"}
+def stand_in(objects: Objects, definition: Object, live: Object) -> Object:
+    """The object as it would be created in the place of the live one, by a dry run under another name.
+
+    That of one which exists would be refused, and so would addresses and ports that the live one has itself.
+    """
+    metadata = {**definition["metadata"], "name": stand_in_name(definition["metadata"]["name"])}
     metadata.pop("ownerReferences", None)
     body = {**definition, "metadata": metadata}
     if definition["kind"] == "Service":
-        # Those of the live one are taken, by itself.
-        spec = {key: value for key, value in body["spec"].items() if key not in ("clusterIP", "clusterIPs")}
-        ports = [{key: value for key, value in port.items() if key != "nodePort"} for port in spec.get("ports", [])]
-        spec.pop("healthCheckNodePort", None)
-        body["spec"] = {**spec, "ports": ports}
+        body = without(body, allocated(live))
     after = checked(lambda: objects.create(body, dry_run=True), UNTOUCHED)
     after["metadata"]["name"] = definition["metadata"]["name"]
     return after

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,17 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 Object = dict[str, Any]
 IMMUTABLE_WORDS = ("immutable", "cannot change", "may not change", "updates to statefulset")
 ATTEMPTS = 20
+# Of a Service; other kinds may have longer names.
+LONGEST_NAME = 63
+
+
+def stand_in_name(name: str) -> str:
+    """The name for the dry run of an object that exists: the same kind of name, and not longer than one may be."""
+    end = "-dry-run"
+    if len(name) + len(end) <= LONGEST_NAME:
+        return f"{name}{end}"
+    end = f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}{end}"
+    return f"{name[: LONGEST_NAME - len(end)].rstrip('-.')}{end}"
 
 
 def message_of(error: Any) -> str:

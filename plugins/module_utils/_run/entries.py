@@ -59,9 +59,14 @@ def unpacked(data: Texts, binary: Texts) -> Run | None:
 def history_of(data: Texts) -> list[Run]:
     """Raises ValueError for what can't be read."""
     history = json.loads(data.get(HISTORY_KEY, "[]"))
-    if not isinstance(history, list) or not all(isinstance(run, dict) for run in history):
+    if not isinstance(history, list) or not all(_is_summary(run) for run in history):
         raise ValueError("it is no list of runs")
     return history
+
+
+def _is_summary(run: Any) -> bool:
+    attempts = run.get("attempts", []) if isinstance(run, dict) else None
+    return isinstance(attempts, list) and all(isinstance(attempt, dict) for attempt in attempts)
 
 
 def bounded(run: Run) -> Run:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 
 import pytest
 
@@ -18,7 +19,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replace
     Replacer,
     exposure_lost,
     keep,
+    stand_in,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import stand_in_name
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .fake import refusal
@@ -179,3 +182,29 @@ def test_two_definitions_of_one_object_are_refused(namespace):
         with pytest.raises(OperatorError, match="ConfigMap x is defined twice"):
             refused()
     assert namespace.log == []
+
+
+@pytest.mark.parametrize("name", ["web", "a" * 55, "a" * 56, "a" * 63, f"{'a' * 45}-{'b' * 17}", "a" * 253])
+def test_the_dry_run_under_another_name_has_one_that_is_allowed(namespace, name):
+    sent = []
+    namespace.refuse = lambda body: sent.append(body["metadata"]["name"])
+    service = obj("Service", name, spec={"clusterIP": "None", "ports": []})
+    after = stand_in(namespace, service, {**service, "spec": {"clusterIP": "10.0.0.1"}})
+    assert re.fullmatch(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", sent[0])
+    assert "--" not in sent[0]
+    assert sent[0] != name
+    assert after["metadata"]["name"] == name
+
+
+def test_names_that_differ_at_their_end_only_have_dry_runs_of_different_names():
+    assert stand_in_name("a" * 62 + "b") != stand_in_name("a" * 62 + "c")
+
+
+def test_a_port_that_the_live_service_has_not_itself_is_tried(namespace):
+    """Whether it is taken is known before anything is stopped, then."""
+    sent = []
+    namespace.refuse = lambda body: sent.append(body["spec"])
+    live = obj("Service", "web", spec={"clusterIP": "None", "ports": [{"port": 80, "nodePort": 30080}]})
+    ports = [{"port": 80, "nodePort": 30080}, {"port": 81, "nodePort": 30081}]
+    stand_in(namespace, obj("Service", "web", spec={"type": "NodePort", "ports": ports}), live)
+    assert sent[0]["ports"] == [{"port": 80}, {"port": 81, "nodePort": 30081}]

@@ -300,7 +300,9 @@ def test_a_record_that_is_no_run_is_told_in_words(read, core, text):
     assert "airflow-runbook" in refused.value.next_step
 
 
-@pytest.mark.parametrize(("entry", "text"), [("history", "{"), ("history", "{}"), ("history", "[1]")])
+@pytest.mark.parametrize(
+    ("entry", "text"), [("history", "{"), ("history", "{}"), ("history", "[1]"), ("history", '[{"attempts": [1]}]')]
+)
 def test_a_history_that_is_none_is_told_in_words(read, core, entry, text):
     record = read()
     record.open("r1", "upgrade", "alice")
