@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Coming, coming_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.autoscalers import (
+    PAUSED,
+    PAUSED_REPLICAS,
     Autoscalers,
     release_replicas,
     replicas_of,
@@ -146,8 +148,8 @@ class Applier:
         """What may happen while the workloads that are replaced are stopped."""
         return [
             f"ScaledObject {scaler} may start pods of {step.old['kind']} {step.name} while that is stopped; pause it "
-            "first: "
-            f"kubectl -n {self._cluster.namespace} annotate scaledobject {scaler} autoscaling.keda.sh/paused=true"
+            f"first: kubectl -n {self._cluster.namespace} annotate --overwrite scaledobject {scaler} {PAUSED}=true "
+            f"{PAUSED_REPLICAS}-"
             for step in steps
             if step.old is not None and step.action in ("replaced", "created")
             for scaler in self._autoscalers.waking(step.old["kind"], step.name)

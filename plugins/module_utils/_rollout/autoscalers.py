@@ -22,7 +22,10 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 Object = dict[str, Any]
 # KEDA makes a HorizontalPodAutoscaler for each ScaledObject, unless that is paused.
 KINDS = ("HorizontalPodAutoscaler", "ScaledObject")
-PAUSED = {"autoscaling.keda.sh/paused", "autoscaling.keda.sh/paused-replicas"}
+PAUSED = "autoscaling.keda.sh/paused"
+PAUSED_REPLICAS = "autoscaling.keda.sh/paused-replicas"
+# As KEDA reads it (Go's ParseBool); any other word pauses.
+NOT_PAUSED = ("0", "f", "F", "false", "FALSE", "False")
 
 
 def replicas_of(live: Object) -> int:
@@ -81,9 +84,7 @@ class Autoscalers:
         return [
             found["metadata"]["name"]
             for found in self._all()
-            if found["kind"] == "ScaledObject"
-            and _targets(found, kind, name)
-            and not PAUSED & found["metadata"].get("annotations", {}).keys()
+            if found["kind"] == "ScaledObject" and _targets(found, kind, name) and not _is_paused(found)
         ]
 
     def _all(self) -> list[Object]:
@@ -99,6 +100,14 @@ class Autoscalers:
                     items = []
                 self._found += [{**item, "kind": kind} for item in items]
         return self._found
+
+
+def _is_paused(found: Object) -> bool:
+    """Whether KEDA leaves a workload at 0. A number at which it pauses wins over the other annotation."""
+    annotations = found["metadata"].get("annotations") or {}
+    if PAUSED_REPLICAS in annotations:
+        return annotations[PAUSED_REPLICAS] == "0"
+    return annotations.get(PAUSED, "false") not in NOT_PAUSED
 
 
 def _targets(found: Object, kind: str, name: str) -> bool:

@@ -145,6 +145,35 @@ def test_keda_may_start_what_is_stopped_unless_it_is_paused(namespace):
     assert rollout.warnings(rollout.plan([workload()])) == []
 
 
+@pytest.mark.parametrize(
+    ("annotations", "paused"),
+    [
+        (None, False),
+        ({"paused": "true"}, True),
+        ({"paused": "false"}, False),
+        ({"paused": "0"}, False),
+        ({"paused": "yes, for the upgrade"}, True),
+        ({"paused-replicas": "0"}, True),
+        # KEDA would bring it to three.
+        ({"paused-replicas": "3"}, False),
+        ({"paused": "true", "paused-replicas": "3"}, False),
+        ({"paused": "false", "paused-replicas": "0"}, True),
+    ],
+)
+def test_whether_keda_is_paused_is_read_as_keda_reads_it(namespace, annotations, paused):
+    namespace.made(workload(image="old"))
+    keda = autoscaler(kind="ScaledObject")
+    keda["metadata"]["annotations"] = annotations and {
+        f"autoscaling.keda.sh/{name}": value for name, value in annotations.items()
+    }
+    namespace.autoscalers = [keda]
+    rollout = applier(namespace)
+    warnings = rollout.warnings(rollout.plan([workload()]))
+    assert (warnings == []) is paused
+    remedy = "--overwrite scaledobject web-scaler autoscaling.keda.sh/paused=true autoscaling.keda.sh/paused-replicas-"
+    assert all(remedy in warning for warning in warnings)
+
+
 def test_without_the_right_to_see_autoscalers_nothing_is_known_of_them(namespace):
     namespace.autoscalers = None
     assert roll_out(namespace, workload(replicas=1)) == ["created"]
