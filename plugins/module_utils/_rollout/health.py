@@ -11,7 +11,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patienc
     Patience,
     Trouble,
     container_statuses,
-    exits_of,
+    exits_allowed,
     pod_troubles,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
@@ -109,7 +109,7 @@ def patience_after(observed: Observed) -> Patience:
     """The patience of an action that begins now, and so is not to blame for what is there already."""
     workload = observed.workload
     return Patience(
-        exits=exits_of(own_pods(observed)),
+        exits=exits_allowed(own_pods(observed)),
         deadline=exceeded_deadline(workload) if workload is not None else None,
         events=frozenset(map(event_version, observed.events)),
     )

@@ -80,8 +80,9 @@ class Trouble:
 class Patience:
     """Since when each trouble has been seen, by our own clock, and what was there before this action began.
 
-    `exits` are how often containers had ended then, by `Trouble.about`; `deadline` when a progress deadline had been
-    exceeded; `events` the versions of the events that were there. None of them is a failure of this action.
+    `exits` are how often containers may end in all, by `Trouble.about`, see `exits_allowed`; `deadline` when a progress
+    deadline had been exceeded; `events` the versions of the events that were there. None of them is a failure of this
+    action.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class Patience:
         return next((trouble for trouble in present if self._is_final(trouble, now)), None)
 
     def _is_final(self, trouble: Trouble, now: float) -> bool:
-        if trouble.exits > EXITS_TOLERATED and trouble.exits > self._exits.get(trouble.about, 0):
+        if trouble.exits > self._exits.get(trouble.about, EXITS_TOLERATED):
             return True
         return now - self._since[trouble.kind, trouble.about] >= trouble.grace
 
@@ -129,9 +130,19 @@ def container_status(pod: Object, name: str) -> Object:
     return next((status for status in container_statuses(pod) if status.get("name") == name), {})
 
 
-def exits_of(pods: Iterable[Object]) -> dict[str, int]:
-    """How often each container of these pods has ended, by what `Trouble.about` calls it."""
-    return {_about(pod, status): _exits(status) for pod in pods for status in container_statuses(pod)}
+def exits_allowed(pods: Iterable[Object]) -> dict[str, int]:
+    """How often each container of these pods may end in all, by what `Trouble.about` calls it.
+
+    What got there in spite of exits of before, may be days ago, has as many again as a new one. What is still in a
+    back-off by them has none: one more is the same failure.
+    """
+    return {
+        _about(pod, status): _exits(status) + EXITS_TOLERATED
+        if status.get("ready")
+        else max(_exits(status), EXITS_TOLERATED)
+        for pod in pods
+        for status in container_statuses(pod)
+    }
 
 
 def pod_troubles(pod: Object) -> list[Trouble]:

@@ -233,6 +233,19 @@ def test_exits_of_before_do_not_count_again(judge, clock, healthy, broken_pod):
     assert assess(healthy, patience=known).state == "failed"
 
 
+def test_a_pod_that_runs_in_spite_of_exits_of_days_ago_has_as_many_again_as_a_new_one(healthy, broken_pod):
+    ended = {"terminated": {"exitCode": 1, "reason": "Error"}}
+    broken_pod.update(restartCount=10, state={"running": {}}, ready=True, lastState=ended)
+    known = patience_after(healthy)
+    broken_pod["ready"] = False
+    healthy.workload["status"]["availableReplicas"] = 1
+    for restarts in (11, 12, 13):
+        broken_pod.update(restartCount=restarts, state={"running": {}})
+        assert assess(healthy, patience=known).state == "waiting"
+    broken_pod.update(restartCount=14, state={"running": {}})
+    assert assess(healthy, patience=known).state == "failed"
+
+
 def test_a_registry_that_answers_again_is_no_failure(judge, healthy, broken_pod):
     healthy.workload["status"]["availableReplicas"] = 1
     broken_pod["state"] = {"waiting": {"reason": "ErrImagePull", "message": "timeout"}}
