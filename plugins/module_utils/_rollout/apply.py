@@ -196,9 +196,10 @@ class Applier:
         if not self._replace:
             raise self._not_ours(kind, name, live)
         refuse_loss_of_volumes(live)
-        # Under another name, because the dry run of an object that exists is refused.
+        # Under another name, because the dry run of an object that exists is refused. Applied, as it is going to be:
+        # not all that may be created may be applied (a variable that is there twice).
         stand_in = {**definition, "metadata": {**definition["metadata"], "name": stand_in_name(name)}}
-        after = checked(lambda: self._objects.create(stand_in, dry_run=True), UNTOUCHED)
+        after = checked(lambda: self._objects.apply(stand_in, dry_run=True), UNTOUCHED)
         after["metadata"]["name"] = name
         return Step(definition, live, "replaced", after)
 

@@ -80,6 +80,7 @@ class Namespace:
             and len(after["spec"].keys() & {"minAvailable", "maxUnavailable"}) > 1
         ):
             raise refusal(422, "minAvailable and maxUnavailable cannot be both set")
+        self._check_variables(definition)
         self._check_role(before, after)
         return self._write("apply", before, after, FIELD_MANAGER, "Apply", dry_run)
 
@@ -128,6 +129,14 @@ class Namespace:
                 self.before_write("delete", kind, name)
             self.log.append(("delete", kind, name))
             del self.live[kind, name]
+
+    def _check_variables(self, definition):
+        """A list that is a map by `name`: it may be created with one of them twice, and can't be applied."""
+        template = definition.get("spec", {}).get("template", {})
+        for container in template.get("spec", {}).get("containers", []):
+            names = [variable["name"] for variable in container.get("env", [])]
+            if len(names) > len(set(names)):
+                raise refusal(500, 'failed to create typed patch object: .env: duplicate entries for key [name="A"]')
 
     def _check_role(self, before, after):
         if before and before["kind"] == "RoleBinding" and before["roleRef"] != after["roleRef"]:

@@ -299,6 +299,16 @@ def test_a_workload_of_another_deployment_is_refused(namespace):
     assert roll_out(namespace, of("a")) == ["unchanged"]
 
 
+def test_what_could_not_be_applied_is_refused_before_the_old_one_is_deleted(namespace):
+    namespace.made(workload(image="old"))
+    new = workload()
+    new["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+    with pytest.raises(OperatorError, match="duplicate entries for key") as refused:
+        roll_out(namespace, new)
+    assert refused.value.untouched == "all workloads"
+    assert namespace.log == []
+
+
 def test_two_definitions_of_one_workload_are_refused(namespace):
     with pytest.raises(OperatorError, match="Deployment web is defined twice"):
         roll_out(namespace, workload(image="a"), workload(image="b"))
