@@ -27,7 +27,9 @@ options:
     type: str
     default: airflow-webserver
   container:
-    description: Container that runs the component. Left out, the one that kubectl takes by default.
+    description:
+      - Container that runs the component. If omitted, the first one in the template of the workload, or the one that
+        the template's annotation C(kubectl.kubernetes.io/default-container) names; what is injected does not count.
     type: str
   python:
     description: Interpreter in the container, of the environment that Airflow is installed in.
@@ -177,14 +179,20 @@ clock_skew_seconds:
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health import configuration
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.pods import component_container, serving_pods
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.pods import (
+    component_container,
+    serving_pods,
+    workload_of,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
+    workload = workload_of(call.cluster, call.params["workload"])
+
     def ask(pod: dict[str, Any]) -> dict[str, Any]:
-        container = call.params["container"] or component_container(pod)
+        container = call.params["container"] or component_container(workload, pod)
         return configuration.read(call.cluster, pod["metadata"]["name"], container, call.params["python"])
 
     name, found = configuration.of_any(lambda: serving_pods(call.cluster, call.params["workload"]), ask)

@@ -23,6 +23,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrat
     secret_forms,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossless import DEFAULT_CONTAINER
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -151,7 +152,9 @@ def client_of(cluster: Cluster, address: Address, params: dict[str, Any]) -> tup
             untouched="everything",
             next_step="correct `container`",
         )
-    source = containers[container] if container else chosen.spec.containers[0]
+    # A mesh may have put its own before that of the database, and says then which is to be taken.
+    taken = container or (chosen.metadata.annotations or {}).get(DEFAULT_CONTAINER)
+    source = containers.get(taken, chosen.spec.containers[0])
     return str(source.image), _pod_like(cluster, chosen, source, pod)
 
 

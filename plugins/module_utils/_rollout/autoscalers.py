@@ -104,7 +104,7 @@ class Autoscalers:
 
 def _is_paused(found: Object) -> bool:
     """Whether KEDA leaves a workload at 0. A number at which it pauses wins over the other annotation."""
-    annotations = found["metadata"].get("annotations") or {}
+    annotations: dict[str, str] = found["metadata"].get("annotations") or {}
     if PAUSED_REPLICAS in annotations:
         return annotations[PAUSED_REPLICAS] == "0"
     return annotations.get(PAUSED, "false") not in NOT_PAUSED

@@ -14,6 +14,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health 
 
 Object = dict[str, Any]
 
+# Annotation of a pod: what kubectl takes for its container. Meshes set it where they put theirs before the others.
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 # Measured with 40 new connections a second against Airflow 3.0.6: with a preStop sleep of 5 s none of 1,400 requests
 # failed, without one 31 to 71 of 1,200, over 1.3 to 1.5 s.
 PRE_STOP_SECONDS = 5.0
@@ -117,7 +119,7 @@ def moment(text: str) -> datetime:
 def main_container(workload: Object) -> Object:
     """The container that does the work: the one that kubectl takes by default."""
     template = workload["spec"]["template"]
-    wanted = template["metadata"].get("annotations", {}).get("kubectl.kubernetes.io/default-container")
+    wanted = template["metadata"].get("annotations", {}).get(DEFAULT_CONTAINER)
     containers: list[Object] = template["spec"]["containers"]
     return next((container for container in containers if container["name"] == wanted), containers[0])
 

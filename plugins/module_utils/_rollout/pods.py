@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import belongs, is_ready
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossless import (
+    DEFAULT_CONTAINER,
+    main_container,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import label_selector
@@ -19,20 +23,25 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 
+def workload_of(cluster: Cluster, name: str) -> Object:
+    """The Deployment or StatefulSet of that name. Raises OperatorError where there is none."""
+    found = find(Objects(cluster), name)
+    if found is None:
+        raise OperatorError(
+            f"there is no Deployment or StatefulSet {name} in namespace {cluster.namespace}",
+            expected="a workload of that name",
+            untouched="everything; this only looks",
+            next_step=f"name one of: kubectl -n {cluster.namespace} get deployments,statefulsets",
+        )
+    return found
+
+
 def serving_pods(cluster: Cluster, workload: str) -> list[Object]:
     """The pods of a Deployment or StatefulSet that are ready and not about to end.
 
     Raises OperatorError where there is no such workload, or no such pod.
     """
-    objects = Objects(cluster)
-    found = find(objects, workload)
-    if found is None:
-        raise OperatorError(
-            f"there is no Deployment or StatefulSet {workload} in namespace {cluster.namespace}",
-            expected="a workload of that name",
-            untouched="everything; this only looks",
-            next_step=f"name one of: kubectl -n {cluster.namespace} get deployments,statefulsets",
-        )
+    objects, found = Objects(cluster), workload_of(cluster, workload)
     pods: list[Object] = objects.list("Pod", label_selector=label_selector(found["spec"]["selector"]))["items"]
     # Its selector may match pods of others.
     serving = [pod for pod in pods if belongs(found, pod) and is_serving(pod)]
@@ -52,8 +61,14 @@ def is_serving(pod: Object) -> bool:
     return is_ready(pod) and not is_finished(pod) and "deletionTimestamp" not in pod["metadata"]
 
 
-def component_container(pod: Object) -> str:
-    """The container that does the work: the one that kubectl takes by default."""
-    named = pod["metadata"].get("annotations", {}).get("kubectl.kubernetes.io/default-container")
+def component_container(workload: Object, pod: Object) -> str:
+    """The container of a pod that does the work, whatever a mesh or an agent injected beside it, or before it.
+
+    What its workload takes for that, which knows of no injected ones; of a pod of another template the one that kubectl
+    takes by default.
+    """
     names = [str(container["name"]) for container in pod["spec"]["containers"]]
-    return named if named in names else names[0]
+    for wanted in (main_container(workload)["name"], pod["metadata"].get("annotations", {}).get(DEFAULT_CONTAINER)):
+        if wanted in names:
+            return str(wanted)
+    return names[0]

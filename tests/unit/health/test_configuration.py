@@ -210,11 +210,26 @@ def test_a_pod_serves_when_it_is_ready_and_stays():
     assert not is_serving({"metadata": {}, "status": {}})
 
 
-def test_the_container_is_the_one_that_kubectl_takes():
-    default = "kubectl.kubernetes.io/default-container"
-    assert component_container(pod()) == "proxy"
-    assert component_container(pod(annotations={default: "api-server"})) == "api-server"
-    assert component_container(pod(annotations={default: "gone"})) == "proxy"
+DEFAULT = "kubectl.kubernetes.io/default-container"
+
+
+@pytest.mark.parametrize(
+    ("template", "of_template", "of_pod", "container"),
+    [
+        # A mesh puts its container before the others; not all of them annotate the pod.
+        (["api-server"], {}, {}, "api-server"),
+        (["api-server"], {}, {DEFAULT: "proxy"}, "api-server"),
+        (["proxy", "api-server"], {}, {}, "proxy"),
+        (["proxy", "api-server"], {DEFAULT: "api-server"}, {DEFAULT: "api-server"}, "api-server"),
+        # A pod of another template.
+        (["webserver"], {}, {DEFAULT: "api-server"}, "api-server"),
+        (["webserver"], {}, {DEFAULT: "gone"}, "proxy"),
+    ],
+)
+def test_the_container_is_the_one_of_the_template_whatever_was_injected(template, of_template, of_pod, container):
+    containers = [{"name": name} for name in template]
+    workload = {"spec": {"template": {"metadata": {"annotations": of_template}, "spec": {"containers": containers}}}}
+    assert component_container(workload, pod(annotations=of_pod)) == container
 
 
 def named(name):

@@ -68,6 +68,16 @@ def chosen(cluster, host="db.example.com", **params):
     return client_of(cluster, address, given)
 
 
+@pytest.mark.parametrize(("named", "image"), [("tools", "tools:1"), ("gone", "rondb:24"), (None, "rondb:24")])
+def test_the_container_that_the_databases_pod_names_has_the_tools(named, image):
+    """A mesh that puts its own container first says so."""
+    pod = database_pod()
+    pod.metadata.annotations = named and {"kubectl.kubernetes.io/default-container": named}
+    cluster = Cluster({("hopsworks", "app=mysqlds"): [pod]})
+    assert chosen(cluster)[0] == image
+    assert chosen(cluster, container="mysqld")[0] == "rondb:24"
+
+
 def test_the_image_that_is_given_needs_no_pod_of_the_database():
     image, pod = chosen(Cluster(), client_image="mariadb:10.11", pod={"node_selector": {"disk": "ssd"}})
 
