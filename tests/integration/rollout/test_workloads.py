@@ -193,7 +193,7 @@ def test_others_are_refused_without_leave_to_replace_them(cluster, foreign, roll
 def test_others_are_replaced_and_kept(cluster, foreign, roll_out, said):
     foreign("old-one")
     scaler = Scaler(cluster, said)
-    assert scaler.stop("old-one", timeout_seconds=60).action == "stopped"
+    assert [result.action for result in scaler.stop("old-one", timeout_seconds=60)] == ["stopped"]
     check = Applier(cluster, said, replace=True).plan([workload("old-one")])
     assert [step.action for step in check] == ["replaced"]
     assert "CANARY-old" not in json.dumps([step.diff() for step in check])
@@ -231,12 +231,15 @@ def test_stop_and_start(cluster, roll_out, said):
     roll_out(workload("stoppable", replicas=2), workload("stateful", kind="StatefulSet"))
     scaler = Scaler(cluster, said)
     names = ["stoppable", "stateful", "absent"]
-    predicted = [scaler.stop(name, timeout_seconds=60, check_mode=True).action for name in names]
+
+    def stop(**options):
+        return [result.action for name in names for result in scaler.stop(name, timeout_seconds=60, **options)]
+
+    predicted = stop(check_mode=True)
     assert len(pods(cluster, "stoppable")) == 2
-    stopped = [scaler.stop(name, timeout_seconds=60).action for name in names]
-    assert predicted == stopped == ["stopped", "stopped", "absent"]
+    assert predicted == stop() == ["stopped", "stopped", "absent"]
     assert not pods(cluster, "stoppable") | pods(cluster, "stateful")
-    assert [scaler.stop(name, timeout_seconds=60).action for name in names] == ["unchanged", "unchanged", "absent"]
+    assert stop() == ["unchanged", "unchanged", "absent"]
     started = [scaler.start(name, timeout_seconds=60, later=[]) for name in names]
     assert [result.action for result in started] == ["started", "started", "absent"]
     assert [result.after for result in started] == [2, 1, 0]
@@ -251,7 +254,7 @@ def test_stop_and_start(cluster, roll_out, said):
 def test_what_was_at_zero_before_is_not_started(cluster, roll_out, said):
     roll_out(workload("at-zero", replicas=0))
     scaler = Scaler(cluster, said)
-    assert scaler.stop("at-zero", timeout_seconds=60).action == "unchanged"
+    assert [result.action for result in scaler.stop("at-zero", timeout_seconds=60)] == ["unchanged"]
     assert scaler.start("at-zero", timeout_seconds=60, later=[]).action == "unchanged"
 
 
