@@ -102,7 +102,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 run:
-  description: The newest run, or null where there was none.
+  description:
+    - The newest run, or null where there was none. Of its C(attempts) the first and the last 19, and their C(phases);
+      of the phases of the others what they told.
   returned: always
   type: dict
   sample: {id: 20261122t030000, playbook: upgrade, status: running, attempts: [], phases: []}

@@ -217,29 +217,26 @@ class Restorer:
     def _accepted(self, definition: Object, write: Callable[[Object], Any]) -> Any:
         """Write an object; a Service with its old address and ports, unless others have these by now."""
         name = f"{definition['kind']} {definition['metadata']['name']}"
-        lost: list[str] = []
         while True:
             try:
                 written = write(definition)
             except ApiException as error:
+                message = message_of(error)
                 # A port for health checks that is taken is told of as an error of the server.
-                less = without_taken(definition, message_of(error)) if error.status in (422, 500) else None
+                less = without_taken(definition, message) if error.status in (422, 500) else None
                 if less is None:
                     raise OperatorError(
-                        f"{name} can't be put back: the API server answered {error.status}: {message_of(error)}",
+                        f"{name} can't be put back: the API server answered {error.status}: {message}",
                         expected="that what was kept can be made again",
                         untouched=f"what was before is kept in Secret {self._backup.name}",
                         next_step="grant the missing right (docs/operator.md lists them), or correct the cause; then "
                         "run the same command again",
                     ) from None
-                definition = less[0]
-                lost += less[1]
-                continue
-            if lost:
+                definition, lost = less
                 self.warnings.append(
-                    f"{name} comes back without {', '.join(lost)}, which is taken by now, and with what the API server "
-                    "gave it instead"
+                    f"{name} can't have {', '.join(lost)} again ({message}): the API server gives it another"
                 )
+                continue
             return written
 
 

@@ -204,7 +204,8 @@ def test_a_service_whose_port_is_taken_comes_back_without_it(old, number, status
     assert {spec.get("healthCheckNodePort"), *(port.get("nodePort") for port in spec["ports"])} - {None} == numbers
     assert spec["clusterIP"] == "10.0.0.77"
     assert len(warnings) == 1
-    assert f"without {number}, which is taken" in warnings[0]
+    assert f"Service web can't have {number} again" in warnings[0]
+    assert "provided port is already allocated" in warnings[0]
     assert old.read("Deployment", "web")["spec"]["template"] == workload("web", "old")["spec"]["template"]
     # What the API server gives it instead is no change by others.
     old.live["Service", "web"]["spec"]["ports"][0]["nodePort"] = 30555
