@@ -25,7 +25,7 @@ options:
   deployment:
     description:
       - Name of the deployment that is going to act. Workloads that another deployment of this collection made are
-        refused. If omitted, this is not asked.
+        refused, and so are O(changed_secrets) that another one uses. If omitted, this is not asked.
     type: str
   workloads:
     description:
@@ -166,6 +166,7 @@ def act(call: Call) -> dict[str, Any]:
         managed_by_others=params["managed_by_others"],
     )
     accepted = params["managed_by_others"] == "accept"
+    findings += preflight.shared(params["changed_secrets"], params["deployment"])
     findings += preflight.sessions(params["sessions"], params["stopped"])
     findings += preflight.reloaded(params["workloads"], params["changed_secrets"], accepted=accepted)
     for finding in findings:

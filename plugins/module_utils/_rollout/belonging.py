@@ -14,7 +14,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 
 Object = dict[str, Any]
 NAMES_OF_ITS_OWN = (
-    "give this deployment names of its own (workload in airflow_components, airflow_service, airflow_service_account), "
+    "give this deployment names of its own (workload in airflow_components, airflow_service, airflow_service_account, "
+    "airflow_keys_secret, airflow_runtime_secret), "
     "or, if it is that one under another name in the inventory, set airflow_name"
 )
 

@@ -30,13 +30,14 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belongi
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.clients import owner_of, pods_behind
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_ours
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import secret_names
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import assess, belongs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloaders import (
     changed_secrets,
     reloadings_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find, find_all
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import KINDS, find, find_all
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
@@ -302,6 +303,27 @@ class Preflight:
                 "CronJob): the run waits a minute for its sessions to end, then goes back",
                 level="warning",
             )
+
+    def shared(self, changed: list[str], deployment: str | None) -> list[Finding]:
+        """Secrets that are going to be changed, and that another deployment of this collection uses."""
+        if deployment is None or not changed:
+            return []
+        return self._guarded("secrets of others", functools.partial(self._shared, changed, deployment))
+
+    def _shared(self, changed: list[str], deployment: str) -> Iterator[Finding]:
+        for kind in KINDS:
+            for item in self._objects.list(kind)["items"]:
+                used = sorted(secret_names(item["spec"]["template"]["spec"]) & set(changed))
+                if not used or not is_of_another(item, deployment):
+                    continue
+                yield Finding(
+                    f"secret {used[0]}",
+                    ok=False,
+                    found=f"Secret {' and '.join(used)} is used by {kind} {item['metadata']['name']} of deployment "
+                    f"{deployment_of(item)!r}: its pods would be left with keys and passwords of before",
+                    expected=f"Secrets that deployment {deployment!r} has for itself",
+                    next_step=NAMES_OF_ITS_OWN,
+                )
 
     def reloaded(self, workloads: list[str], changed: list[str], *, accepted: bool) -> list[Finding]:
         """Workloads that others restart when one of these Secrets is changed."""

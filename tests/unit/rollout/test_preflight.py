@@ -125,6 +125,25 @@ def test_a_workload_of_another_deployment_is_refused(monkeypatch):
     assert "is of deployment 'a'" in refused.found
 
 
+def test_a_secret_that_another_deployment_uses_is_not_changed(monkeypatch):
+    def made(name, deployment, *secrets):
+        labels = {"app.kubernetes.io/managed-by": "hopsworks.airflow", "app.kubernetes.io/instance": deployment}
+        volumes = [{"projected": {"sources": [{"secret": {"name": secret}}]}} for secret in secrets]
+        template = {"spec": {"containers": [], "volumes": volumes}}
+        return {"metadata": {"name": name, "labels": labels}, "spec": {"template": template}}
+
+    live = {
+        "Deployment": [made("a-web", "a", "keys", "other"), made("b-web", "b", "keys"), made("c-web", "c", "other")],
+        "StatefulSet": [],
+    }
+    monkeypatch.setattr(subject.Objects, "list", lambda _objects, kind: {"items": live[kind]})
+    (found,) = checks().shared(["keys", "runtime"], "b")
+    assert (found.ok, found.level) == (False, "error")
+    assert "Secret keys is used by Deployment a-web of deployment 'a'" in found.found
+    assert "airflow_keys_secret" in found.next_step
+    assert checks().shared(["runtime"], "b") == checks().shared([], "b") == checks().shared(["keys"], None) == []
+
+
 def pod(name, address, owner, **spec):
     reference = {"kind": "ReplicaSet", "name": f"{owner}-1", "uid": "r", "controller": True}
     metadata = {"name": name, "labels": {"pod-template-hash": "1"}, "ownerReferences": [reference]}
