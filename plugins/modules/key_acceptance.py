@@ -28,6 +28,13 @@ options:
     description: Secret with the signing keys.
     type: str
     default: hopsworks-airflow-keys
+  signers:
+    description:
+      - The components that sign tokens. The keys of these are asked about, and their next ones where there are any;
+        other private keys in the Secret are not looked at.
+    type: list
+    elements: str
+    default: [api-server, scheduler]
   workload:
     description: Deployment or StatefulSet of the api-server. Each of its ready pods is asked, by a port-forward.
     type: str
@@ -42,7 +49,7 @@ options:
     default: ""
   expected:
     description:
-      - Kids that every pod must accept; all others in the Secret must be refused. Only keys whose private half is in
+      - Kids that every pod must accept; all others of O(signers) must be refused. Only keys whose private half is in
         the Secret can be asked about, so nothing is said about those of before in state V(activated).
       - Left out, those in the Secret's C(jwks.json).
     type: list
@@ -70,7 +77,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 keys:
-  description: Kid of each key whose private half is in the Secret, by signer.
+  description: Kid of each key of O(signers) whose private half is in the Secret, by signer; next ones as C(NAME-next).
   returned: success
   type: dict
   sample:
@@ -126,6 +133,7 @@ def act(call: Call) -> dict[str, Any]:
     asked = question(
         call.cluster.secret_entries(given["secret"]) or {},
         given["secret"],
+        signers=given["signers"],
         expected=given["expected"],
         audience=given["audience"],
         issuer=given["issuer"],
@@ -155,6 +163,7 @@ ACTION = Action(
     act,
     {
         "secret": {"type": "str", "default": "hopsworks-airflow-keys", "no_log": False},
+        "signers": {"type": "list", "elements": "str", "default": ["api-server", "scheduler"]},
         "workload": {"type": "str", "default": "airflow-webserver"},
         "port": {"type": "int", "default": 12358},
         "path": {"type": "str", "default": ""},

@@ -8,7 +8,7 @@ import contextlib
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,10 +22,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token im
     with_unknown_kid,
     with_wrong_signature,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import JWKS, private_entry
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import JWKS, next_entry
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import check_signers
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
-PRIVATE = private_entry("")
 # Long enough for one request. Airflow 3.0 writes a task's token that it refuses into its log, whole.
 LIFETIME_SECONDS = 60
 ATTEMPTS = 3
@@ -55,20 +55,15 @@ class Answer:
     forged: dict[str, int] = field(default_factory=dict)
 
 
-def keys_in(entries: dict[str, bytes], secret: str) -> dict[str, SigningKey]:
-    """All keys whose private half is in the Secret: `api-server`, `scheduler`, and `-next` ones where published.
+def keys_in(entries: dict[str, bytes], signers: Iterable[str], secret: str) -> dict[str, SigningKey]:
+    """The private keys of these signers, and as `<signer>-next` their next ones where published.
 
-    Raises OperatorError where there is none, or one isn't understood.
+    Whatever else is in the Secret is somebody else's. Raises OperatorError where one is missing or isn't understood.
     """
-    signers = sorted(name.removesuffix(PRIVATE) for name in entries if name.endswith(PRIVATE))
-    if not signers:
-        raise OperatorError(
-            f"Secret {secret} has no private key",
-            expected="entries like api-server-private.pem",
-            untouched="everything; no token was made",
-            next_step="name the Secret with the signing keys, or make them with hopsworks.airflow.signing_keys",
-        )
-    return {signer: signing_key(entries, signer, secret) for signer in signers}
+    names = tuple(signers)
+    check_signers(names, secret)
+    upcoming = [f"{signer}-next" for signer in names if entries.get(next_entry(signer), b"").strip()]
+    return {name: signing_key(entries, name, secret) for name in sorted([*names, *upcoming])}
 
 
 def published_kids(entries: dict[str, bytes], secret: str) -> frozenset[str]:
@@ -84,13 +79,19 @@ def published_kids(entries: dict[str, bytes], secret: str) -> frozenset[str]:
 
 
 def question(
-    entries: dict[str, bytes], secret: str, *, expected: list[str] | None, audience: str, issuer: str | None
+    entries: dict[str, bytes],
+    secret: str,
+    *,
+    signers: Iterable[str],
+    expected: list[str] | None,
+    audience: str,
+    issuer: str | None,
 ) -> Question:
     """What to ask, from the entries of a Secret. `expected` kids need their private half there, to be asked about.
 
     Left out, they are those in `jwks.json`; of these, keys of the time before a rotation have no private half left.
     """
-    keys = keys_in(entries, secret)
+    keys = keys_in(entries, signers, secret)
     if expected is None:
         return Question(keys, published_kids(entries, secret), audience, issuer)
     missing = sorted(set(expected) - {key.kid for key in keys.values()})

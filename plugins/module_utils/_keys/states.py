@@ -101,7 +101,7 @@ def read_state(found: Found, signers: Iterable[str]) -> KeyState:
     this collection wrote the entries, and none may be missing.
     """
     signers = tuple(signers)
-    _check_signers(found, signers)
+    check_signers(signers, found.name)
     state = _state(found)
     ring = read_ring(found.present, signers, found.name)
     published = read_jwks(found.present[JWKS], found.name) if JWKS in found.present else {}
@@ -148,17 +148,29 @@ def text_of(moment: datetime.datetime) -> str:
     return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _check_signers(found: Found, signers: tuple[str, ...]) -> None:
-    """Each has a key of its own: with one that is named twice, a rotation could be begun and not be ended."""
+def check_signers(signers: tuple[str, ...], secret: str) -> None:
+    """Each has entries of its own: with two that share some, a rotation could be begun and not be ended.
+
+    `secret` names the Secret in messages.
+    """
     twice = sorted({signer for signer in signers if signers.count(signer) > 1})
     unfit = [signer for signer in signers if not SIGNER.fullmatch(signer)]
-    if twice or unfit or not signers:
-        problem = f"name {', '.join(twice)} more than once" if twice else "name nobody"
+    shared = [signer for signer in signers if next_entry(signer) in map(private_entry, signers)]
+    problem = ""
+    if unfit:
+        problem = f"a signer is called {unfit[0]!r}"
+    elif twice:
+        problem = f"the signers name {', '.join(twice)} more than once"
+    elif shared:
+        problem = f"the next key of signer {shared[0]} has the entry of signer {shared[0]}-next"
+    elif not signers:
+        problem = "no signer is named"
+    if problem:
         raise OperatorError(
-            f"the signers {problem}" if not unfit else f"a signer is called {unfit[0]!r}",
+            problem,
             expected="different names of small letters, digits, dots and dashes, one for each component that signs "
-            "tokens; a key of its own for each",
-            untouched=f"Secret {found.name}, and every pod that uses it",
+            "tokens, and none that is another's with -next; a key of its own for each",
+            untouched=f"Secret {secret}, and every pod that uses it",
             next_step="correct signing_key of the elements of airflow_components (option signers), and run the same "
             "command again",
         )

@@ -125,21 +125,25 @@ def entries(keys, monkeypatch):
     }
 
 
+def asking(entries, *, signers=("api-server", "scheduler"), expected=None):
+    return question(entries, "keys", signers=signers, expected=expected, audience=AUDIENCE, issuer=None)
+
+
 def test_the_secret_says_what_must_be_accepted(entries):
-    found = question(entries, "keys", expected=None, audience=AUDIENCE, issuer=None)
+    found = asking(entries)
     assert {signer: key.kid for signer, key in found.keys.items()} == {"api-server": "kid-0", "scheduler": "kid-1"}
     assert found.expected == {"kid-0", "kid-1", "of-before"}
 
 
 def test_keys_of_before_have_no_private_half_to_ask_with_and_that_is_no_failure(airflow, keys, entries):
     trust(airflow, keys[:2])
-    found = question(entries, "keys", expected=None, audience=AUDIENCE, issuer=None)
+    found = asking(entries)
     check([ask(airflow.api(), "pod-1", found)], found)
 
 
 def test_a_kid_that_was_asked_for_and_cannot_be_proven_is_refused(entries):
     with pytest.raises(OperatorError, match="no private key of kid of-before"):
-        question(entries, "keys", expected=["kid-0", "of-before"], audience=AUDIENCE, issuer=None)
+        asking(entries, expected=["kid-0", "of-before"])
 
 
 @pytest.mark.parametrize("document", [None, b"", b"CANARY", b"[]", b'{"keys": [{}]}'])
@@ -148,13 +152,34 @@ def test_a_secret_without_a_key_set_is_refused(entries, document):
     if document is not None:
         entries["jwks.json"] = document
     with pytest.raises(OperatorError, match=r"no entry jwks\.json") as raised:
-        question(entries, "keys", expected=None, audience=AUDIENCE, issuer=None)
+        asking(entries)
     assert "CANARY" not in str(raised.value)
 
 
-def test_a_secret_without_private_keys_is_refused():
-    with pytest.raises(OperatorError, match="no private key"):
-        question({"jwks.json": b"{}"}, "keys", expected=None, audience=AUDIENCE, issuer=None)
+@pytest.mark.parametrize("missing", ["api-server", "scheduler"])
+def test_a_secret_without_the_key_of_a_signer_is_refused(entries, missing):
+    del entries[f"{missing}-private.pem"]
+    with pytest.raises(OperatorError, match=rf"Secret keys has no entry {missing}-private\.pem"):
+        asking(entries)
+
+
+def test_next_keys_are_asked_about_where_they_are_published(entries, keys):
+    entries["scheduler-next-private.pem"] = pair.private_pem(keys[2].private)
+    assert list(asking(entries).keys) == ["api-server", "scheduler", "scheduler-next"]
+    entries["scheduler-next-private.pem"] = b"\n"
+    assert list(asking(entries).keys) == ["api-server", "scheduler"]
+
+
+@pytest.mark.parametrize("content", ["another", b"", b"not a key", b"-----BEGIN EC PRIVATE KEY-----\nAAAA\n"])
+@pytest.mark.parametrize("name", ["webhook-private.pem", "webhook-next-private.pem"])
+def test_private_keys_of_others_in_the_secret_are_none_of_ours(entries, keys, name, content):
+    entries[name] = pair.private_pem(keys[2].private) if content == "another" else content
+    assert list(asking(entries).keys) == ["api-server", "scheduler"]
+
+
+def test_signers_whose_entries_are_the_same_are_refused(entries):
+    with pytest.raises(OperatorError, match="the next key of signer scheduler has the entry of signer scheduler-next"):
+        asking(entries, signers=["scheduler", "scheduler-next"])
 
 
 class Pods:

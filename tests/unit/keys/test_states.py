@@ -197,7 +197,17 @@ def test_giving_a_rotation_up_as_the_refusal_says_leads_back_to_steady():
 
 
 @pytest.mark.parametrize(
-    "signers", [["a", "a"], ["api-server", "scheduler", "scheduler"], [], [""], ["A b"], ["a", "../b"]]
+    "signers",
+    [
+        ["a", "a"],
+        ["api-server", "scheduler", "scheduler"],
+        [],
+        [""],
+        ["A b"],
+        ["a", "../b"],
+        ["a", "a-next"],
+        ["a-next", "a"],
+    ],
 )
 @pytest.mark.parametrize("state", STATES)
 def test_signers_that_are_not_told_apart_are_refused_in_every_state(state, signers):
