@@ -37,11 +37,30 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 Object = dict[str, Any]
 NOT_MADE = "00000000-0000-0000-0000-000000000000"
 MISSING_ACCOUNT = re.compile(r'serviceaccount "([^"]+)" not found')
+EXCEEDED_QUOTA = re.compile(r"exceeded quota: ([^,\s]+)")
+# What quotas count beside the pods, when a workload is made or gets another template. A Job is tried by itself.
+TEMPLATE_OBJECTS = {"Deployment": ("count/replicasets.apps",)}
+NEW_OBJECTS = {
+    "Deployment": ("count/deployments.apps", *TEMPLATE_OBJECTS["Deployment"]),
+    "StatefulSet": ("count/statefulsets.apps",),
+}
+
+
+def without_nulls(value: Any) -> Any:
+    """As the API server reads it: what is null is not given."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value if item is not None]
+    return value
 
 
 @dataclass(frozen=True)
 class Coming:
-    """Pods that a run is going to have made: `count` of them at once, from a template of `owner` (kind and name)."""
+    """Pods that a run is going to have made: `count` of them at once, from a template of `owner` (kind and name).
+
+    `objects` come with them, by the names that quotas have for them.
+    """
 
     kind: str
     name: str
@@ -49,10 +68,11 @@ class Coming:
     count: int = 1
     # Of a StatefulSet, whose volumes come from these.
     claims: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
 
     def pod(self) -> Object:
         """As its controller creates it, except for what only a controller knows."""
-        template = copy.deepcopy(self.template)
+        template = without_nulls(copy.deepcopy(self.template))
         labels, owner = dict(template.get("metadata", {}).get("labels", {})), self.kind
         if self.kind == "Deployment":
             labels["pod-template-hash"], owner = "dry-run", "ReplicaSet"
@@ -65,18 +85,27 @@ class Coming:
             metadata["ownerReferences"] = [
                 {"apiVersion": version, "kind": owner, "name": self.name, "uid": NOT_MADE, "controller": True}
             ]
-        spec = template["spec"]
+        spec = template.get("spec", {})
         spec["volumes"] = [*spec.get("volumes", []), *({"name": name, "emptyDir": {}} for name in self.claims)]
         metadata["generateName"] = f"{self.name[:40]}-dry-run-"
         return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def coming_of(workload: Object, count: int | None = None) -> Coming:
-    """The pods of a Deployment, StatefulSet or Job."""
+def coming_of(workload: Object, count: int | None = None, objects: tuple[str, ...] = ()) -> Coming:
+    """The pods of a Deployment, StatefulSet or Job, and the `objects` that come with them."""
     spec = workload["spec"]
     claims = tuple(claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates", []))
     name = workload["metadata"].get("name") or workload["metadata"]["generateName"]
-    return Coming(workload["kind"], name, spec["template"], spec.get("replicas", 1) if count is None else count, claims)
+    number = spec.get("replicas", 1) if count is None else count
+    return Coming(workload["kind"], name, spec["template"], number, claims, objects)
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """The specification of pods as they are admitted. `quota` is one that counts them, as the API server has told."""
+
+    spec: Object
+    quota: str | None = None
 
 
 @dataclass
@@ -128,10 +157,12 @@ class Admission:
     def look(self, coming: list[Coming], freed: list[Object] | None = None) -> Verdict:
         """What keeps these pods away, all of them at once, when the `freed` ones have ended. Changes nothing."""
         verdict = Verdict()
-        admitted = [(self._admitted(pods, verdict), pods.count) for pods in coming]
-        for pods, (spec, _count) in zip(coming, admitted, strict=True):
-            self._refers(pods, spec, verdict)
-        self._place(coming, [spec for spec, _count in admitted], verdict)
+        tried = [(pods, self._admitted(pods, verdict)) for pods in coming]
+        # What is no pod at all is not looked at further.
+        admitted = [(pods, found) for pods, found in tried if found is not None]
+        for pods, found in admitted:
+            self._refers(pods, found.spec, verdict)
+        self._place(admitted, verdict)
         self._count(admitted, [pod["spec"] for pod in freed or []], verdict)
         self._budgets(coming, verdict)
         return verdict
@@ -149,8 +180,8 @@ class Admission:
         answer: tuple[Object, list[str]] = self._objects.create_dry(body)
         return answer
 
-    def _admitted(self, pods: Coming, verdict: Verdict) -> Object:
-        """The specification as it is admitted, with what defaults and webhooks add; else as it is defined."""
+    def _admitted(self, pods: Coming, verdict: Verdict) -> Admitted | None:
+        """As they are admitted, with what defaults and webhooks add; else as they are defined. None for no pods."""
         body = pods.pod()
         name = f"{pods.kind} {pods.name}"
         try:
@@ -164,11 +195,13 @@ class Admission:
                 body["spec"]["serviceAccountName"] = "default"
                 answer, warnings = self._dry(body)
         except ApiException as error:
-            self._told(name, error, verdict)
-            return with_defaults(body["spec"], self._limit_ranges())
+            if self._told(name, error, verdict) and error.status in (400, 422):
+                return None
+            quota = EXCEEDED_QUOTA.search(message_of(error))
+            return Admitted(with_defaults(body["spec"], self._limit_ranges()), quota[1] if quota else None)
         for warning in warnings:
             verdict.warn(f"{name}: {warning}")
-        return dict(answer["spec"])
+        return Admitted(dict(answer["spec"]))
 
     def _limit_ranges(self) -> list[Object]:
         try:
@@ -178,17 +211,20 @@ class Admission:
                 raise
             return []
 
-    def _told(self, name: str, error: Any, verdict: Verdict, *, counted: bool = True) -> None:
+    def _told(self, name: str, error: Any, verdict: Verdict, *, counted: bool = True) -> bool:
+        """Whether it is a refusal, which the verdict then has."""
         message = message_of(error)
         if "does not support dry run" in message:
             verdict.warn(f"{name}: {message}; whether its pods are admitted shows only when they are made")
         elif counted and error.status == 403 and "exceeded quota" in message:
             # For now, while the old pods are there; what is left when they are gone is counted below.
-            return
+            pass
         elif error.status in (400, 403, 409, 422, 500, 503):
             verdict.add(f"pods of {name} would be refused: {message}")
+            return True
         else:
             raise error
+        return False
 
     def _refers(self, pods: Coming, spec: Object, verdict: Verdict) -> None:
         for reference in sorted(references(spec), key=lambda item: (item.kind, item.name)):
@@ -205,11 +241,13 @@ class Admission:
             if problem := self._problems[reference]:
                 verdict.add(f"pods of {pods.kind} {pods.name} could not start: {problem}")
         for secret in spec.get("imagePullSecrets", []):
-            known = ("Secret", secret["name"]) in self._made
-            if not known and self._objects.read("Secret", secret["name"]) is None:
-                verdict.warn(f"there is no pull Secret {secret['name']}, of {pods.kind} {pods.name}")
+            secret_name = secret.get("name")
+            if not secret_name or ("Secret", secret_name) in self._made:
+                continue
+            if self._objects.read("Secret", secret_name) is None:
+                verdict.warn(f"there is no pull Secret {secret_name}, of {pods.kind} {pods.name}")
 
-    def _place(self, coming: list[Coming], specs: list[Object], verdict: Verdict) -> None:
+    def _place(self, admitted: list[tuple[Coming, Admitted]], verdict: Verdict) -> None:
         try:
             nodes = self._cluster.plain(self._cluster.core.list_node())["items"]
         except ApiException as error:
@@ -217,7 +255,8 @@ class Admission:
                 raise
             verdict.warn("nodes can't be listed, so whether any may run the pods is unknown")
             return
-        for pods, spec in zip(coming, specs, strict=True):
+        for pods, found in admitted:
+            spec = found.spec
             selector, tolerations = spec.get("nodeSelector") or {}, spec.get("tolerations") or []
             left = [
                 node
@@ -230,7 +269,7 @@ class Admission:
             elif not any(fits(node, spec) for node in left):
                 verdict.add(f"no node is large enough for a pod of {name}, even an empty one (its resource requests)")
 
-    def _count(self, admitted: list[tuple[Object, int]], freed: list[Object], verdict: Verdict) -> None:
+    def _count(self, admitted: list[tuple[Coming, Admitted]], freed: list[Object], verdict: Verdict) -> None:
         try:
             quotas = [quota_of(found) for found in self._objects.list("ResourceQuota")["items"]]
         except ApiException as error:
@@ -238,10 +277,13 @@ class Admission:
                 raise
             verdict.warn("quotas can't be listed, so whether the pods fit into them is unknown")
             return
+        specs = [(found.spec, pods.count) for pods, found in admitted]
+        objects = [name for pods, _found in admitted for name in pods.objects]
         for quota in quotas:
+            counted = {position for position, (_pods, found) in enumerate(admitted) if found.quota == quota.name}
             for scope in quota.not_understood:
                 verdict.warn(f"quota {quota.name} has scope {scope}, which is not counted here")
-            for shortfall in shortfalls(quota, admitted, freed):
+            for shortfall in shortfalls(quota, specs, freed, objects, counted):
                 verdict.add(shortfall)
 
     def _budgets(self, coming: list[Coming], verdict: Verdict) -> None:
@@ -256,7 +298,7 @@ class Admission:
             return
         others = [found for found in budgets if ("PodDisruptionBudget", found["metadata"]["name"]) not in self._made]
         for pods in coming:
-            labels = pods.template.get("metadata", {}).get("labels", {})
+            labels = (pods.template.get("metadata") or {}).get("labels") or {}
             names = [
                 found["metadata"]["name"] for found in others if selects(found["spec"].get("selector") or {}, labels)
             ]

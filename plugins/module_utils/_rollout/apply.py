@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Coming, coming_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import (
+    NEW_OBJECTS,
+    TEMPLATE_OBJECTS,
+    Coming,
+    coming_of,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.autoscalers import (
     PAUSED,
     PAUSED_REPLICAS,
@@ -131,18 +136,29 @@ class Applier:
 
     def pods_of(self, steps: list[Step]) -> tuple[list[Coming], list[Object]]:
         """The pods that these steps make, at most at once, and the live pods in whose place they come."""
-        coming, freed = [], []
+        coming: list[Coming] = []
+        # By name: the selectors of several may match the same pods, and those of others.
+        freed: dict[str, Object] = {}
         for step in steps:
             if step.action == "unchanged":
                 continue
+            objects = NEW_OBJECTS.get(step.kind, ())
             if step.old is not None:
                 selector = label_selector(step.old["spec"]["selector"])
                 pods = self._objects.list("Pod", label_selector=selector)["items"]
-                # The selector may match pods of others.
-                freed += [pod for pod in pods if belongs(step.old, pod) and not is_finished(pod)]
+                # The selector may match pods of others, and of another step.
+                freed |= {
+                    pod["metadata"]["name"]: pod for pod in pods if belongs(step.old, pod) and not is_finished(pod)
+                }
+            if step.live is not None:
+                # Where it is replaced, an old object goes for each new one.
+                updated = (
+                    step.action == "configured" and step.after["spec"]["template"] != step.live["spec"]["template"]
+                )
+                objects = TEMPLATE_OBJECTS.get(step.kind, ()) if updated else ()
             extra = surge_of(step.after) if step.action == "configured" else 0
-            coming.append(coming_of(step.after, step.after["spec"].get("replicas", 1) + extra))
-        return coming, freed
+            coming.append(coming_of(step.after, step.after["spec"].get("replicas", 1) + extra, objects))
+        return coming, [*freed.values()]
 
     def warnings(self, steps: list[Step]) -> list[str]:
         """What may happen while the workloads that are replaced are stopped."""

@@ -20,7 +20,7 @@ def wanted_by_affinity(node: Object, affinity: Object) -> bool:
     required = affinity.get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution")
     if not required:
         return True
-    return any(_term(node, term) for term in required["nodeSelectorTerms"])
+    return any(_term(node, term) for term in required.get("nodeSelectorTerms", []))
 
 
 def _term(node: Object, term: Object) -> bool:
@@ -39,11 +39,12 @@ def selects(selector: Object, labels: dict[str, str]) -> bool:
 
 
 def _matches(values: dict[str, str], item: Object) -> bool:
-    found, wanted, operator = values.get(item["key"]), item.get("values", []), item["operator"]
+    """Whether values meet one requirement. One that the API server would not accept is met by nothing."""
+    found, wanted, operator = values.get(item.get("key", "")), item.get("values", []), item.get("operator")
     if operator in ("Gt", "Lt"):
         try:
             number, bound = int(found or ""), int(wanted[0])
-        except ValueError:
+        except (ValueError, IndexError):
             return False
         return number > bound if operator == "Gt" else number < bound
     return {
@@ -51,7 +52,7 @@ def _matches(values: dict[str, str], item: Object) -> bool:
         "NotIn": found not in wanted,
         "Exists": found is not None,
         "DoesNotExist": found is None,
-    }[operator]
+    }.get(str(operator), False)
 
 
 def fits(node: Object, spec: Object) -> bool:

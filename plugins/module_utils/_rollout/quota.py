@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -54,10 +56,14 @@ def _terminating(scope: Object, spec: Object) -> bool:
 
 
 def _best_effort(scope: Object, spec: Object) -> bool:
+    """Kubernetes looks at cpu and memory only, and asking for none of them is not asking."""
     del scope
-    containers = [*spec.get("containers", []), *spec.get("initContainers", [])]
     return not any(
-        values for container in containers for values in (container.get("resources") or {}).values() if values
+        amount
+        for part in (spec, *spec.get("containers", []), *spec.get("initContainers", []))
+        for kind in ("requests", "limits")
+        for name, amount in _of(part, kind).items()
+        if name in ("cpu", "memory")
     )
 
 
@@ -160,12 +166,23 @@ def _max(one: Amounts, other: Amounts) -> Amounts:
     return {name: max(one.get(name, Decimal(0)), other.get(name, Decimal(0))) for name in {*one, *other}}
 
 
-def shortfalls(quota: Quota, coming: list[tuple[Object, int]], freed: list[Object]) -> list[str]:
-    """Which of its amounts are too small for these pods, when the freed ones are gone; in an operator's words."""
+def shortfalls(
+    quota: Quota,
+    coming: list[tuple[Object, int]],
+    freed: list[Object],
+    objects: Iterable[str] = (),
+    counted: Collection[int] = (),
+) -> list[str]:
+    """Which of its amounts are too small for these pods, when the freed ones are gone; in an operator's words.
+
+    `objects` are those that come with the pods, by the names that quotas have for them. `counted` are the positions of
+    pods that it counts whatever its scopes say of them, as the API server has told.
+    """
     after = dict(quota.used)
-    needed: Amounts = {}
-    for spec, count in coming:
-        if quota.counts(spec):
+    # Scopes are scopes of pods.
+    needed = {} if quota.scopes else {name: Decimal(number) for name, number in Counter(objects).items()}
+    for position, (spec, count) in enumerate(coming):
+        if position in counted or quota.counts(spec):
             needed = _sum(needed, {name: amount * count for name, amount in usage(spec).items()})
     back: Amounts = {}
     for spec in freed:

@@ -26,18 +26,18 @@ class Reference:
 
 def references(spec: Object) -> set[Reference]:
     """Secrets, ConfigMaps and claims that the volumes and the environment of a pod name."""
-    return {*_volumes(spec), *_environment(spec)}
+    return {reference for reference in (*_volumes(spec), *_environment(spec)) if reference.name}
 
 
 def _volumes(spec: Object) -> Iterator[Reference]:
     for volume in spec.get("volumes", []):
         if claim := volume.get("persistentVolumeClaim"):
-            yield Reference("PersistentVolumeClaim", claim["claimName"])
+            yield Reference("PersistentVolumeClaim", claim.get("claimName", ""))
         for source in (volume, *volume.get("projected", {}).get("sources", [])):
             for key, kind in (("secret", "Secret"), ("configMap", "ConfigMap")):
                 if found := source.get(key):
-                    name = found.get("secretName") or found["name"]
-                    keys = tuple(item["key"] for item in found.get("items", []))
+                    name = found.get("secretName") or found.get("name", "")
+                    keys = tuple(item.get("key", "") for item in found.get("items", []))
                     yield Reference(kind, name, keys, bool(found.get("optional")))
 
 
@@ -46,11 +46,12 @@ def _environment(spec: Object) -> Iterator[Reference]:
         for source in container.get("envFrom", []):
             for key, kind in (("secretRef", "Secret"), ("configMapRef", "ConfigMap")):
                 if found := source.get(key):
-                    yield Reference(kind, found["name"], (), bool(found.get("optional")))
+                    yield Reference(kind, found.get("name", ""), (), bool(found.get("optional")))
         for variable in container.get("env", []):
             for key, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
                 if found := variable.get("valueFrom", {}).get(key):
-                    yield Reference(kind, found["name"], (found["key"],), bool(found.get("optional")))
+                    keys = (found.get("key", ""),)
+                    yield Reference(kind, found.get("name", ""), keys, bool(found.get("optional")))
 
 
 def problem_with(objects: Objects, reference: Reference) -> str | None:

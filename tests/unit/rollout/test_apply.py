@@ -273,6 +273,33 @@ def test_without_leave_to_replace_it_a_running_stateful_set_is_refused(namespace
         Applier(namespace.cluster, lambda _line: None).plan([workload()])
 
 
+def test_a_pod_that_two_selectors_match_goes_once(namespace):
+    for name in ("web", "worker"):
+        namespace.made(workload(name, image="old"))
+    namespace.pods = [pod("web-1-x"), pod("worker-1-x", owner="worker-1")]
+    rollout = applier(namespace)
+    _coming, freed = rollout.pods_of(rollout.plan([workload("web"), workload("worker")]))
+    assert [pod["metadata"]["name"] for pod in freed] == ["web-1-x", "worker-1-x"]
+
+
+def test_which_objects_come_with_the_pods(namespace):
+    def objects(definition):
+        rollout = applier(namespace)
+        (coming,) = rollout.pods_of(rollout.plan([definition]))[0]
+        return coming.objects
+
+    assert objects(workload()) == ("count/deployments.apps", "count/replicasets.apps")
+    stateful = {**workload("db"), "kind": "StatefulSet"}
+    assert objects(stateful) == ("count/statefulsets.apps",)
+    namespace.made(workload(image="old"))
+    # One of others goes, with its ReplicaSet, before that of ours comes.
+    assert objects(workload()) == ()
+    roll_out(namespace, workload())
+    assert objects(workload(image="newer")) == ("count/replicasets.apps",)
+    # Whoever changes nothing of the pods gets no other ReplicaSet.
+    assert objects(workload(replicas=2)) == ()
+
+
 def test_which_pods_come_and_which_go(namespace):
     namespace.made(workload(image="old", replicas=3))
     namespace.pods = [pod("running"), pod("evicted", "Failed"), pod("of-others", owner="worker-1")]

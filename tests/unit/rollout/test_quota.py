@@ -119,6 +119,14 @@ PRIORITY = {"scopeName": "PriorityClass", "operator": "In", "values": ["high"]}
         ({"scopes": ["NotTerminating"]}, {}, True),
         ({"scopes": ["BestEffort"]}, {}, False),
         ({"scopes": ["NotBestEffort"]}, {}, True),
+        # Asking for something else, or for nothing of it, is no effort either (QoS classes of Kubernetes).
+        ({"scopes": ["BestEffort"]}, {"containers": [container(limits={"nvidia.com/gpu": "1"})]}, True),
+        ({"scopes": ["BestEffort"]}, {"containers": [container({"ephemeral-storage": "1Gi"})]}, True),
+        ({"scopes": ["BestEffort"]}, {"containers": [container({"cpu": "0"})]}, True),
+        ({"scopes": ["NotBestEffort"]}, {"containers": [container({"cpu": "0"})]}, False),
+        ({"scopes": ["BestEffort"]}, {"containers": [{"name": "c"}], "initContainers": [container({"cpu": 1})]}, False),
+        ({"scopes": ["BestEffort"]}, {"containers": [{"name": "c"}], "resources": {"limits": {"cpu": "1"}}}, False),
+        ({"scopes": ["BestEffort"]}, {"containers": [{"name": "c"}]}, True),
         ({"scopeSelector": {"matchExpressions": [PRIORITY]}}, {}, False),
         ({"scopeSelector": {"matchExpressions": [PRIORITY]}}, {"priorityClassName": "high"}, True),
         ({"scopeSelector": {"matchExpressions": [{**PRIORITY, "operator": "NotIn"}]}}, {}, True),
@@ -129,6 +137,34 @@ def test_a_quota_counts_the_pods_in_its_scopes(spec, pod, counts):
     found = quota({"pods": "0"}, {"pods": "0"}, **spec)
     assert bool(shortfalls(found, [({**SMALL, **pod}, 1)], [])) is counts
     assert found.not_understood == []
+
+
+OBJECTS = ["count/deployments.apps", "count/replicasets.apps"]
+
+
+@pytest.mark.parametrize(
+    ("hard", "used", "short"),
+    [
+        ({"count/deployments.apps": "3"}, {"count/deployments.apps": "2"}, ["4"]),
+        ({"count/deployments.apps": "4"}, {"count/deployments.apps": "2"}, []),
+        ({"count/replicasets.apps": "2"}, {"count/replicasets.apps": "2"}, ["4"]),
+        ({"count/statefulsets.apps": "0"}, {}, []),
+    ],
+)
+def test_objects_that_come_with_the_pods_count(hard, used, short):
+    problems = shortfalls(quota(hard, used), [], [], OBJECTS * 2)
+    assert [f"{total} would be used" in text for text, total in zip(problems, short, strict=True)] == [True] * len(
+        short
+    )
+    # A quota with a scope counts pods only.
+    assert shortfalls(quota(hard, used, scopes=["NotTerminating"]), [], [], OBJECTS * 2) == []
+
+
+def test_pods_of_which_the_server_said_that_they_count_do():
+    found = quota({"pods": "1"}, {"pods": "1"}, scopeSelector={"matchExpressions": [PRIORITY]})
+    assert shortfalls(found, [(SMALL, 1), (SMALL, 1)], []) == []
+    (problem,) = shortfalls(found, [(SMALL, 1), (SMALL, 1)], [], counted={1})
+    assert "2 would be used" in problem
 
 
 def test_an_unknown_scope_is_named():
