@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import check_address
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import distrust
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.session import (
     REQUESTS_IMPORT_ERROR,
@@ -29,6 +30,7 @@ class AirflowApi:
     """
 
     def __init__(self, url: str, ca_file: str | None = None, *, verify: bool = True) -> None:
+        check_address(url, "the public address of Airflow (`url`, airflow_public_url)", base=True)
         self._url = url.rstrip("/")
         self._session = session_to(self._url, ca_file, verify=verify)
 

@@ -17,6 +17,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.acl impo
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connection import send, unreachable
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError, refusal
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.repeats import DONE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import problem_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 try:
@@ -73,13 +74,14 @@ class WebHdfs:
     """
 
     def __init__(self, url: str, session: Any, progress: Callable[[str], object], *, patience: float = 120) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "https" or not parts.hostname or parts.path.strip("/") or parts.query:
+        problem = problem_of(url, base=True)
+        parts = urlsplit(url if problem is None else "")
+        if parts.scheme != "https" or parts.path.strip("/"):
             raise OperatorError(
-                f"url is {url!r}",
+                f"the address of HopsFS {problem or 'is no https://, or has a path'}",
                 expected="https://HOST:PORT of the NameNode's web server, with nothing behind it",
                 untouched="everything; nothing was sent",
-                next_step="correct the option url",
+                next_step="correct airflow_hopsfs_url (option url)",
             )
         self._base = f"https://{parts.netloc}"
         self._session = session

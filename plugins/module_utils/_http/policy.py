@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import problem_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 # What all HTTP clients of the collection have in common, whatever they are made of: how a host is reached, whom TLS
@@ -149,19 +150,16 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def _proxy(text: str) -> Proxy:
     url = text if "://" in text else f"http://{text}"
-    try:
-        parts = urllib.parse.urlsplit(url)
-        port = parts.port or 80
-    except ValueError:
-        parts, port = urllib.parse.SplitResult("", "", "", "", ""), 0
+    problem = problem_of(url, user=True)
+    parts = urllib.parse.urlsplit(url if problem is None else "")
     if parts.scheme != "http" or not parts.hostname:
         raise OperatorError(
-            f"the proxy of the environment ({parts.scheme or 'unknown'}) is no HTTP proxy",
+            f"the proxy of the environment is no HTTP proxy: its address {problem or 'begins with https://'}",
             expected="http_proxy and https_proxy like http://proxy.example.com:3128",
             untouched="everything; nothing was requested",
             next_step="correct the variable, or name the host of the URL in no_proxy",
         )
-    return Proxy(parts.hostname, port, url)
+    return Proxy(parts.hostname, parts.port or 80, url)
 
 
 def _system_trusts_anybody(context: ssl.SSLContext) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_MAP, AUTH_ARG_SPEC
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import unique_string
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import problem_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience, PatientClient
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -56,6 +57,8 @@ def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
             configuration.proxy_headers = make_headers(**{key: item for key, item in value.items() if item is not None})
         else:
             setattr(configuration, name, value.rstrip("/") if option == "host" else value)
+    if problem := problem_of(str(configuration.host)):
+        raise _wrong(f"the address of the API server {problem}")
     _use_proxy(configuration, options)
     _check(configuration, complaints)
     client = PatientClient(configuration, patience)
@@ -189,8 +192,6 @@ def _environment(name: str) -> str | None:
 def _check(configuration: Any, complaints: list[str]) -> None:
     _check_files(configuration)
     address = urllib.parse.urlsplit(configuration.host)
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise _wrong(f"the server {configuration.host!r} is no URL")
     somebody = configuration.api_key.get("authorization") or configuration.cert_file
     # A proxy on this machine (`kubectl proxy`) adds the credentials.
     if somebody or (address.scheme == "http" and address.hostname in LOOPBACK):

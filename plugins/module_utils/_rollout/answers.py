@@ -144,8 +144,16 @@ def _target(answer: Answer, url: str) -> str | None:
     """Where a redirect leads, without its query, which may tell of the moment."""
     if answer.location is None or not 300 <= answer.status < 400:
         return None
-    parts = urllib.parse.urlsplit(urllib.parse.urljoin(url, answer.location))
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+    parts = _joined(url, answer.location)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}" if parts.netloc else parts.path
+
+
+def _joined(url: str, location: str) -> urllib.parse.SplitResult:
+    """The target of a redirect. One that can't be taken apart is a path of nobody's server."""
+    try:
+        return urllib.parse.urlsplit(urllib.parse.urljoin(url, location))
+    except ValueError:
+        return urllib.parse.SplitResult("", "", location.partition("?")[0], "", "")
 
 
 def _in_front(answer: Answer, url: str) -> str | None:
@@ -155,7 +163,7 @@ def _in_front(answer: Answer, url: str) -> str | None:
     target = _target(answer, url)
     if target is None:
         return None
-    here, there = urllib.parse.urlsplit(url), urllib.parse.urlsplit(target)
+    here, there = urllib.parse.urlsplit(url), _joined(url, target)
     base = here.path.rstrip("/") + "/"
     within = there.path.startswith(base) and there.netloc == here.netloc
     if within and there.path.rstrip("/") != here.path.rstrip("/"):

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import check_address
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import USER_AGENT, proxy_for
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import Answer, Judge
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import LONGEST_REST_SECONDS, Sample
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 # More than any page that is asked for; what is longer is something else, and isn't read.
 LARGEST_BYTES = 4 << 20
@@ -69,7 +69,7 @@ class Requester:
     """Sends the requests of one target, and says what came of each."""
 
     def __init__(self, target: Target, *, timeout_seconds: float, context: ssl.SSLContext) -> None:
-        check_url(target.name, target.url)
+        check_address(target.url, f"the URL of {target.name} (`url`, `urls` or `requests`)")
         self.target = target
         self._timeout, self._context = timeout_seconds, context
         self._proxy = proxy_for(target.url)
@@ -209,20 +209,3 @@ class Requester:
             connection.sock.settimeout(self._timeout)
         media_type = (answer.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
         return Answer(answer.status, answer.headers.get("Location"), media_type, bytes(content))
-
-
-def check_url(name: str, url: str) -> None:
-    """Raises OperatorError for what can't be requested."""
-    problem = "no http or https URL"
-    try:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0):
-            return
-    except ValueError as error:
-        problem = str(error)
-    raise OperatorError(
-        f"URL {name} cannot be requested: {problem}",
-        expected="scheme, host and path, like https://hopsworks.example.com/hopsworks-api/airflow/",
-        untouched="everything; nothing was requested",
-        next_step="correct `url`, `urls` or `requests`",
-    )

@@ -159,7 +159,7 @@ def test_another_web_server_is_recognised(hopsfs, hdfs, monkeypatch):
     "url", ["http://namenode:9870", "namenode:9870", "https://", "https://namenode/webhdfs/v1", "https://n:1/?x=1"]
 )
 def test_only_a_plain_https_address_is_accepted(hopsfs, said, url):
-    with pytest.raises(OperatorError, match="url is"):
+    with pytest.raises(OperatorError, match="the address of HopsFS"):
         WebHdfs(url, hopsfs, said.append)
 
 

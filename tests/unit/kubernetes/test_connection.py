@@ -95,7 +95,7 @@ WRONG = {
     "no token file": (yaml.safe_dump(kubeconfig(user={"tokenFile": "/nowhere/token"})), "/nowhere/token"),
     "no plugin": (yaml.safe_dump(kubeconfig(user=plugin("/nowhere/aws"))), "/nowhere/aws"),
     "nobody": (yaml.safe_dump(kubeconfig(user={})), "no credentials"),
-    "no URL": (yaml.safe_dump(kubeconfig({"server": "api.example"})), "no URL"),
+    "no URL": (yaml.safe_dump(kubeconfig({"server": "api.example"})), "does not begin with http"),
     "nonsense inside": (yaml.safe_dump(kubeconfig({"certificate-authority-data": "nonsense"})), "authority"),
 }
 

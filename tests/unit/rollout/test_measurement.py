@@ -240,9 +240,9 @@ def test_an_answer_that_comes_too_slowly_is_none(server):
 
 
 def test_a_probe_that_cannot_begin_says_why_to_those_who_wait_for_it(module):
-    with pytest.raises(OperatorError, match="no http or https URL"):
+    with pytest.raises(OperatorError, match="does not begin with http"):
         module("probing", urls={"ui": "ftp://x"}, probe="one")
-    with pytest.raises(OperatorError, match="no http or https URL"):
+    with pytest.raises(OperatorError, match="does not begin with http"):
         module("begun", probe="one")
     result = module("summary", probe="one")
     assert result["urls"] == {}
