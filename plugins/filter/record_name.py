@@ -34,6 +34,7 @@ _value:
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import record_name
 
@@ -41,5 +42,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names impor
 class FilterModule:
     """Names that roles and modules derive in the same way."""
 
-    def filters(self) -> dict[str, Callable[[str], str]]:
-        return {"record_name": record_name}
+    def filters(self) -> dict[str, Callable[[Any], str]]:
+        # A name may be a number, or a value that was encrypted by itself.
+        return {"record_name": lambda deployment: record_name(str(deployment))}

@@ -10,10 +10,8 @@ import configparser
 import json
 
 import pytest
-import yaml
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.order import ORDER
-from ansible_collections.hopsworks.airflow.tests.unit.deployment.rendering import ROOT, named, rendered
+from ansible_collections.hopsworks.airflow.tests.unit.deployment.rendering import named, rendered
 from ansible_collections.hopsworks.airflow.tests.unit.deployment.test_settings import components
 
 LAUNCHER = "airflow-webserver-launcher"
@@ -39,12 +37,26 @@ RIGHT = {
     "list": option("dag_processor.dag_bundle_config_list", [{"name": "ü", "kwargs": {}}]),
     "null": option("api.access_control_allow_origins", None),
     "letters": option("core.DAGS_FOLDER", "/x"),
+    "number": {
+        "airflow_name": 2024,
+        "airflow_service_account": "2024",
+        "airflow_keys_secret": "1",
+        "airflow_runtime_secret": "true",
+        "airflow_database_password_secret": "0x1",
+        "airflow_database_password_key": "3",
+        "airflow_components": components(scheduler={"workload": "7", "signing_key": "8"}),
+    },
+    "long": {
+        "airflow_name": "A" * 63,
+        "airflow_service": "a" * 63,
+        "airflow_components": components(api_server={"workload": "a" * 63}),
+    },
     "emoji": option("api.instance_name", "Airflow \U0001f680"),
     "emoji-annotation": {"airflow_pod_annotations": {"team": "\U0001f680"}},
     "service-port": {"airflow_service_spec": {"ports": [{"name": "http", "port": 80, "targetPort": 12358}]}},
 }
 WRONG = {
-    "replicas-zero": ({"airflow_components": components(api_server={"replicas": 0})}, "no replicas of api-server"),
+    "replicas-zero": ({"airflow_components": components(api_server={"replicas": 0})}, "0 replicas of api-server"),
     "name": (
         {"airflow_components": [{**each, "name": each["name"].replace("api", "web")} for each in components()]},
         "the components web-server, scheduler, dag-processor",
@@ -57,20 +69,48 @@ WRONG = {
         "two components with one workload",
     ),
     **{
-        f"address-{number}": ({"airflow_public_url": address}, "an airflow_public_url with a user, a query")
-        for number, address in enumerate(
+        f"address-{number}": ({"airflow_public_url": address}, f"the address airflow_public_url {problem}")
+        for number, (address, problem) in enumerate(
             [
-                "",
-                "h.example.com/airflow",
-                "ftp://h.example.com/airflow",
-                "https://h.example.com/a//",
-                "https://h.example.com/airflow ",
-                "https://h.example.com/airflow?x=1#y",
-                "https://ops:CANARY@h.example.com/airflow",
+                ("", "does not begin with http"),
+                ("h.example.com/airflow", "does not begin with http"),
+                ("ftp://h.example.com/airflow", "does not begin with http"),
+                ("https://h.example.com/a//", "has an empty part in its path"),
+                ("https://h.example.com/airflow ", "has a space"),
+                ("https://h.example.com/airflow?x=1#y", "has a query or a fragment"),
+                ("https://ops:CANARY@h.example.com/airflow", "has a user in it"),
+                ("https://h.example.com:99999/airflow", "has a port that is no number"),
+                ("https://[::1/airflow", "can't be taken apart"),
+                ("https://h..example.com/airflow", "has no host, or one with an empty part"),
             ]
         )
     },
-    "ca": ({"airflow_ca_file": "/nowhere/ca.pem"}, "no file /nowhere/ca.pem"),
+    "ca": ({"airflow_ca_file": "/nowhere/ca.pem"}, "there is no file /nowhere/ca.pem"),
+    "shared-key": (
+        {"airflow_components": components(scheduler={"signing_key": "api-server"})},
+        "the signers name api-server more than once",
+    ),
+    "next-key": (
+        {"airflow_components": components(scheduler={"signing_key": "api-server-next"})},
+        "the next key of signer api-server has the entry of signer api-server-next",
+    ),
+    "workload": (
+        {"airflow_components": components(scheduler={"workload": "Airflow_Scheduler"})},
+        "workload 'Airflow_Scheduler' is not the name of an object",
+    ),
+    "long-workload": (
+        {"airflow_components": components(scheduler={"workload": "a" * 64})},
+        f"workload '{'a' * 64}' is not the name of an object (small letters, digits, - and .) of at most 63 characters",
+    ),
+    **{
+        f"name-{number}": ({"airflow_name": name}, f"airflow_name {str(name)!r} is not the value of a label")
+        for number, name in enumerate(["", " ", "prod eu", "a/b", "a" * 64, "-a", "ü"])
+    },
+    "namespace": ({"airflow_namespace": "a.b"}, "airflow_namespace 'a.b' is not the name of a namespace"),
+    "service": ({"airflow_service": "1st"}, "airflow_service '1st' is not the name of a Service"),
+    "account": ({"airflow_service_account": "a_b"}, "airflow_service_account 'a_b' is not the name of an object"),
+    "secret": ({"airflow_keys_secret": "a..b"}, "airflow_keys_secret 'a..b' is not the name of an object"),
+    "record": ({"airflow_record_name": "A"}, "airflow_record_name 'A' is not the name of an object"),
 }
 
 
@@ -133,6 +173,29 @@ def test_every_character_arrives(right):
     assert metadata["annotations"]["team"] == "\U0001f680"
 
 
+def test_a_name_of_digits_stays_a_text(right):
+    """Kubernetes has no other names, and YAML takes some texts for numbers."""
+
+    def texts(value, key=None):
+        if isinstance(value, dict):
+            for name, item in value.items():
+                yield from texts(item, name)
+        elif isinstance(value, list):
+            for item in value:
+                yield from texts(item, key)
+        elif key in ("name", "secretName", "serviceAccountName", "value", "app", "app.kubernetes.io/instance", "key"):
+            yield value
+
+    host = right["number"]
+    found = [*texts(host["objects"]), *texts(host["workloads"])]
+    assert [value for value in found if not isinstance(value, str)] == []
+    assert {"2024", "1", "true", "0x1", "3", "7", "8"} <= set(found)
+
+
+def test_names_may_be_as_long_as_kubernetes_lets_them(right):
+    assert isinstance(right["long"], dict), right["long"]
+
+
 def test_tasks_reach_the_service_by_its_own_port(right):
     core = configuration(right["service-port"])["core"]
     assert core["execution_api_server_url"] == "http://airflow-webserver:80/airflow/execution/"
@@ -142,6 +205,7 @@ def test_tasks_reach_the_service_by_its_own_port(right):
 def test_what_no_deployment_can_be_made_of_is_refused(wrong, name):
     assert isinstance(wrong[name], str), wrong[name]
     assert WRONG[name][1] in " ".join(wrong[name].split())
+    assert "CANARY" not in wrong[name]
 
 
 def test_two_deployments_in_a_namespace_have_no_object_in_common(tmp_path):
@@ -162,8 +226,3 @@ def test_two_deployments_in_a_namespace_have_no_object_in_common(tmp_path):
         for host in hosts.values()
     )
     assert alpha & beta == set()
-
-
-def test_the_order_is_that_of_a_restart():
-    role = yaml.safe_load((ROOT / "roles/deployment/vars/main.yml").read_text(encoding="utf-8"))
-    assert tuple(role["deployment_order"]) == ORDER

@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import problem_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import check_signers
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.order import ORDER
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+# What Kubernetes asks of names; a workload's is the value of a label, too.
+OBJECT = (re.compile(rf"(?=.{{1,253}}\Z){LABEL}(\.{LABEL})*"), "the name of an object (small letters, digits, - and .)")
+SHORT_OBJECT = (re.compile(rf"(?=.{{1,63}}\Z){LABEL}(\.{LABEL})*"), f"{OBJECT[1]} of at most 63 characters")
+NAMESPACE = (re.compile(LABEL), "the name of a namespace (at most 63 small letters, digits and -)")
+SERVICE = (
+    re.compile(f"(?=[a-z]){LABEL}"),
+    "the name of a Service (at most 63 small letters, digits and -, a letter first)",
+)
+VALUE = (
+    re.compile("[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"),
+    "the value of a label (1 to 63 letters, digits, -, _ and ., a letter or digit at both ends)",
+)
+NAMES = {
+    "airflow_name": VALUE,
+    "airflow_record_name": OBJECT,
+    "airflow_namespace": NAMESPACE,
+    "airflow_service": SERVICE,
+    "airflow_service_account": OBJECT,
+    "airflow_keys_secret": OBJECT,
+    "airflow_runtime_secret": OBJECT,
+    "airflow_database_password_secret": OBJECT,
+}
+ALWAYS = ("api-server", "scheduler")
+
+
+def refuse_odd(described: Mapping[str, Any]) -> None:
+    """Raises OperatorError for the variables of a deployment, by their names, where none can be made of them."""
+    problems = [*_names(described), *_components(described["airflow_components"]), *_reached(described)]
+    if problems:
+        raise OperatorError(
+            "; ".join(problems),
+            expected=f"the components {', '.join(ORDER)}, as many of them as there are, in this order, with a workload "
+            "and a signing key of its own for each; at least one replica; names that Kubernetes accepts; an address "
+            "like https://hopsworks.example.com/hopsworks-api/airflow",
+            untouched="everything",
+            next_step="correct the description of this deployment, and run the same command again",
+        )
+
+
+def _names(described: Mapping[str, Any]) -> Iterator[str]:
+    for variable, (pattern, what) in NAMES.items():
+        # A value that was encrypted by itself is no text before ansible-core 2.19, and a number never is.
+        if not pattern.fullmatch(str(described[variable])):
+            yield f"{variable} {str(described[variable])!r} is not {what}"
+
+
+def _components(components: list[Mapping[str, Any]]) -> Iterator[str]:
+    names = [str(component.get("name")) for component in components]
+    if names != [name for name in ORDER if name in names] or not set(ALWAYS) <= set(names):
+        yield f"the components {', '.join(names)}"
+    workloads = [str(component.get("workload")) for component in components]
+    if len(set(workloads)) < len(workloads):
+        yield f"two components with one workload: {', '.join(workloads)}"
+    for workload in workloads:
+        if not SHORT_OBJECT[0].fullmatch(workload):
+            yield f"workload {workload!r} is not {SHORT_OBJECT[1]}"
+    for name, component in zip(names, components, strict=True):
+        replicas = component.get("replicas")
+        if replicas is not None and not re.fullmatch("0*[1-9][0-9]*", str(replicas)):
+            yield f"{replicas} replicas of {name}"
+    try:
+        check_signers(tuple(str(each["signing_key"]) for each in components if each.get("signing_key")), "")
+    except OperatorError as refused:
+        yield refused.found
+
+
+def _reached(described: Mapping[str, Any]) -> Iterator[str]:
+    address = str(described["airflow_public_url"])
+    problem = problem_of(address, base=True)
+    if problem is None and re.search("[^:]//", address):
+        problem = "has an empty part in its path"
+    if problem is not None:
+        yield f"the address airflow_public_url {problem}"
+    file = str(described["airflow_ca_file"] or "")
+    if file and not os.path.isfile(os.path.expanduser(file)):
+        yield f"there is no file {file} (airflow_ca_file) on this machine"
