@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -24,6 +23,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token im
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import JWKS, next_entry
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import check_signers
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 # Long enough for one request. Airflow 3.0 writes a task's token that it refuses into its log, whole.
@@ -69,7 +69,7 @@ def keys_in(entries: dict[str, bytes], signers: Iterable[str], secret: str) -> d
 def published_kids(entries: dict[str, bytes], secret: str) -> frozenset[str]:
     """The kids in the Secret's `jwks.json`, which every validator started since must trust."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
-        return frozenset(str(key["kid"]) for key in json.loads(entries[JWKS])["keys"])
+        return frozenset(str(key["kid"]) for key in parse(entries[JWKS])["keys"])
     raise OperatorError(
         f"Secret {secret} has no entry {JWKS} with the kids of its keys",
         expected="a key set in the form of RFC 7517",
@@ -115,7 +115,7 @@ def ask(api: AirflowApi, pod: str, asked: Question) -> Answer:
     if version.status_code != 200:
         raise _no_airflow(pod, version.status_code, "200 to the question for the version")
     try:
-        answer = Answer(pod, str(version.json()["version"]))
+        answer = Answer(pod, str(parse(version.content)["version"]))
     except (ValueError, KeyError, TypeError):
         raise _no_airflow(pod, version.status_code, "a JSON document with its version") from None
     task = str(uuid.uuid4())

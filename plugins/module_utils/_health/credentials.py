@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def password_of(cluster: Cluster, login: dict[str, str]) -> str:
     """
     entries = cluster.secret_entries(login["secret"]) or {}
     try:
-        return str(json.loads(entries[login["key"]])[login["user"]])
+        return str(parse(entries[login["key"]])[login["user"]])
     except (KeyError, ValueError, TypeError) as error:
         raise OperatorError(
             f"Secret {login['secret']} has no password for {login['user']} in its entry {login['key']}",

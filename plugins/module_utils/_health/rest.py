@@ -14,6 +14,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._http.session im
     request,
     session_to,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
@@ -82,7 +83,7 @@ class AirflowApi:
     def _document(self, what: str, answer: requests.Response, having: str | None) -> Any:
         """The JSON document of an answer. Others, a maintenance page say, answer with success, too."""
         with contextlib.suppress(ValueError):
-            document = answer.json()
+            document = parse(answer.content)
             if having is None or (isinstance(document, dict) and having in document):
                 return document
         raise OperatorError(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import kid_entry, private_entry
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import ALGORITHM, public_jwk
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
@@ -106,7 +107,7 @@ def _part(token: str, position: int) -> Any:
     text = token.split(".")[position : position + 1]
     if not text:
         raise ValueError("no JWT")
-    return json.loads(base64.urlsafe_b64decode(text[0] + "=" * (-len(text[0]) % 4)))
+    return parse(base64.urlsafe_b64decode(text[0] + "=" * (-len(text[0]) % 4)))
 
 
 def _encoded(value: dict[str, Any]) -> str:

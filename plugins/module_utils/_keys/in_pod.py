@@ -33,7 +33,7 @@ def kids_of(document: bytes) -> list[str]:
     """The kids of the keys in a JWK set."""
     try:
         return [str(key["kid"]) for key in json.loads(document)["keys"]]
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise ValueError("is no set of keys that each have a kid (RFC 7517)") from None
 
 
@@ -59,6 +59,6 @@ def users_of(document: bytes) -> list[str]:
     """The users in the password file of Airflow's SimpleAuthManager, who makes up a password for all others."""
     try:
         users = dict(json.loads(document))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise ValueError("is no JSON object of user names and passwords") from None
     return list(users)

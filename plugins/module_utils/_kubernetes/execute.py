@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.fram
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.session import open_session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def exit_code(status: bytes) -> int | None:
     https://github.com/kubernetes/apimachinery/blob/master/pkg/util/remotecommand/constants.go
     """
     try:
-        answer: dict[str, Any] = json.loads(status)
+        answer: dict[str, Any] = parse(status)
         if answer["status"] == "Success":
             return 0
         causes = answer["details"]["causes"]

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class StoredSecret:
     def _forbidden(self, verb: str, error: ApiException) -> OperatorError:
         evidence: tuple[str, ...] = ()
         with contextlib.suppress(TypeError, ValueError, KeyError):
-            evidence = (str(json.loads(error.body)["message"]),)
+            evidence = (str(parse(error.body)["message"]),)
         return OperatorError(
             f"whoever runs this may not {verb} Secret {self.name} in namespace {self._cluster.namespace}",
             expected=f"the verb {verb} on secrets, for the name {self.name}, and no admission policy against it",

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import urllib.parse
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 
 TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 HTML_ROOT = re.compile(rb"""<div[^>]*\bid=["']root["']""", re.IGNORECASE)
@@ -36,7 +37,7 @@ class Answer:
 
     def decoded(self) -> Any:
         """The JSON document that it is. Raises ValueError where it is none."""
-        return json.loads(self.body)
+        return parse(self.body)
 
 
 class Judge(Protocol):

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import event_time
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _texts(value: str) -> set[str]:
     """A value, its lines, and where it is a JSON document the strings in it."""
     texts = {value.strip(), *(line.strip() for line in value.splitlines())}
     with contextlib.suppress(ValueError):
-        document = json.loads(value)
+        document = parse(value)
         if isinstance(document, dict):
             texts.update(text for text in document.values() if isinstance(text, str))
     return texts

@@ -18,6 +18,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples
     summarise,
     windows,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 # A request is given up within its time; its sample is written a little later on a busy machine.
@@ -115,7 +116,7 @@ def read(file: Path) -> Measurement:
     found = Measurement()
     for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
         try:
-            document = json.loads(line)
+            document = parse(line)
             if "begun" in document:
                 found.probes.append(Probe(**document["begun"]))
             elif "ended" in document:

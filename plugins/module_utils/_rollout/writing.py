@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import is_malformed
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
@@ -36,7 +36,7 @@ def stand_in_name(name: str) -> str:
 def message_of(error: Any) -> str:
     """What the API server says about a refusal."""
     try:
-        return str(json.loads(error.body)["message"])
+        return str(parse(error.body)["message"])
     except (TypeError, ValueError, KeyError):
         return str(error.reason)
 

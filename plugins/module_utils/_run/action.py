@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import os
 import sys
 import tempfile
 import traceback
@@ -20,6 +20,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clus
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import unreachable
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import Keeper
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
@@ -149,6 +150,8 @@ def in_words(cluster: Cluster, act: Callable[[], dict[str, Any]]) -> dict[str, A
         return _failed(from_api(error) if error.status else unreachable(error, cluster.server))
     except HTTPError as error:
         return _failed(unreachable(error, cluster.server))
+    except RecursionError as error:
+        return _failed(_too_deep(error))
 
 
 class LocalAction:
@@ -169,6 +172,19 @@ def _failed(error: OperatorError) -> dict[str, Any]:
     return {"failed": True, "msg": str(error), "failure": error.as_result()}
 
 
+def _too_deep(error: RecursionError) -> OperatorError:
+    """Python's parser says so of a document, whoever reads it: the API client, too."""
+    frames = traceback.extract_tb(error.__traceback__)
+    readers = dict.fromkeys(f"{os.path.basename(frame.filename)}, {frame.name}" for frame in frames)
+    return OperatorError(
+        "something that was read is nested too deeply",
+        expected="answers and documents as Kubernetes, Airflow, HopsFS and this collection write them",
+        untouched="what this action had not reached",
+        next_step="see below who read it, and put right what it reads; then run the same command again",
+        evidence=tuple(readers)[-4:],
+    )
+
+
 def _another_client() -> OperatorError:
     return OperatorError(
         f"the Python package kubernetes {KUBERNETES_VERSION}, for {sys.executable}",
@@ -181,7 +197,7 @@ def _another_client() -> OperatorError:
 def from_api(error: ApiException) -> OperatorError:
     """An API server's refusal in an operator's words: its message only, since the body may hold an object."""
     try:
-        message = json.loads(error.body)["message"]
+        message = parse(error.body)["message"]
     except (TypeError, ValueError, KeyError):
         message = str(error.reason)
     return OperatorError(

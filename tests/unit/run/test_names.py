@@ -53,3 +53,15 @@ def test_a_plain_name_stays_readable():
 
 def test_roles_derive_it_in_the_same_way():
     assert FilterModule().filters()["record_name"]("Airflow") == record_name("Airflow")
+
+
+class Vaulted:
+    """A value that was encrypted by itself, before ansible-core 2.19: no text until it is asked for one."""
+
+    def __str__(self):
+        return "Airflow"
+
+
+@pytest.mark.parametrize(("name", "text"), [(2024, "2024"), (Vaulted(), "Airflow")])
+def test_roles_may_have_names_that_are_no_texts(name, text):
+    assert FilterModule().filters()["record_name"](name) == record_name(text)
