@@ -82,10 +82,12 @@ options:
         E(K8S_AUTH_PERSIST_CONFIG).
     type: bool
   impersonate_user:
-    description: User to act as. Defaults to E(K8S_AUTH_IMPERSONATE_USER).
+    description: User to act as. Defaults to E(K8S_AUTH_IMPERSONATE_USER), then to C(as) in the kubeconfig.
     type: str
   impersonate_groups:
-    description: Groups to act as a member of. Defaults to E(K8S_AUTH_IMPERSONATE_GROUPS), with commas in between.
+    description:
+      - Groups to act as a member of. Defaults to E(K8S_AUTH_IMPERSONATE_GROUPS), with commas in between, then to
+        C(as-groups) in the kubeconfig.
     type: list
     elements: str
 """

@@ -33,6 +33,8 @@ class ApiServer(http.server.ThreadingHTTPServer):
         super().__init__(address, _Handler)
         self.objects: dict[str, dict[str, Any]] = {}
         self.requests: list[tuple[str, str]] = []
+        # Of the last request.
+        self.headers: list[tuple[str, str]] = []
         self.faults: list[int | str] = []
         self.away: int | str | None = None
         self.retry_after: str | None = None
@@ -146,6 +148,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(length)) if length else None
         with server.lock:
             server.requests.append((self.command, address.path))
+            server.headers = self.headers.items()
             fault = server.away
             if fault is None and server.faults and server.faulty(self.command, address.path):
                 fault = server.faults.pop(0)

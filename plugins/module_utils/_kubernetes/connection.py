@@ -14,9 +14,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_MAP, AUTH_ARG_SPEC
-from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import unique_string
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import problem_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.impersonation import (
+    headers_for,
+    impersonate,
+    user_of,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience, PatientClient
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -42,7 +46,7 @@ def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
     # Repeated by the client above it, which has to know of each attempt.
     configuration.retries = False
     with _complaints() as complaints:
-        _load(options, configuration)
+        user = _load(options, configuration)
     for name, option in AUTH_ARG_MAP.items():
         value = options.get(option)
         if value is None or option in ("kubeconfig", "context", "persist_config", "proxy", "no_proxy"):
@@ -62,10 +66,10 @@ def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
     _use_proxy(configuration, options)
     _check(configuration, complaints)
     client = PatientClient(configuration, patience)
-    if options["impersonate_user"]:
-        client.set_default_header("Impersonate-User", options["impersonate_user"])
-    for group in options["impersonate_groups"] or []:
-        client.set_default_header(unique_string("Impersonate-Group"), group)
+    try:
+        impersonate(client, headers_for(options, user))
+    except ValueError as error:
+        raise _wrong(f"the kubeconfig can't be used: {error}") from None
     return client
 
 
@@ -87,17 +91,20 @@ def _given(option: str, params: dict[str, Any]) -> Any:
     return [item for item in value.split(",") if item] if kind == "list" else value
 
 
-def _load(options: dict[str, Any], configuration: Any) -> None:
-    """Fill in what a kubeconfig or the pod knows, unless the options are enough by themselves."""
+def _load(options: dict[str, Any], configuration: Any) -> dict[str, Any]:
+    """Fill in what a kubeconfig or the pod knows, unless the options are enough by themselves.
+
+    Returns the entry of the user in the kubeconfig, which has more than the client takes from it.
+    """
     enough = (("username", "password"), ("api_key",), ("client_cert", "client_key"))
     if options["host"] and any(all(options[name] for name in names) for names in enough):
-        return
+        return {}
     _forget_files()
     given = options["kubeconfig"]
     if not (given or options["context"]):
         with contextlib.suppress(kubernetes.config.ConfigException):
             kubernetes.config.load_incluster_config(client_configuration=configuration)
-            return
+            return {}
     arguments = {
         "context": options["context"] or None,
         "client_configuration": configuration,
@@ -109,6 +116,7 @@ def _load(options: dict[str, Any], configuration: Any) -> None:
             kubernetes.config.load_kube_config_from_dict(config_dict=given, **arguments)
         else:
             kubernetes.config.load_kube_config(config_file=given or None, **arguments)
+        return user_of(given, arguments["context"])
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.impersonation import carried_by
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import causes
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ except ImportError:  # reported by the module's own requirement check
 HANDSHAKE_SECONDS = 30.0
 SHORTEST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
+# What the session has to carry that a thread is opening.
+_opening = threading.local()
 
 
 def open_session(
@@ -36,8 +40,9 @@ def open_session(
     Until it is open it has a time-out. One that was certainly not begun is asked for again, for `patience_seconds`.
     Raises ApiException with the status and the message that the API server gave.
     """
-    # The client makes it without a time-out, and offers no way to give it one.
-    ws_client.WebSocket = _timed
+    # The client makes it without a time-out and without headers, and offers no way to give it any.
+    ws_client.WebSocket = _opened
+    _opening.headers = carried_by(cluster.api)
     deadline: float | None = None
     pause = SHORTEST_PAUSE_SECONDS
     while True:
@@ -57,9 +62,15 @@ def open_session(
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 
-def _timed(*arguments: Any, **options: Any) -> Any:
+def _opened(*arguments: Any, **options: Any) -> Any:
     made = websocket.WebSocket(*arguments, **options)
     made.settimeout(HANDSHAKE_SECONDS)
+    connect, headers = made.connect, [f"{name}: {value}" for name, value in _opening.headers]
+
+    def connect_as(url: str, *, header: list[str], **others: Any) -> None:
+        connect(url, header=[*header, *headers], **others)
+
+    made.connect = connect_as
     return made
 
 

@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Acting as somebody else (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation).
+
+The Python client knows nothing of it: neither of `as` in a kubeconfig, nor for commands in pods and port-forwards,
+which it sends without the headers of other requests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import urllib.parse
+from typing import Any
+
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import unique_string
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes.config import kube_config
+
+Headers = list[tuple[str, str]]
+PREFIX = "impersonate-"
+
+
+def user_of(kubeconfig: str | dict[str, Any] | None, context: str | None) -> dict[str, Any]:
+    """The entry of a context's user in a kubeconfig that the client has loaded before."""
+    if isinstance(kubeconfig, dict):
+        found = kube_config.ConfigNode("kube-config", kubeconfig)
+    else:
+        found = kube_config.KubeConfigMerger(kubeconfig or kube_config.KUBE_CONFIG_DEFAULT_LOCATION).config
+    chosen = found["contexts"].get_with_name(context or found["current-context"])["context"]
+    user = found["users"].get_with_name(chosen["user"], safe=True) if chosen.safe_get("user") else None
+    entry = user.safe_get("user") if user is not None else None
+    return dict(getattr(entry, "value", entry) or {})
+
+
+def headers_for(options: dict[str, Any], user: dict[str, Any]) -> Headers:
+    """What says in a request as whom it is done: by the options, else by the user's entry in the kubeconfig.
+
+    Raises ValueError for an entry that can't be understood.
+    """
+    name = options["impersonate_user"] or user.get("as")
+    headers = [("Impersonate-User", str(name))] if name else []
+    # Without a user the API server refuses the rest, and kubectl leaves what a kubeconfig has of it.
+    rest = user if name else {}
+    headers += [("Impersonate-Group", each) for each in _texts(options["impersonate_groups"] or rest.get("as-groups"))]
+    headers += [("Impersonate-Uid", each) for each in _texts(rest.get("as-uid"))]
+    extra = rest.get("as-user-extra") or {}
+    if not isinstance(extra, dict):
+        raise ValueError("as-user-extra is no mapping")
+    for key, values in extra.items():
+        name_of_key = f"Impersonate-Extra-{urllib.parse.quote(str(key), safe='')}"
+        headers += [(name_of_key, each) for each in _texts(values)]
+    return headers
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(item) for item in (value if isinstance(value, list) else [value]) if item is not None]
+
+
+def impersonate(client: Any, headers: Headers) -> None:
+    """Have all requests of a client carry these headers; of one name there may be several."""
+    for name, value in headers:
+        client.set_default_header(unique_string(name) if name in client.default_headers else name, value)
+
+
+def carried_by(client: Any) -> Headers:
+    """The headers by which a client acts as somebody else."""
+    return [(str(name), value) for name, value in client.default_headers.items() if name.lower().startswith(PREFIX)]
