@@ -14,6 +14,8 @@ description:
     compares every table with what the dump's manifest says. The Job is removed afterwards.
   - Nothing is ever restored over anything. The schema must not exist, or be empty, or hold what an interrupted run of
     this module left there.
+  - With O(state=restored), all tables that an interrupted run has restored are kept if they have just the rows of the
+    dump, else refused, because somebody may work with them already.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -107,7 +109,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.client_job import (
     CLIENT_ARGUMENTS,
     client_of,
@@ -116,7 +117,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.client
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
     DATABASE_ARGUMENT,
     PYMYSQL_IMPORT_ERROR,
-    Database,
     connected,
     read_address,
 )
@@ -124,15 +124,13 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump i
     REHEARSAL,
     RESTORE,
     Restoration,
-    read_content,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import (
-    Manifest,
     read_manifest,
     verify,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import WORKSPACE, folded
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import folded
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -157,9 +155,12 @@ def act(call: Call) -> dict[str, Any]:
     with connected(call.cluster, address) as database:
         schema, live = folded(database, schema), folded(database, address.name)
         owner = Owner(params["deployment"], call.cluster.namespace, live, manifest.run)
-        if not rehearsing and restored_already(database, schema, manifest, call):
-            return {**result, "changed": False, "seconds": round(time.monotonic() - begun, 1)}
         restoration = Restoration(database, schema, owner, dump, manifest, call.progress)
+        if not rehearsing and restoration.is_done():
+            result["changed"] = restoration.has_mark()
+            if not call.check_mode:
+                restoration.keep()
+            return {**result, "seconds": round(time.monotonic() - begun, 1)}
         if call.check_mode:
             restoration.refuse_others(purpose)
         else:
@@ -189,15 +190,6 @@ def act(call: Call) -> dict[str, Any]:
     if not rehearsing:
         result["diff"] = {"before": f"{schema}: empty\n", "after": f"{schema}: {len(manifest.tables)} tables\n"}
     return {**result, "seconds": round(time.monotonic() - begun, 1)}
-
-
-def restored_already(database: Database, schema: str, manifest: Manifest, call: Call) -> bool:
-    """Whether the schema holds just what the dump holds."""
-    found = read_schema(database, schema)
-    if found is None or WORKSPACE in found.tables or found.content != manifest.tables.keys():
-        return False
-    now = read_content(database, schema, call.progress)
-    return all(now[table].sum == entry.sum for table, entry in manifest.tables.items() if entry.steady)
 
 
 ACTION = Action(

@@ -176,6 +176,40 @@ class Restoration:
                 untouched="all tables: nothing is ever restored over anything",
                 next_step="name another `schema`, or move those tables elsewhere",
             )
+        if purpose == RESTORE:
+            self._refuse_used(found)
+
+    def _refuse_used(self, found: Schema) -> None:
+        """Raises OperatorError where somebody may have begun to work with what an earlier run restored.
+
+        A dump is played table by table. So one that was interrupted has left a part of its tables, with which no
+        Airflow works; where all are there, they may have rows by now that are nowhere else.
+        """
+        strange = found.content - self._manifest.tables.keys()
+        if not strange and found.content != self._manifest.tables.keys():
+            return
+        what = f"has tables that are not of the dump: {', '.join(sorted(strange)[:10])}"
+        raise OperatorError(
+            f"schema {self._schema} {what}"
+            if strange
+            else f"all tables of the dump are in schema {self._schema}, with other rows than in the dump",
+            expected="no such schema, an empty one, or what an interrupted restore of this dump has left",
+            untouched=f"all tables; those in {self._schema} may be in use, and have rows that no dump holds",
+            next_step="name another `schema`; or, if nobody uses that one, drop its tables and run the same command"
+            " again",
+        )
+
+    def is_done(self) -> bool:
+        """Whether the schema holds just what the dump holds, for good; its mark may be there still."""
+        found = read_schema(self._database, self._schema)
+        if found is None or found.content != self._manifest.tables.keys():
+            return False
+        if WORKSPACE in found.tables:
+            mark = read_mark(self._database, self._schema)
+            if mark is None or mark.purpose != RESTORE or not ownership.owner_of(mark).is_same(self._owner):
+                return False
+        now_there = read_content(self._database, self._schema, self._progress)
+        return all(now_there[table].sum == entry.sum for table, entry in self._manifest.tables.items() if entry.steady)
 
     def play(self, tools: Tools) -> None:
         tools.restore(self._schema, self._manifest.bytes, self._chunks())
@@ -205,8 +239,13 @@ class Restoration:
         drop_tables(self._database, self._schema, [WORKSPACE])
 
     def keep(self) -> None:
-        """What was restored is there to stay: drop the mark alone."""
-        drop_tables(self._database, self._schema, [WORKSPACE])
+        """What was restored is there to stay: drop the mark alone, if it is there."""
+        if self.has_mark():
+            drop_tables(self._database, self._schema, [WORKSPACE])
+
+    def has_mark(self) -> bool:
+        found = read_schema(self._database, self._schema)
+        return found is not None and WORKSPACE in found.tables
 
     def _empty(self) -> None:
         found = read_schema(self._database, self._schema)

@@ -160,6 +160,46 @@ class TestRestore:
 
         assert deployment.tables(restoration._schema) == {WORKSPACE}
 
+    def test_killed_before_its_last_stroke_is_known_to_be_done(self, database, deployment, restoration, tools):
+        assert not restoration.is_done()
+        restoration.make_room("restore")
+        assert not restoration.is_done()
+        restoration.play(tools)
+
+        assert restoration.is_done()
+        restoration.keep()
+
+        assert restoration.is_done()
+        assert deployment.tables(restoration._schema) == deployment.tables(deployment.names.live)
+
+    def test_killed_before_its_last_stroke_drops_no_row_that_is_newer(self, deployment, restoration, tools):
+        restoration.make_room("restore")
+        restoration.play(tools)
+        deployment.server.as_root("INSERT INTO variable (`key`, val) VALUES ('newer', 'x')", restoration._schema)
+        before = deployment.tables(restoration._schema)
+
+        assert not restoration.is_done()
+        with pytest.raises(OperatorError, match="with other rows than in the dump"):
+            restoration.make_room("restore")
+
+        assert deployment.tables(restoration._schema) == before
+
+    def test_that_an_airflow_has_built_on_is_left_alone(self, deployment, restoration):
+        restoration.make_room("restore")
+        deployment.server.as_root("CREATE TABLE dag_version (id INT PRIMARY KEY)", restoration._schema)
+
+        with pytest.raises(OperatorError, match="not of the dump: dag_version"):
+            restoration.make_room("restore")
+
+    def test_killed_in_the_middle_begins_again(self, deployment, restoration, tools):
+        restoration.make_room("restore")
+        restoration.play(tools)
+        deployment.server.as_root("DROP TABLE xcom; DELETE FROM variable", restoration._schema)
+
+        restoration.make_room("restore")
+
+        assert deployment.tables(restoration._schema) == {WORKSPACE}
+
     def test_goes_over_nobodys_tables(self, database, deployment, dump, tools):
         over_live = Restoration(database, deployment.names.live, deployment.owner(), dump, read_manifest(dump), quiet)
         over_workspace = Restoration(
