@@ -11,7 +11,7 @@ import contextlib
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -114,8 +114,16 @@ class Database:
     another one (`reopen`), unless something depends on its being the same (`kept`).
     """
 
-    def __init__(self, connection: Any, where: str, reopen: Callable[[], Any] | None = None) -> None:
+    def __init__(
+        self,
+        connection: Any,
+        where: str,
+        reopen: Callable[[], Any] | None = None,
+        given_limits: Mapping[str, int] | None = None,
+    ) -> None:
         self._connection = connection
+        # What other sessions of this user are limited to (session_settings).
+        self.given_limits: Mapping[str, int] = given_limits if given_limits is not None else {}
         self._where, self._reopen = where, reopen
         self._used = time.monotonic()
         self._needed_for: list[str] = []
@@ -226,6 +234,7 @@ def session(
     `name` is what the server is called, where the address is that of a tunnel to it.
     """
     encryption = tls or Tls()
+    given_limits: dict[str, int] = {}
 
     def opened() -> Any:
         try:
@@ -236,7 +245,7 @@ def session(
                 if encryption.mode != PREFER or explained_tls(cause_of(error), host) is None:
                     raise
                 connection = connect(None)
-            arrange(connection)
+            given_limits.update(arrange(connection))
         except pymysql.MySQLError as error:
             raise explained(error, where, "the database: no statement was sent", name or host) from None
         return connection
@@ -258,7 +267,7 @@ def session(
             ssl_disabled=context is None,
         )
 
-    database = Database(opened(), where, opened)
+    database = Database(opened(), where, opened, given_limits)
     with contextlib.closing(database):
         yield database
 
@@ -286,6 +295,17 @@ def connection_kind(mode: str) -> Any:
 def quoted(*names: str) -> str:
     """Identifiers as the server wants them: `schema`.`table`."""
     return ".".join("`" + name.replace("`", "``") + "`" for name in names)
+
+
+def own_table(database: Database) -> str:
+    """How a table of this collection's own is made, whatever the server's defaults are (for CREATE TABLE).
+
+    On a server that makes its tables with NDB, ours are seen by all its SQL nodes, as Airflow's are; elsewhere they are
+    transactional, with room for long keys.
+    """
+    default = str(database.value("SELECT @@GLOBAL.default_storage_engine")).lower()
+    engine = "ENGINE=NDBCLUSTER" if default in ("ndb", "ndbcluster") else "ENGINE=InnoDB ROW_FORMAT=DYNAMIC"
+    return f"{engine} CHARACTER SET utf8mb4"
 
 
 # What is in quotes stands for itself.

@@ -24,6 +24,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_f
     DumpFile,
     Manifest,
     chunks_of,
+    differs,
     entries_of,
     whole,
 )
@@ -40,6 +41,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.record
     read_mark,
     write_mark,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import limits_in_words
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -97,6 +99,7 @@ def make_dump(
     schema = existing(read_schema(database, name), name)
     server = read_server(database)
     refuse_too_large(database, name, {table: content.largest for table, content in before.items()})
+    _refuse_limits(database)
     target = DumpFile(path, progress)
     try:
         tools.dump(name, target.write)
@@ -117,6 +120,18 @@ def make_dump(
     except BaseException:
         target.discard()
         raise
+
+
+def _refuse_limits(database: Database) -> None:
+    limits = limits_in_words(database.given_limits)
+    if limits:
+        raise OperatorError(
+            "; ".join(limits),
+            expected="sessions that may read every row",
+            untouched="everything; nothing was dumped",
+            next_step="as an administrator of the database: SET GLOBAL <name> = DEFAULT, and the same in its"
+            " configuration and in init_connect; then run the same command again",
+        )
 
 
 class Restoration:
@@ -222,7 +237,7 @@ class Restoration:
         different += [
             f"{table} ({entry.rows} rows dumped, {restored[table].rows} restored)"
             for table, entry in self._manifest.tables.items()
-            if table in restored and entry.steady and restored[table].sum != entry.sum
+            if table in restored and differs(restored[table], entry)
         ]
         if different:
             raise OperatorError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import limits_in_words
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -41,6 +42,16 @@ def read_fitness(database: Database, rights: Rights) -> Fitness:
         # MariaDB 12 has more than ON and OFF.
         if settings.get(name, "OFF") not in ("OFF", "0") and not any(map(rights.everywhere, writers)):
             problems.append(f"the server is read-only ({name}): it may be a replica, or out of space")
+    problems += limits_in_words(database.given_limits)
+    engine = settings.get("default_storage_engine", "INNODB")
+    if engine not in ("INNODB", "NDB", "NDBCLUSTER"):
+        problems.append(f"the server makes tables with {engine} (default_storage_engine): Airflow's need InnoDB or NDB")
+    row_format = settings.get("innodb_default_row_format", "DYNAMIC")
+    if engine == "INNODB" and row_format != "DYNAMIC":
+        problems.append(
+            f"the server makes tables with row format {row_format} (innodb_default_row_format), which has no room for"
+            " the keys of Airflow's: it has to be DYNAMIC"
+        )
     try:
         with database.kept("a named lock"):
             taken = database.value("SELECT GET_LOCK(%s, 0)", [_LOCK])
@@ -70,5 +81,6 @@ def no_process(rights: Rights) -> str:
 
 _SETTINGS = (
     "SHOW GLOBAL VARIABLES WHERE Variable_name IN"
-    " ('read_only', 'super_read_only', 'innodb_read_only', 'wsrep_on', 'group_replication_group_name')"
+    " ('read_only', 'super_read_only', 'innodb_read_only', 'wsrep_on', 'group_replication_group_name',"
+    " 'default_storage_engine', 'innodb_default_row_format')"
 )

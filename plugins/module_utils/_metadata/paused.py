@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import own_table, quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import create_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PAUSED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.workspace import CHARSET, COLLATION
@@ -67,7 +67,7 @@ class PausedDags:
             f"CREATE TABLE IF NOT EXISTS {self._table} (dag_id VARCHAR(512) NOT NULL, fileloc VARCHAR(2000) NOT NULL,"
             " gone TINYINT NOT NULL, paused TINYINT NOT NULL, deployment VARCHAR(512) NOT NULL,"
             " namespace VARCHAR(64) NOT NULL, live VARCHAR(64) NOT NULL, run VARCHAR(64) NOT NULL,"
-            " PRIMARY KEY (dag_id)) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+            f" PRIMARY KEY (dag_id)) {own_table(database)} COLLATE utf8mb4_bin"
         )
         rows = [
             (dag, e.file, int(e.gone), int(e.paused), owner.deployment, owner.namespace, owner.live, e.run or owner.run)

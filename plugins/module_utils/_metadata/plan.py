@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import own_table, quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
     BOOKKEEPING,
     PLAN,
@@ -102,7 +102,7 @@ def write_plan(database: Database, plan: Plan) -> None:
     database.execute(f"DROP TABLE IF EXISTS {draft}")
     database.execute(
         f"CREATE TABLE {draft} (position INT PRIMARY KEY, from_schema VARCHAR(64), to_schema VARCHAR(64),"
-        " table_name VARCHAR(64), row_count BIGINT, content VARCHAR(64), detail TEXT) CHARACTER SET utf8mb4"
+        f" table_name VARCHAR(64), row_count BIGINT, content VARCHAR(64), detail TEXT) {own_table(database)}"
     )
     header = {
         "format": FORMAT,

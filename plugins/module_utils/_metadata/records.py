@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import own_table, quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, WORKSPACE
 
 if TYPE_CHECKING:
@@ -115,5 +115,5 @@ def _write(database: Database, schema: str, table: str, record: Install | Mark) 
     database.execute(f"DROP TABLE IF EXISTS {target}")
     columns = ", ".join(f"{name} VARCHAR(512) NOT NULL" for name in values)
     # With a key, because servers can be told to refuse tables without one.
-    database.execute(f"CREATE TABLE {target} ({columns}, PRIMARY KEY (run)) CHARACTER SET utf8mb4")
+    database.execute(f"CREATE TABLE {target} ({columns}, PRIMARY KEY (run)) {own_table(database)}")
     database.insert(target, list(values), [list(values.values())])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import advice_for
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import secret_forms
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import TOOL_COMMAND
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tool_output import codes_in, own_lines
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
@@ -59,12 +60,6 @@ printf %s "$credentials" | {
 """
 )
 
-# While the dump is on its way here nothing may be sent for a while. The comment is read by MariaDB alone.
-INIT_COMMAND = (
-    "SET SESSION wait_timeout = 28800, net_read_timeout = 600, net_write_timeout = 600"
-    " /*!100100 , max_statement_time = 0 */"
-)
-
 
 @dataclass(frozen=True)
 class Tools:
@@ -83,7 +78,7 @@ class Tools:
 
     def restore(self, schema: str, size: int, chunks: Iterable[bytes]) -> None:
         """Play a gzip-compressed dump of `size` bytes into a schema. Raises OperatorError where the tool fails."""
-        self._run(RESTORE, [schema, str(size), INIT_COMMAND], chunks, None)
+        self._run(RESTORE, [schema, str(size), TOOL_COMMAND], chunks, None)
 
     def _run(
         self, script: str, arguments: list[str], chunks: Iterable[bytes], write: Callable[[bytes], object] | None

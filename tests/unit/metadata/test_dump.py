@@ -125,6 +125,22 @@ class TestDump:
 
         assert [table for table, entry in made.tables.items() if not entry.steady] == ["log"]
 
+    def test_of_a_table_that_is_written_to_lacks_no_more_than_a_few_rows(self, database, deployment, tools, tmp_path):
+        live = deployment.names.live
+        before = read_content(database, live, quiet)
+        deployment.server.as_root(f"INSERT INTO {live}.log (event) VALUES ('meanwhile')")
+        path = tmp_path / "x.sql.gz"
+        made = make_dump(database, tools, live, RUN, path, before, quiet)
+        restoration = Restoration(database, f"{live}_rehearsal", deployment.owner(), path, made, quiet)
+        restoration.make_room("rehearsal")
+        restoration.play(tools)
+        assert restoration.compare()["log"].rows == 301
+
+        deployment.server.as_root("DELETE FROM log ORDER BY id LIMIT 201", restoration._schema)
+
+        with pytest.raises(OperatorError, match=r"log \(300 rows dumped, 100 restored\)"):
+            restoration.compare()
+
     def _again(self, database, deployment, tools, tmp_path):
         path = dump_path(str(tmp_path / "again"), deployment.names.live, RUN)
         before = read_content(database, deployment.names.live, quiet)

@@ -20,6 +20,7 @@ class Answering:
 
     def __init__(self, database, answers):
         self._database, self._answers = database, answers
+        self.given_limits = {}
 
     def _answer(self, statement):
         return next((answer for text, answer in self._answers.items() if text in statement), self)

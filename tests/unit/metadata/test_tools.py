@@ -7,10 +7,11 @@ from __future__ import annotations
 # Names of schemas and tables can't be bound as values.
 import gzip
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address, own_table
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
     Restoration,
     make_dump,
@@ -19,6 +20,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import (
     whole,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.fitness import read_fitness
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import PausedDags
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tool_output import own_lines
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools, option_file
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -136,6 +141,100 @@ class TestForeignSettings:
 
         assert whole(dump) is not None
         assert restoration.compare()["log"].rows == 300
+
+
+class TestTheServersSettings:
+    """Those of sessions come from the server's defaults and from init_connect; they are not the tools' own."""
+
+    @pytest.fixture
+    def set_global(self, server):
+        before = {}
+
+        def change(name, value):
+            before[name] = server.as_root(f"SELECT @@GLOBAL.{name}").strip()
+            server.as_root(f"SET GLOBAL {name} = {value}")
+
+        yield change
+        for name, value in before.items():
+            literal = value if value.replace(".", "").isdigit() else f"'{value}'"
+            server.as_root(f"SET max_statement_time = 0, sql_mode = '', autocommit = 1; SET GLOBAL {name} = {literal}")
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("autocommit", "0"),
+            ("init_connect", "'SET autocommit = 0'"),
+            ("completion_type", "2"),
+            ("tx_read_only", "1"),
+            ("max_statement_time", "0.001"),
+            ("sql_mode", "'ANSI,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'"),
+            ("sql_mode", "'ORACLE'"),
+            ("time_zone", "'-12:00'"),
+            ("default_storage_engine", "'MyISAM'"),
+        ],
+    )
+    def test_do_not_matter(self, server, deployment, tools, tmp_path, set_global, name, value):
+        live = deployment.names.live
+        set_global(name, value)
+        with server.session() as database:
+            before = read_content(database, live, quiet)
+            path = tmp_path / "x.sql.gz"
+            manifest = make_dump(database, tools, live, RUN, path, before, quiet)
+            restoration = Restoration(database, f"{live}_rehearsal", deployment.owner(), path, manifest, quiet)
+            restoration.make_room("rehearsal")
+            restoration.play(tools)
+
+            assert restoration.compare() == before
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("sql_select_limit", "100"),
+            ("sql_select_limit", "0"),
+            ("init_connect", "'SET sql_select_limit = 100'"),
+            ("max_join_size", "1"),
+        ],
+    )
+    def test_that_would_cut_a_dump_are_told_before_it(
+        self, server, deployment, tools, tmp_path, set_global, name, value
+    ):
+        """No option of the dump tool of this version lifts them."""
+        live = deployment.names.live
+        set_global(name, value)
+        with server.session() as database:
+            before = read_content(database, live, quiet)
+            (problem,) = read_fitness(database, read_rights(database)).problems
+
+            with pytest.raises(OperatorError, match="would lack rows, or fail") as caught:
+                make_dump(database, tools, live, RUN, tmp_path / "x.sql.gz", before, quiet)
+
+        assert problem in caught.value.found
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("innodb_default_row_format", "'compact'"), ("default_storage_engine", "'MyISAM'")]
+    )
+    def test_that_airflow_can_not_do_with_are_told_beforehand(self, server, database, bare, set_global, name, value):
+        set_global(name, value)
+
+        (problem,) = read_fitness(database, read_rights(database)).problems
+        assert name in problem
+
+        # Our own tables have room for their keys, and roll back.
+        database.execute(f"CREATE DATABASE {bare.names.live}")
+        write_mark(database, bare.names.live, bare.mark())
+        write_install(database, bare.names.live, bare.install())
+        PausedDags(database, bare.names.live, bare.owner()).write({})
+        made = "SELECT ENGINE, ROW_FORMAT FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
+        assert set(database.rows(made, [bare.names.live])) == {("InnoDB", "Dynamic")}
+
+
+@pytest.mark.parametrize(
+    ("default", "engine"),
+    [("InnoDB", "InnoDB ROW"), ("MyISAM", "InnoDB ROW"), ("ndbcluster", "NDBCLUSTER "), ("NDB", "NDBCLUSTER ")],
+)
+def test_our_own_tables_are_where_every_node_sees_them(default, engine):
+    assert own_table(SimpleNamespace(value=lambda _statement: default)).startswith(f"ENGINE={engine}")
 
 
 @pytest.mark.parametrize(
