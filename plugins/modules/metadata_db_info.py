@@ -293,7 +293,7 @@ def act(call: Call) -> dict[str, Any]:
         rights = read_rights(database)
         fitness = read_fitness(database, rights)
         # Whose list it is was asked with the rest.
-        listed = {} if inspection.others else read_paused(database, names.workspace)
+        listed = {} if inspection.others else read_paused(database, names.workspace, owner)
     involved = [names.live, names.workspace, names.aside(run), names.undone(run)]
     return {
         **as_result(inspection),

@@ -147,6 +147,15 @@ def read_schema(database: Database, name: str) -> Schema | None:
     return Schema(name, found[0][0], found[0][1], tables)
 
 
+def schemas_with(database: Database, table: str) -> list[str]:
+    """Every schema that is shown to the user and has a table of this name."""
+    found = database.rows(
+        "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_NAME = %s ORDER BY TABLE_SCHEMA",
+        [table],
+    )
+    return [str(schema) for schema, name in found if name == table]
+
+
 def stored_programs(database: Database, schema: str) -> list[str]:
     """Triggers, routines and events in a schema: Airflow makes none, and tables with triggers can't be moved."""
     return [

@@ -99,6 +99,10 @@ def replaceable(inspection: Inspection) -> Finding:
     if inspection.others:
         found = "; ".join(inspection.others)
         expected, step = "schemas that only this deployment uses", ownership.next_step()
+    elif stage == FOREIGN and inspection.begun is not None:
+        found = "; ".join(inspection.problems)
+        expected = "the same workspace, until what was begun is finished"
+        step = f"run the same command again with airflow_database_workspace: {inspection.begun.workspace}"
     elif stage == FOREIGN:
         found = f"schema {live}: {'; '.join(inspection.problems)}"
         step = (

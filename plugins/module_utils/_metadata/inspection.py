@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import (
     Schema,
     Server,
+    read_schema,
     read_schemas,
     read_server,
+    schemas_with,
     stored_programs,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
@@ -35,7 +37,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan i
     DROPPING,
     Plan,
     moves_done,
-    read_plan,
+    plan_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
     MIGRATION,
@@ -109,9 +111,8 @@ def inspect(
     With an `owner`, a live schema or a workspace in which another deployment has left something is foreign.
     """
     schemas = read_schemas(database, names)
+    plans = _plans(database, names, schemas)
     tables = {name: frozenset(schema.tables) for name, schema in schemas.items()}
-    plans = tuple(read_plan(database, name) for name in schemas if name != names.live and PLAN in tables[name])
-    plans = tuple(plan for plan in plans if plan.live == names.live)
     begun = tuple(plan for plan in plans if plan.unfinished and has_begun(plan, tables))
     live = schemas.get(names.live)
     revisions: tuple[str, ...] = ()
@@ -125,6 +126,8 @@ def inspect(
     if len(begun) > 1:
         stage = FOREIGN
         problems = (f"several moves are half done: {', '.join(plan.schema for plan in begun)}",)
+    elif begun and begun[0].workspace != names.workspace:
+        stage, problems = FOREIGN, (_other_workspace(begun[0], names),)
     elif begun:
         stage = MOVING
     elif live is None:
@@ -151,6 +154,32 @@ def inspect(
         begun=begun[0] if len(begun) == 1 else None,
         moves_done=moves_done(begun[0].moves, tables) if len(begun) == 1 else None,
         mark=read_mark(database, workspace.name) if workspace is not None and WORKSPACE in workspace.tables else None,
+    )
+
+
+def _plans(database: Database, names: Schemas, schemas: dict[str, Schema]) -> tuple[Plan, ...]:
+    """All plans of this live schema; adds those schemas that an unfinished one involves to `schemas`.
+
+    Also those that a run with another workspace has left: it may have been half done.
+    """
+    plans = []
+    for name in schemas_with(database, PLAN):
+        plan = plan_of(database, name, names.live, unless_told=name in schemas) if name != names.live else None
+        if plan is None or not (plan.unfinished or name in schemas):
+            continue
+        plans.append(plan)
+        involved = {plan.schema, plan.workspace} if plan.unfinished else set()
+        for other in involved - schemas.keys():
+            found = read_schema(database, other)
+            if found is not None:
+                schemas[other] = found
+    return tuple(plans)
+
+
+def _other_workspace(plan: Plan, names: Schemas) -> str:
+    return (
+        f"run {plan.run} has begun to move tables (its plan is in schema {plan.schema}) with the workspace"
+        f" {plan.workspace}, and now the workspace is {names.workspace}"
     )
 
 
@@ -266,6 +295,6 @@ def as_result(inspection: Inspection) -> dict[str, Any]:
                 "created_at": by_schema[name].created_at if name in by_schema else None,
             }
             for name, schema in inspection.schemas.items()
-            if name not in (inspection.names.live, inspection.names.workspace)
+            if name.startswith((inspection.names.aside(""), inspection.names.undone("")))
         ],
     }

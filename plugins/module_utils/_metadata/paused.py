@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import ownership
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema, schemas_with
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import own_table, quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import create_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import create_schema, drop_tables
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PAUSED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.workspace import CHARSET, COLLATION
 
@@ -49,7 +50,8 @@ class PausedDag:
 class PausedDags:
     """The list of DAGs that a deployment's runs have paused: a table of its workspace, each row with its owner.
 
-    Whether a list is another deployment's is asked before, of everything in the schema (`ownership`).
+    Whether a list is another deployment's is asked before, of everything in the schema (`ownership`). A list that a run
+    with another workspace has left is read as well, and moved to this one by whatever changes it.
     """
 
     def __init__(self, database: Database, schema: str, owner: Owner) -> None:
@@ -57,7 +59,7 @@ class PausedDags:
         self._table = quoted(schema, PAUSED)
 
     def read(self) -> dict[str, PausedDag]:
-        return read_paused(self._database, self._schema)
+        return read_paused(self._database, self._schema, self._owner)
 
     def write(self, dags: Mapping[str, PausedDag]) -> None:
         """Replace the list, in one transaction."""
@@ -78,15 +80,18 @@ class PausedDags:
         for start in range(0, len(rows), BATCH):
             database.insert(self._table, _COLUMNS, rows[start : start + BATCH])
         database.execute("COMMIT")
+        for schema in _elsewhere(database, self._schema, owner):
+            drop_tables(database, schema, [PAUSED])
 
     def keep(self) -> None:
         """All of them were unpaused: the list stays for the new schema alone."""
-        if any(entry.paused for entry in self.read().values()):
+        listed = self._gathered()
+        if any(entry.paused for entry in listed.values()):
             self._database.execute(f"UPDATE {self._table} SET paused = 0")
 
     def remove(self, dags: Sequence[str]) -> None:
         """Take DAGs off the list, and the table away with the last of them."""
-        listed = self.read()
+        listed = self._gathered()
         settled = [dag for dag in dags if dag in listed]
         for start in range(0, len(settled), BATCH):
             part = settled[start : start + BATCH]
@@ -95,14 +100,37 @@ class PausedDags:
         if settled and len(settled) == len(listed):
             self._database.execute(f"DROP TABLE {self._table}")
 
+    def _gathered(self) -> dict[str, PausedDag]:
+        """The list, all of it in this workspace."""
+        listed = self.read()
+        if _elsewhere(self._database, self._schema, self._owner):
+            self.write(listed)
+        return listed
 
-def read_paused(database: Database, schema: str) -> dict[str, PausedDag]:
-    """The list in a schema; empty where there is none."""
-    found = read_schema(database, schema)
-    if found is None or PAUSED not in found.tables:
-        return {}
-    rows = database.rows(f"SELECT dag_id, fileloc, gone, paused, run FROM {quoted(schema, PAUSED)} ORDER BY dag_id")
-    return {
-        str(dag): PausedDag(str(file), gone=bool(gone), paused=bool(paused), run=str(run))
-        for dag, file, gone, paused, run in rows
-    }
+
+def read_paused(database: Database, workspace: str, owner: Owner | None) -> dict[str, PausedDag]:
+    """The list in a workspace, and with an owner those of its lists that are elsewhere; empty where there is none."""
+    schemas = _elsewhere(database, workspace, owner) if owner is not None else []
+    found = read_schema(database, workspace)
+    if found is not None and PAUSED in found.tables:
+        schemas.append(workspace)
+    dags: dict[str, PausedDag] = {}
+    for schema in schemas:
+        for dag, file, gone, paused, run in database.rows(
+            f"SELECT dag_id, fileloc, gone, paused, run FROM {quoted(schema, PAUSED)} ORDER BY dag_id"
+        ):
+            entry = PausedDag(str(file), gone=bool(gone), paused=bool(paused), run=str(run))
+            before = dags.get(str(dag))
+            dags[str(dag)] = before if before is not None and before.paused and not entry.paused else entry
+    return dict(sorted(dags.items()))
+
+
+def _elsewhere(database: Database, workspace: str, owner: Owner) -> list[str]:
+    """Other schemas that have a list of this deployment, and of no other."""
+    return [
+        schema
+        for schema in schemas_with(database, PAUSED)
+        if schema != workspace
+        and (owners := ownership.paused_by(database, schema))
+        and all(found is not None and found.is_same(owner) for found in owners)
+    ]

@@ -162,6 +162,32 @@ def read_plan(database: Database, schema: str) -> Plan:
         ) from None
 
 
+def plan_of(database: Database, schema: str, live: str, *, unless_told: bool) -> Plan | None:
+    """The plan kept in a schema, if it concerns this live schema.
+
+    One that another version wrote can't be read: where it is finished, or another live schema's, it is in nobody's way.
+    Else raises OperatorError. `unless_told`: whether it concerns this live schema where it doesn't say.
+    """
+    try:
+        plan = read_plan(database, schema)
+    except OperatorError:
+        header = _header(database, schema)
+        concerns = header["live"] == live if "live" in header else unless_told
+        if concerns and header.get("state") not in (DONE, UNDONE):
+            raise
+        return None
+    return plan if plan.live == live else None
+
+
+def _header(database: Database, schema: str) -> dict[str, Any]:
+    """What a plan of any version says of itself, as far as it can be read."""
+    try:
+        found = json.loads(database.value(f"SELECT detail FROM {quoted(schema, PLAN)} WHERE position = 0"))
+    except (OperatorError, TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def mark_plan(database: Database, plan: Plan, state: str) -> Plan:
     """Write the state down before (DROPPING) or after (DONE, UNDONE) what it stands for."""
     table = quoted(plan.schema, PLAN)

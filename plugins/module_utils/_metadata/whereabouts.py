@@ -40,7 +40,8 @@ def old_tables(inspection: Inspection) -> str:
 
 def _dropping(inspection: Inspection, plan: Plan) -> str:
     old = {move.table for move in plan.dropped}
-    workspace = inspection.workspace.content if inspection.workspace is not None else frozenset()
+    beside = inspection.schemas.get(plan.workspace)
+    workspace = beside.content if beside is not None else frozenset()
     unmoved = {move.table for move in plan.moves} == workspace
     left = old & inspection.live.content if inspection.live is not None and unmoved else set()
     gone = f"all {len(old)}" if not left else f"{len(old) - len(left)} of the {len(old)}"
