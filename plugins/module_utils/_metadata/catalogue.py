@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -156,16 +156,29 @@ def schemas_with(database: Database, table: str) -> list[str]:
     return [str(schema) for schema, name in found if name == table]
 
 
+def alike(database: Database, schema: str) -> Callable[[str], bool]:
+    """Whether a name that the server answers with means this schema.
+
+    The catalogue compares names without regard to capitals, whether the server does so itself or not.
+    """
+    if int(database.value("SELECT @@lower_case_table_names")):
+        return lambda name: name.lower() == schema.lower()
+    return lambda name: name == schema
+
+
 def stored_programs(database: Database, schema: str) -> list[str]:
     """Triggers, routines and events in a schema: Airflow makes none, and tables with triggers can't be moved."""
+    is_it = alike(database, schema)
     return [
         f"{kind.lower()} {name}"
-        for kind, name in database.rows(
-            "SELECT 'TRIGGER', TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s"
-            " UNION ALL SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s"
-            " UNION ALL SELECT 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s",
+        for where, kind, name in database.rows(
+            "SELECT TRIGGER_SCHEMA, 'TRIGGER', TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s"
+            " UNION ALL SELECT ROUTINE_SCHEMA, ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES"
+            " WHERE ROUTINE_SCHEMA = %s UNION ALL SELECT EVENT_SCHEMA, 'EVENT', EVENT_NAME"
+            " FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s",
             [schema, schema, schema],
         )
+        if is_it(str(where))
     ]
 
 
@@ -175,6 +188,7 @@ def sessions_in(database: Database, *schemas: str) -> list[Session]:
     Without the right PROCESS the server shows those of the same user only; Airflow's components are that user.
     """
     marks = ", ".join(["%s"] * len(schemas))
+    are_they = [alike(database, schema) for schema in schemas]
     return [
         Session(int(number), user, host, schema, command or "", int(seconds or 0))
         for number, user, host, schema, command, seconds in database.rows(
@@ -182,6 +196,7 @@ def sessions_in(database: Database, *schemas: str) -> list[Session]:
             f" WHERE DB IN ({marks}) AND ID <> CONNECTION_ID() ORDER BY ID",
             list(schemas),
         )
+        if any(is_it(str(schema)) for is_it in are_they)
     ]
 
 

@@ -24,6 +24,8 @@ PROBE = "hopsworks_airflow_probe"
 BOOKKEEPING = frozenset({PLAN, PLAN_DRAFT, WORKSPACE, PAUSED, PROBE})
 
 SCHEMA_NAME_LENGTH = 64
+# lower_case_table_names where the server's files may be of either case (macOS, Windows).
+KEPT_AS_WRITTEN = 2
 _RUN = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")
 
 
@@ -81,4 +83,8 @@ def folded(database: Database, name: str) -> str:
     https://mariadb.com/kb/en/identifier-case-sensitivity/
     """
     ((folds, lower),) = database.rows("SELECT @@lower_case_table_names, LOWER(%s)", [name])
-    return str(lower) if int(folds) else name
+    if int(folds) != KEPT_AS_WRITTEN:
+        return str(lower) if int(folds) else name
+    # It compares them all the same, and answers with the name as it was when the schema was made.
+    there = database.rows("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA")
+    return next((str(found) for (found,) in there if str(found).lower() == str(lower)), name)

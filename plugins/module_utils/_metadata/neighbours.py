@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import alike
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -41,50 +42,68 @@ class Neighbours:
 
 def read_neighbours(database: Database, schema: str, rights: Rights) -> Neighbours:
     """What the connected user is shown of it."""
+    is_it = alike(database, schema)
+    # The catalogue compares names without regard to capitals, also where the server itself does not: so it finds a
+    # few too many, of which those are taken here that are meant.
     keys = {
         (str(other), str(table), str(name), str(onto))
-        for other, table, name, onto in database.rows(
-            "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, REFERENCED_TABLE_NAME"
-            " FROM information_schema.REFERENTIAL_CONSTRAINTS"
-            " WHERE UNIQUE_CONSTRAINT_SCHEMA = %s AND CONSTRAINT_SCHEMA <> %s",
-            [schema, schema],
+        for other, table, name, onto, owner in database.rows(
+            "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, REFERENCED_TABLE_NAME, UNIQUE_CONSTRAINT_SCHEMA"
+            " FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE UNIQUE_CONSTRAINT_SCHEMA = %s",
+            [schema],
         )
+        if is_it(str(owner)) and not is_it(str(other))
     }
-    own_list = _own_list(database)
+    folds = is_it(schema.swapcase())
+    own_list = _own_list(database, {schema, schema.lower()} if folds else {schema})
     if own_list is not None:
-        keys |= {key for key in own_list if key[0] != schema and key[3].partition("/")[0] == schema}
-    described = sorted(
-        f"foreign key {name} of {other}.{table} onto {onto.rpartition('/')[2]}" for other, table, name, onto in keys
+        keys |= own_list
+    described = sorted(f"foreign key {name} of {other}.{table} onto {onto}" for other, table, name, onto in keys)
+    mentions = re.compile(
+        rf"(?<![\w`])(`{re.escape(schema)}`|{re.escape(schema)})\s*\.",
+        re.IGNORECASE if folds else re.NOFLAG,
     )
     readers = [
         f"{kind} {other}.{name}"
         for kind, statement in _READERS.items()
         for other, name, text in database.rows(statement)
-        if other != schema and _names(str(text or ""), schema)
+        if not is_it(str(other)) and mentions.search(str(text or ""))
     ]
     every = own_list is not None or any(rights.everywhere(right) for right in ("ALTER", "INSERT", "REFERENCES"))
     return Neighbours(schema, tuple(dict.fromkeys(described)), tuple(readers), every)
 
 
-def _own_list(database: Database) -> set[tuple[str, str, str, str]] | None:
-    """Every key of every InnoDB table; None where the user may not see it."""
+def _own_list(database: Database, spellings: set[str]) -> set[tuple[str, str, str, str]] | None:
+    """Keys of others onto the tables of one schema (its spellings), of all InnoDB tables; None where they are hidden.
+
+    InnoDB calls schemas and tables as their files: only the server knows how it writes a letter that is not ASCII.
+    """
     for table in _OWN_LISTS:
         try:
             rows = database.rows(f"SELECT ID, FOR_NAME, REF_NAME FROM information_schema.{table}")
         except OperatorError:
             continue
-        found = set()
-        for name, child, parent in rows:
-            schema, _slash, child_table = _decoded(str(child)).partition("/")
-            found.add((schema, child_table, _decoded(str(name)).rpartition("/")[2], _decoded(str(parent))))
-        return found
+        ours = spellings | {_as_file(database, name) for name in spellings}
+        split = [(str(name).rpartition("/")[2], str(a).partition("/"), str(b).partition("/")) for name, a, b in rows]
+        return {
+            (_from_file(database, other), _from_file(database, child), name, _from_file(database, onto))
+            for name, (other, _, child), (parent, _, onto) in split
+            if parent in ours and other not in ours
+        }
     return None
 
 
-def _decoded(name: str) -> str:
-    """A name as InnoDB keeps it: characters that no file name may have are written as @ and four digits."""
-    return re.sub(r"@([0-9a-f]{4})", lambda match: chr(int(match[1], 16)), name)
+def _as_file(database: Database, name: str) -> str:
+    try:
+        return bytes(database.value("SELECT CAST(CONVERT(%s USING filename) AS BINARY)", [name])).decode()
+    except OperatorError:
+        # A server without that encoding has the name as it is.
+        return name
 
 
-def _names(text: str, schema: str) -> bool:
-    return re.search(rf"(?<![\w`])(`{re.escape(schema)}`|{re.escape(schema)})\s*\.", text) is not None
+def _from_file(database: Database, name: str) -> str:
+    """A name for people; as it is where it isn't that of a file."""
+    try:
+        return str(database.value(f"SELECT CONVERT(_filename x'{name.encode().hex()}' USING utf8mb4)"))
+    except OperatorError:
+        return name

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import folded, schemas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 
@@ -33,3 +35,20 @@ def test_names():
     assert names.workspace == "airflow_beside"
     assert names.aside("20261122t030000") == "airflow_before_20261122t030000"
     assert names.undone("20261122t030000") == "airflow_undone_20261122t030000"
+
+
+@pytest.mark.parametrize(
+    ("folds", "name", "there", "kept"),
+    [
+        (0, "Airflow", ["airflow"], "Airflow"),
+        (1, "Airflow", ["airflow"], "airflow"),
+        (2, "Airflow", ["mysql", "airFlow"], "airFlow"),
+        (2, "airflow", ["Airflow"], "Airflow"),
+        (2, "Airflow", ["mysql"], "Airflow"),
+    ],
+)
+def test_a_name_is_as_the_server_answers_with_it(folds, name, there, kept):
+    def rows(statement, values=()):
+        return [(schema,) for schema in there] if "SCHEMATA" in statement else [(folds, values[0].lower())]
+
+    assert folded(SimpleNamespace(rows=rows), name) == kept

@@ -5,6 +5,7 @@
 """What the old tables have around them that the guard has to know of: hidden programs, and keys of other schemas."""
 
 # Names of schemas and tables can't be bound as values.
+# ruff: noqa: S608
 
 from __future__ import annotations
 
@@ -12,9 +13,11 @@ import contextlib
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import sessions_in, stored_programs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import NEEDED
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import read_neighbours
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import NEEDED, read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import RUN, reset
 
@@ -159,3 +162,68 @@ class TestKeys:
             result = reset(database, deployment, mirror)
 
         assert f"{kind} {bi}.v" in found(result, "no_reader_outside")["found"]
+
+
+@pytest.fixture
+def capitals(server, deployment):
+    """A schema of somebody else whose name differs from the live one in capitals only."""
+    name = deployment.names.live.replace("airflow_t", "airflow_T")
+    server.as_root(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+    yield name
+    server.as_root(f"DROP DATABASE {name}")
+
+
+class TestOfANameThatDiffersInCapitals:
+    def test_a_key_refuses_the_drop(self, server, database, deployment, mirror, capitals):
+        live = deployment.names.live
+        server.as_root(
+            f"CREATE TABLE {capitals}.t (dag_id VARCHAR(250),"
+            f" CONSTRAINT bi_dag FOREIGN KEY (dag_id) REFERENCES {live}.dag (dag_id));"
+            f" CREATE VIEW {capitals}.v AS SELECT dag_id FROM {live}.dag"
+        )
+
+        neighbours = read_neighbours(database, live, read_rights(database))
+
+        assert neighbours.keys == (f"foreign key bi_dag of {capitals}.t onto dag",)
+        assert neighbours.readers == (f"view {capitals}.v",)
+
+    def test_its_own_keys_are_not_onto_ours(self, server, database, deployment, capitals):
+        server.as_root(
+            f"CREATE TABLE {capitals}.dag (id INT PRIMARY KEY);"
+            f" CREATE TABLE {capitals}.t (id INT, FOREIGN KEY (id) REFERENCES {capitals}.dag (id));"
+            f" CREATE VIEW {capitals}.v AS SELECT id FROM {capitals}.dag"
+        )
+
+        neighbours = read_neighbours(database, deployment.names.live, read_rights(database))
+
+        assert (neighbours.keys, neighbours.readers) == ((), ())
+
+    def test_what_is_in_it_and_who_uses_it_is_not_ours(self, server, database, deployment, capitals):
+        server.as_root(
+            f"CREATE TABLE {capitals}.t (id INT PRIMARY KEY); CREATE PROCEDURE {capitals}.p() SELECT 1;"
+            f" CREATE EVENT {capitals}.e ON SCHEDULE EVERY 1 YEAR DO SELECT 1;"
+            f" CREATE TRIGGER {capitals}.tr BEFORE INSERT ON {capitals}.t FOR EACH ROW SET @a = 1"
+        )
+        with contextlib.closing(server.connect(capitals)):
+            assert sessions_in(database, deployment.names.live) == []
+            assert len(sessions_in(database, capitals)) == 1
+        assert len(stored_programs(database, capitals)) == 3
+        assert inspect(database, deployment.names).stage == "old"
+
+
+@pytest.mark.parametrize("letters", ["ä", "Ä-é", "日本"])
+def test_a_key_onto_a_name_that_is_not_ascii_is_known(server, connect, letters):
+    """InnoDB has it as the name of a file."""
+    live, other = f"airflow_{letters}", f"bi_{letters}"
+    onto = f"FOREIGN KEY (id) REFERENCES `{live}`.dag (id)"
+    server.as_root(
+        f"CREATE DATABASE `{live}`; CREATE TABLE `{live}`.`dag` (id INT PRIMARY KEY);"
+        f" CREATE TABLE `{live}`.own (id INT, {onto}); CREATE DATABASE `{other}`;"
+        f" CREATE TABLE `{other}`.`t_{letters}` (id INT, CONSTRAINT bi_dag {onto})"
+    )
+    try:
+        with connect("PROCESS ON *.*") as database:
+            keys = read_neighbours(database, live, read_rights(database)).keys
+        assert keys == (f"foreign key bi_dag of {other}.t_{letters} onto dag",)
+    finally:
+        server.as_root(f"DROP DATABASE `{other}`; DROP DATABASE `{live}`")
