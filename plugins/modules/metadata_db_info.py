@@ -32,6 +32,9 @@ options:
       - The schema beside the live one, in which a new schema is built. Left out, it is the live schema's name followed
         by C(_beside).
     type: str
+  rehearsal:
+    description: The schema into which dumps are restored to prove them. Refused if it is one of the others.
+    type: str
   extra_tables:
     description: Tables in the live schema that are not Airflow's own but belong to this deployment (of plugins, say).
     type: list
@@ -243,7 +246,12 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
     as_result,
     inspect,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import on_server, schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
+    folded,
+    on_server,
+    refuse_rehearsal,
+    schemas_of,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import read_paused
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
@@ -285,6 +293,8 @@ def act(call: Call) -> dict[str, Any]:
     deployment = call.params["deployment"]
     with connected(call.cluster, address) as database:
         names = on_server(database, names)
+        if call.params["rehearsal"]:
+            refuse_rehearsal(names, folded(database, call.params["rehearsal"]))
         owner = Owner(deployment, call.cluster.namespace, names.live) if deployment else None
         inspection = inspect(database, names, call.params["extra_tables"], owner)
         sessions = sessions_in(database, names.live)
@@ -325,6 +335,7 @@ ACTION = Action(
         **DATABASE_ARGUMENT,
         "deployment": {"type": "str"},
         "workspace": {"type": "str"},
+        "rehearsal": {"type": "str"},
         "extra_tables": {"type": "list", "elements": "str", "default": []},
         "run": {"type": "str", "default": "run"},
         "fernet_keys": {

@@ -48,6 +48,12 @@ options:
     description: The schema to restore into. It is created where it does not exist.
     type: str
     required: true
+  workspace:
+    description:
+      - The schema beside the live one, in which a new schema is built. A rehearsal goes neither there nor into the live
+        schema.
+      - If omitted, it is the live schema's name followed by C(_beside).
+    type: str
   timeout:
     description: Seconds that the restore may take.
     type: int
@@ -130,7 +136,12 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_f
     verify,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import folded
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
+    folded,
+    on_server,
+    refuse_rehearsal,
+    schemas_of,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -154,6 +165,8 @@ def act(call: Call) -> dict[str, Any]:
     purpose = REHEARSAL if rehearsing else RESTORE
     with connected(call.cluster, address) as database:
         schema, live = folded(database, schema), folded(database, address.name)
+        if rehearsing:
+            refuse_rehearsal(on_server(database, schemas_of(address.name, params["workspace"])), schema)
         owner = Owner(params["deployment"], call.cluster.namespace, live, manifest.run)
         restoration = Restoration(database, schema, owner, dump, manifest, call.progress)
         if not rehearsing and restoration.is_done():
@@ -200,6 +213,7 @@ ACTION = Action(
         "deployment": {"type": "str", "required": True},
         "dump": {"type": "path", "required": True},
         "schema": {"type": "str", "required": True},
+        "workspace": {"type": "str"},
         **CLIENT_ARGUMENTS,
         "timeout": {"type": "int", "default": 3600},
     },

@@ -75,6 +75,21 @@ def on_server(database: Database, names: Schemas) -> Schemas:
     return schemas_of(live, workspace)
 
 
+def refuse_rehearsal(names: Schemas, rehearsal: str) -> None:
+    """Raises OperatorError where a rehearsal would go into a schema that is for something else; names are folded."""
+    uses = {names.live: "the live schema", names.workspace: "the workspace"}
+    use = uses.get(rehearsal)
+    if use is None and rehearsal.startswith((names.aside(""), names.undone(""))):
+        use = "kept for schemas set aside"
+    if use is not None:
+        raise OperatorError(
+            f"the schema for the rehearsal, {rehearsal!r}, is {use}",
+            expected="a schema of its own, which a rehearsal empties",
+            untouched="everything",
+            next_step="correct airflow_database_rehearsal or airflow_database_workspace",
+        )
+
+
 def folded(database: Database, name: str) -> str:
     """A schema's name as this server keeps it.
 

@@ -13,6 +13,7 @@ import itertools
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import Manifest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import folded, on_server, schemas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -20,6 +21,7 @@ from ansible_collections.hopsworks.airflow.plugins.modules import (
     metadata_db,
     metadata_db_info,
     metadata_migrate,
+    metadata_restore,
     quiesce,
 )
 from ansible_collections.hopsworks.airflow.tests.unit.metadata import support
@@ -102,6 +104,23 @@ def test_a_list_of_paused_dags_is_found_again_under_another_spelling(folding, ol
 
     assert len(paused) == 2
     assert act(old.names.live, "resumed")["resumed"] == paused
+
+
+def test_a_rehearsal_in_the_workspace_is_refused_whatever_it_is_called(folding, old, monkeypatch, tmp_path):
+    given = {"live": old.names.live, "deployment": old.name}
+    rehearsal = old.names.workspace.replace("beside", "Beside")
+
+    with pytest.raises(OperatorError, match=r"rehearsal, .*_beside', is the workspace"):
+        metadata_db_info.act(call_of(folding, monkeypatch, metadata_db_info, run=RUN, rehearsal=rehearsal, **given))
+
+    monkeypatch.setattr(metadata_restore, "read_manifest", lambda _path: Manifest("", RUN, "", "", "", 0, "", ""))
+    monkeypatch.setattr(metadata_restore, "verify", lambda *_given: None)
+    monkeypatch.setattr(metadata_restore, "client_of", lambda *_given: ("", ""))
+    given |= {"dump": str(tmp_path / "x"), "state": "rehearsed"}
+    for schema, what in ((rehearsal, "the workspace"), (old.names.live.title(), "the live schema")):
+        with pytest.raises(OperatorError, match=f"is {what}"):
+            metadata_restore.act(call_of(folding, monkeypatch, metadata_restore, schema=schema, **given))
+    assert old.schemas() == {old.names.live}
 
 
 def test_the_whole_reset(folding, old, monkeypatch, mirror):

@@ -8,7 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import folded, schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
+    folded,
+    refuse_rehearsal,
+    schemas_of,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 
@@ -35,6 +39,22 @@ def test_names():
     assert names.workspace == "airflow_beside"
     assert names.aside("20261122t030000") == "airflow_before_20261122t030000"
     assert names.undone("20261122t030000") == "airflow_undone_20261122t030000"
+
+
+@pytest.mark.parametrize(
+    ("rehearsal", "what"),
+    [
+        ("airflow", "the live schema"),
+        ("airflow_beside", "the workspace"),
+        ("airflow_before_x", "kept for schemas set aside"),
+        ("airflow_undone_x", "kept for schemas set aside"),
+    ],
+)
+def test_a_rehearsal_in_a_schema_of_another_use_is_refused(rehearsal, what):
+    names = schemas_of("airflow", None)
+    refuse_rehearsal(names, "airflow_rehearsal")
+    with pytest.raises(OperatorError, match=what):
+        refuse_rehearsal(names, rehearsal)
 
 
 @pytest.mark.parametrize(
