@@ -231,15 +231,15 @@ def workspace_at_head(inspection: Inspection, revisions: Sequence[str]) -> Findi
 def aside_free(inspection: Inspection, run: str) -> Finding:
     """Nothing is where the old tables are going to be put."""
     name, schema = "aside_free", inspection.names.aside(run)
-    found = inspection.schemas.get(schema)
-    if found is None or not found.content:
+    found = inspection.in_the_way(schema)
+    if found is None:
         return Finding(name, HOLDS, f"schema {schema} is free")
     return Finding(
         name,
         REFUSED,
-        f"schema {schema} already holds {len(found.content)} tables",
+        found,
         "no such schema, or nothing in it",
-        "use another `run`; those tables were set aside by an earlier one",
+        "use another `run`: an earlier one of this name has set tables aside there",
     )
 
 

@@ -35,6 +35,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner, others
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import (
     DROPPING,
+    UNDONE,
     Plan,
     moves_done,
     plan_of,
@@ -92,6 +93,19 @@ class Inspection:
     @property
     def workspace(self) -> Schema | None:
         return self.schemas.get(self.names.workspace)
+
+    def in_the_way(self, schema: str) -> str | None:
+        """What keeps tables from being moved into a schema, or None.
+
+        Of an earlier move there may be the plan alone. One of which nothing was done, or all was undone, is replaced.
+        """
+        found = self.schemas.get(schema)
+        if found is not None and found.content:
+            return f"schema {schema} already holds {len(found.content)} tables"
+        stale = any(plan.schema == schema and (plan.unfinished or plan.state == UNDONE) for plan in self.plans)
+        if found is not None and PLAN in found.tables and not stale:
+            return f"schema {schema} has the plan of an earlier move (table {PLAN}), whose tables are gone from there"
+        return None
 
     @property
     def workspace_state(self) -> str:

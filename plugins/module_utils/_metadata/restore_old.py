@@ -121,13 +121,13 @@ class Restore:
             )
         elif install is not None and install.set_aside:
             findings.append(self._aside_whole(inspection, install.set_aside))
-        undone = inspection.schemas.get(self._names.undone(self._request.run))
-        if undone is not None and undone.content:
+        in_the_way = inspection.in_the_way(self._names.undone(self._request.run))
+        if in_the_way is not None:
             findings.append(
                 guard.Finding(
                     "undone_free",
                     guard.REFUSED,
-                    f"schema {undone.name} already holds {len(undone.content)} tables",
+                    in_the_way,
                     "no such schema, or nothing in it",
                     "use another `run`",
                 )

@@ -19,7 +19,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
     write_install,
@@ -27,7 +27,13 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.record
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import NEW_REVISION, PASSWORD, RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+    NEW_REVISION,
+    PASSWORD,
+    RUN,
+    quiet,
+    reset,
+)
 
 
 @contextlib.contextmanager
@@ -228,6 +234,22 @@ def test_old_tables_are_not_put_where_there_are_some(database, deployment, mirro
 
     with refused(database, deployment, "already holds 1 tables"):
         attempt(database, deployment, mirror)
+
+
+def test_a_run_whose_name_was_used_before(server, database, deployment, mirror):
+    """The tables that it set aside were dropped since, and those that it installed; its plan was left."""
+    reset(database, deployment, mirror)
+    aside, live = deployment.names.aside(RUN), deployment.names.live
+    for schema in (aside, live):
+        tables = ", ".join(f"`{table}`" for table in deployment.tables(schema) - {PLAN})
+        server.as_root(f"SET foreign_key_checks = 0; DROP TABLE {tables}", schema)
+    server.as_root(f"DROP DATABASE {live}")
+    deployment.make_old()
+    deployment.make_new(database)
+    mirror.memory = None
+
+    with refused(database, deployment, f"{aside} has the plan of an earlier move"):
+        reset(database, deployment, mirror)
 
 
 def test_rights_are_known_to_suffice_before_anything_begins(server, database, deployment, mirror):

@@ -23,6 +23,8 @@ from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     restore,
 )
 
+LATER = "20270101t000000"
+
 
 class TestWayBackIsRefused:
     """Going back has a guard, too."""
@@ -59,6 +61,21 @@ class TestWayBackIsRefused:
         undone = deployment.names.undone(UNDO_RUN)
         deployment.server.as_root(f"CREATE DATABASE {undone}; CREATE TABLE {undone}.dag (id INT)")
         self.refused(database, deployment, mirror, "already holds 1 tables")
+
+    def test_a_second_time_in_a_run_of_the_same_name(self, database, deployment, mirror):
+        """The tables of the first time were dropped; its plan was left."""
+        reset(database, deployment, mirror)
+        restore(database, deployment, mirror)
+        undone = deployment.names.undone(UNDO_RUN)
+        tables = ", ".join(f"`{table}`" for table in deployment.tables(undone) - {PLAN})
+        deployment.server.as_root(f"SET foreign_key_checks = 0; DROP TABLE {tables}", undone)
+        deployment.make_new(database, run=LATER)
+        reset(database, deployment, mirror, run=LATER)
+
+        self.refused(database, deployment, mirror, f"{undone} has the plan of an earlier move")
+
+        action = Restore(database, deployment.request(run="another"), mirror, quiet)
+        assert action.carry_out()["changed"]
 
     def test_when_old_rows_have_changed(self, database, deployment, mirror):
         reset(database, deployment, mirror)
