@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,13 +38,6 @@ class PausedDag:
     gone: bool
     paused: bool
     run: str = ""
-
-    def is_among(self, files: Iterable[str]) -> bool:
-        """Whether its file is one of these, which may be named from the folder of the DAGs on.
-
-        The whole of such a name counts: projects have files of the same name.
-        """
-        return any(f"/{self.file.lstrip('/')}".endswith(f"/{file.lstrip('/')}") for file in files)
 
 
 class PausedDags:

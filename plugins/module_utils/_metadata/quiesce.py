@@ -18,7 +18,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
@@ -33,6 +33,8 @@ PARSE_LOOK_SECONDS = 2.0
 # Tasks take longer than they ever did: so much more than their longest run is expected, by factor and in seconds.
 MARGIN = 1.2
 MARGIN_SECONDS = 10.0
+# Airflow takes a DAG of which it isn't said for one that runs.
+_RUNS = "IFNULL(is_paused, 0) = 0"
 # What tasks took longer ago than this says little about what is started now.
 OUTLOOK_DAYS = 14
 
@@ -114,9 +116,7 @@ class Quiesce:
         columns = columns_of(self._database, self._names.live, "dag")
         # Airflow keeps the rows of DAGs whose files are gone: 3.x calls them stale, releases before inactive.
         gone = "is_stale" if "is_stale" in columns else "NOT is_active" if "is_active" in columns else "0"
-        rows = self._database.rows(
-            f"SELECT dag_id, fileloc, {gone} FROM {self._dag} WHERE is_paused = 0 ORDER BY dag_id"
-        )
+        rows = self._database.rows(f"SELECT dag_id, fileloc, {gone} FROM {self._dag} WHERE {_RUNS} ORDER BY dag_id")
         return {str(dag): PausedDag(str(file or ""), gone=bool(stale), paused=True) for dag, file, stale in rows}
 
     def remembered(self) -> dict[str, PausedDag]:
@@ -160,7 +160,7 @@ class Quiesce:
                 running = max(running, left if left > 0 else float(entry.seconds))
         ((longest,),) = self._database.rows(
             f"SELECT MAX(duration) FROM {instances} WHERE end_date > UTC_TIMESTAMP() - INTERVAL %s DAY"
-            f" AND dag_id IN (SELECT dag_id FROM {self._dag} WHERE is_paused = 0)",
+            f" AND dag_id IN (SELECT dag_id FROM {self._dag} WHERE {_RUNS})",
             [OUTLOOK_DAYS],
         )
         return Outlook(running + queued if known else None, float(longest or 0.0))
@@ -211,8 +211,8 @@ class Quiesce:
         wanted = sorted(dags or due)
         present, paused = self.among(wanted)
         absent = [dag for dag in wanted if dag not in present]
-        files = self._broken_files() if self._installed and absent else frozenset()
-        broken = [dag for dag in absent if dag in due and due[dag].is_among(files)]
+        files = self._broken_files(due)[1] if self._installed and absent else frozenset()
+        broken = [dag for dag in absent if dag in due and due[dag].file in files]
         gone = [dag for dag in absent if dag in due and due[dag].gone and dag not in broken]
         return Resumed(paused, [dag for dag in absent if dag not in {*broken, *gone}], broken, gone, sorted(present))
 
@@ -240,12 +240,12 @@ class Quiesce:
         most, deadline = -1, 0.0
         while True:
             due = self.due()
-            files = self._broken_files()
+            errors, files = self._broken_files(due)
             present = self.among(sorted(due))[0]
             missing = [
-                dag for dag, entry in due.items() if dag not in present and not entry.gone and not entry.is_among(files)
+                dag for dag, entry in due.items() if dag not in present and not entry.gone and entry.file not in files
             ]
-            known = int(self._database.value(f"SELECT COUNT(*) FROM {self._dag}")) + len(files)
+            known = int(self._database.value(f"SELECT COUNT(*) FROM {self._dag}")) + errors
             if known > most:
                 most, deadline = known, time.monotonic() + timeout_seconds
             if not missing or time.monotonic() >= deadline:
@@ -253,9 +253,23 @@ class Quiesce:
             self._progress(f"waiting for {len(missing)} DAGs to be parsed: {', '.join(sorted(missing)[:5])}")
             time.sleep(min(PARSE_LOOK_SECONDS, timeout_seconds))
 
-    def _broken_files(self) -> frozenset[str]:
-        rows = self._database.rows(f"SELECT filename FROM {quoted(self._names.live, 'import_error')}")
-        return frozenset(str(file) for (file,) in rows if file)
+    def _broken_files(self, due: Mapping[str, PausedDag]) -> tuple[int, frozenset[str]]:
+        """How many files can't be imported, and their paths as they were where the DAGs that are `due` came from.
+
+        Airflow names a file from its bundle's folder on, and projects have files of the same name. So whole paths are
+        compared: the folder is what is left of a DAG's file, now or before, without that part. Without a DAG that was
+        parsed it isn't known, and nothing is said of any file.
+        """
+        names = self._database.rows(f"SELECT filename FROM {quoted(self._names.live, 'import_error')}")
+        broken = {str(name) for (name,) in names if name}
+        folders = set()
+        for dag, file, inside in self._database.rows(
+            f"SELECT dag_id, fileloc, relative_fileloc FROM {self._dag} WHERE relative_fileloc <> ''"
+        ):
+            for path in {str(file or ""), due[str(dag)].file if str(dag) in due else ""}:
+                if path.endswith(f"/{inside}"):
+                    folders.add(path.removesuffix(f"/{inside}"))
+        return len(broken), frozenset(broken | {f"{folder}/{name}" for folder in folders for name in broken})
 
     def among(self, dags: Sequence[str]) -> tuple[set[str], list[str]]:
         """Which of these DAGs are there, and which of those are paused."""

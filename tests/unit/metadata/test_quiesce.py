@@ -26,6 +26,7 @@ from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
 )
 
 UNPAUSED = ["p_demo_1__gone", "p_demo_1__hello"]
+FILES = {"p_demo_1__gone": "gone.py", "p_demo_1__hello": "hello.py"}
 
 
 @pytest.fixture
@@ -43,13 +44,14 @@ def upgraded(database, deployment, mirror):
     live = deployment.names.live
     database.execute(f"INSERT INTO {live}.dag_bundle (name) VALUES ('dags')")
 
-    def parse(*dags, paused=1):
+    def parse(*dags, paused=1, folder="/dags"):
         with deployment.server.session() as session:
             for dag in dags:
                 session.execute(
                     f"INSERT INTO {live}.dag (dag_id, is_paused, bundle_name, max_active_tasks,"
-                    " max_consecutive_failed_dag_runs, has_task_concurrency_limits) VALUES (%s, %s, 'dags', 16, 0, 0)",
-                    [dag, paused],
+                    " max_consecutive_failed_dag_runs, has_task_concurrency_limits, fileloc, relative_fileloc)"
+                    " VALUES (%s, %s, 'dags', 16, 0, 0, %s, %s)",
+                    [dag, paused, f"{folder}/{FILES.get(dag, 'x.py')}", FILES.get(dag, "x.py")],
                 )
 
     return parse
@@ -239,6 +241,38 @@ def test_does_not_wait_for_dags_that_the_new_airflow_cannot_import(upgraded, dat
     upgraded("others")
     quiesce.wait_for_new(3600)
     assert quiesce.resume().unpaused == ["others"]
+
+
+@pytest.mark.parametrize("folder", ["/dags", "/opt/airflow/dags"])
+def test_a_broken_file_of_the_same_name_in_another_folder_says_nothing(upgraded, database, deployment, folder):
+    """Wherever the folder of the DAGs is now."""
+    memory = f"{deployment.names.workspace}.{PAUSED}"
+    deployment.server.as_root(
+        f"INSERT INTO {deployment.names.live}.import_error (filename, stacktrace)"
+        " VALUES ('job.py', 'x'), ('a/x.py', 'x');"
+        f"INSERT INTO {memory} SELECT 'mine', '/dags/team_a/job.py', 0, 0, deployment, namespace, live, run"
+        f" FROM {memory} LIMIT 1;"
+        f"INSERT INTO {memory} SELECT 'broken', '/dags/a/x.py', 0, 0, deployment, namespace, live, run"
+        f" FROM {memory} LIMIT 1"
+    )
+    quiesce = deployment.quiesce(database, installed=True)
+    # Nothing is parsed yet, so what is before `a/x.py` isn't known to be the folder.
+    assert quiesce.predict().broken == []
+
+    upgraded("p_demo_1__hello", folder=folder)
+
+    assert quiesce.predict().broken == ["broken"]
+    assert "mine" in quiesce.predict().unknown
+
+
+def test_a_dag_of_which_airflow_has_not_said_whether_it_is_paused_runs(deployment, quiesce):
+    deployment.server.as_root(
+        "INSERT INTO dag (dag_id, is_paused, is_active, fileloc) VALUES ('old_one', NULL, 1, '/dags/old.py')",
+        deployment.names.live,
+    )
+
+    assert "old_one" in quiesce.pause()
+    assert "old_one" in quiesce.resume().unpaused
 
 
 @pytest.fixture
