@@ -19,16 +19,27 @@ if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
 
+BASE_TABLE = "BASE TABLE"
+
 
 @dataclass(frozen=True)
 class Table:
     """A table as the server's catalogue describes it; rows and bytes are its estimates."""
 
     name: str
-    base: bool
+    kind: str
     engine: str
     rows: int
     bytes: int
+
+    @property
+    def base(self) -> bool:
+        """Whether it is a table like Airflow's."""
+        return self.kind == BASE_TABLE
+
+    def __str__(self) -> str:
+        """With its kind: view, system versioned (MariaDB, with its earlier rows), sequence."""
+        return f"{self.name} ({self.kind.lower()})"
 
 
 @dataclass(frozen=True)
@@ -120,9 +131,7 @@ def read_schemas(database: Database, names: Schemas) -> dict[str, Schema]:
         values,
     ):
         if schema in tables:
-            tables[schema][name] = Table(
-                name, kind == "BASE TABLE", engine or "", int(rows or 0), int(data or 0) + int(index or 0)
-            )
+            tables[schema][name] = Table(name, kind, engine or "", int(rows or 0), int(data or 0) + int(index or 0))
     return {name: Schema(name, charset, collation, tables[name]) for name, charset, collation in found}
 
 
@@ -141,7 +150,7 @@ def read_schema(database: Database, name: str) -> Schema | None:
         [name],
     )
     tables = {
-        table: Table(table, kind == "BASE TABLE", engine or "", int(count or 0), int(data or 0) + int(index or 0))
+        table: Table(table, kind, engine or "", int(count or 0), int(data or 0) + int(index or 0))
         for table, kind, engine, count, data, index in rows
     }
     return Schema(name, found[0][0], found[0][1], tables)

@@ -206,9 +206,9 @@ def workspace_complete(inspection: Inspection) -> Finding:
     lacking = ESSENTIAL_TABLES - inspection.workspace.content
     if lacking:
         return Finding(name, REFUSED, f"schema {schema} lacks {', '.join(sorted(lacking))}", expected, step)
-    views = [table.name for table in inspection.workspace.tables.values() if not table.base]
-    if views:
-        return Finding(name, REFUSED, f"schema {schema} has views: {', '.join(sorted(views))}", expected, step)
+    other = sorted(str(table) for table in inspection.workspace.tables.values() if not table.base)
+    if other:
+        return Finding(name, REFUSED, f"schema {schema} has {', '.join(other)}", expected, step)
     return Finding(name, HOLDS, f"schema {schema} is complete at revision {mark.revision}")
 
 

@@ -224,9 +224,9 @@ def judge(
     problems: list[str] = []
     if programs:
         problems.append(f"it has stored programs, which Airflow never makes: {_listed(programs)}")
-    views = [table.name for table in live.tables.values() if not table.base]
-    if views:
-        problems.append(f"it has views, which Airflow never makes: {_listed(views)}")
+    other = [str(table) for table in live.tables.values() if not table.base]
+    if other:
+        problems.append(f"it has what Airflow never makes: {_listed(other)}")
     if not live.content:
         return (FOREIGN if problems else EMPTY), tuple(problems)
     known = TABLES_BEFORE_2_7 | set(extra_tables)

@@ -22,7 +22,7 @@ OLD_TABLES = frozenset(
 
 
 def schema_with(names, views=()):
-    tables = {name: Table(name, name not in views, "InnoDB", 1, 1) for name in [*names, *views]}
+    tables = {name: Table(name, "VIEW" if name in views else "BASE TABLE", "InnoDB", 1, 1) for name in [*names, *views]}
     return Schema("airflow", "utf8mb4", "utf8mb4_general_ci", tables)
 
 
@@ -49,7 +49,7 @@ def test_migratable_whatever_tables_a_newer_airflow_has(revision):
     ("tables", "views", "revisions", "programs", "problem"),
     [
         (OLD_TABLES | {"orders"}, (), (OLD_REVISION,), [], "tables that are not Airflow's: orders"),
-        (OLD_TABLES, ("report",), (OLD_REVISION,), [], "views, which Airflow never makes: report"),
+        (OLD_TABLES, ("report",), (OLD_REVISION,), [], "what Airflow never makes: report (view)"),
         (OLD_TABLES, (), (OLD_REVISION,), ["event tidy"], "stored programs, which Airflow never makes: event tidy"),
         (OLD_TABLES, (), (), [], "alembic_version is empty"),
         (OLD_TABLES, (), ("a", "b"), [], "several revisions: a, b"),
@@ -59,8 +59,8 @@ def test_migratable_whatever_tables_a_newer_airflow_has(revision):
         ({"orders", "customers"}, (), (), [], "none of its tables is Airflow's: customers, orders"),
         ({"orders", "log", "job", "connection"}, (), (), [], "none of its tables is Airflow's"),
         (set(), (), (), ["procedure x"], "stored programs"),
-        (set(), ("report",), (), [], "views"),
-        (OLD_TABLES, ("report",), ("405de8318b3a",), [], "views"),
+        (set(), ("report",), (), [], "report (view)"),
+        (OLD_TABLES, ("report",), ("405de8318b3a",), [], "report (view)"),
     ],
 )
 def test_foreign_with_the_reason(tables, views, revisions, programs, problem):
@@ -119,3 +119,20 @@ def test_other_deployments_on_the_same_server_are_not_seen(server, database, dep
     server.as_root(f"CREATE DATABASE {name}xbeforexrun1; CREATE DATABASE {name}2_before_run1")
 
     assert as_result(inspect(database, deployment.names))["set_aside"] == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("CREATE VIEW report AS SELECT 1", "report (view)"),
+        ("ALTER TABLE variable ADD SYSTEM VERSIONING", "variable (system versioned)"),
+        ("CREATE SEQUENCE numbers", "numbers (sequence)"),
+    ],
+)
+def test_what_is_no_table_like_airflows_is_called_what_it_is(server, database, deployment, statement, what):
+    server.as_root(statement, deployment.names.live)
+
+    found = inspect(database, deployment.names)
+
+    assert found.stage == "foreign"
+    assert f"it has what Airflow never makes: {what}" in found.problems
