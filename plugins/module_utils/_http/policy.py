@@ -134,7 +134,7 @@ def _covers(entry: str, host: str, port: int) -> bool:
             return address in ipaddress.ip_network(entry.strip("[]"), strict=False)
         except ValueError:
             pass
-    name, _colon, only = entry.rpartition(":") if entry.rpartition(":")[2].isdigit() else (entry, "", "")
+    name, _colon, only = entry.rpartition(":") if entry.rpartition(":")[2].isdecimal() else (entry, "", "")
     if only and int(only) != port:
         return False
     name = name.strip("[]").removeprefix("*").removeprefix(".")

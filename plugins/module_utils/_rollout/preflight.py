@@ -132,7 +132,7 @@ class Preflight:
 
     def version(self) -> Iterator[Finding]:
         found = client.VersionApi(self._cluster.api).get_code()
-        version = (int(found.major), int("".join(filter(str.isdigit, found.minor))))
+        version = (int(found.major), int("".join(filter(str.isdecimal, found.minor))))
         yield Finding(
             "kubernetes",
             ok=version >= OLDEST_KUBERNETES,

@@ -83,7 +83,7 @@ def process_is_gone(process: str) -> bool:
     host, _slash, rest = process.partition("/")
     boot, _slash, rest = rest.partition("/")
     process_id = rest.partition("/")[0]
-    if host != socket.gethostname() or not process_id.isdigit() or not os.path.isdir("/proc/self"):
+    if host != socket.gethostname() or not process_id.isdecimal() or not os.path.isdir("/proc/self"):
         return False
     here = controller_process(int(process_id))
     # Of another boot or namespace nobody here can tell: machines may share a name.

@@ -13,6 +13,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 DEPLOYMENT_ANNOTATION = "hopsworks.airflow/deployment"
 SHORT_LENGTH = 40
 HASH_LENGTH = 8
+_HASHED = re.compile(rf"(^|-)[0-9a-f]{{{HASH_LENGTH}}}$")
 
 
 def record_name(deployment: str) -> str:
@@ -23,10 +24,11 @@ def record_name(deployment: str) -> str:
 def short_name(deployment: str) -> str:
     """A deployment's name as part of a name of Kubernetes, and as a label: the same for no two deployments.
 
-    A name that has to be changed for it, because it is long or has other characters, gets a hash of the whole.
+    A name that has to be changed for it, because it is long or has other characters, gets a hash of the whole; and so
+    does one that looks as if it had one.
     """
     plain = re.sub(r"[^a-z0-9]+", "-", deployment.lower()).strip("-")
-    if plain == deployment and len(plain) <= SHORT_LENGTH:
+    if plain == deployment and len(plain) <= SHORT_LENGTH and not _HASHED.search(plain):
         return plain
     digest = hashlib.sha256(deployment.encode()).hexdigest()[:HASH_LENGTH]
     return f"{plain[: SHORT_LENGTH - HASH_LENGTH - 1]}-{digest}".strip("-").replace("--", "-")

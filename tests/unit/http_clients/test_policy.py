@@ -115,6 +115,7 @@ def ask(client, url, ca_file=None, headers=None):
         ("http://airflow.example.com/", {"HTTP_PROXY": "http://proxy:1", "no_proxy": "*"}, None),
         ("http://airflow.example.com:81/", {"HTTP_PROXY": "http://proxy:1", "no_proxy": "example.com:81"}, None),
         ("http://airflow.example.com/", {"HTTP_PROXY": "http://proxy:1", "no_proxy": "example.com:81"}, "proxy:1"),
+        ("http://airflow.example.com:81/", {"HTTP_PROXY": "http://proxy:1", "no_proxy": "example.com:²"}, "proxy:1"),
         ("http://badexample.com/", {"HTTP_PROXY": "http://proxy:1", "NO_PROXY": "example.com"}, "proxy:1"),
         ("http://10.1.2.3/", {"HTTP_PROXY": "http://proxy:1", "NO_PROXY": "10.0.0.0/8"}, None),
         ("http://[fd00::1]/", {"HTTP_PROXY": "http://proxy:1", "NO_PROXY": "fd00::/8"}, None),

@@ -271,9 +271,10 @@ def test_a_renewal_that_crosses_a_take_over_is_refused(lock, server):
         f"{socket.gethostname()}/boot-without-proc",
         f"{socket.gethostname()}/-/{os.getpid()}/1",
         f"{socket.gethostname()}/boot/not-a-number/1",
+        f"{socket.gethostname()}/boot/²/1",
     ],
     # The same names in every process that collects tests.
-    ids=["empty", "nonsense", "another machine", "no process", "unknown boot", "not a number"],
+    ids=["empty", "nonsense", "another machine", "no process", "unknown boot", "not a number", "digit"],
 )
 def test_what_cannot_be_told_from_here_is_taken_to_live(name):
     assert not process_is_gone(name)

@@ -46,6 +46,11 @@ def test_no_two_are_the_same():
     assert len({record_name(name) for name in AWKWARD}) == len(AWKWARD)
 
 
+@pytest.mark.parametrize("name", [*AWKWARD, "Prod"])
+def test_the_short_name_of_one_is_that_of_no_other(name):
+    assert short_name(short_name(name)) != short_name(name) or short_name(name) == name
+
+
 def test_a_plain_name_stays_readable():
     assert record_name("airflow-prod") == "airflow-runbook-airflow-prod"
     assert re.fullmatch("airflow-runbook-airflow-prod-[0-9a-f]{8}", record_name("airflow_prod"))
