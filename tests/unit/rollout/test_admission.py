@@ -194,66 +194,6 @@ def test_objects_that_come_with_pods_are_counted(server, name):
     assert f"quota q allows 2 of {name}, and 3 would be used" in problem
 
 
-# What people write, and what the API server says of it.
-NOT_DECODED = [
-    {"containers": [{"name": "c", "resources": {"requests": {"memory": amount}}}]}
-    for amount in ("512MB", "1 Gi", "", [])
-]
-NOT_DECODED += [{"affinity": {"nodeAffinity": {"required": [{"matchExpressions": {}}]}}}, {"tolerations": {"key": "a"}}]
-
-
-@pytest.mark.parametrize("change", NOT_DECODED)
-@pytest.mark.parametrize("status", [400, 422])
-def test_what_is_no_pod_is_told_as_the_server_tells_it(server, change, status):
-    server.answers = [refusal(status, "quantities must match the regular expression")]
-    template = {**TEMPLATE, "spec": {**TEMPLATE["spec"], **change}}
-    verdict = Admission(server, set()).job(
-        {"kind": "Job", "metadata": {"name": "migrate"}, "spec": {"template": template}}
-    )
-    assert verdict.problems == ["pods of Job migrate would be refused: quantities must match the regular expression"]
-
-
-def required(*terms):
-    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": list(terms)}}}
-
-
-# What has the form of a pod, and what is known to be wrong with it only later, or is not wrong at all.
-ODD = [
-    ({"imagePullSecrets": None, "volumes": None, "nodeSelector": None, "affinity": None, "tolerations": [None]}, True),
-    ({"imagePullSecrets": [{}], "volumes": [{"name": "x", "secret": {}}, {"name": "y", "configMap": None}]}, True),
-    ({"volumes": [{"name": "x", "secret": {"optional": True}}, {"name": "y", "projected": {"sources": None}}]}, True),
-    ({"volumes": [{"name": "x", "persistentVolumeClaim": {"readOnly": True}}]}, True),
-    (
-        {"containers": [{"name": "c", "resources": None, "env": None, "envFrom": [{"secretRef": {"optional": True}}]}]},
-        True,
-    ),
-    ({"containers": [{"name": "c", "resources": {"requests": None, "limits": {"memory": None}}}]}, True),
-    ({"containers": [{"name": "c", "env": [{"name": "X", "valueFrom": {"secretKeyRef": {"key": "x"}}}]}]}, True),
-    ({"containers": [{"name": "c", "env": [{"name": "X", "valueFrom": None}]}]}, True),
-    ({"affinity": {"nodeAffinity": None}}, True),
-    ({"affinity": required({"matchExpressions": None})}, False),
-    ({"affinity": required({"matchExpressions": [{"key": "disk", "operator": "Equals", "values": ["ssd"]}]})}, False),
-    ({"affinity": required({"matchExpressions": [{"key": "size", "operator": "Gt"}]})}, False),
-    ({"affinity": required({"matchExpressions": [{"operator": "Exists"}]})}, False),
-    ({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"weight": 1}}}}, False),
-]
-
-
-@pytest.mark.parametrize(("change", "placed"), ODD)
-@pytest.mark.parametrize("message", ["denied", "webhook x does not support dry run"])
-def test_what_is_odd_or_null_ends_nothing(server, change, placed, message):
-    server.answers = [refusal(403, message)]
-    template = {"metadata": {"labels": None, "annotations": None}, "spec": {"containers": [], **change}}
-    verdict = look(server, Coming("Job", "migrate", template))
-    assert any(message in text for text in verdict.problems + verdict.warnings)
-    assert any("nodes may run" in text for text in verdict.problems) is not placed
-
-
-def test_nulls_are_not_sent(server):
-    look(server, Coming("Job", "migrate", {"metadata": None, "spec": {"containers": [], "affinity": None}}))
-    assert "affinity" not in server.asked[0]["spec"]
-
-
 def test_all_pods_together_count(server):
     server.quotas = [quota({"requests.memory": "2Gi"}, {"requests.memory": "0"})]
     one, three = (Coming("Deployment", "web", TEMPLATE, count) for count in (1, 3))

@@ -35,7 +35,8 @@ def test_the_same_page_again_changes_nothing(path):
     keep(path, "page")
     written = path.stat()
     assert keep(path, "page") == {"path": str(path)}
-    assert path.stat() == written
+    # Not all of it: whoever compares the page reads it, and that has a time, too.
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
 
 
 def test_another_page_takes_its_place(path):
