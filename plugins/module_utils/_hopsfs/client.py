@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, unquote_plus, urlencode, urljoin, urlsplit
+from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.acl import whole_acl
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connection import send, unreachable
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connection import redirect, send, unreachable
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError, refusal
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.repeats import DONE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import problem_of
@@ -133,10 +133,11 @@ class WebHdfs:
             # An answer left unread would keep its connection out of the pool.
             response.content  # noqa: B018 - its property reads it
             location = response.headers.get("Location", "").encode("latin-1").decode("utf-8", "replace")
-            target = urlsplit(urljoin(url, location))
-            if target.scheme != "https":
+            target = redirect(url, location)
+            if target is None or target.scheme != "https":
+                where_to = f"{target.scheme}://{target.netloc}" if target is not None else "what is no address"
                 raise HopsfsError(
-                    f"{operation} {path} was redirected to {target.scheme}://{target.netloc}",
+                    f"{operation} {path} was redirected to {where_to}",
                     expected="a redirect to HTTPS; anything else would carry DAG files in clear",
                     next_step="set dfs.http.policy to HTTPS_ONLY on the DataNodes",
                 )

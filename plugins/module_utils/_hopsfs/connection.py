@@ -9,9 +9,10 @@ import os
 import ssl
 import threading
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import is_host
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import causes_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.session import (
     REQUESTS_IMPORT_ERROR,
@@ -102,6 +103,15 @@ class ServiceAdapter(TrustingAdapter):
 def host_and_port(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or 443
+
+
+def redirect(url: str, location: str) -> SplitResult | None:
+    """Where a redirect leads, None where that is no address."""
+    with contextlib.suppress(ValueError):
+        target = urlsplit(urljoin(url, location))
+        if target.port != 0 and is_host(target.hostname or ""):
+            return target
+    return None
 
 
 def open_session(network: Network, context: ssl.SSLContext, connections: int) -> Any:
