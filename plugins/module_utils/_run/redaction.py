@@ -8,7 +8,7 @@ import base64
 import contextlib
 import functools
 import html
-import json
+import html.entities
 import re
 from urllib.parse import quote, quote_plus
 
@@ -46,63 +46,119 @@ PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 def redact(text: str, known: tuple[str, ...] = ()) -> str:
     """Text of others (log lines, events) without what looks like a secret, and without the `known` secret values.
 
-    Known values are found in every common encoding, and a line with a short one is hidden as a whole: to hide the value
+    Known values are found in the encodings below, and a line with a short one is hidden as a whole: to hide the value
     alone would show where it stood. What looks like a secret: PEM, JSON web tokens, passwords in URLs, bearer tokens,
     values of names like `password`.
     """
-    long, short = _forms_of(known)
+    long, short = _patterns_of(known)
     if short:
-        text = "\n".join(f"{HIDDEN} line" if any(form in line for form in short) else line for line in text.split("\n"))
-    for form in long:
-        text = text.replace(form, HIDDEN)
+        text = "\n".join(
+            f"{HIDDEN} line" if any(pattern.search(line) for pattern in short) else line for line in text.split("\n")
+        )
+    for known_value in long:
+        text = known_value.sub(HIDDEN, text)
     for pattern, replacement in PATTERNS:
         text = pattern.sub(replacement, text)
     return text
 
 
 @functools.lru_cache(maxsize=64)
-def _forms_of(known: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """All forms of all values, longest first, and those of short values apart."""
-    long: set[str] = set()
-    short: set[str] = set()
-    for value in known:
-        # Logs are read line by line, and a value may have several.
-        for part in {value, *value.splitlines()} - {""}:
-            if len(part) < SHORTEST_VALUE:
-                short |= {form for form in encodings(part) if len(form) >= len(part)}
-            else:
-                long |= {form for form in encodings(part) if len(form) >= SHORTEST_VALUE}
-    return tuple(sorted(long, key=len, reverse=True)), tuple(short)
+def _patterns_of(known: tuple[str, ...]) -> tuple[tuple[re.Pattern[str], ...], tuple[re.Pattern[str], ...]]:
+    """Patterns for all values, of the longest first, and those for short values apart."""
+    # Logs are read line by line, and a value may have several.
+    parts = {part for value in known for part in (value, *value.splitlines())} - {""}
+    ordered = sorted(parts, key=lambda part: (-len(part), part))
+    return (
+        tuple(_pattern_of(part) for part in ordered if len(part) >= SHORTEST_VALUE),
+        tuple(_pattern_of(part) for part in ordered if len(part) < SHORTEST_VALUE),
+    )
 
 
-def encodings(value: str) -> set[str]:
-    """A text as it may be found in what programs write."""
+def _pattern_of(value: str) -> re.Pattern[str]:
+    """A value as it may be found in what programs write.
+
+    Covered, also mixed and one in the other: backslashes of any language and any number (Python, JSON in JSON, YAML,
+    SQL, shells; hexadecimal, octal and Unicode escapes), quotes doubled or taken apart for a shell, percent signs of
+    URLs (also twice, doubled for configparser, and with only some characters encoded, as SQLAlchemy does), `+` for a
+    blank, entities of HTML and XML; UTF-8 read as Latin-1 and the reverse; hexadecimal; Base64 of the value in UTF-8,
+    Latin-1 and UTF-16, and of its form in a URL, wherever it stands in something longer. Not covered: what is broken
+    over lines, lists of numbers, Base32, anything compressed or encrypted.
+    """
     as_bytes = {value.encode("utf-8", "surrogateescape")}
-    texts = {value}
     with contextlib.suppress(UnicodeEncodeError):
         as_bytes.add(value.encode("latin-1"))
     # Read in the other encoding than it was written in.
-    texts |= {data.decode(encoding, "replace") for data in as_bytes for encoding in ("utf-8", "latin-1")}
-    forms = set(texts)
-    for text in texts:
-        forms |= {repr(text)[1:-1], repr(text + "'")[1:-2], repr(text + '"')[1:-2], ascii(text)[1:-1]}
-        forms |= {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
-        forms |= {json.dumps(text).replace("/", "\\/")[1:-1]}
-        # In a shell's single quotes, in its double quotes, and without any.
-        forms |= {text.replace("'", "'\"'\"'"), text.replace("'", "'\\''"), re.sub(r'([\\"$`])', r"\\\1", text)}
-        forms |= {re.sub(r"([^\w@%+=:,./-])", r"\\\1", text)}
-        # In a statement.
-        forms |= {text.replace("'", "''"), text.replace("\\", "\\\\").replace("'", "\\'").replace('"', '\\"')}
-        forms |= {html.escape(text), html.escape(text, quote=False), html.escape(text).replace("&#x27;", "&#39;")}
-        forms |= {text.replace("%", "%%")}
+    texts = {value} | {data.decode(encoding, "replace") for data in as_bytes for encoding in ("utf-8", "latin-1")}
+    # Quotes are doubled, or taken apart for a shell.
+    apart = {"''": "'", "'\\''": "'", "'\"'\"'": "'", '""': '"'}
+    texts |= {text.replace(quote_mark, instead) for text in texts for instead, quote_mark in apart.items()}
+    codes: set[str] = set()
     for data in as_bytes:
-        forms |= {repr(data)[2:-1], repr(data + b"'")[2:-2]}
-        urls = {quote(data, ""), quote(data, "/"), quote(data, "!*'()~"), quote_plus(data)}
-        forms |= urls | {_lower_percent(form) for form in urls} | {form.replace("%", "%%") for form in urls}
-        forms |= {quote(form, "") for form in urls}
-        forms |= {data.hex(), data.hex().upper(), data.hex(":"), data.hex(" ")}
-        forms |= _base64_forms(data)
-    return forms
+        codes |= {data.hex(), data.hex().upper(), data.hex(":"), data.hex(" ")}
+        codes |= _base64_forms(data)
+        for quoted in {quote(data, ""), quote(data, " +"), quote(data, "/"), quote_plus(data)}:
+            codes |= _base64_forms(quoted.encode())
+    for encoding in ("utf-16-le", "utf-16-be"):
+        codes |= _base64_forms(value.encode(encoding, "surrogatepass"))
+    literals = sorted(
+        (re.escape(code) for code in codes if len(code) >= len(value)), key=lambda code: (-len(code), code)
+    )
+    spelled = map(_spelled, sorted(texts, key=lambda text: (-len(text), text)))
+    # As they are, because a value may have a code in it: `&amp;`, `%25`.
+    whole = [value, html.escape(value), html.escape(value, quote=False), *(quote(data, "") for data in as_bytes)]
+    return re.compile("|".join([*map(re.escape, whole), *spelled, *literals]))
+
+
+# Escapes put a backslash before a character, and each further one doubles it. All numbers are bounded, and what has
+# matched a character gives nothing back: so the time for a text is proportional to its length, whatever is in it.
+_SLASHES = r"\\{0,16}+"
+_NAMED = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\0": "0"}
+
+
+def _spelled(text: str) -> str:
+    """A pattern for a text, each of whose characters may be written in any way."""
+    pattern, after_slashes = "", False
+    for run in re.finditer(r"(.)\1*", text, re.DOTALL):
+        character, count = run[1], len(run[0])
+        codes = "|".join(_coded(character))
+        if character == "\\":
+            pattern += rf"(?:\\|{codes}){{{count},{16 * count}}}+"
+        elif character.isascii() and character.isalnum():
+            pattern += run[0]
+        elif character == "%":
+            pattern += rf"{'' if after_slashes else _SLASHES}(?:(?:{codes}){{{count}}}|%{{{count},{2 * count}}}+)"
+        else:
+            each = f"(?:{'|'.join([codes, *_plain(character)])})"
+            pattern += f"(?>{each})" if after_slashes else f"(?>{_SLASHES}{each})"
+            pattern += f"(?:{_SLASHES}{each}){{{count - 1}}}+"
+        after_slashes = character == "\\"
+    return pattern
+
+
+def _plain(character: str) -> list[str]:
+    """A character as itself, and what URLs and HTML make of it."""
+    return {"&": ["&(?:amp;){0,3}"], " ": [" ", r"\+"]}.get(character, [re.escape(character)])
+
+
+@functools.lru_cache(maxsize=256)
+def _coded(character: str) -> tuple[str, ...]:
+    """Codes for a character, as far as they don't begin with a backslash, which was passed over then."""
+    number, codes = ord(character), []
+    encoded = {character.encode("utf-8", "surrogateescape")} | ({bytes([number])} if number < 256 else set())
+    for data in sorted(encoded):
+        codes.append("".join(f"%%?(?:25){{0,3}}(?i:{byte:02x})" for byte in data))
+        codes.append(r"(?<=\\)" + r"\\{1,16}+".join(f"x(?i:{byte:02x})" for byte in data))
+        codes.append(r"(?<=\\)" + r"\\{1,16}+".join(f"{byte:03o}" for byte in data))
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    pairs = [units[at : at + 4] for at in range(0, len(units), 4)]
+    codes.append(r"(?<=\\)" + r"\\{1,16}+".join(f"u(?i:{pair})" for pair in pairs))
+    codes.append(rf"(?<=\\)(?:U(?i:{number:08x})|u\{{(?i:0{{0,6}}{number:x})\}})")
+    if character in _NAMED:
+        codes.append(r"(?<=\\)" + _NAMED[character])
+    names = [f"#0{{0,6}}{number}", f"#[xX]0{{0,6}}(?i:{number:x})"]
+    names += [name.rstrip(";") for name, meant in html.entities.html5.items() if meant == character]
+    codes.append(f"&(?:amp;){{0,3}}(?:{'|'.join(names)});")
+    return tuple(codes)
 
 
 def _base64_forms(data: bytes) -> set[str]:
@@ -115,7 +171,3 @@ def _base64_forms(data: bytes) -> set[str]:
             for encode in (base64.b64encode, base64.urlsafe_b64encode):
                 forms.add(encode(bytes(before) + data).decode()[first:last])
     return forms
-
-
-def _lower_percent(text: str) -> str:
-    return re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), text)

@@ -94,7 +94,17 @@ def test_known_values_are_hidden_in_every_form(text):
     assert redact(f"it is {text}!", ("p|ss %w&o",)) == f"it is {HIDDEN}!"
 
 
-VALUES = ["p|ss %w&o", "CANARY-db-pä|ss%w&o\"r'd $x{7}", "a'b\"c\\d`e", "tab\there", "ünïcödé", "<tag>&amp;", "a/b+c=="]
+VALUES = [
+    "Sp ace+d/pa:ss&wo=rd",
+    "\\\\a\\'%25'%\"\"b\\",
+    "p|ss %w&o",
+    "CANARY-db-pä|ss%w&o\"r'd $x{7}",
+    "a'b\"c\\d`e",
+    "tab\there",
+    "ünïcödé",
+    "<tag>&amp;",
+    "a/b+c==",
+]
 FORMS = {
     "repr": repr,
     "ascii": ascii,
@@ -122,6 +132,21 @@ FORMS = {
     "XML": saxutils.escape,
     "wrongly decoded": lambda value: value.encode().decode("latin-1"),
     "SQL": lambda value: "'" + value.replace("\\", "\\\\").replace("'", "\\'").replace('"', '\\"') + "'",
+    "JSON twice": lambda value: json.dumps(json.dumps(value)),
+    "a repr of a repr": lambda value: repr(repr(value)),
+    "YAML": lambda value: re.sub(
+        r"[^ -~]", lambda match: f"\\x{ord(match[0]):02X}", json.dumps(value, ensure_ascii=False)
+    ),
+    "JSON in capitals": lambda value: re.sub(r"u00..", lambda match: f"u{match[0][1:].upper()}", json.dumps(value)),
+    "octal": lambda value: "".join(f"\\{byte:03o}" if byte > 126 else chr(byte) for byte in value.encode()),
+    "a URL of SQLAlchemy 1.4": lambda value: re.sub("[:@/]", lambda match: f"%{ord(match[0]):X}", value),
+    "a URL of SQLAlchemy 2": lambda value: quote(value, safe=" +"),
+    "a URL in a URL, in part": lambda value: quote(quote(value, "/"), "/"),
+    "CSV": lambda value: value.replace('"', '""'),
+    "HTML by numbers": lambda value: re.sub("""[^ -~]|["'&<>]""", lambda match: f"&#{ord(match[0])};", value),
+    "JSON in HTML": lambda value: html.escape(json.dumps(value)[1:-1]),
+    "base64 of a URL": lambda value: base64.b64encode(f"x:{quote(value, '')}@y".encode()).decode(),
+    "base64 of UTF-16": lambda value: base64.b64encode(value.encode("utf-16-le")).decode(),
     "SQL with quotes doubled": lambda value: value.replace("'", "''"),
 }
 
@@ -140,7 +165,14 @@ def test_known_values_are_hidden_in_every_encoding(value, form):
     assert not pieces & {left[at : at + 5] for at in range(len(left) - 4)} or form in AROUND
 
 
-AROUND = ("JSON in JSON", "a URL", "base64 of bytes before", "base64 of more before", "base64 in a URL")
+AROUND = (
+    "JSON in JSON",
+    "a URL",
+    "base64 of bytes before",
+    "base64 of more before",
+    "base64 in a URL",
+    "base64 of a URL",
+)
 
 
 @pytest.mark.parametrize("value", ["5", "abc", "p'w", "ä&%"])
@@ -161,3 +193,9 @@ def test_lines_of_a_known_value_are_hidden_by_themselves():
 
 def test_a_known_value_inside_a_longer_one_leaves_no_rest():
     assert "tail" not in redact("CANARY-tail", ("CANARY", "CANARY-tail"))
+
+
+@pytest.mark.parametrize("value", ["%" * 30, "'\"" * 15, "\\" * 30, "&" * 30, "%25" * 10, "a\\" * 15, "+ " * 15])
+def test_a_value_of_characters_that_are_quoted_is_looked_for_in_one_pass(value):
+    """Would never end if it were tried in every way that its characters can be written."""
+    assert redact(value * 100, (f"{value}-and-an-end",)) == value * 100
