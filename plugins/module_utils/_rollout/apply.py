@@ -45,7 +45,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher, label_selector
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import (
     checked,
+    checked_in_its_place,
     is_immutable,
+    once_counted,
     refused,
     stand_in_name,
 )
@@ -215,7 +217,7 @@ class Applier:
         # Under another name, because the dry run of an object that exists is refused. Applied, as it is going to be:
         # not all that may be created may be applied (a variable that is there twice).
         stand_in = {**definition, "metadata": {**definition["metadata"], "name": stand_in_name(name)}}
-        after = checked(lambda: self._objects.apply(stand_in, dry_run=True), UNTOUCHED)
+        after = checked_in_its_place(lambda: self._objects.apply(stand_in, dry_run=True), stand_in, UNTOUCHED)
         after["metadata"]["name"] = name
         return Step(definition, live, "replaced", after)
 
@@ -284,7 +286,7 @@ class Applier:
             definition = {**definition, "metadata": {**definition["metadata"], "annotations": annotations}}
         if step.replicas is not None and not fresh:
             release_replicas(self._objects, step.kind, step.name)
-        applied = self._objects.apply(definition)
+        applied = once_counted(lambda: self._objects.apply(definition))
         change: Object = {}
         if STOPPED_ANNOTATION in applied["metadata"].get("annotations", {}):
             change["metadata"] = {"annotations": {STOPPED_ANNOTATION: None}}

@@ -28,9 +28,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find_all
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import (
     as_read,
-    checked,
+    checked_in_its_place,
     is_immutable,
     message_of,
+    once_counted,
     own,
     refused,
     stand_in_name,
@@ -213,7 +214,7 @@ class Replacer:
             timeout_seconds=timeout_seconds,
             untouched=f"what it was is kept in Secret {self._backup_secret}",
         )
-        self._objects.apply(step.definition)
+        once_counted(lambda: self._objects.apply(step.definition))
         own(self._objects, step.kind, step.name, _is_own_apply, [])
 
 
@@ -293,7 +294,7 @@ def stand_in(objects: Objects, definition: Object, live: Object) -> Object:
     body = {**definition, "metadata": metadata}
     if definition["kind"] == "Service":
         body = without(body, allocated(live))
-    after = checked(lambda: objects.create(body, dry_run=True), UNTOUCHED)
+    after = checked_in_its_place(lambda: objects.create(body, dry_run=True), body, UNTOUCHED)
     after["metadata"]["name"] = definition["metadata"]["name"]
     return after
 

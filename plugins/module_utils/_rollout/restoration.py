@@ -29,7 +29,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import WORKLOADS, replace_object
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import message_of, own
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import message_of, once_counted, own
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ class Restorer:
 
         def create(wanted: Object) -> Object:
             try:
-                return self._objects.create(wanted)
+                return once_counted(lambda: self._objects.create(wanted))
             except ApiException as error:
                 made = self._objects.read(wanted["kind"], wanted["metadata"]["name"]) if error.status == 409 else None
                 if made is None:

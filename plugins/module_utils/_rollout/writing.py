@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
+import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,10 +19,14 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException
+    from kubernetes.utils.quantity import parse_quantity
 
 Object = dict[str, Any]
 IMMUTABLE_WORDS = ("immutable", "cannot change", "may not change", "updates to statefulset")
 ATTEMPTS = 20
+# The controller counts after each deletion.
+COUNTED_SECONDS = 60
+LOOK_AGAIN_SECONDS = 0.5
 # Of a Service; other kinds may have longer names.
 LONGEST_NAME = 63
 
@@ -64,6 +71,43 @@ def checked(request: Callable[[], Object], untouched: str) -> Object:
         return request()
     except ApiException as error:
         raise refused(error, untouched) from None
+
+
+def checked_in_its_place(request: Callable[[], Object], definition: Object, untouched: str) -> Object:
+    """The answer to the dry run of an object that takes the place of another, under another name.
+
+    A quota counts such an object as one more, where it is going to be one for one. Quotas are asked when all else has
+    accepted an object (https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#resourcequota):
+    then it is taken as it was defined.
+    """
+    try:
+        return checked(request, untouched)
+    except ApiException as error:
+        if error.status != 403 or not has_room_for_one_in_place_of_one(message_of(error)):
+            raise
+        return copy.deepcopy(definition)
+
+
+def once_counted(request: Callable[[], Object], seconds: float = COUNTED_SECONDS) -> Object:
+    """Make an object whose predecessor was just deleted: quotas count that one for a moment more."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return request()
+        except ApiException as error:
+            full = error.status == 403 and has_room_for_one_in_place_of_one(message_of(error))
+            if not full or time.monotonic() > deadline:
+                raise
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def has_room_for_one_in_place_of_one(message: str) -> bool:
+    """Whether this is a quota's refusal of one object more, and no more are there than it allows."""
+    found = re.search(r"exceeded quota: [^,]+, requested: .+?, used: (.+?), limited: (.+)", message)
+    if found is None:
+        return False
+    used, limited = (dict(amount.partition("=")[::2] for amount in part.split(",")) for part in found.groups())
+    return all(parse_quantity(amount) <= parse_quantity(limited[name]) for name, amount in used.items())
 
 
 def as_read(objects: Objects, kind: str, name: str, change: Callable[[Object], Object | None]) -> Object | None:
