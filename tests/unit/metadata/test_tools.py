@@ -11,7 +11,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address, own_table
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
+    Address,
+    like_prefix,
+    own_table,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
     Restoration,
     make_dump,
@@ -21,13 +25,14 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_f
     whole,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.fitness import read_fitness
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PAUSED, PLAN, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import PausedDags
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tool_output import own_lines
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools, option_file
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, RUN, quiet, reset
 
 
 class TestSecrets:
@@ -227,6 +232,25 @@ class TestTheServersSettings:
         PausedDags(database, bare.names.live, bare.owner()).write({})
         made = "SELECT ENGINE, ROW_FORMAT FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
         assert set(database.rows(made, [bare.names.live])) == {("InnoDB", "Dynamic")}
+
+
+def test_rows_of_our_own_tables_are_short_enough_for_ndb(database, deployment, mirror):
+    """14,000 bytes before MySQL 8.0, of which a TEXT takes 272, and 3072 in a key."""
+    reset(database, deployment, mirror)
+    write_mark(database, deployment.names.workspace, deployment.mark())
+    PausedDags(database, deployment.names.workspace, deployment.owner()).write({})
+
+    lengths = database.rows(
+        "SELECT TABLE_NAME, COLUMN_KEY, IF(DATA_TYPE = 'text', 272, IFNULL(CHARACTER_OCTET_LENGTH + 2, 8))"
+        " FROM information_schema.COLUMNS WHERE TABLE_SCHEMA LIKE %s AND TABLE_NAME LIKE 'hopsworks%'",
+        [like_prefix(deployment.names.live)],
+    )
+
+    tables = {table for table, _key, _length in lengths}
+    assert tables == {INSTALL, PAUSED, PLAN, WORKSPACE}
+    for table in tables:
+        assert sum(int(length) for name, _key, length in lengths if name == table) < 14_000, table
+        assert sum(int(length) for name, key, length in lengths if name == table and key == "PRI") < 3072, table
 
 
 @pytest.mark.parametrize(
