@@ -25,7 +25,10 @@ PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<=://)([^\s:/@]*):\S*@"), rf"\1:{HIDDEN}@"),
     (re.compile(r"(?i)\b(authorization\W{1,4}\w+\s+|bearer\s+)[^\s\"',]+"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)((?:set-)?cookie:\s*)[^\n]+"), rf"\1{HIDDEN}"),
-    (re.compile(r"(?i)(identified\s+by\s+(?:password\s+)?)(?:'[^']*'|\"[^\"]*\")"), rf"\1{HIDDEN}"),
+    (re.compile(r"(?i)(identified\s+by\s+(?:password\s+)?)(?:'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")"), rf"\1{HIDDEN}"),
+    # The password of MySQL's clients follows the option without a blank.
+    (re.compile(r"\b((?:mysql|mariadb)[\w-]{0,20}(?:\s[^\n]{0,200}?)?\s-p)[^\s\"']+"), rf"\1{HIDDEN}"),
+    (re.compile(r"(hooks\.slack\.com/services/)[\w/-]+"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)(<\w*(?:pass|token|secret)\w*>)[^<]+"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)(--[\w-]*(?:pass|passwd|password|token|secret)\s+)\S+"), rf"\1{HIDDEN}"),
     (
@@ -33,9 +36,9 @@ PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(
             r"""(?ix)
             ((?<![\w.-])[\w.-]*
-             (?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|(?:fernet|api|private|access|account)[_-]?key)
+             (?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|(?:fernet|api|private|access|account|secret)[_-]?key)
              (?:[_-][\w-]{1,32})?["']?\s*(?:=>|[=:])\s*)
-            (?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;}]+)
+            (?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.|'')*'|[^\s,;}]+)
             """
         ),
         rf"\1{HIDDEN}",

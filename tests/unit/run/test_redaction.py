@@ -42,8 +42,12 @@ PEM = "-----BEGIN PRIVATE KEY-----\nQ0FOQVJZ\nCANARY\n-----END PRIVATE KEY-----"
         "passphrase: CANARY",
         "SECRET_KEY_BASE=CANARY",
         "mysql --password CANARY -e x",
+        "mariadb-dump -h x -pCANARY airflow",
         "<password>CANARY</password>",
+        "https://hooks.slack.com/services/T0/B0/CANARY",
         "ALTER USER x IDENTIFIED BY 'CANARY'",
+        "ALTER USER x IDENTIFIED BY 'it''s CANARY'",
+        "password='it''s CANARY'",
         "password => CANARY",
         "Set-Cookie: session=CANARY; path=/",
         PEM,
@@ -56,6 +60,7 @@ PEM = "-----BEGIN PRIVATE KEY-----\nQ0FOQVJZ\nCANARY\n-----END PRIVATE KEY-----"
         "fernet_key = CANARY",
         "[api_auth] jwt_secret = CANARY",
         "secret_key=CANARY",
+        "secretkey: CANARY",
     ],
 )
 def test_what_looks_like_a_secret_is_hidden(text):
@@ -76,6 +81,7 @@ def test_what_looks_like_a_secret_is_hidden(text):
         'secret "later" not found',
         'MountVolume.SetUp failed for volume "secrets" : secret "later" not found',
         "mysql://mysql:3306/airflow",
+        "mysql -P 3306 --protocol=tcp: a sub-path",
         "user@example.com wrote",
         "sha256:" + "a" * 64,
         "2026-11-22T03:00:00Z event Pod airflow-webserver-7d4f: Unhealthy: Readiness probe failed",
