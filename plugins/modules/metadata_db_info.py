@@ -33,7 +33,9 @@ options:
         by C(_beside).
     type: str
   rehearsal:
-    description: The schema into which dumps are restored to prove them. Refused if it is one of the others.
+    description:
+      - The schema into which dumps are restored to prove them. Refused if it is one of the others. Where there is
+        something to dump, rights on it are among those that are needed.
     type: str
   extra_tables:
     description: Tables in the live schema that are not Airflow's own but belong to this deployment (of plugins, say).
@@ -211,7 +213,7 @@ unseen:
   elements: str
   sample: ["'airflow'@'%' has no right PROCESS: sessions of other users, and keys of their schemas, are not shown"]
 missing_privileges:
-  description: Rights that the user lacks on the live schema and on those beside it.
+  description: Rights that the user lacks on the live schema, on those beside it and on that of the rehearsal.
   returned: success
   type: list
   elements: str
@@ -293,8 +295,9 @@ def act(call: Call) -> dict[str, Any]:
     deployment = call.params["deployment"]
     with connected(call.cluster, address) as database:
         names = on_server(database, names)
-        if call.params["rehearsal"]:
-            refuse_rehearsal(names, folded(database, call.params["rehearsal"]))
+        rehearsal = call.params["rehearsal"] and folded(database, call.params["rehearsal"])
+        if rehearsal:
+            refuse_rehearsal(names, rehearsal)
         owner = Owner(deployment, call.cluster.namespace, names.live) if deployment else None
         inspection = inspect(database, names, call.params["extra_tables"], owner)
         sessions = sessions_in(database, names.live)
@@ -305,6 +308,8 @@ def act(call: Call) -> dict[str, Any]:
         # Whose list it is was asked with the rest.
         listed = {} if inspection.others else read_paused(database, names.workspace, owner)
     involved = [names.live, names.workspace, names.aside(run), names.undone(run)]
+    if rehearsal and inspection.stage in (OLD, MIGRATABLE):
+        involved.append(rehearsal)
     return {
         **as_result(inspection),
         "moved": has_moved(inspection),

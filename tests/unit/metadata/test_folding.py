@@ -158,3 +158,13 @@ def test_where_names_are_not_folded_only_the_very_same_name_counts(server, datab
             f"DROP DATABASE {live.upper()}_BEFORE_{RUN}; DROP DATABASE {live.upper()};"
             " REVOKE ALL ON `AIRFLOW%`.* FROM airflow@'%'"
         )
+
+
+def test_rights_on_the_schema_of_the_rehearsal_are_asked_for_where_there_is_one(folding, old, monkeypatch):
+    def missing(live):
+        given = {"live": live, "run": RUN, "rehearsal": "Elsewhere"}
+        return metadata_db_info.act(call_of(folding, monkeypatch, metadata_db_info, **given))["missing_privileges"]
+
+    assert "CREATE ON elsewhere.*" in missing(old.names.live)
+    # Nothing to dump, nothing to rehearse.
+    assert missing("airflow_none") == []
