@@ -152,6 +152,20 @@ def test_a_cut_over_ends_what_is_under_way(server, state, given):
     assert not server.keys(state="replaced", rotation=given)["changed"]
 
 
+@pytest.mark.parametrize("wanted", ["published", "replaced"])
+@pytest.mark.parametrize("before", [None, "r1"], ids=["never rotated", "rotated before"])
+def test_a_rotation_without_an_id_is_refused(server, wanted, before):
+    """Pods are told to restart by the id: without one, or with that of before, they would keep the old keys."""
+    if before:
+        lead_to(server, "retired")
+        server.keys(state="steady")
+        server.pass_time(DAY)
+    entries = dict(server.entries)
+    with pytest.raises(OperatorError, match="no id was given"):
+        server.keys(state=wanted)
+    assert server.entries == entries
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_asking_for_the_state_that_it_is_in_changes_nothing(server, state):
     lead_to(server, state)
