@@ -84,10 +84,13 @@ def _own_list(database: Database, spellings: set[str]) -> set[tuple[str, str, st
         except OperatorError:
             continue
         ours = spellings | {_as_file(database, name) for name in spellings}
-        split = [(str(name).rpartition("/")[2], str(a).partition("/"), str(b).partition("/")) for name, a, b in rows]
+        split = [
+            (str(name).rpartition("/")[2], *str(child).partition("/")[::2], *str(parent).partition("/")[::2])
+            for name, child, parent in rows
+        ]
         return {
             (_from_file(database, other), _from_file(database, child), name, _from_file(database, onto))
-            for name, (other, _, child), (parent, _, onto) in split
+            for name, other, child, parent, onto in split
             if parent in ours and other not in ours
         }
     return None

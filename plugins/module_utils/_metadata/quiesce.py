@@ -266,7 +266,7 @@ class Quiesce:
         for dag, file, inside in self._database.rows(
             f"SELECT dag_id, fileloc, relative_fileloc FROM {self._dag} WHERE relative_fileloc <> ''"
         ):
-            for path in {str(file or ""), due[str(dag)].file if str(dag) in due else ""}:
+            for path in (str(file or ""), due[str(dag)].file if str(dag) in due else ""):
                 if path.endswith(f"/{inside}"):
                     folders.add(path.removesuffix(f"/{inside}"))
         return len(broken), frozenset(broken | {f"{folder}/{name}" for folder in folders for name in broken})

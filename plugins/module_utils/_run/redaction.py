@@ -99,7 +99,7 @@ def _pattern_of(value: str) -> re.Pattern[str]:
     for data in as_bytes:
         codes |= {data.hex(), data.hex().upper(), data.hex(":"), data.hex(" ")}
         codes |= _base64_forms(data)
-        for quoted in {quote(data, ""), quote(data, " +"), quote(data, "/"), quote_plus(data)}:
+        for quoted in (quote(data, ""), quote(data, " +"), quote(data, "/"), quote_plus(data)):
             codes |= _base64_forms(quoted.encode())
     for encoding in ("utf-16-le", "utf-16-be"):
         codes |= _base64_forms(value.encode(encoding, "surrogatepass"))

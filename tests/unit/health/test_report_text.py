@@ -33,10 +33,10 @@ def written(request):
     )
     environment.filters.update({**FilterModule().filters(), **MathFilters().filters()})
 
-    def render(run=RUN, **facts):
+    def render(run=None, **facts):
         outage = facts.get("cut_over", {}).get("availability", {}).get("ui", {})
         return environment.get_template(request.param).render(
-            report_run=run,
+            report_run=run or RUN,
             report_facts={"keys": {"kids": {}}, **facts},
             report_outage=outage,
             report_titles={},
