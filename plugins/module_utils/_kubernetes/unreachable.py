@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 try:
@@ -50,6 +51,14 @@ def no_connection(error: Exception) -> bool:
         urllib3_errors.LocationValueError,
     )
     return any(isinstance(cause, kinds) for cause in causes(error))
+
+
+def message_of(error: ApiException) -> str:
+    """What the API server says about a refusal; its body may hold the object, too."""
+    try:
+        return str(parse(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        return str(error.reason)
 
 
 def is_malformed(error: ApiException) -> bool:

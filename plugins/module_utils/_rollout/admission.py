@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import without_nulls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import is_eligible
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import (
     fits,
@@ -18,12 +19,12 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placeme
     wanted_by_affinity,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import (
+    EXCEEDED,
     quota_of,
     shortfalls,
     with_defaults,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.references import problem_with, references
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import message_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
@@ -37,22 +38,12 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 Object = dict[str, Any]
 NOT_MADE = "00000000-0000-0000-0000-000000000000"
 MISSING_ACCOUNT = re.compile(r'serviceaccount "([^"]+)" not found')
-EXCEEDED_QUOTA = re.compile(r"exceeded quota: ([^,\s]+)")
 # What quotas count beside the pods, when a workload is made or gets another template. A Job is tried by itself.
 TEMPLATE_OBJECTS = {"Deployment": ("count/replicasets.apps",)}
 NEW_OBJECTS = {
     "Deployment": ("count/deployments.apps", *TEMPLATE_OBJECTS["Deployment"]),
     "StatefulSet": ("count/statefulsets.apps",),
 }
-
-
-def without_nulls(value: Any) -> Any:
-    """As the API server reads it: what is null is not given."""
-    if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [without_nulls(item) for item in value if item is not None]
-    return value
 
 
 @dataclass(frozen=True)
@@ -72,7 +63,7 @@ class Coming:
 
     def pod(self) -> Object:
         """As its controller creates it, except for what only a controller knows."""
-        template = without_nulls(copy.deepcopy(self.template))
+        template = without_nulls(self.template)
         labels, owner = dict(template.get("metadata", {}).get("labels", {})), self.kind
         if self.kind == "Deployment":
             labels["pod-template-hash"], owner = "dry-run", "ReplicaSet"
@@ -197,8 +188,8 @@ class Admission:
         except ApiException as error:
             if self._told(name, error, verdict) and error.status in (400, 422):
                 return None
-            quota = EXCEEDED_QUOTA.search(message_of(error))
-            return Admitted(with_defaults(body["spec"], self._limit_ranges()), quota[1] if quota else None)
+            quota = EXCEEDED.search(message_of(error))
+            return Admitted(with_defaults(body["spec"], self._limit_ranges()), quota["name"] if quota else None)
         for warning in warnings:
             verdict.warn(f"{name}: {warning}")
         return Admitted(dict(answer["spec"]))
@@ -216,7 +207,7 @@ class Admission:
         message = message_of(error)
         if "does not support dry run" in message:
             verdict.warn(f"{name}: {message}; whether its pods are admitted shows only when they are made")
-        elif counted and error.status == 403 and "exceeded quota" in message:
+        elif counted and error.status == 403 and EXCEEDED.search(message):
             # For now, while the old pods are there; what is left when they are gone is counted below.
             pass
         elif error.status in (400, 403, 409, 422, 500, 503):

@@ -136,3 +136,12 @@ def _redacted(value: Any) -> Any:
     if isinstance(value, list):
         return [_redacted(item) for item in value]
     return redact(value) if isinstance(value, str) else value
+
+
+def without_nulls(value: Any) -> Any:
+    """A copy as the API server reads it: what is null is not given."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value if item is not None]
+    return value

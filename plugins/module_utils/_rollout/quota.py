@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -18,6 +19,22 @@ Object = dict[str, Any]
 Amounts = dict[str, Decimal]
 # Quotas name these without `requests.` as well.
 SHORT_NAMES = ("cpu", "memory", "ephemeral-storage")
+
+# What the API server says of an object that does not fit; the amounts are what `limited` is of.
+EXCEEDED = re.compile(
+    r"exceeded quota: (?P<name>[^,\s]+)(?:, requested: .+?, used: (?P<used>.+?), limited: (?P<limited>.+))?"
+)
+
+
+def has_room_for_one_in_place_of_one(message: str) -> bool:
+    """Whether this is a quota's refusal of one object more, and no more are there than it allows."""
+    found = EXCEEDED.search(message)
+    if found is None or found["used"] is None:
+        return False
+    used, limited = (
+        _amounts(dict(amount.partition("=")[::2] for amount in found[part].split(","))) for part in ("used", "limited")
+    )
+    return all(amount <= limited[name] for name, amount in used.items())
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER, Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.allocated import allocated, without
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Step
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, Record, record_of
@@ -30,7 +31,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing
     as_read,
     checked_in_its_place,
     is_immutable,
-    message_of,
     once_counted,
     own,
     refused,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.allocated import (
     without_addresses,
     without_ports,
@@ -29,7 +30,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import WORKLOADS, replace_object
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import message_of, once_counted, own
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import once_counted, own
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:

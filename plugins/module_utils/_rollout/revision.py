@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import without_nulls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import REVISION
 
 Object = dict[str, Any]
@@ -64,13 +64,7 @@ def _is_present(workload: Object, revision: Object) -> bool:
 
 def _comparable(template: Object) -> Object:
     """Without what the controllers add to a template that they keep, and without nulls."""
-    rest: Object = _without_nulls(copy.deepcopy(template))
+    rest: Object = without_nulls(template)
     rest.pop("$patch", None)
     rest["metadata"].get("labels", {}).pop("pod-template-hash", None)
     return rest
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

@@ -7,19 +7,17 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
-import re
 import time
 from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import is_malformed
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import is_malformed, message_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import has_room_for_one_in_place_of_one
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException
-    from kubernetes.utils.quantity import parse_quantity
 
 Object = dict[str, Any]
 IMMUTABLE_WORDS = ("immutable", "cannot change", "may not change", "updates to statefulset")
@@ -38,14 +36,6 @@ def stand_in_name(name: str) -> str:
         return f"{name}{end}"
     end = f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}{end}"
     return f"{name[: LONGEST_NAME - len(end)].rstrip('-.')}{end}"
-
-
-def message_of(error: Any) -> str:
-    """What the API server says about a refusal."""
-    try:
-        return str(parse(error.body)["message"])
-    except (TypeError, ValueError, KeyError):
-        return str(error.reason)
 
 
 def is_immutable(error: Any) -> bool:
@@ -99,15 +89,6 @@ def once_counted(request: Callable[[], Object], seconds: float = COUNTED_SECONDS
             if not full or time.monotonic() > deadline:
                 raise
         time.sleep(LOOK_AGAIN_SECONDS)
-
-
-def has_room_for_one_in_place_of_one(message: str) -> bool:
-    """Whether this is a quota's refusal of one object more, and no more are there than it allows."""
-    found = re.search(r"exceeded quota: [^,]+, requested: .+?, used: (.+?), limited: (.+)", message)
-    if found is None:
-        return False
-    used, limited = (dict(amount.partition("=")[::2] for amount in part.split(",")) for part in found.groups())
-    return all(parse_quantity(amount) <= parse_quantity(limited[name]) for name, amount in used.items())
 
 
 def as_read(objects: Objects, kind: str, name: str, change: Callable[[Object], Object | None]) -> Object | None:

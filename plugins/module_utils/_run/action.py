@@ -19,8 +19,7 @@ from ansible_collections.kubernetes.core.plugins.module_utils.args_common import
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import unreachable
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of, unreachable
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import Keeper
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
@@ -196,10 +195,7 @@ def _another_client() -> OperatorError:
 
 def from_api(error: ApiException) -> OperatorError:
     """An API server's refusal in an operator's words: its message only, since the body may hold an object."""
-    try:
-        message = parse(error.body)["message"]
-    except (TypeError, ValueError, KeyError):
-        message = str(error.reason)
+    message = message_of(error)
     return OperatorError(
         f"the Kubernetes API server answered {error.status}: {message}",
         expected="the request to be accepted",

@@ -18,9 +18,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest imp
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import in_pod
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwks import read_jwks
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import exit_code
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import measurement
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import Answer, is_airflow_3, is_json
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import message_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import in_words
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
