@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import COLLECTIONS
+
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.utils.quantity import parse_quantity
 
@@ -19,6 +21,8 @@ Object = dict[str, Any]
 Amounts = dict[str, Decimal]
 # Quotas name these without `requests.` as well.
 SHORT_NAMES = ("cpu", "memory", "ephemeral-storage")
+# And these without `count/`.
+PLAIN_NAMES = ("configmaps", "services")
 
 # What the API server says of an object that does not fit; the amounts are what `limited` is of.
 EXCEEDED = re.compile(
@@ -103,6 +107,27 @@ SCOPES = {
 def in_scope(scope: Object, spec: Object) -> bool:
     known = SCOPES.get(scope["scopeName"])
     return known is not None and known(scope, spec)
+
+
+def counted_as(obj: Object) -> Counter[str]:
+    """What quotas count of an object that is no pod, by the names that they have for it.
+
+    https://kubernetes.io/docs/concepts/policy/resource-quotas/#object-count-quota
+    """
+    path, plural = COLLECTIONS[obj["kind"]]
+    group = path.removeprefix("/apis/").partition("/")[0] if path.startswith("/apis/") else ""
+    names = Counter([f"count/{plural}.{group}" if group else f"count/{plural}"])
+    if plural in PLAIN_NAMES:
+        names[plural] += 1
+    if obj["kind"] == "Service":
+        spec = obj["spec"]
+        ports, balanced = spec.get("ports", []), spec.get("type") == "LoadBalancer"
+        names["services.loadbalancers"] += balanced
+        if balanced and spec.get("allocateLoadBalancerNodePorts") is False:
+            ports = [port for port in ports if port.get("nodePort")]
+        if balanced or spec.get("type") == "NodePort":
+            names["services.nodeports"] += len(ports)
+    return names
 
 
 def usage(spec: Object) -> Amounts:

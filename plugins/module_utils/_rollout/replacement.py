@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER, Objects
@@ -25,6 +26,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definit
     prepared,
     saved,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import counted_as, quota_of, shortfalls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove_plain
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find_all
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import (
@@ -127,7 +129,9 @@ class Replacer:
                 )
         refuse_twice(definitions, UNTOUCHED)
         made = {(definition["kind"], definition["metadata"]["name"]) for definition in definitions}
-        return [self._plan(prepared(definition, self._cluster.namespace), made) for definition in definitions]
+        steps = [self._plan(prepared(definition, self._cluster.namespace), made) for definition in definitions]
+        self._count(steps)
+        return steps
 
     def act(self, steps: list[Step], *, timeout_seconds: float) -> None:
         for step in steps:
@@ -139,6 +143,29 @@ class Replacer:
                 self._replaced(step, timeout_seconds)
             else:
                 self._objects.apply(step.definition)
+
+    def _count(self, steps: list[Step]) -> None:
+        """Whether quotas have room for all of the new objects. A dry run tells of each of them alone."""
+        more: Counter[str] = Counter()
+        for step in steps:
+            more.update(counted_as(step.after))
+            more.subtract(counted_as(step.live) if step.live is not None else {})
+        if max(more.values(), default=0) < 2:
+            return
+        try:
+            quotas = [quota_of(found) for found in self._objects.list("ResourceQuota")["items"]]
+        except ApiException as error:
+            if error.status != 403:
+                raise
+            return  # the look at the pods warns of it
+        if short := [text for quota in quotas for text in shortfalls(quota, [], [], more.elements())]:
+            raise OperatorError(
+                "; ".join(short),
+                expected="quotas with room for all objects that are made",
+                untouched=UNTOUCHED,
+                next_step="have the quota raised, or remove objects that are not needed; then run the same command "
+                "again",
+            )
 
     def _plan(self, definition: Object, made: set[tuple[str, str]]) -> Step:
         live = _read(self._objects, definition)

@@ -50,16 +50,18 @@ class Namespace:
         self.before_write = None
         self.cluster = SimpleNamespace(namespace="lab", core=self)
         self.refuse = None
-        self.pods, self.autoscalers = [], []
+        # Quotas are None where they can't be listed, and so are autoscalers.
+        self.pods, self.autoscalers, self.quotas = [], [], []
         # Uids of objects that own others, by kind and name; None where they can't be looked at.
         self.owners = {}
 
     def list(self, kind, **_arguments):
         if kind == "Pod":
             return {"items": self.pods}
-        if self.autoscalers is None:
+        found = self.quotas if kind == "ResourceQuota" else self.autoscalers
+        if found is None:
             raise refusal(403, "forbidden")
-        return {"items": [found for found in self.autoscalers if found["kind"] == kind]}
+        return {"items": [each for each in found if each["kind"] == kind]}
 
     # Objects, as `Objects` has them
 

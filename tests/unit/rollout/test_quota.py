@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import (
+    counted_as,
     quota_of,
     shortfalls,
     usage,
@@ -158,6 +159,36 @@ def test_objects_that_come_with_the_pods_count(hard, used, short):
     )
     # A quota with a scope counts pods only.
     assert shortfalls(quota(hard, used, scopes=["NotTerminating"]), [], [], OBJECTS * 2) == []
+
+
+def service(**spec):
+    return {"kind": "Service", "spec": {"ports": [{"port": 80, "nodePort": 30080}, {"port": 81}], **spec}}
+
+
+SERVICE = {"services": 1, "count/services": 1}
+
+
+@pytest.mark.parametrize(
+    ("obj", "names"),
+    [
+        ({"kind": "ConfigMap"}, {"configmaps": 1, "count/configmaps": 1}),
+        ({"kind": "ServiceAccount"}, {"count/serviceaccounts": 1}),
+        ({"kind": "Role"}, {"count/roles.rbac.authorization.k8s.io": 1}),
+        ({"kind": "PodDisruptionBudget"}, {"count/poddisruptionbudgets.policy": 1}),
+        ({"kind": "HorizontalPodAutoscaler"}, {"count/horizontalpodautoscalers.autoscaling": 1}),
+        (service(), SERVICE),
+        (service(type="ClusterIP"), SERVICE),
+        ({"kind": "Service", "spec": {"type": "ExternalName"}}, SERVICE),
+        (service(type="NodePort"), {**SERVICE, "services.nodeports": 2}),
+        (service(type="LoadBalancer"), {**SERVICE, "services.loadbalancers": 1, "services.nodeports": 2}),
+        (
+            service(type="LoadBalancer", allocateLoadBalancerNodePorts=False),
+            {**SERVICE, "services.loadbalancers": 1, "services.nodeports": 1},
+        ),
+    ],
+)
+def test_an_object_counts_by_each_name_that_quotas_have_for_it(obj, names):
+    assert +counted_as(obj) == names
 
 
 def test_pods_of_which_the_server_said_that_they_count_do():

@@ -208,3 +208,45 @@ def test_a_port_that_the_live_service_has_not_itself_is_tried(namespace):
     ports = [{"port": 80, "nodePort": 30080}, {"port": 81, "nodePort": 30081}]
     stand_in(namespace, obj("Service", "web", spec={"type": "NodePort", "ports": ports}), live)
     assert sent[0]["ports"] == [{"port": 80}, {"port": 81, "nodePort": 30081}]
+
+
+def full(**hard):
+    spec = {name.replace("_", "/"): str(number) for name, number in hard.items()}
+    status = {"hard": spec, "used": dict.fromkeys(spec, "5")}
+    return {"kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": spec}, "status": status}
+
+
+TWO = [obj("ConfigMap", "one", data={}), obj("ConfigMap", "other", data={}), NEW[4]]
+
+
+@pytest.mark.parametrize(
+    ("hard", "text"),
+    [
+        ({"configmaps": 7, "count_configmaps": 7, "services": 5}, None),
+        ({"configmaps": 6}, "quota q allows 6 of configmaps, and 7 would be used"),
+        ({"count_configmaps": 6}, "quota q allows 6 of count/configmaps, and 7 would be used"),
+    ],
+)
+def test_new_objects_are_counted_together_before_any_is_made(old, hard, text):
+    """Of each alone the API server's dry run says that it fits."""
+    old.quotas = [full(**hard)]
+    if text is None:
+        assert apply(old, TWO) == ["created", "created", "replaced"]
+        return
+    before = content(old)
+    with pytest.raises(OperatorError, match=text) as refused:
+        apply(old, TWO)
+    assert refused.value.untouched == "all objects"
+    assert content(old) == before
+
+
+def test_one_object_in_the_place_of_another_counts_for_nothing(old):
+    old.quotas = [full(services=5, configmaps=5)]
+    assert apply(old, NEW[:6]) == ["replaced"] * 6
+    # One more alone is for the API server to refuse.
+    assert apply(old, NEW) == ["unchanged"] * 6 + ["created"]
+
+
+def test_quotas_that_may_not_be_listed_are_no_refusal(old):
+    old.quotas = None
+    assert apply(old, TWO) == ["created", "created", "replaced"]

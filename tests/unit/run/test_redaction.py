@@ -189,6 +189,11 @@ def test_lines_with_a_short_known_value_are_hidden_whole(value, form):
     assert redact(text, (value,)) == f"one\n{HIDDEN} line\nthree"
 
 
+@pytest.mark.parametrize(("value", "left"), [("sixsix", f"it is {HIDDEN}!"), ("fives", f"{HIDDEN} line")])
+def test_a_value_of_six_characters_is_hidden_by_itself(value, left):
+    assert redact(f"it is {value}!", (value,)) == left
+
+
 def test_no_value_is_no_value():
     assert redact("all of it", ("", "\n")) == "all of it"
 
