@@ -153,6 +153,12 @@ FORMS = {
     "JSON in HTML": lambda value: html.escape(json.dumps(value)[1:-1]),
     "base64 of a URL": lambda value: base64.b64encode(f"x:{quote(value, '')}@y".encode()).decode(),
     "base64 of UTF-16": lambda value: base64.b64encode(value.encode("utf-16-le")).decode(),
+    "Unicode escapes of eight digits": lambda value: re.sub(
+        r"[^ -~]|['\"]", lambda match: f"\\U{ord(match[0]):08x}", value
+    ),
+    "Unicode escapes in braces": lambda value: re.sub(
+        r"[^ -~]|['\"]", lambda match: f"\\u{{{ord(match[0]):X}}}", value
+    ),
     "SQL with quotes doubled": lambda value: value.replace("'", "''"),
 }
 
