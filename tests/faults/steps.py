@@ -104,14 +104,13 @@ class Faults:
 
     def killed(self, playbook: str, *arguments: str, when: str, pattern: str, nth: int = 1) -> Faulty:
         """A playbook that was killed before or after a step; it is over when this returns."""
-        faulty = self._start(playbook, *arguments, when=when, pattern=pattern, nth=nth, action="kill")
-        faulty.wait()
+        faulty = self.killed_if_reached(playbook, *arguments, when=when, pattern=pattern, nth=nth)
         faulty.hit()
         return faulty
 
-    def killed_at(self, playbook: str, *arguments: str, number: int) -> Faulty:
-        """The same by the number of the step, whichever that is: a run that takes fewer steps just ends."""
-        faulty = self._start(playbook, *arguments, when="before", number=number, action="kill")
+    def killed_if_reached(self, playbook: str, *arguments: str, when: str, pattern: str, nth: int) -> Faulty:
+        """The same, of which a run that takes fewer such steps just ends."""
+        faulty = self._start(playbook, *arguments, when=when, pattern=pattern, nth=nth, action="kill")
         faulty.wait()
         return faulty
 

@@ -46,7 +46,7 @@ def descendants(root: int) -> list[int]:
 
 
 class Fault:
-    """What was asked for: `when` (before, after), the `nth` match of a `pattern` or a step's `number`, an `action`."""
+    """What was asked for: `when` (before, after), the `nth` match of a `pattern`, an `action`."""
 
     def __init__(self, folder: str) -> None:
         self.folder = pathlib.Path(folder)
@@ -55,18 +55,14 @@ class Fault:
     def taken(self, step: str) -> bool:
         """Write a step down; returns whether it is the one that the fault is for."""
         step = " ".join(step.split())[:LINE_LENGTH]
+        pattern = self.wanted.get("pattern")
+        matches = pattern is not None and re.search(pattern, step)
         with (self.folder / "steps").open("a+", encoding="utf-8") as log:
             fcntl.flock(log, fcntl.LOCK_EX)
             log.seek(0)
-            lines = log.read().splitlines()
+            before = log.read().splitlines() if matches else []
             log.write(f"{step}\n")
-        wanted = self.wanted
-        if "number" in wanted:
-            return bool(len(lines) + 1 == wanted["number"])
-        pattern = wanted.get("pattern")
-        if pattern is None or not re.search(pattern, step):
-            return False
-        return bool(sum(bool(re.search(pattern, line)) for line in lines) + 1 == wanted["nth"])
+        return bool(matches and sum(bool(re.search(pattern, line)) for line in before) + 1 == self.wanted["nth"])
 
     def happen(self, step: str) -> None:
         (self.folder / "hit").write_text(step, encoding="utf-8")
