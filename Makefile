@@ -4,7 +4,7 @@
 # make format    mend what formatters can mend
 # make bench     measurements as JSON lines (an hour; PARTS=keys,cutover,fleet and FLEET=1,10 FORKS=5 choose)
 # make integration  the parts, each against the real thing on the bed, AWX's jobs, and the cut-over (half an hour)
-# make faults    upgrade and rotation, killed and broken at every point (three hours)
+# make faults    upgrade and rotation, killed and broken at every point (two hours)
 # make destroy   take the bed down
 #
 # Each makes .venv first where that is not up to date.

@@ -10,6 +10,7 @@ import random
 
 import pytest
 from bed import Bed
+from promises import Old
 from steps import Faults
 
 # Repeats what chance chose: AIRFLOW_FAULTS_SEED=… make faults
@@ -23,6 +24,11 @@ def pytest_report_header() -> str:
 @pytest.fixture(scope="session")
 def bed() -> Bed:
     return Bed()
+
+
+@pytest.fixture(scope="session")
+def old(bed: Bed) -> Old:
+    return Old(bed)
 
 
 @pytest.fixture

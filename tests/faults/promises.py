@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
-from bed import NAMESPACE, ROOT, Bed, unchanged
+import time
+
+from bed import NAMESPACE, ROOT, Bed, expected, unchanged
 from steps import shows_no_canary
 
 UPGRADE = "playbooks/upgrade.yml"
+COMPONENTS = ("airflow-webserver", "airflow-scheduler")
 # In rows of every kind that a message might quote. Passwords of the test cluster begin with the same word.
 PLANTED = (
     "INSERT INTO airflow.variable (`key`, val, is_encrypted) VALUES ('canary', 'CANARY-row-1', 0)",
@@ -29,6 +32,43 @@ def old_deployment(bed: Bed) -> dict[str, list[object]]:
         for statement in PLANTED:
             cursor.execute(statement)
     return bed.history()
+
+
+class Old:
+    """The old deployment, for one test after the other: made when there is none that a test has left in use."""
+
+    def __init__(self, bed: Bed) -> None:
+        self._bed = bed
+        self._history: dict[str, list[object]] | None = None
+
+    def deployment(self) -> dict[str, list[object]]:
+        """What it remembers. It counts as used up until the test says that it is still there."""
+        history, self._history = self._history, None
+        return old_deployment(self._bed) if history is None else history
+
+    def still_serves(self, history: dict[str, list[object]]) -> None:
+        """After a fault: UI and scheduler are ready, with the old image and all rows, and nothing was dropped."""
+        deadline = time.monotonic() + 120
+        while not serves(self._bed):
+            assert time.monotonic() < deadline
+            time.sleep(1)
+        for name in COMPONENTS:
+            live = self._bed.cluster.plain(self._bed.cluster.apps.read_namespaced_deployment(name, NAMESPACE))
+            assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "bed/airflow:1.10.15"
+        assert self._bed.history() == history
+        paused = {row[0]: bool(row[1]) for row in self._bed.history()["dag"]}
+        assert all(paused[dag_id] == dag["paused"] for dag_id, dag in expected()["dags"].items())
+        assert self._bed.dropped_databases() == []
+        assert self._bed.cluster.coordination.list_namespaced_lease(NAMESPACE).items == []
+        self._history = history
+
+
+def serves(bed: Bed) -> bool:
+    """Whether the deployment, old or new, has a ready UI and a ready scheduler."""
+    return all(
+        (bed.cluster.apps.read_namespaced_deployment(name, NAMESPACE).status.ready_replicas or 0) == 1
+        for name in COMPONENTS
+    )
 
 
 def nothing_leaked(bed: Bed, *texts: str) -> None:

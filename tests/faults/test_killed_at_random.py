@@ -20,9 +20,9 @@ from promises import UPGRADE, old_deployment, set_aside_completes
 from steps import Faults
 
 SEED = int(os.environ["AIRFLOW_FAULTS_SEED"])  # conftest.py chooses one
-UPGRADES = 4
+UPGRADES = 2
 # Of each upgrade.
-KILLS = 5
+KILLS = 10
 KINDS = {
     "a look at the cluster": r"^http GET /apis?/",
     "a change of the cluster": r"^http (?!GET)\S+ /apis?/",

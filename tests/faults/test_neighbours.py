@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from bed import NAMESPACE, Bed
-from promises import UPGRADE, old_deployment, set_aside_completes
+from promises import UPGRADE, Old, set_aside_completes
 from steps import Faults
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
@@ -160,8 +160,8 @@ class Neighbour:
 
 
 @pytest.fixture
-def neighbour(bed: Bed) -> Iterator[Neighbour]:
-    old_deployment(bed)
+def neighbour(bed: Bed, old: Old) -> Iterator[Neighbour]:
+    old.deployment()
     made = Neighbour(bed)
     made.begin()
     try:

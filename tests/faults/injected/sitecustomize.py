@@ -27,6 +27,8 @@ from urllib.parse import parse_qs, urlsplit
 FOLDER = os.environ.get("AIRFLOW_FAULT")
 LINE_LENGTH = 400
 HOLD_SECONDS = 600
+# Matches no step.
+NOTHING = "(?!)"
 
 
 def descendants(root: int) -> list[int]:
@@ -55,14 +57,14 @@ class Fault:
     def taken(self, step: str) -> bool:
         """Write a step down; returns whether it is the one that the fault is for."""
         step = " ".join(step.split())[:LINE_LENGTH]
-        pattern = self.wanted.get("pattern")
-        matches = pattern is not None and re.search(pattern, step)
+        pattern = str(self.wanted.get("pattern", NOTHING))
+        matches = bool(re.search(pattern, step))
         with (self.folder / "steps").open("a+", encoding="utf-8") as log:
             fcntl.flock(log, fcntl.LOCK_EX)
             log.seek(0)
             before = log.read().splitlines() if matches else []
             log.write(f"{step}\n")
-        return bool(matches and sum(bool(re.search(pattern, line)) for line in before) + 1 == self.wanted["nth"])
+        return matches and sum(bool(re.search(pattern, line)) for line in before) + 1 == int(self.wanted["nth"])
 
     def happen(self, step: str) -> None:
         (self.folder / "hit").write_text(step, encoding="utf-8")
