@@ -41,7 +41,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definit
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import belongs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler, find
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler, find, find_all
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.volumes import refuse_loss_of_volumes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher, label_selector
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import (
     checked,
@@ -213,7 +214,9 @@ class Applier:
                 return Step(definition, live, "unchanged" if same and not stopped else "configured", after)
         if not self._replace:
             raise self._not_ours(kind, name, live)
-        refuse_loss_of_volumes(live)
+        # All of the name are stopped for it.
+        for each in find_all(self._objects, name):
+            refuse_loss_of_volumes(each, UNTOUCHED, deleted=each["kind"] == kind)
         # Under another name, because the dry run of an object that exists is refused. Applied, as it is going to be:
         # not all that may be created may be applied (a variable that is there twice).
         stand_in = {**definition, "metadata": {**definition["metadata"], "name": stand_in_name(name)}}
@@ -229,6 +232,7 @@ class Applier:
         refuse_another(beside, deployment_of(definition), UNTOUCHED)
         if beside["spec"].get("replicas", 1) and not self._replace:
             raise self._not_ours(beside["kind"], beside["metadata"]["name"], beside)
+        refuse_loss_of_volumes(beside, UNTOUCHED)
         return beside
 
     def _dry_run(self, definition: Object) -> Object | None:
@@ -311,21 +315,6 @@ class Applier:
             self._progress,
             timeout_seconds=timeout_seconds,
             untouched=f"the new one is not made yet; the old one is kept in Secret {self._backup_secret}",
-        )
-
-
-def refuse_loss_of_volumes(live: Object) -> None:
-    """Raises OperatorError for a StatefulSet whose volumes are deleted together with it."""
-    policy = live["spec"].get("persistentVolumeClaimRetentionPolicy", {})
-    if live["kind"] == "StatefulSet" and policy.get("whenDeleted") == "Delete":
-        name = live["metadata"]["name"]
-        raise OperatorError(
-            f"StatefulSet {name} would be deleted to be replaced, and its volumes with it",
-            expected="persistentVolumeClaimRetentionPolicy.whenDeleted: Retain",
-            untouched=UNTOUCHED,
-            next_step=f"kubectl patch statefulset {name} --type merge -p "
-            """'{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain"}}}', then run the same """
-            "command again",
         )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import DEFAULT_GRACE_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.volumes import refuse_loss_of_volumes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class Scaler:
                 return Scaled(name, None, "absent")
             replicas = workload["spec"].get("replicas", 1)
             result = Scaled(name, kind, "stopped" if replicas else "unchanged", replicas, 0)
+            # The version that is looked at is the one that is changed.
+            refuse_loss_of_volumes(workload, f"{kind} {name} and its volumes")
             if check_mode or not replicas:
                 break
             if self._scale(workload, 0, str(replicas)):

@@ -202,16 +202,40 @@ def test_killed_anywhere_the_number_of_replicas_is_not_lost(namespace, number):
     assert replicas(namespace) == 3
 
 
-def test_a_stateful_set_whose_volumes_would_go_with_it_is_not_replaced(namespace):
-    old = {**workload("db", image="old", replicas=1), "kind": "StatefulSet"}
-    old["spec"]["persistentVolumeClaimRetentionPolicy"] = {"whenDeleted": "Delete"}
-    namespace.made(old)
-    new = {**workload("db"), "kind": "StatefulSet"}
-    with pytest.raises(OperatorError, match="and its volumes with it"):
-        roll_out(namespace, new)
+def stateful(image="old", claims=("logs",), replicas=1, **policy):
+    definition = {**workload("db", image, replicas), "kind": "StatefulSet"}
+    definition["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": name}} for name in claims]
+    definition["spec"]["persistentVolumeClaimRetentionPolicy"] = policy
+    return definition
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "Deployment"])
+@pytest.mark.parametrize("policy", ["whenScaled", "whenDeleted"])
+def test_a_stateful_set_whose_volumes_would_go_with_it_is_not_replaced(namespace, policy, kind):
+    """It is stopped, and by a StatefulSet also deleted; by a Deployment it is not."""
+    namespace.made(stateful(**{"whenScaled": "Retain", "whenDeleted": "Retain", policy: "Delete"}))
+    new = {**workload("db"), "kind": kind}
+    if (policy, kind) != ("whenDeleted", "Deployment"):
+        with pytest.raises(OperatorError, match="and its volumes with it") as error:
+            roll_out(namespace, new)
+        assert f'"{policy}": "Retain"' in error.value.next_step
+        assert namespace.log == []
+        namespace.live["StatefulSet", "db"]["spec"]["persistentVolumeClaimRetentionPolicy"][policy] = "Retain"
+    assert roll_out(namespace, new) == ["replaced" if kind == "StatefulSet" else "created"]
+
+
+def test_a_stateful_set_beside_a_deployment_that_is_replaced_keeps_its_volumes_too(namespace):
+    namespace.made(workload("db", image="old"))
+    namespace.made(stateful(whenScaled="Delete"))
+    with pytest.raises(OperatorError, match="StatefulSet db would be scaled to 0, and its volumes with it"):
+        roll_out(namespace, workload("db"))
     assert namespace.log == []
-    namespace.live["StatefulSet", "db"]["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] = "Retain"
-    assert roll_out(namespace, new) == ["replaced"]
+
+
+@pytest.mark.parametrize("old", [{"claims": ()}, {"replicas": 0}], ids=["no volumes", "at 0 already"])
+def test_a_stateful_set_that_loses_nothing_by_a_stop_is_replaced(namespace, old):
+    namespace.made(stateful(whenScaled="Delete", **old))
+    assert roll_out(namespace, workload("db")) == ["created"]
 
 
 @pytest.mark.parametrize(

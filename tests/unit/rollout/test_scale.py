@@ -13,6 +13,7 @@ from kubernetes.client.exceptions import ApiException
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import scale as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .fake import Namespace
 from .replacing import workload
@@ -184,3 +185,16 @@ def test_all_workloads_of_a_name_are_stopped_and_each_can_be_started_again(scale
     scaler(namespace).start("web", timeout_seconds=60, later=[], kind="StatefulSet")
     assert namespace.live["StatefulSet", "web"]["spec"]["replicas"] == 3
     assert namespace.live["Deployment", "web"]["spec"]["replicas"] == 0
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_stop_that_would_delete_volumes_is_refused(scaler, check_mode):
+    """Somebody may have changed it since the plan."""
+    definition = {**workload("web", "old", replicas=3), "kind": "StatefulSet"}
+    definition["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "logs"}}]
+    definition["spec"]["persistentVolumeClaimRetentionPolicy"] = {"whenScaled": "Delete"}
+    namespace = Namespace()
+    namespace.made(definition)
+    with pytest.raises(OperatorError, match="StatefulSet web would be scaled to 0, and its volumes with it"):
+        scaler(namespace).stop("web", timeout_seconds=60, check_mode=check_mode)
+    assert namespace.live["StatefulSet", "web"]["spec"]["replicas"] == 3
