@@ -11,19 +11,17 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.obje
     FIELD_MANAGER,
     REPLACING_MANAGER,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.hiding import hidden
 
 Object = dict[str, Any]
 
 # Replicas of a workload that this collection scaled to 0.
 STOPPED_ANNOTATION = "hopsworks.airflow/replicas-before-stop"
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # What changes by itself, or with every change of the rest.
 BOOKKEEPING = frozenset({"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"})
 # What says of an object that it is being deleted.
 DELETION = frozenset({"deletionTimestamp", "deletionGracePeriodSeconds"})
 DELETION_FINALIZERS = frozenset({"foregroundDeletion", "orphan"})
-NOT_SHOWN = "(not shown)"
 
 
 def is_ours(live: Object) -> bool:
@@ -82,60 +80,9 @@ def saved(live: Object) -> Object:
 
 
 def shown(before: Object | None, after: Object) -> tuple[Object | str, Object]:
-    """Two states of an object for a diff, without what may be secret.
-
-    Values of the environment and of ConfigMaps are not shown (that they differ is said), texts are redacted.
-    """
-    earlier = _values(before) if before is not None else {}
-    left: Object | str = _hidden(before, {}) if before is not None else ""
-    return left, _hidden(after, earlier)
-
-
-def _values(obj: Object) -> dict[str, str]:
-    """What is not shown, by where it is."""
-    environment = {
-        f"{container['name']}/{variable['name']}": str(variable["value"])
-        for container in _containers(obj)
-        for variable in container.get("env", [])
-        if "value" in variable
-    }
-    entries = {
-        f"{field}/{name}": str(value)
-        for field in ("data", "binaryData")
-        for name, value in (obj.get(field) or {}).items()
-    }
-    return {**environment, **entries}
-
-
-def _containers(obj: Object) -> list[Object]:
-    spec = obj.get("spec", {}).get("template", {}).get("spec", {})
-    return [*spec.get("initContainers", []), *spec.get("containers", [])]
-
-
-def _hidden(obj: Object, earlier: dict[str, str]) -> Object:
-    rest = comparable(obj)
-    rest["metadata"].get("annotations", {}).pop(LAST_APPLIED, None)
-    for container in _containers(rest):
-        for variable in container.get("env", []):
-            if "value" in variable:
-                variable["value"] = _said(earlier, f"{container['name']}/{variable['name']}", str(variable["value"]))
-    for field in ("data", "binaryData"):
-        for name, value in (rest.get(field) or {}).items():
-            rest[field][name] = _said(earlier, f"{field}/{name}", str(value))
-    redacted: Object = _redacted(rest)
-    return redacted
-
-
-def _said(earlier: dict[str, str], place: str, value: str) -> str:
-    return NOT_SHOWN if earlier.get(place, value) == value else f"{NOT_SHOWN}, another value"
-
-
-def _redacted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _redacted(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_redacted(item) for item in value]
-    return redact(value) if isinstance(value, str) else value
+    """Two states of an object for a diff, without what may be secret; that this differs is said."""
+    left, right = comparable(before) if before is not None else None, comparable(after)
+    return hidden(left) if left is not None else "", hidden(right, left)
 
 
 def without_nulls(value: Any) -> Any:

@@ -37,7 +37,13 @@ def live(**metadata):
             "replicas": 0,
             "template": {
                 "spec": {
-                    "containers": [{"name": "web", "env": [{"name": "PASSWORD", "value": "CANARY"}], "args": ["x"]}],
+                    "containers": [
+                        {
+                            "name": "web",
+                            "env": [{"name": "PASSWORD", "value": "CANARY"}],
+                            "args": ["flower", "--password", "CANARY"],
+                        }
+                    ],
                     "initContainers": [{"name": "init", "command": ["wait", "mysql://airflow:CANARY@mysql/airflow"]}],
                 }
             },

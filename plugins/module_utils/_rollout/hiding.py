@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What of an object may be shown.
+
+A text is shown only in a field whose words are Kubernetes' own or names of objects, and which is reached through such
+fields alone. All other texts are for somebody else to read (a program, a driver, a webhook, whoever wrote it), and may
+be secrets: the environment, commands and arguments, headers, attributes of volumes, annotations, data. So may be those
+of fields that are not known here. Of these the place is shown, and whether the text there is another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+
+Object = dict[str, Any]
+Place = tuple[str | int, ...]
+
+NOT_SHOWN = "(not shown)"
+OBJECTS = """
+    apiVersion kind metadata name namespace ownerReferences finalizers spec type
+    apiGroup apiGroups resources resourceNames verbs nonResourceURLs rules roleRef subjects
+    scaleTargetRef metrics resource target averageValue
+"""
+SERVICES = """
+    ports protocol appProtocol port targetPort clusterIP clusterIPs ipFamilies ipFamilyPolicy externalIPs externalName
+    externalTrafficPolicy internalTrafficPolicy loadBalancerClass loadBalancerIP loadBalancerSourceRanges
+    sessionAffinity sessionAffinityConfig clientIP
+"""
+WORKLOADS = """
+    strategy updateStrategy rollingUpdate maxSurge maxUnavailable minAvailable unhealthyPodEvictionPolicy template
+    podManagementPolicy serviceName persistentVolumeClaimRetentionPolicy whenDeleted whenScaled
+    volumeClaimTemplates accessModes storageClassName volumeMode volumeName
+"""
+PODS = """
+    containers initContainers image imagePullPolicy imagePullSecrets secrets restartPolicy dnsPolicy schedulerName
+    serviceAccount serviceAccountName priorityClassName runtimeClassName preemptionPolicy nodeName
+    tolerations effect operator key topologySpreadConstraints topologyKey whenUnsatisfiable
+    securityContext seccompProfile fsGroupChangePolicy capabilities add drop
+    env envFrom prefix valueFrom fieldRef fieldPath secretKeyRef secretRef configMapKeyRef configMapRef
+    resourceFieldRef containerName divisor limits requests cpu memory storage ephemeral-storage
+    livenessProbe readinessProbe startupProbe httpGet httpHeaders scheme tcpSocket exec grpc lifecycle preStop
+    postStart sleep terminationMessagePolicy
+    volumeMounts mountPath subPath mountPropagation volumes configMap secret secretName items projected sources
+    serviceAccountToken downwardAPI emptyDir medium sizeLimit persistentVolumeClaim claimName csi driver
+"""
+# No map of free keys is among them (labels, annotations, selectors, data, attributes), nor what one holds.
+CLEAR = frozenset(f"{OBJECTS}{SERVICES}{WORKLOADS}{PODS}".split())
+
+
+def hidden(obj: Object, earlier: Object | None = None) -> Object:
+    """An object as it may be shown. Of a text that is not, it says whether it was another one `earlier`."""
+    shown: Object = _hidden(obj, dict(_texts(earlier, ())), (), clear=True)
+    return shown
+
+
+def _hidden(value: Any, earlier: dict[Place, str], place: Place, *, clear: bool) -> Any:
+    if isinstance(value, dict):
+        # A map of free keys has texts alone, so a number is one of a field.
+        return {
+            key: _hidden(item, earlier, (*place, key), clear=clear and (key in CLEAR or isinstance(item, int | float)))
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_hidden(item, earlier, (*place, part), clear=clear) for part, item in _parts(value)]
+    if value is None or (clear and not isinstance(value, str)):
+        return value
+    if clear:
+        return redact(value)
+    return NOT_SHOWN if earlier.get(place, str(value)) == str(value) else f"{NOT_SHOWN}, another value"
+
+
+def _texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, (*place, key))
+    elif isinstance(value, list):
+        for part, item in _parts(value):
+            yield from _texts(item, (*place, part))
+    elif value is not None:
+        yield place, str(value)
+
+
+def _parts(items: list[Any]) -> list[tuple[str | int, Any]]:
+    """The parts of a list by their names, where each has one of its own; else by their numbers."""
+    names = [item.get("name") if isinstance(item, dict) else None for item in items]
+    if None in names or len(set(names)) < len(names):
+        return list(enumerate(items))
+    return list(zip(names, items, strict=True))
