@@ -26,7 +26,9 @@ options:
         are missing. What was kept before stays, until it was restored.
       - V(applied) makes the objects what O(definitions) say. Those that this collection made are changed by server-side
         apply. Those that others made are replaced, so that no field of theirs is left (O(replace)); a Service keeps its
-        address, and a service account its tokens and pull secrets.
+        address, and a service account its tokens and pull secrets. What others use of them and is not in O(definitions)
+        is warned of (type, ports and annotations of a Service, annotations of a service account, rules of a role); a
+        load balancer that would lose its source ranges, or annotations about it, is refused.
       - V(restored) makes all that O(backup_secret) holds what it was. New workloads are deleted, and their pods get
         their grace period; then the objects are put back; then the old workloads are made again or started, one after
         the other, with the replicas they had. Objects that were missing before are deleted. Objects that others have
@@ -107,11 +109,8 @@ objects:
 
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import (
-    Replacer,
-    exposure_lost,
-    keep,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.exposure import losses
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import Replacer, keep
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restoration import Restorer
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -127,7 +126,7 @@ def applied(call: Call) -> dict[str, Any]:
     replacer = Replacer(call.cluster, call.progress, replace=params["replace"], backup_secret=params["backup_secret"])
     steps = replacer.plan(params["definitions"])
     for step in steps:
-        if (warning := exposure_lost(step)) is not None:
+        for warning in losses(step):
             call.warn(warning)
     if not call.check_mode:
         replacer.act(steps, timeout_seconds=params["timeout"])

@@ -26,6 +26,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definit
     prepared,
     saved,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.exposure import refuse_opening
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import counted_as, quota_of, shortfalls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove_plain
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find_all
@@ -130,6 +131,8 @@ class Replacer:
         refuse_twice(definitions, UNTOUCHED)
         made = {(definition["kind"], definition["metadata"]["name"]) for definition in definitions}
         steps = [self._plan(prepared(definition, self._cluster.namespace), made) for definition in definitions]
+        for step in steps:
+            refuse_opening(step, UNTOUCHED)
         self._count(steps)
         return steps
 
@@ -260,24 +263,6 @@ def replace_object(objects: Objects, definition: Object, *, timeout_seconds: flo
         return None
 
     as_read(objects, definition["kind"], definition["metadata"]["name"], change)
-
-
-def exposure_lost(step: Step) -> str | None:
-    """What of a Service that people may use from outside is not in the one that takes its place."""
-    if step.kind != "Service" or step.live is None or step.action == "unchanged":
-        return None
-    before, after = step.live["spec"], step.after["spec"]
-    lost = sorted(str(port["nodePort"]) for port in before.get("ports", []) if "nodePort" in port)
-    kept = {str(port.get("nodePort")) for port in after.get("ports", [])}
-    lost = [port for port in lost if port not in kept]
-    if before.get("type") == after.get("type") and not lost:
-        return None
-    return (
-        f"Service {step.name} is of type {before.get('type')}"
-        + (f" with node port {', '.join(lost)}" if lost else "")
-        + f", and becomes one of type {after.get('type')}: who reaches it from outside by that, does no longer. "
-        "airflow_service_spec can say it"
-    )
 
 
 def completed(definition: Object, live: Object | None) -> Object:

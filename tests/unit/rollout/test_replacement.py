@@ -13,11 +13,9 @@ import re
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Step
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import (
     Replacer,
-    exposure_lost,
     keep,
     stand_in,
 )
@@ -70,23 +68,6 @@ def test_check_mode_changes_nothing_and_shows_no_value(old):
     assert content(old) == before
     assert old.log == []
     assert "CANARY" not in json.dumps([step.diff() for step in steps])
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "text"),
-    [
-        ({"type": "ClusterIP"}, {"type": "ClusterIP"}, None),
-        ({"type": "NodePort", "ports": [{"nodePort": 31280}]}, {"type": "ClusterIP"}, "NodePort with node port 31280"),
-        ({"type": "NodePort", "ports": [{"nodePort": 1}]}, {"type": "NodePort", "ports": [{"nodePort": 1}]}, None),
-        ({"type": "NodePort", "ports": [{"nodePort": 1}]}, {"type": "NodePort", "ports": [{"nodePort": 2}]}, "port 1"),
-        ({"type": "LoadBalancer"}, {"type": "ClusterIP"}, "LoadBalancer, and becomes one of type ClusterIP"),
-    ],
-)
-def test_a_service_that_people_reach_from_outside_is_told(before, after, text):
-    definition = obj("Service", "web", spec={})
-    step = Step(definition, {"spec": before}, "replaced", {"spec": after})
-    warning = exposure_lost(step)
-    assert (warning is None) if text is None else (text in warning)
 
 
 def test_without_leave_to_replace_them_others_are_refused_before_anything_is_touched(old):
