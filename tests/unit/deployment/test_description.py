@@ -27,6 +27,11 @@ def option(name, value):
     return {"airflow_config": {section: {key: value}}}
 
 
+def ports(*given, **spec):
+    return {"airflow_service_spec": {"ports": list(given), **spec}}
+
+
+METRICS = {"name": "metrics", "port": 9102, "targetPort": 9102}
 RIGHT = {
     "port": {"airflow_port": 8080},
     "replicas-null": {"airflow_components": components(api_server={"replicas": None})},
@@ -54,6 +59,11 @@ RIGHT = {
     "emoji": option("api.instance_name", "Airflow \U0001f680"),
     "emoji-annotation": {"airflow_pod_annotations": {"team": "\U0001f680"}},
     "service-port": {"airflow_service_spec": {"ports": [{"name": "http", "port": 80, "targetPort": 12358}]}},
+    "service-port-second": ports(METRICS, {"name": "web", "port": 80, "targetPort": 12358}),
+    "service-port-name": ports(METRICS, {"name": "web", "port": 80, "targetPort": "http"}),
+    "service-port-text": ports(METRICS, {"name": "web", "port": 80, "targetPort": "12358"}),
+    "service-port-same": ports(METRICS, {"name": "web", "port": 12358}),
+    "service-headless": ports({"port": 80, "targetPort": 12358}, clusterIP="None"),
 }
 WRONG = {
     "replicas-zero": ({"airflow_components": components(api_server={"replicas": 0})}, "0 replicas of api-server"),
@@ -110,6 +120,7 @@ WRONG = {
     "service": ({"airflow_service": "1st"}, "airflow_service '1st' is not the name of a Service"),
     "account": ({"airflow_service_account": "a_b"}, "airflow_service_account 'a_b' is not the name of an object"),
     "secret": ({"airflow_keys_secret": "a..b"}, "airflow_keys_secret 'a..b' is not the name of an object"),
+    "service-port": (ports(METRICS), "airflow_service_spec has no port that leads to 12358"),
     "record": ({"airflow_record_name": "A"}, "airflow_record_name 'A' is not the name of an object"),
 }
 
@@ -196,9 +207,14 @@ def test_names_may_be_as_long_as_kubernetes_lets_them(right):
     assert isinstance(right["long"], dict), right["long"]
 
 
-def test_tasks_reach_the_service_by_its_own_port(right):
-    core = configuration(right["service-port"])["core"]
-    assert core["execution_api_server_url"] == "http://airflow-webserver:80/airflow/execution/"
+@pytest.mark.parametrize(
+    ("name", "port"),
+    [(name, 12358 if name in ("service-port-same", "service-headless") else 80) for name in RIGHT if "service" in name],
+)
+def test_tasks_reach_the_api_server_by_the_port_of_the_service_that_leads_to_it(right, name, port):
+    """A headless Service is the pods' own addresses: nothing translates its ports."""
+    core = configuration(right[name])["core"]
+    assert core["execution_api_server_url"] == f"http://airflow-webserver:{port}/airflow/execution/"
 
 
 @pytest.mark.parametrize("name", WRONG)
