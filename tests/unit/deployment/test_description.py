@@ -36,6 +36,8 @@ RIGHT = {
     "port": {"airflow_port": 8080},
     "replicas-null": {"airflow_components": components(api_server={"replicas": None})},
     "resources-null": {"airflow_components": components(api_server={"resources": None})},
+    "surge-locked": {"airflow_row_locks": "true", "airflow_components": components(scheduler={"surge": True})},
+    "grace": {"airflow_components": components(scheduler={"grace_seconds": "7200"})},
     "surge-text": {"airflow_components": components(scheduler={"surge": "false"})},
     "dags-text": {**DAGS, "airflow_components": components(api_server={"dag_files": "false"})},
     "lines": option("dag_processor.dag_bundle_config_list", BUNDLES),
@@ -120,6 +122,10 @@ WRONG = {
     "service": ({"airflow_service": "1st"}, "airflow_service '1st' is not the name of a Service"),
     "account": ({"airflow_service_account": "a_b"}, "airflow_service_account 'a_b' is not the name of an object"),
     "secret": ({"airflow_keys_secret": "a..b"}, "airflow_keys_secret 'a..b' is not the name of an object"),
+    "surge": (
+        {"airflow_components": components(scheduler={"surge": "yes"})},
+        "component scheduler has surge, which starts a new one beside the old, and airflow_row_locks is false",
+    ),
     "service-port": (ports(METRICS), "airflow_service_spec has no port that leads to 12358"),
     "record": ({"airflow_record_name": "A"}, "airflow_record_name 'A' is not the name of an object"),
 }
@@ -168,6 +174,18 @@ def test_no_as_a_text_is_no(right):
     assert workload(right["surge-text"], "airflow-scheduler")["strategy"]["type"] == "Recreate"
     assert "dags" not in volumes(right["dags-text"], "airflow-webserver")
     assert "dags" in volumes(right["dags-text"], "airflow-scheduler")
+
+
+def test_a_new_scheduler_begins_beside_the_old_one_where_rows_are_locked(right):
+    assert workload(right["surge-locked"], "airflow-scheduler")["strategy"]["rollingUpdate"]["maxSurge"] == 1
+
+
+@pytest.mark.parametrize(("name", "grace"), [("grace", 7200), ("port", 600)])
+def test_a_scheduler_that_drains_is_not_taken_for_dead_before_its_grace_is_over(right, name, grace):
+    """Another one would run its tasks, too."""
+    assert workload(right[name], "airflow-scheduler")["template"]["spec"]["terminationGracePeriodSeconds"] == grace
+    threshold = configuration(right[name])["scheduler"]["scheduler_health_check_threshold"]
+    assert int(threshold) == grace + 60
 
 
 def test_the_configuration_is_one_that_airflow_can_read(right):

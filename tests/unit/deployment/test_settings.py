@@ -123,7 +123,7 @@ def test_only_a_scheduler_that_may_not_have_company_says_its_replicas(deployment
 
 
 def test_two_schedulers_want_a_database_that_locks(deployments):
-    assert "2 replicas of component scheduler" in deployments["schedulers"]
+    assert "component scheduler has 2 replicas" in deployments["schedulers"]
     scheduler = named(deployments["locked"]["workloads"], "Deployment", "airflow-scheduler")
     assert scheduler["spec"]["replicas"] == 2
 
