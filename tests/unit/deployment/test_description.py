@@ -38,6 +38,7 @@ RIGHT = {
     "resources-null": {"airflow_components": components(api_server={"resources": None})},
     "surge-locked": {"airflow_row_locks": "true", "airflow_components": components(scheduler={"surge": True})},
     "grace": {"airflow_components": components(scheduler={"grace_seconds": "7200"})},
+    "threshold-of-one": option("scheduler.scheduler_health_check_threshold", 30),
     "surge-text": {"airflow_components": components(scheduler={"surge": "false"})},
     "dags-text": {**DAGS, "airflow_components": components(api_server={"dag_files": "false"})},
     "lines": option("dag_processor.dag_bundle_config_list", BUNDLES),
@@ -126,6 +127,10 @@ WRONG = {
         {"airflow_components": components(scheduler={"surge": "yes"})},
         "component scheduler has surge, which starts a new one beside the old, and airflow_row_locks is false",
     ),
+    "threshold": (
+        {"airflow_row_locks": True, **option("scheduler.scheduler_health_check_threshold", 600)},
+        "scheduler_health_check_threshold is 600 s, and the grace of component scheduler 600 s",
+    ),
     "service-port": (ports(METRICS), "airflow_service_spec has no port that leads to 12358"),
     "record": ({"airflow_record_name": "A"}, "airflow_record_name 'A' is not the name of an object"),
 }
@@ -186,6 +191,10 @@ def test_a_scheduler_that_drains_is_not_taken_for_dead_before_its_grace_is_over(
     assert workload(right[name], "airflow-scheduler")["template"]["spec"]["terminationGracePeriodSeconds"] == grace
     threshold = configuration(right[name])["scheduler"]["scheduler_health_check_threshold"]
     assert int(threshold) == grace + 60
+
+
+def test_one_scheduler_alone_may_have_any_threshold(right):
+    assert configuration(right["threshold-of-one"])["scheduler"]["scheduler_health_check_threshold"] == "30"
 
 
 def test_the_configuration_is_one_that_airflow_can_read(right):
