@@ -85,9 +85,7 @@ def _texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
         yield place, str(value)
 
 
-def _parts(items: list[Any]) -> list[tuple[str | int, Any]]:
+def _parts(items: list[Any]) -> Iterator[tuple[str | int, Any]]:
     """The parts of a list by their names, where each has one of its own; else by their numbers."""
-    names = [item.get("name") if isinstance(item, dict) else None for item in items]
-    if None in names or len(set(names)) < len(names):
-        return list(enumerate(items))
-    return list(zip(names, items, strict=True))
+    names = [item["name"] for item in items if isinstance(item, dict) and "name" in item]
+    yield from zip(names if len(set(names)) == len(items) else range(len(items)), items, strict=True)
