@@ -66,7 +66,7 @@ class Server:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The version as numbers; of RonDB and NDB Cluster it is that of the MySQL server in it."""
+        """The version as numbers. RonDB has its own (22.10.12), which are above those of the MySQL server in it."""
         return tuple(int(number) for number in re.findall(r"\d+", self.version.partition("-")[0])[:3])
 
     @property
@@ -105,10 +105,13 @@ class Session:
 def read_server(database: Database) -> Server:
     version = str(database.value("SELECT VERSION()"))
     comment = str(database.value("SELECT @@version_comment"))
-    engine = "MariaDB" if "mariadb" in f"{version} {comment}".lower() else "MySQL"
-    if engine == "MySQL" and "cluster" in f"{version} {comment}".lower():
-        engine = "NDB Cluster"
-    return Server(engine, version)
+    text = f"{version} {comment}".lower()
+    if "mariadb" in text:
+        return Server("MariaDB", version)
+    # 8.0.36-cluster, 5.7.44-ndb-7.6.28, 22.10.12-cluster (RonDB). Percona XtraDB Cluster is one of InnoDB.
+    if "-cluster" in version.lower() or "ndb" in text or "mysql cluster" in text:
+        return Server("NDB Cluster", version)
+    return Server("MySQL", version)
 
 
 def read_schemas(database: Database, names: Schemas) -> dict[str, Schema]:

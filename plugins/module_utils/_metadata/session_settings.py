@@ -39,11 +39,12 @@ EVERYWHERE = {
     "net_read_timeout": "600",
     "net_write_timeout": "600",
 }
-# The first command of a tool that plays a dump. Comments of 100100 are read by MariaDB alone, of 50720 by MySQL alone.
+# The first command of a tool that plays a dump. A comment with M is read by MariaDB alone, and one of 50720 by MySQL
+# alone. MySQL takes no more than five digits before 8.1, and RonDB's own numbers are higher than any of MariaDB's.
 TOOL_COMMAND = (
     "SET SESSION "
     + ", ".join(f"{name} = {value}" for name, value in EVERYWHERE.items())
-    + " /*!50720 , transaction_read_only = 0 */ /*!100100 , max_statement_time = 0, tx_read_only = 0 */"
+    + " /*!50720 , transaction_read_only = 0 */ /*M!100100 , max_statement_time = 0, tx_read_only = 0 */"
 )
 # Settings of the session, as far as the server has them; those of the server and the user may be anything.
 SETTINGS = {

@@ -4,9 +4,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import Schema, Server, Table
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import (
+    Schema,
+    Server,
+    Table,
+    read_server,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.history import (
     ESSENTIAL_TABLES,
     REVISIONS_BEFORE_2_7,
@@ -97,6 +104,24 @@ def test_extra_tables_are_known():
 )
 def test_which_servers_rename_all_tables_or_none(engine, version, atomic):
     assert Server(engine, version).renames_atomically is atomic
+
+
+@pytest.mark.parametrize(
+    ("version", "comment", "engine"),
+    [
+        ("8.0.36", "MySQL Community Server - GPL", "MySQL"),
+        ("10.11.6-MariaDB-log", "Debian 12", "MariaDB"),
+        ("10.11.6-log", "mariadb.org binary distribution", "MariaDB"),
+        ("8.0.36-cluster", "MySQL Cluster Community Server - GPL", "NDB Cluster"),
+        ("5.7.44-ndb-7.6.28", "Source distribution", "NDB Cluster"),
+        ("22.10.12-cluster", "Source distribution", "NDB Cluster"),
+        ("8.0.35-27", "Percona XtraDB Cluster (GPL), Release rel27, WSREP version 26.1.4.3", "MySQL"),
+    ],
+)
+def test_what_runs_there_is_told_by_version_and_comment(version, comment, engine):
+    answers = {"SELECT VERSION()": version, "SELECT @@version_comment": comment}
+
+    assert read_server(SimpleNamespace(value=answers.get)) == Server(engine, version)
 
 
 def test_result_of_a_real_schema(database, deployment):
