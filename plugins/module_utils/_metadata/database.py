@@ -111,7 +111,7 @@ class Database:
 
     That keeps this session out of the list of sessions that use a schema, and statements free of hidden context.
     Every statement commits by itself, so a session that a server or a proxy closed while it was idle is replaced by
-    another one (`reopen`), unless something depends on its being the same (`kept`).
+    another one (`reopen`), unless something depends on its being the same (`kept`, `transaction`).
     """
 
     def __init__(
@@ -158,6 +158,20 @@ class Database:
             yield
         finally:
             self._needed_for.pop()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """The statements of this block take effect together at its end, or none of them does."""
+        self.execute("START TRANSACTION")
+        with self.kept("a transaction"):
+            try:
+                yield
+            except BaseException:
+                # Or the next statement that defines a table would commit what there is of it.
+                with contextlib.suppress(OperatorError):
+                    self.execute("ROLLBACK")
+                raise
+            self.execute("COMMIT")
 
     def close(self) -> None:
         with contextlib.suppress(pymysql.MySQLError, OSError):
