@@ -58,10 +58,12 @@ def examine(
     progress: Callable[[str], None],
     *,
     quickly: bool = False,
+    compare: bool = True,
 ) -> list[guard.Finding]:
     """Put every condition of the reset to the test, each on what the server says now.
 
     `quickly` leaves out those that have to be waited for or read all rows: who is connected, and the rehearsed dump.
+    Without `compare` the rows of the dump are not compared: whoever drops does that, where nobody else can write.
     """
     names = request.names
     revisions: list[str] = []
@@ -70,17 +72,17 @@ def examine(
         revisions = [str(row[0]) for row in database.rows(f"SELECT version_num FROM {table}")]
     involved = [names.live, names.workspace, names.aside(request.run)]
     rights = read_rights(database)
+    dropping = request.method == DROP
     findings = [
         guard.confirmed(request.deployment, request.confirm),
         guard.replaceable(inspection),
         guard.too_old_to_migrate(inspection),
         guard.no_sentinel(inspection),
         guard.mirror_agrees(inspection, mirror.read(), mirror.config_map, request.namespace),
-        guard.rights_suffice(rights, names.live, involved),
+        guard.rights_suffice(rights, names.live, involved, dropping=dropping),
         guard.workspace_complete(inspection),
         guard.workspace_at_head(inspection, revisions),
     ]
-    dropping = request.method == DROP
     neighbours = read_neighbours(database, names.live, rights)
     findings += [
         guard.nothing_hidden(rights, names.live, there=inspection.live is not None, dropping=dropping),
@@ -91,12 +93,19 @@ def examine(
         findings.append(guard.aside_free(inspection, request.run))
     if quickly:
         return findings
-    findings.append(guard.nobody_connected(names.live, sessions_in(database, names.live), rights))
-    if request.method == DROP:
+    if dropping:
 
         def live() -> dict[str, Content]:
             tables = sorted(inspection.live.content) if inspection.live is not None else []
             return fingerprints(database, names.live, tables, progress)
 
-        findings.append(guard.dump_rehearsed(inspection, request.rehearsed_dump, request.run, live))
+        dump = request.rehearsed_dump
+        findings.append(guard.dump_rehearsed(inspection, dump, request.run, live if compare else None))
+    # Last: reading all rows takes minutes, in which somebody may come.
+    findings.append(guard.nobody_connected(names.live, sessions_in(database, names.live), rights))
     return findings
+
+
+def nobody_connected(database: Database, schema: str) -> guard.Finding:
+    """Whether somebody has come in the meantime."""
+    return guard.nobody_connected(schema, sessions_in(database, schema))

@@ -29,7 +29,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import INSTALLED as REMEMBERED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import SHOWN_WITH
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import LOCKING, SHOWN_WITH
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -243,9 +243,13 @@ def aside_free(inspection: Inspection, run: str) -> Finding:
     )
 
 
-def rights_suffice(rights: Rights, live: str, schemas: Sequence[str]) -> Finding:
+def rights_suffice(rights: Rights, live: str, schemas: Sequence[str], *, dropping: bool = False) -> Finding:
     """The user may do all of it, on every schema involved."""
     name, missing = "rights_suffice", rights.missing(schemas)
+    remedies = rights.remedies(live, schemas)
+    if dropping:
+        missing += rights.missing([live], LOCKING)
+        remedies += rights.remedies(live, [live], LOCKING)
     if not missing:
         return Finding(name, HOLDS, f"user {rights.account} has the rights it needs")
     return Finding(
@@ -253,7 +257,7 @@ def rights_suffice(rights: Rights, live: str, schemas: Sequence[str]) -> Finding
         REFUSED,
         f"user {rights.account} lacks {', '.join(missing)}",
         "these rights, before anything begins",
-        f"as an administrator of the database: {'; '.join(rights.remedies(live, schemas))}",
+        f"as an administrator of the database: {'; '.join(remedies)}",
     )
 
 
@@ -319,11 +323,12 @@ def dump_rehearsed(
     inspection: Inspection,
     rehearsed: Mapping[str, Any] | None,
     run: str,
-    live: Callable[[], Mapping[str, Content]],
+    live: Callable[[], Mapping[str, Content]] | None,
 ) -> Finding:
     """For drop: a dump of this very database was restored and compared in this run, and it is still what is live.
 
-    `live` gives the fingerprints of the live tables as they are now; it is called only when all else agrees.
+    `live` gives the fingerprints of the live tables as they are now; it is called only when all else agrees. Without
+    it, they are compared later.
     """
     name = "dump_rehearsed"
     expected = "a dump of exactly these rows, restored and compared in this run (metadata_restore, state: rehearsed)"
@@ -340,6 +345,8 @@ def dump_rehearsed(
             expected,
             step,
         )
+    if live is None:
+        return Finding(name, NOTED, f"a dump was rehearsed in run {run}; its rows are compared right before the drop")
     restored = rehearsed_sums(rehearsed)
     now = {table: content.sum for table, content in live().items()}
     different = sorted(table for table in restored.keys() | now.keys() if restored.get(table) != now.get(table))

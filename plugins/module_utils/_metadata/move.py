@@ -56,6 +56,24 @@ def alone(database: Database, live: str, timeout_seconds: float) -> Iterator[Non
                 database.value("SELECT RELEASE_LOCK(%s)", [name])
 
 
+@contextlib.contextmanager
+def locked(database: Database, schema: str, tables: Iterable[str]) -> Iterator[None]:
+    """Nobody else reads or writes these tables in this block; this session can use no others until its end.
+
+    Raises OperatorError where somebody uses one of them.
+    """
+    database.execute("LOCK TABLES " + ", ".join(f"{quoted(schema, table)} WRITE" for table in tables))
+    # The server gives the tables to others as soon as this session ends.
+    with database.kept(f"the locks on the tables of schema {schema}"):
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(OperatorError):
+                database.execute("UNLOCK TABLES")
+            raise
+        database.execute("UNLOCK TABLES")
+
+
 def wait_for_sessions(
     database: Database, schemas: Sequence[str], timeout_seconds: float, progress: Callable[[str], None]
 ) -> list[Session]:

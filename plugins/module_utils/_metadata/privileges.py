@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # What building, moving, dumping and restoring a schema needs, on each schema involved.
 NEEDED = frozenset({"ALTER", "CREATE", "DELETE", "DROP", "INDEX", "INSERT", "REFERENCES", "SELECT", "UPDATE"})
+# What comparing rows with a dump and dropping just these needs on the live schema, further.
+LOCKING = frozenset({"LOCK TABLES"})
 # Without one of these rights the server shows none of the schema's objects of that kind, and says nothing about it.
 SHOWN_WITH = {
     "routines": ("EXECUTE", "ALTER ROUTINE", "CREATE ROUTINE"),

@@ -4,20 +4,20 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import (
     Content,
     checksums,
-    fingerprints,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.drop import Drop
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import (
     DROP,
     SET_ASIDE,
     Request,
     examine,
+    nobody_connected,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
     INSTALLED,
@@ -30,20 +30,19 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import (
     check_content,
     create_schema,
-    drop_schema,
     drop_tables,
-    drop_unreferenced,
     make_moves,
     match_charset,
     probe_rename,
-    refuse_keys,
     wait_for_sessions,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN, WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
+    INSTALL,
+    PLAN,
+    WORKSPACE,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import (
     DONE,
-    DROPPING,
-    PLANNED,
     RESET,
     UNDONE,
     Move,
@@ -56,7 +55,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Mirror
@@ -102,17 +101,27 @@ class Reset:
         guard.enforce(self._examine(inspection, quickly=True), predicting=False)
         wait_for_sessions(self._database, [self._names.live], self._request.session_timeout_seconds, self._progress)
         inspection = self._inspect()
-        findings = self._examine(inspection)
+        findings = self._examine(inspection, compare=False)
         guard.enforce(findings, predicting=False)
         plan = self._write_plan(inspection)
+        # Reading all rows may have taken minutes.
+        guard.enforce([nobody_connected(self._database, self._names.live)], predicting=False)
         self._replace(inspection, plan)
         return self._result(inspection, plan, changed=True, findings=findings)
 
     def _inspect(self) -> Inspection:
         return inspect(self._database, self._names, self._request.extra_tables, self._request.owner)
 
-    def _examine(self, inspection: Inspection, *, quickly: bool = False) -> list[guard.Finding]:
-        return examine(self._database, self._request, inspection, self._mirror, self._progress, quickly=quickly)
+    def _examine(self, inspection: Inspection, *, quickly: bool = False, compare: bool = True) -> list[guard.Finding]:
+        return examine(
+            self._database,
+            self._request,
+            inspection,
+            self._mirror,
+            self._progress,
+            quickly=quickly,
+            compare=compare,
+        )
 
     def _planned(self, inspection: Inspection, contents: Mapping[str, Content]) -> Plan:
         request, names = self._request, self._names
@@ -204,7 +213,7 @@ class Reset:
         """From wherever it stands to the end. Every step finds out by itself whether it is done."""
         database = self._database
         if plan.dropped:
-            plan = self._drop(plan)
+            plan = Drop(database, self._request, self._inspect, self._progress).carry_out(plan)
         make_moves(database, plan, self._progress)
         leaving = [move for move in plan.moves if move.source == plan.live]
         if leaving and self._request.verify_content:
@@ -218,77 +227,6 @@ class Reset:
         else:
             mark_plan(database, plan, DONE)
         self._tidy(inspection)
-
-    def _drop(self, plan: Plan) -> Plan:
-        """The one DROP DATABASE. What an interrupted one has left over is dropped table by table."""
-        database = self._database
-        inspection = self._inspect()
-        arriving = {move.table for move in plan.moves}
-        unmoved = inspection.workspace is not None and inspection.workspace.content == arriving
-        if unmoved:
-            refuse_keys(database, plan.live)
-        if plan.state == PLANNED:
-            plan = mark_plan(database, plan, DROPPING)
-            self._progress(f"dropping schema {plan.live}: {len(plan.dropped)} tables")
-            try:
-                drop_schema(database, plan.live)
-            except OperatorError:
-                self._withdraw(plan)
-                raise
-        elif unmoved and inspection.live is not None:
-            left = inspection.live.content
-            if not left <= {move.table for move in plan.dropped}:
-                raise OperatorError(
-                    f"schema {plan.live} was being dropped, and now has tables it did not have:"
-                    f" {', '.join(sorted(left - {move.table for move in plan.dropped}))}",
-                    expected="only tables that the plan names",
-                    untouched="all tables that are there",
-                    next_step="find out who made them, move them elsewhere, run the same command again",
-                )
-            self._refuse_other_rows(plan, left)
-            drop_unreferenced(database, plan.live)
-        charset, collation = plan.facts["new_charset"]
-        create_schema(database, plan.live, charset, collation)
-        return plan
-
-    def _withdraw(self, plan: Plan) -> None:
-        """Take the announcement of a drop back where no table is gone: the old Airflow goes on, and so do its rows."""
-        with contextlib.suppress(OperatorError):  # the server is gone: then the next run finds the tables as they are
-            inspection = self._inspect()
-            left = inspection.live.content if inspection.live is not None else frozenset()
-            if {move.table for move in plan.dropped} <= left:
-                mark_plan(self._database, plan, PLANNED)
-
-    def _refuse_other_rows(self, plan: Plan, left: Collection[str]) -> None:
-        """Raises OperatorError where what a drop has left isn't to be dropped, or isn't what the dump has."""
-        request = self._request
-        rehearsed = request.rehearsed_dump or {}
-        expected = f"airflow_reset_method drop, and the dump of run {plan.run}, which has these rows"
-        untouched = (
-            f"the {len(left)} tables that are left in schema {plan.live}, and the new ones, in the schema beside"
-        )
-        if request.method != DROP or (rehearsed.get("database"), rehearsed.get("run")) != (plan.live, plan.run):
-            dump = f"the dump of run {rehearsed['run']}" if rehearsed.get("run") else "no rehearsed dump"
-            raise OperatorError(
-                f"run {plan.run} was dropping schema {plan.live}, {len(left)} of {len(plan.dropped)} tables are left,"
-                f" and this run has method {request.method} and {dump}",
-                expected=expected,
-                untouched=untouched,
-                next_step="run it with the method and the run directory of that run; or have an administrator look at"
-                " what is left, and restore the dump",
-            )
-        restored = guard.rehearsed_sums(rehearsed)
-        now = fingerprints(self._database, plan.live, sorted(left), self._progress)
-        different = sorted(table for table, content in now.items() if restored.get(table) != content.sum)
-        if different:
-            raise OperatorError(
-                f"run {plan.run} was dropping schema {plan.live}, and since then these tables were written to:"
-                f" {', '.join(different)}",
-                expected=expected,
-                untouched=untouched,
-                next_step="find out who wrote there, and keep the rows; then make the tables what they are in the dump,"
-                " or restore the dump",
-            )
 
     def _settled(self, inspection: Inspection, *, changes: bool) -> dict[str, Any]:
         """Installed already: nothing to do, but for the last strokes of a run that died right before its end."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 
+import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
@@ -141,4 +142,107 @@ class TestAnnounced:
                 with pytest.raises(OperatorError, match="1205"):
                     reset(database, bare, mirror, **changes)
             found = inspect(database, bare.names)
-            assert (found.stage, [plan.state for plan in found.plans]) == ("old", ["planned"])
+            assert (found.stage, found.plans) == ("old", ())
+
+
+class TestMeanwhile:
+    """Reading all rows takes minutes: what comes while they are compared is in no dump."""
+
+    @pytest.fixture
+    def while_reading(self, server, bare, monkeypatch):
+        """A reset by one session, in which something happens as soon as the rows of a table were read."""
+
+        @contextlib.contextmanager
+        def prepared(what, reading="SHA2("):
+            with server.session() as database:
+                bare.make_old()
+                bare.make_new(database)
+                changes = {"method": "drop", "rehearsed_dump": bare.rehearsed(database, bare.names.live)}
+                real, happened = database.rows, []
+
+                def rows(statement, values=()):
+                    found = real(statement, values)
+                    if reading in statement and "`variable`" in statement and not happened:
+                        happened.append(what())
+                    return found
+
+                monkeypatch.setattr(database, "rows", rows)
+                yield database, changes
+
+        return prepared
+
+    def write_elsewhere(self, server, live, statement):
+        """What the server answers somebody who doesn't have the schema as default, so can't be seen."""
+        with contextlib.closing(server.connect("information_schema")) as other, other.cursor() as cursor:
+            cursor.execute("SET SESSION lock_wait_timeout = 1")
+            try:
+                cursor.execute(statement.format(live=live))
+            except pymysql.MySQLError as error:
+                return error.args[0]
+            other.commit()
+            return 0
+
+    def test_nobody_can_write_what_would_be_dropped(self, server, bare, mirror, while_reading):
+        answers = []
+
+        def write():
+            statement = "INSERT INTO {live}.variable (`key`, val) VALUES ('late', 'x')"
+            answers.append(self.write_elsewhere(server, bare.names.live, statement))
+
+        with while_reading(write) as (database, changes):
+            assert reset(database, bare, mirror, **changes)["changed"]
+
+        assert answers == [1205]
+
+    def test_who_has_come_is_refused_and_may_go_on(self, server, bare, mirror, while_reading):
+        came = []
+        with while_reading(lambda: came.append(server.connect(bare.names.live))) as (database, changes):
+            before = bare.everything(database)
+            with pytest.raises(OperatorError, match="1 sessions of others"):
+                reset(database, bare, mirror, **changes)
+            with contextlib.closing(came[0]) as other, other.cursor() as cursor:
+                cursor.execute("SELECT COUNT(*) FROM variable")
+            assert bare.everything(database) == before
+            assert reset(database, bare, mirror, **changes)["changed"]
+
+    def test_a_table_that_was_made_is_in_no_dump(self, server, bare, mirror, while_reading):
+        made = "CREATE TABLE {live}.sensor_instance (id INT PRIMARY KEY)"
+        with while_reading(lambda: self.write_elsewhere(server, bare.names.live, made)) as (database, changes):
+            before = bare.everything(database)
+            with pytest.raises(OperatorError, match="differs from the live tables in sensor_instance"):
+                reset(database, bare, mirror, **changes)
+            assert bare.tables(bare.names.live) - {"sensor_instance"} == before[bare.names.live].keys()
+            assert bare.tables(bare.names.workspace) == before[bare.names.workspace].keys()
+
+    @pytest.mark.parametrize("come", [True, False])
+    def test_what_an_interrupted_drop_has_left_is_locked_as_well(self, server, bare, mirror, while_reading, come):
+        live, answers, came = bare.names.live, [], []
+
+        def meanwhile():
+            answers.append(self.write_elsewhere(server, live, "DELETE FROM {live}.variable"))
+            if come:
+                came.append(server.connect(live))
+
+        with while_reading(meanwhile) as (database, changes):
+            plan = Reset(database, bare.request(**changes), mirror, quiet)._write_plan(inspect(database, bare.names))
+            set_state(database, plan, "dropping")
+            server.as_root("SET foreign_key_checks = 0; DROP TABLE dag, xcom", live)
+            left = bare.tables(live)
+            if come:
+                with pytest.raises(OperatorError, match="1 sessions of others"):
+                    reset(database, bare, mirror, **changes)
+                came[0].close()
+                assert bare.tables(live) == left
+            assert reset(database, bare, mirror, **changes)["changed"]
+
+        assert answers == [1205]
+
+    def test_a_set_aside_moves_nothing_under_who_has_come(self, server, bare, mirror, while_reading):
+        came = []
+        with while_reading(lambda: came.append(server.connect(bare.names.live)), "CHECKSUM TABLE") as (database, _):
+            before = bare.tables(bare.names.live)
+            with pytest.raises(OperatorError, match="1 sessions of others"):
+                reset(database, bare, mirror)
+            assert bare.tables(bare.names.live) == before
+            came[0].close()
+            assert reset(database, bare, mirror)["changed"]

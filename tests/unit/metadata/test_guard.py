@@ -39,15 +39,20 @@ from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
 @contextlib.contextmanager
 def refused(database, deployment, match):
     """The block raises, says why in all four parts, and nothing at all is different afterwards."""
-    before = deployment.everything(database)
-    renamed = deployment.server.logged("RENAME TABLE")
+    before, moved = deployment.everything(database), moves(deployment)
     with pytest.raises(OperatorError, match=match) as caught:
         yield
     assert deployment.everything(database) == before
-    assert deployment.server.logged("RENAME TABLE") == renamed
+    assert moves(deployment) == moved
     for part in (caught.value.found, caught.value.expected, caught.value.untouched, caught.value.next_step):
         assert part
     assert PASSWORD not in str(caught.value)
+
+
+def moves(deployment):
+    """How many statements have moved tables out of the live schema or into it."""
+    live = deployment.names.live
+    return sum(map(deployment.server.logged, (f"RENAME TABLE `{live}`.", f" TO `{live}`.")))
 
 
 def attempt(database, deployment, mirror, **changes):

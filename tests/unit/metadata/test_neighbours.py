@@ -17,7 +17,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalo
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import read_neighbours
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import NEEDED, read_rights
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import LOCKING, NEEDED, read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import RUN, reset
 
@@ -26,7 +26,8 @@ from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import RU
 def connect(server, deployment):
     """Sessions of a user that has just the rights that moving and dropping need, and those given to it further."""
     user = f"u_{deployment.names.live}"
-    server.as_root(f"CREATE USER {user}; GRANT {', '.join(sorted(NEEDED))} ON `{deployment.names.live}%`.* TO {user}")
+    rights = ", ".join(sorted(NEEDED | LOCKING))
+    server.as_root(f"CREATE USER {user}; GRANT {rights} ON `{deployment.names.live}%`.* TO {user}")
 
     @contextlib.contextmanager
     def opened(*grants):
@@ -84,6 +85,23 @@ class TestHidden:
         # Shown now, and known as something that Airflow never makes.
         with connect() as database, pytest.raises(OperatorError, match="stored programs"):
             reset(database, deployment, mirror, **dropping(database, deployment))
+
+    def test_rows_that_can_not_be_locked_are_not_dropped(self, server, deployment, mirror, connect):
+        live = deployment.names.live
+        with connect(f"EXECUTE, TRIGGER, EVENT ON `{live}%`.*") as database:
+            server.as_root(f"REVOKE LOCK TABLES ON `{live}%`.* FROM u_{live}")
+            with pytest.raises(OperatorError, match=f"lacks LOCK TABLES ON {live}") as caught:
+                reset(database, deployment, mirror, **dropping(database, deployment))
+            assert len(deployment.tables(live)) == 33
+
+            server.as_root(caught.value.next_step.partition(": ")[2])
+            assert reset(database, deployment, mirror, **dropping(database, deployment))["changed"]
+
+    def test_without_the_right_to_lock_tables_are_set_aside(self, server, deployment, mirror, connect):
+        live = deployment.names.live
+        with connect() as database:
+            server.as_root(f"REVOKE LOCK TABLES ON `{live}%`.* FROM u_{live}")
+            assert reset(database, deployment, mirror)["changed"]
 
     def test_with_the_rights_to_be_shown_everything_it_drops(self, deployment, mirror, connect):
         with connect(f"EXECUTE, TRIGGER, EVENT ON `{deployment.names.live}%`.*") as database:

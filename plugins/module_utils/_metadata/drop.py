@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content, fingerprints
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import (
+    DROP,
+    Request,
+    nobody_connected,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import (
+    create_schema,
+    drop_schema,
+    drop_tables,
+    drop_unreferenced,
+    layout_of,
+    locked,
+    refuse_keys,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, INSTALL, PLAN
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import (
+    DROPPING,
+    PLANNED,
+    Plan,
+    mark_plan,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import Inspection
+
+
+class Drop:
+    """Drops the old schema by a plan, with the rows that the rehearsed dump has and no others.
+
+    Comparing them takes minutes. So the tables are locked meanwhile, until right before the drop.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        request: Request,
+        inspect: Callable[[], Inspection],
+        progress: Callable[[str], None],
+    ) -> None:
+        self._database, self._request = database, request
+        self._inspect, self._progress = inspect, progress
+
+    def carry_out(self, plan: Plan) -> Plan:
+        """The one DROP DATABASE. What an interrupted one has left over is dropped table by table."""
+        database = self._database
+        inspection = self._inspect()
+        arriving = {move.table for move in plan.moves}
+        unmoved = inspection.workspace is not None and inspection.workspace.content == arriving
+        if unmoved:
+            refuse_keys(database, plan.live)
+        if plan.state == PLANNED:
+            plan = mark_plan(database, plan, DROPPING)
+            self._progress(f"comparing {len(plan.dropped)} tables with the dump, then dropping schema {plan.live}")
+            try:
+                # Whoever comes while the rows are read waits for the locks, and is seen before they are given back.
+                with locked(database, plan.live, [move.table for move in plan.dropped]):
+                    guard.enforce(
+                        [self._dump_rehearsed(inspection, plan), nobody_connected(database, plan.live)],
+                        predicting=False,
+                    )
+                drop_schema(database, plan.live)
+            except OperatorError:
+                self._withdraw(plan)
+                raise
+        elif unmoved and inspection.live is not None:
+            left = inspection.live.content
+            if not left <= {move.table for move in plan.dropped}:
+                raise OperatorError(
+                    f"schema {plan.live} was being dropped, and now has tables it did not have:"
+                    f" {', '.join(sorted(left - {move.table for move in plan.dropped}))}",
+                    expected="only tables that the plan names",
+                    untouched="all tables that are there",
+                    next_step="find out who made them, move them elsewhere, run the same command again",
+                )
+            if left:
+                with locked(database, plan.live, sorted(left)):
+                    self._refuse_other_rows(plan, left)
+                    guard.enforce([nobody_connected(database, plan.live)], predicting=False)
+            drop_unreferenced(database, plan.live)
+        charset, collation = plan.facts["new_charset"]
+        create_schema(database, plan.live, charset, collation)
+        return plan
+
+    def _dump_rehearsed(self, inspection: Inspection, plan: Plan) -> guard.Finding:
+        """Whether the dump holds what is in the tables now, all of which are locked."""
+        database, request = self._database, self._request
+        known = sorted(move.table for move in plan.dropped)
+
+        def live() -> dict[str, Content]:
+            contents = fingerprints(database, plan.live, known, self._progress)
+            # A table that was made meanwhile is in no dump, and not locked.
+            others = layout_of(database, [plan.live])[plan.live] - BOOKKEEPING - set(known)
+            return contents | dict.fromkeys(sorted(others), Content(0, ""))
+
+        return guard.dump_rehearsed(inspection, request.rehearsed_dump, request.run, live)
+
+    def _withdraw(self, plan: Plan) -> None:
+        """Take the announcement of a drop back where no table is gone: the old Airflow goes on, and so do its rows."""
+        with contextlib.suppress(OperatorError):  # the server is gone: then the next run finds the tables as they are
+            inspection = self._inspect()
+            left = inspection.live.content if inspection.live is not None else frozenset()
+            if {move.table for move in plan.dropped} <= left:
+                drop_tables(self._database, plan.workspace, [PLAN, INSTALL])
+
+    def _refuse_other_rows(self, plan: Plan, left: Collection[str]) -> None:
+        """Raises OperatorError where what a drop has left isn't to be dropped, or isn't what the dump has."""
+        request = self._request
+        rehearsed = request.rehearsed_dump or {}
+        expected = f"airflow_reset_method drop, and the dump of run {plan.run}, which has these rows"
+        untouched = (
+            f"the {len(left)} tables that are left in schema {plan.live}, and the new ones, in the schema beside"
+        )
+        if request.method != DROP or (rehearsed.get("database"), rehearsed.get("run")) != (plan.live, plan.run):
+            dump = f"the dump of run {rehearsed['run']}" if rehearsed.get("run") else "no rehearsed dump"
+            raise OperatorError(
+                f"run {plan.run} was dropping schema {plan.live}, {len(left)} of {len(plan.dropped)} tables are left,"
+                f" and this run has method {request.method} and {dump}",
+                expected=expected,
+                untouched=untouched,
+                next_step="run it with the method and the run directory of that run; or have an administrator look at"
+                " what is left, and restore the dump",
+            )
+        restored = guard.rehearsed_sums(rehearsed)
+        now = fingerprints(self._database, plan.live, sorted(left), self._progress)
+        different = sorted(table for table, content in now.items() if restored.get(table) != content.sum)
+        if different:
+            raise OperatorError(
+                f"run {plan.run} was dropping schema {plan.live}, and since then these tables were written to:"
+                f" {', '.join(different)}",
+                expected=expected,
+                untouched=untouched,
+                next_step="find out who wrote there, and keep the rows; then make the tables what they are in the dump,"
+                " or restore the dump",
+            )
