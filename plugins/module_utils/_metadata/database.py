@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,8 +46,18 @@ else:
     PYMYSQL_IMPORT_ERROR = None
 
 CONNECT_TIMEOUT_SECONDS = 10
-# A connection that died unnoticed. Reading a big table from end to end takes minutes, not an hour.
+# A greeting, a login and a setting come at once, but for a server that asks slow name servers who connects.
+PROMPT_SECONDS = 30.0
+# A server that hangs. Reading a big table from end to end takes minutes, not an hour.
 ANSWER_TIMEOUT_SECONDS = 3600
+# A server whose node is gone: it doesn't even confirm that it has received anything.
+GONE_SECONDS = 60
+_WATCH = {
+    "TCP_KEEPIDLE": GONE_SECONDS // 2,
+    "TCP_KEEPINTVL": GONE_SECONDS // 6,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": GONE_SECONDS * 1000,
+}
 # Asked whether it still lives before a statement that comes later than this after the last one.
 IDLE_SECONDS = 0.5
 
@@ -262,6 +273,7 @@ def session(
             given_limits.update(arrange(connection))
         except pymysql.MySQLError as error:
             raise explained(error, where, "the database: no statement was sent", name or host) from None
+        connection.wait_for(ANSWER_TIMEOUT_SECONDS)
         return connection
 
     def connect(context: Any) -> Any:
@@ -274,7 +286,8 @@ def session(
             charset="utf8mb4",
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            read_timeout=ANSWER_TIMEOUT_SECONDS,
+            read_timeout=PROMPT_SECONDS,
+            write_timeout=PROMPT_SECONDS,
             # Nothing of the machine's: no option file, no default user.
             read_default_file=None,
             ssl=context,
@@ -287,13 +300,36 @@ def session(
 
 
 def connection_kind(mode: str) -> Any:
-    """The library's connection, but for what it does where the server offers no TLS: that differs by its version."""
+    """The library's connection, but for two things.
+
+    What it does where the server offers no TLS: that differs by its version. And how long it waits for a server that
+    says nothing: not for minutes where an answer takes none.
+    """
 
     # Its types don't describe what is overridden.
     base: Any = pymysql.connections.Connection
 
     class Connection(base):  # type: ignore[misc,unused-ignore]
         ssl: Any
+
+        def connect(self, sock: Any = None) -> None:
+            super().connect(sock)
+            for name, value in _WATCH.items():
+                # Not every system has all of them.
+                with contextlib.suppress(AttributeError, OSError):
+                    self._sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+        def wait_for(self, seconds: float) -> None:
+            """From here on, this is how long an answer may take."""
+            self._read_timeout = self._write_timeout = seconds
+
+        def ping(self, reconnect: bool = False) -> None:
+            before = self._read_timeout
+            self.wait_for(PROMPT_SECONDS)
+            try:
+                super().ping(reconnect)
+            finally:
+                self.wait_for(before)
 
         def _request_authentication(self) -> None:
             offered = self.server_capabilities  # type: ignore[attr-defined,unused-ignore]  # not in its types
