@@ -33,7 +33,8 @@ options:
       - V(applied) rolls out O(definitions).
       - V(stopped) scales O(names) to 0 and waits until their pods have ended. The replicas they had are kept in the
         annotation C(hopsworks.airflow/replicas-before-stop). Where a Deployment and a StatefulSet have one name, both.
-      - V(started) gives those back their replicas that V(stopped) took, and waits until they are healthy.
+      - V(started) gives those back their replicas that V(stopped) took, all of them, and then waits until each is
+        healthy. One that doesn't get healthy keeps no other one stopped.
     type: str
     choices: [applied, stopped, started]
     default: applied
@@ -162,13 +163,11 @@ def applied(call: Call) -> dict[str, Any]:
 def scaled(call: Call) -> dict[str, Any]:
     scaler = Scaler(call.cluster, call.progress)
     names, timeout = call.params["names"], call.params["timeout"]
-    results = []
-    for position, name in enumerate(names):
-        if call.params["state"] == "stopped":
-            results += scaler.stop(name, timeout_seconds=timeout, check_mode=call.check_mode)
-        else:
-            later = names[position + 1 :]
-            results.append(scaler.start(name, timeout_seconds=timeout, later=later, check_mode=call.check_mode))
+    if call.params["state"] == "started":
+        results = scaler.start_all(names, timeout_seconds=timeout, check_mode=call.check_mode)
+    else:
+        stopped = [scaler.stop(name, timeout_seconds=timeout, check_mode=call.check_mode) for name in names]
+        results = [result for each in stopped for result in each]
     return {
         "changed": any(result.action in ("stopped", "started") for result in results),
         "workloads": [vars(result) for result in results],

@@ -7,52 +7,64 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.troubles import why
+
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
 
 Object = dict[str, Any]
 
 
-def without_gone_owners(objects: Objects, kept: Object) -> tuple[Object, list[str]]:
-    """A kept object without those of its owners that are gone, and warnings about its owners.
+class Owners:
+    """The owners of kept objects, each looked at once: one that can't be read may take a minute to say so."""
 
-    The garbage collector deletes an object whose owners are gone; one of the same name with another uid doesn't count.
-    """
-    name = f"{kept['kind']} {kept['metadata']['name']}"
-    left, warnings = [], []
-    references = kept["metadata"].get("ownerReferences", [])
-    for reference in references:
-        owner = f"owner {reference['kind']} {reference['name']}"
-        gone = _is_gone(objects, reference)
-        if gone is None:
-            warnings.append(
-                f"whether {owner} of {name} still exists can't be looked at: if it is gone, Kubernetes deletes {name} "
-                "again. Then put it back once more without metadata.ownerReferences"
-            )
-        if gone:
-            warnings.append(
-                f"{name} comes back without its {owner}, which is gone: with it, Kubernetes would delete {name} again"
-            )
-        else:
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        # Uids by API version, kind and name: None where there is none, and what a look failed by.
+        self._seen: dict[tuple[str, str, str], str | Exception | None] = {}
+
+    def without_gone(self, kept: Object) -> tuple[Object, list[str]]:
+        """A kept object without those of its owners that are gone, and warnings about its owners.
+
+        The garbage collector deletes an object whose owners are gone; one of the same name with another uid doesn't
+        count.
+        """
+        name = f"{kept['kind']} {kept['metadata']['name']}"
+        left, warnings = [], []
+        references = kept["metadata"].get("ownerReferences", [])
+        for reference in references:
+            owner = f"owner {reference['kind']} {reference['name']}"
+            uid = self._uid(reference)
+            if isinstance(uid, Exception):
+                warnings.append(
+                    f"whether {owner} of {name} still exists can't be looked at ({why(uid)}): if it is gone, Kubernetes"
+                    f" deletes {name} again. Then put it back once more without metadata.ownerReferences"
+                )
+            elif uid != reference["uid"]:
+                warnings.append(
+                    f"{name} comes back without its {owner}, which is gone: with it, Kubernetes would delete {name}"
+                    " again"
+                )
+                continue
             left.append(reference)
-    if left == references:
-        return kept, warnings
-    metadata = {key: value for key, value in kept["metadata"].items() if key != "ownerReferences"}
-    if left:
-        metadata["ownerReferences"] = left
-    return {**kept, "metadata": metadata}, warnings
+        if left == references:
+            return kept, warnings
+        metadata = {key: value for key, value in kept["metadata"].items() if key != "ownerReferences"}
+        if left:
+            metadata["ownerReferences"] = left
+        return {**kept, "metadata": metadata}, warnings
 
-
-def _is_gone(objects: Objects, reference: Object) -> bool | None:
-    """None where it can't be seen."""
-    try:
-        found = objects.read_any(reference["apiVersion"], reference["kind"], reference["name"])
-    except ApiException as error:
-        # No right to look at it, or a kind that is not served any more.
-        if error.status not in (403, 404):
-            raise
-        return None
-    return found is None or found["metadata"]["uid"] != reference["uid"]
+    def _uid(self, reference: Object) -> str | Exception | None:
+        key = (reference["apiVersion"], reference["kind"], reference["name"])
+        if key not in self._seen:
+            try:
+                found = self._objects.read_any(*key)
+                self._seen[key] = found and found["metadata"]["uid"]
+            except (ApiException, HTTPError) as error:
+                # No right to look at it, a kind that is not served any more, or one whose webhook does not answer.
+                self._seen[key] = error
+        return self._seen[key]

@@ -25,13 +25,13 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definit
     saved,
     shown,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.owners import without_gone_owners
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.owners import Owners
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove, remove_plain
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import WORKLOADS, replace_object
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaled, Scaler, Started
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.troubles import Troubles
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import once_counted, own
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
@@ -61,7 +61,7 @@ class Return:
         return self.record.kind in WORKLOADS
 
     def diff(self) -> dict[str, Any]:
-        header = f"{self.record.kind} {self.record.name}"
+        header = _name_of(self)
         before: Object | str
         after: Object | str = ""
         if self.record.object is None:
@@ -82,7 +82,10 @@ class Restorer:
     def __init__(self, cluster: Cluster, progress: Progress, backup_secret: str) -> None:
         self._cluster, self._progress = cluster, progress
         self._objects = Objects(cluster)
+        self._owners = Owners(self._objects)
         self._backup = Backup(cluster, backup_secret)
+        self._troubles = Troubles(f"what was before is kept in Secret {backup_secret}")
+        self._unseen: set[tuple[str, str]] = set()
         self.warnings: list[str] = []
 
     @property
@@ -90,32 +93,45 @@ class Restorer:
         return self._backup.exists
 
     def plan(self) -> list[Return]:
-        return [self._plan(record) for record in self._backup.records.values()]
+        returns = []
+        for record in self._backup.records.values():
+            self._unseen.add((record.kind, record.name))
+            with self._troubles.kept(f"{record.kind} {record.name} can't be looked at"):
+                returns.append(self._plan(record))
+                self._unseen.remove((record.kind, record.name))
+        self.warnings += self._troubles.found
+        return returns
 
     def act(self, returns: list[Return], *, timeout_seconds: float) -> None:
-        """Raises OperatorError for what can't be put back, when all the rest is: one object less is no reason to
-        leave the old deployment stopped.
+        """Raises OperatorError for what can't be looked at or put back, when all the rest is: one object less is no
+        reason to leave the old deployment stopped, nor is one workload that does not get healthy.
         """
-        failed: list[OperatorError] = []
+        troubles = self._troubles
         workloads = [step for step in returns if step.is_workload]
+        # A new one may run on, or its pods still end: the old one of that name does not run beside it.
+        in_the_way = {name for kind, name in self._unseen if kind in WORKLOADS}
         for step in workloads:
             if step.live is not None and step.action in ("restored", "removed"):
-                self._remove(step, timeout_seconds)
+                in_the_way.add(step.record.name)
+                with troubles.kept(f"the new {_name_of(step)} can't be removed"):
+                    self._remove(step, timeout_seconds)
+                    in_the_way.remove(step.record.name)
         for step in returns:
             if step.changes and not step.is_workload:
-                self._progress(f"{step.record.kind} {step.record.name}: {step.action}")
-                try:
+                self._progress(f"{_name_of(step)}: {step.action}")
+                with troubles.kept(f"{_name_of(step)} can't be put back"):
                     self._put_back(step, timeout_seconds)
-                except OperatorError as error:
-                    failed.append(error)
-        try:
-            for position, step in enumerate(workloads):
-                later = [other.record.name for other in workloads[position + 1 :] if other.changes]
-                self._bring(step, later, timeout_seconds)
-        except OperatorError as error:
-            failed.append(error)
-        if failed:
-            raise OperatorError.together(failed)
+        with contextlib.ExitStack() as stack:
+            started: list[tuple[Return, Started]] = []
+            for step in workloads:
+                if step.record.name in in_the_way or step.action not in ("created", "restored", "started"):
+                    continue
+                with troubles.kept(f"{_name_of(step)} can't be put back"):
+                    started.append((step, stack.enter_context(self._start(step))))
+            for step, each in started:
+                with troubles.kept(f"{_name_of(step)} can't be watched"):
+                    each.until_healthy(timeout_seconds=timeout_seconds)
+        troubles.tell()
         self._backup.restored()
 
     def _plan(self, record: Record) -> Return:
@@ -124,7 +140,7 @@ class Restorer:
             live = {**live, "kind": record.kind}
         warnings: list[str] = []
         if record.object is not None:
-            kept, warnings = without_gone_owners(self._objects, record.object)
+            kept, warnings = self._owners.without_gone(record.object)
             record = dataclasses.replace(record, object=kept)
         step = Return(record, live, self._action(record, live))
         if step.action in ("created", "restored"):
@@ -184,21 +200,16 @@ class Restorer:
             self._create(definition)
         own(self._objects, record.kind, record.name, lambda _entry: False, record.managed_fields)
 
-    def _bring(self, step: Return, later: list[str], timeout_seconds: float) -> None:
+    def _start(self, step: Return) -> Started:
         record = step.record
-        if step.action == "started":
-            Scaler(self._cluster, self._progress).start(
-                record.name, timeout_seconds=timeout_seconds, later=later, kind=record.kind
-            )
-        if record.object is None or step.action not in ("created", "restored"):
-            return
+        if step.action == "started" or record.object is None:
+            return Scaler(self._cluster, self._progress).start(record.name, kind=record.kind)
         self._progress(f"{record.name}: {step.action}")
         created = self._create(record.object)
         own(self._objects, record.kind, record.name, lambda _entry: False, record.managed_fields)
-        with Watcher(self._cluster, self._objects, {**created, "kind": record.kind}, self._progress) as watcher:
-            watcher.until_rolled_out(
-                timeout_seconds=timeout_seconds, generation=created["metadata"]["generation"], later=later
-            )
+        live = {**created, "kind": record.kind}
+        watcher = Watcher(self._cluster, self._objects, live, self._progress)
+        return Started(Scaled(record.name, record.kind, "started"), watcher, created["metadata"]["generation"])
 
     def _create(self, definition: Object) -> Object:
         """Make it again."""
@@ -226,19 +237,17 @@ class Restorer:
                 # A port for health checks that is taken is told of as an error of the server.
                 less = without_taken(definition, message) if error.status in (422, 500) else None
                 if less is None:
-                    raise OperatorError(
-                        f"{name} can't be put back: the API server answered {error.status}: {message}",
-                        expected="that what was kept can be made again",
-                        untouched=f"what was before is kept in Secret {self._backup.name}",
-                        next_step="grant the missing right (docs/operator.md lists them), or correct the cause; then "
-                        "run the same command again",
-                    ) from None
+                    raise
                 definition, lost = less
                 self.warnings.append(
                     f"{name} can't have {', '.join(lost)} again ({message}): the API server gives it another"
                 )
                 continue
             return written
+
+
+def _name_of(step: Return) -> str:
+    return f"{step.record.kind} {step.record.name}"
 
 
 def is_same(live: Object, kept: Object) -> bool:

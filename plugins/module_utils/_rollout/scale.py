@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import DEFAULT_GRACE_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.troubles import Troubles
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.volumes import refuse_loss_of_volumes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
 
@@ -35,6 +36,31 @@ class Scaled:
     action: Literal["stopped", "started", "unchanged", "absent"]
     before: int = 0
     after: int = 0
+
+
+class Started:
+    """A workload whose pods are on their way. A context manager; leaving it ends its watches.
+
+    Several are started first and waited for then: one that stays sick keeps no other one at 0.
+    """
+
+    def __init__(self, result: Scaled, watcher: Watcher | None = None, generation: int = 0) -> None:
+        self.result = result
+        self._watcher, self._generation = watcher, generation
+
+    def __enter__(self) -> Started:
+        if self._watcher is not None:
+            self._watcher.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._watcher is not None:
+            self._watcher.__exit__(*exc)
+
+    def until_healthy(self, *, timeout_seconds: float) -> None:
+        """Raises OperatorError where it does not get healthy."""
+        if self._watcher is not None:
+            self._watcher.until_rolled_out(timeout_seconds=timeout_seconds, generation=self._generation, later=[])
 
 
 def find(objects: Objects, name: str) -> Object | None:
@@ -86,23 +112,15 @@ class Scaler:
                 watcher.until_gone(timeout_seconds=max(timeout_seconds, grace + GRACE_MARGIN_SECONDS))
         return result
 
-    def start(
-        self,
-        name: str,
-        *,
-        timeout_seconds: float,
-        later: list[str],
-        check_mode: bool = False,
-        kind: str | None = None,
-    ) -> Scaled:
-        """Give it back the replicas that it had when it was stopped, and wait until it is healthy.
+    def start(self, name: str, *, check_mode: bool = False, kind: str | None = None) -> Started:
+        """Give it back the replicas that it had when it was stopped; what is returned waits until it is healthy.
 
         One that was not stopped by `stop` is left alone. Without a `kind`, so is a StatefulSet beside a Deployment.
         """
         while True:
             workload = find(self._objects, name) if kind is None else self._read(kind, name)
             if workload is None:
-                return Scaled(name, None, "absent")
+                return Started(Scaled(name, None, "absent"))
             metadata, before = workload["metadata"], workload["spec"].get("replicas", 1)
             replicas = metadata.get("annotations", {}).get(STOPPED_ANNOTATION)
             # Scaled up by somebody in the meantime: then the annotation is old.
@@ -116,12 +134,29 @@ class Scaler:
                 generation = written["metadata"]["generation"]
                 self._progress(f"{name}: {result.action}")
                 break
-        if not check_mode and after:
-            with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
-                if written is None:
-                    watcher.try_again()
-                watcher.until_rolled_out(timeout_seconds=timeout_seconds, generation=generation, later=later)
-        return result
+        if check_mode or not after:
+            return Started(result)
+        watcher = Watcher(self._cluster, self._objects, workload, self._progress)
+        if written is None:
+            watcher.try_again()
+        return Started(result, watcher, generation)
+
+    def start_all(self, names: list[str], *, timeout_seconds: float, check_mode: bool = False) -> list[Scaled]:
+        """Start all of them, in this order, and wait until each is healthy.
+
+        Raises OperatorError for those that don't get healthy or can't be started, when all others are.
+        """
+        troubles = Troubles("the workload, as it was")
+        with contextlib.ExitStack() as stack:
+            started = []
+            for name in names:
+                with troubles.kept(f"{name} can't be started"):
+                    started.append(stack.enter_context(self.start(name, check_mode=check_mode)))
+            for each in started:
+                with troubles.kept(f"{each.result.name} can't be watched"):
+                    each.until_healthy(timeout_seconds=timeout_seconds)
+        troubles.tell()
+        return [each.result for each in started]
 
     def _read(self, kind: str, name: str) -> Object | None:
         found = self._objects.read(kind, name)

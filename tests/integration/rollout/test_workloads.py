@@ -240,11 +240,11 @@ def test_stop_and_start(cluster, roll_out, said):
     assert predicted == stop() == ["stopped", "stopped", "absent"]
     assert not pods(cluster, "stoppable") | pods(cluster, "stateful")
     assert stop() == ["unchanged", "unchanged", "absent"]
-    started = [scaler.start(name, timeout_seconds=60, later=[]) for name in names]
+    started = scaler.start_all(names, timeout_seconds=60)
     assert [result.action for result in started] == ["started", "started", "absent"]
     assert [result.after for result in started] == [2, 1, 0]
     assert len(pods(cluster, "stoppable")) == 2
-    again = [scaler.start(name, timeout_seconds=60, later=[]).action for name in names]
+    again = [result.action for result in scaler.start_all(names, timeout_seconds=60)]
     assert again == ["unchanged", "unchanged", "absent"]
     assert "hopsworks.airflow" not in str(
         cluster.apps.read_namespaced_deployment("stoppable", cluster.namespace).metadata.annotations
@@ -255,7 +255,7 @@ def test_what_was_at_zero_before_is_not_started(cluster, roll_out, said):
     roll_out(workload("at-zero", replicas=0))
     scaler = Scaler(cluster, said)
     assert [result.action for result in scaler.stop("at-zero", timeout_seconds=60)] == ["unchanged"]
-    assert scaler.start("at-zero", timeout_seconds=60, later=[]).action == "unchanged"
+    assert [result.action for result in scaler.start_all(["at-zero"], timeout_seconds=60)] == ["unchanged"]
 
 
 def test_a_stopped_one_is_started_by_applying_it(cluster, roll_out, said):

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-from types import SimpleNamespace
 
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import replacement, restoration
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaled, Started
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .fake import Namespace
 from .replacing import OLD, workload
@@ -22,21 +22,33 @@ def namespace(monkeypatch):
     for module in (replacement, restoration):
         monkeypatch.setattr(module, "Objects", lambda _cluster: namespace)
 
-    @contextlib.contextmanager
-    def watcher(_cluster, _objects, live, _progress):
-        def rolled_out(**_arguments):
-            namespace.log.append(("rolled out", live["kind"], live["metadata"]["name"]))
+    class Watcher:
+        def __init__(self, _cluster, _objects, live, _progress):
+            self.workload = live["kind"], live["metadata"]["name"]
 
-        yield SimpleNamespace(until_rolled_out=rolled_out)
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exc):
+            pass
+
+        def until_rolled_out(self, **_arguments):
+            namespace.log.append(("rolled out", *self.workload))
+            if self.workload[1] in namespace.sick:
+                raise OperatorError(
+                    f"{' '.join(self.workload)} does not get healthy", expected="", untouched="", next_step=""
+                )
 
     class Scaler:
         def __init__(self, *_arguments):
             pass
 
-        def start(self, name, *, kind, **_arguments):
+        def start(self, name, *, kind):
             namespace.log.append(("start", kind, name))
+            live = {"kind": kind, "metadata": {"name": name}}
+            return Started(Scaled(name, kind, "started"), Watcher(None, None, live, None))
 
-    monkeypatch.setattr(restoration, "Watcher", watcher)
+    monkeypatch.setattr(restoration, "Watcher", Watcher)
     monkeypatch.setattr(restoration, "Scaler", Scaler)
     monkeypatch.setattr(
         restoration,

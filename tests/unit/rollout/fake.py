@@ -52,8 +52,10 @@ class Namespace:
         self.refuse = None
         # Quotas are None where they can't be listed, and so are autoscalers.
         self.pods, self.autoscalers, self.quotas = [], [], []
-        # Uids of objects that own others, by kind and name; None where they can't be looked at.
+        # Uids of objects that own others, by kind and name; the error of the API server where they can't be read.
         self.owners = {}
+        # Names of workloads that do not get healthy.
+        self.sick = set()
 
     def list(self, kind, **_arguments):
         if kind == "Pod":
@@ -69,8 +71,8 @@ class Namespace:
         return copy.deepcopy(self.live.get((kind, name)))
 
     def read_any(self, _api_version, kind, name):
-        if self.owners is None:
-            raise refusal(403, "forbidden")
+        if isinstance(self.owners, Exception):
+            raise self.owners
         uid = self.owners.get((kind, name))
         return uid and {"metadata": {"name": name, "uid": uid}}
 

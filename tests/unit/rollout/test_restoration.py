@@ -212,26 +212,6 @@ def test_a_service_whose_port_is_taken_comes_back_without_it(old, number, status
     assert set(restore(old).values()) == {"unchanged"}
 
 
-@pytest.mark.parametrize("kind", ["Role", "ConfigMap", "ServiceAccount", "Service"])
-@pytest.mark.parametrize("replaced", [True, False])
-def test_an_object_that_is_refused_is_told_in_words_when_all_others_are_back(old, kind, replaced):
-    keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
-    apply(old)
-    roll_out(old)
-    name = next(name for each, name in old.live if each == kind and name != "new-one")
-    if not replaced:
-        old.delete(kind, name)
-    old.refuse = lambda body: body["kind"] == kind and refusal(422, "ValidatingAdmissionPolicy 'x' denied request")
-    with pytest.raises(OperatorError, match=f"{kind} {name} can't be put back: .* 422: .*Policy 'x' denied") as refused:
-        restore(old)
-    assert SECRET in refused.value.untouched
-    assert old.read("PodDisruptionBudget", "web")["spec"] == OLD[5]["spec"]
-    assert old.read("Deployment", "web")["spec"]["template"] == workload("web", "old")["spec"]["template"]
-    old.refuse = None
-    assert restore(old)[f"{kind} {name}"] in ("created", "restored")
-    assert set(restore(old).values()) == {"unchanged"}
-
-
 OWNER = {"apiVersion": "example.org/v1", "kind": "Airflow", "name": "a", "uid": "u1", "controller": True}
 
 
@@ -241,7 +221,9 @@ OWNER = {"apiVersion": "example.org/v1", "kind": "Airflow", "name": "a", "uid": 
         ({("Airflow", "a"): "u1"}, [OWNER], None),
         ({}, None, "without its owner Airflow a, which is gone"),
         ({("Airflow", "a"): "u2"}, None, "without its owner Airflow a, which is gone"),
-        (None, [OWNER], "still exists can't be looked at"),
+        (refusal(403, "forbidden"), [OWNER], "can't be looked at (the API server answered 403: forbidden)"),
+        # A custom resource whose conversion webhook is away.
+        (refusal(500, "conversion webhook failed"), [OWNER], "answered 500: conversion webhook failed"),
     ],
 )
 def test_an_owner_that_is_gone_does_not_come_back(old, owners, left, warned):
@@ -255,6 +237,18 @@ def test_an_owner_that_is_gone_does_not_come_back(old, owners, left, warned):
     assert old.read("ConfigMap", "airflow-launcher")["metadata"].get("ownerReferences") == left
     assert [warned in text for text in warnings] == ([] if warned is None else [True])
     assert set(restore(old).values()) == {"unchanged"}
+
+
+def test_each_owner_is_looked_at_once(old, monkeypatch):
+    """One that can't be read is asked for during a minute, while nothing serves."""
+    for kind, name in (("ConfigMap", "airflow-launcher"), ("Service", "web"), ("Deployment", "web")):
+        old.live[kind, name]["metadata"]["ownerReferences"] = [OWNER]
+    keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
+    asked = []
+    read_any = old.read_any
+    monkeypatch.setattr(old, "read_any", lambda *owner: asked.append(owner) or read_any(*owner))
+    restore(old)
+    assert asked == [("example.org/v1", "Airflow", "a")]
 
 
 class Killed(BaseException):

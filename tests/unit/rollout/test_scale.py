@@ -15,7 +15,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definit
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
-from .fake import Namespace
+from .fake import Namespace, refusal
 from .replacing import workload
 
 
@@ -55,9 +55,10 @@ class Objects:
 
 class Watcher:
     waited = ()
+    sick = ()
 
-    def __init__(self, *_arguments):
-        pass
+    def __init__(self, _cluster, _objects, workload, _progress):
+        self.name = workload["metadata"]["name"]
 
     def __enter__(self):
         return self
@@ -73,6 +74,8 @@ class Watcher:
 
     def until_rolled_out(self, **arguments):
         Watcher.waited.append(arguments["generation"])
+        if self.name in Watcher.sick:
+            raise OperatorError(f"{self.name} does not get healthy", expected="", untouched="", next_step="")
 
 
 @pytest.fixture
@@ -80,11 +83,18 @@ def scaler(monkeypatch):
     monkeypatch.setattr(subject, "Watcher", Watcher)
     monkeypatch.setattr(Watcher, "waited", [])
 
+    monkeypatch.setattr(Watcher, "sick", set())
+
     def make(objects):
         monkeypatch.setattr(subject, "Objects", lambda _cluster: objects)
         return Scaler(SimpleNamespace(), lambda _line: None)
 
     return make
+
+
+def start(scaler, **options):
+    (result,) = scaler.start_all(["web"], timeout_seconds=60, **options)
+    return result
 
 
 def test_what_an_autoscaler_does_meanwhile_is_what_is_remembered(scaler):
@@ -96,30 +106,30 @@ def test_what_an_autoscaler_does_meanwhile_is_what_is_remembered(scaler):
     assert objects.live["metadata"]["annotations"] == {STOPPED_ANNOTATION: "5"}
     assert objects.live["spec"]["replicas"] == 0
     assert Watcher.waited == ["gone"]
-    assert scaler(objects).start("web", timeout_seconds=60, later=[]).after == 5
+    assert start(scaler(objects)).after == 5
     assert objects.live["metadata"]["annotations"] == {}
 
 
 def test_what_somebody_starts_meanwhile_keeps_its_replicas(scaler):
     objects = Objects(0, {STOPPED_ANNOTATION: "3"})
     objects.meanwhile = [7]
-    result = scaler(objects).start("web", timeout_seconds=60, later=[])
+    result = start(scaler(objects))
     assert (result.action, result.before, result.after) == ("unchanged", 7, 7)
     assert objects.live["spec"]["replicas"] == 7
 
 
 def test_what_was_started_by_an_earlier_run_is_tried_again(scaler):
-    scaler(Objects(2)).start("web", timeout_seconds=60, later=[])
+    start(scaler(Objects(2)))
     assert Watcher.waited == ["again", 1]
     Watcher.waited.clear()
-    scaler(Objects(0, {STOPPED_ANNOTATION: "2"})).start("web", timeout_seconds=60, later=[])
+    start(scaler(Objects(0, {STOPPED_ANNOTATION: "2"})))
     assert Watcher.waited == [2]
 
 
 @pytest.mark.parametrize("annotations", [{STOPPED_ANNOTATION: "2"}, {}], ids=["stopped by a run", "at 0 before"])
 def test_check_mode_changes_nothing_and_waits_for_nothing(scaler, annotations):
     objects = Objects(0, annotations)
-    result = scaler(objects).start("web", timeout_seconds=60, later=[], check_mode=True)
+    result = start(scaler(objects), check_mode=True)
     assert (result.before, result.after) == (0, len(annotations) * 2)
     assert scaler(Objects(3)).stop("web", timeout_seconds=60, check_mode=True)[0].action == "stopped"
     assert objects.live["spec"]["replicas"] == 0
@@ -128,8 +138,8 @@ def test_check_mode_changes_nothing_and_waits_for_nothing(scaler, annotations):
 
 def test_what_was_at_0_before_is_not_waited_for(scaler):
     """Nobody starts its pods: a rollout that is waited for would not end."""
-    assert scaler(Objects(0)).start("web", timeout_seconds=60, later=[]).action == "unchanged"
-    assert scaler(Objects(0, {STOPPED_ANNOTATION: "0"})).start("web", timeout_seconds=60, later=[]).after == 0
+    assert start(scaler(Objects(0))).action == "unchanged"
+    assert start(scaler(Objects(0, {STOPPED_ANNOTATION: "0"}))).after == 0
     assert Watcher.waited == []
 
 
@@ -138,7 +148,7 @@ def test_an_absent_workload_has_no_replicas(scaler):
     objects.read = lambda *_arguments: None
     for result in (
         *scaler(objects).stop("web", timeout_seconds=60),
-        scaler(objects).start("web", timeout_seconds=60, later=[]),
+        start(scaler(objects)),
     ):
         assert (result.action, result.kind, result.before, result.after) == ("absent", None, 0, 0)
 
@@ -182,7 +192,7 @@ def test_all_workloads_of_a_name_are_stopped_and_each_can_be_started_again(scale
     stopped = scaler(namespace).stop("web", timeout_seconds=60)
     assert [(result.kind, result.before) for result in stopped] == [("Deployment", 2), ("StatefulSet", 3)]
     assert {live["spec"]["replicas"] for live in namespace.live.values()} == {0}
-    scaler(namespace).start("web", timeout_seconds=60, later=[], kind="StatefulSet")
+    scaler(namespace).start("web", kind="StatefulSet")
     assert namespace.live["StatefulSet", "web"]["spec"]["replicas"] == 3
     assert namespace.live["Deployment", "web"]["spec"]["replicas"] == 0
 
@@ -198,3 +208,50 @@ def test_a_stop_that_would_delete_volumes_is_refused(scaler, check_mode):
     with pytest.raises(OperatorError, match="StatefulSet web would be scaled to 0, and its volumes with it"):
         scaler(namespace).stop("web", timeout_seconds=60, check_mode=check_mode)
     assert namespace.live["StatefulSet", "web"]["spec"]["replicas"] == 3
+
+
+NAMES = ["web", "scheduler", "dag-processor"]
+
+
+def stopped(*names):
+    namespace = Namespace()
+    for name in names:
+        namespace.made(workload(name, "old", replicas=0))
+        namespace.live["Deployment", name]["metadata"]["annotations"] = {STOPPED_ANNOTATION: "1"}
+    return namespace
+
+
+def test_all_have_their_replicas_before_one_is_waited_for(scaler, monkeypatch):
+    namespace, seen = stopped(*NAMES), []
+
+    def until_rolled_out(_watcher, **_arguments):
+        seen.append([live["spec"]["replicas"] for live in namespace.live.values()])
+
+    monkeypatch.setattr(Watcher, "until_rolled_out", until_rolled_out)
+    assert [result.action for result in scaler(namespace).start_all(NAMES, timeout_seconds=60)] == ["started"] * 3
+    assert seen == [[1, 1, 1]] * 3
+
+
+def test_one_that_stays_sick_keeps_no_other_one_stopped_or_unwatched(scaler):
+    """The image of the old web server is on no node any more."""
+    namespace = stopped(*NAMES)
+    Watcher.sick |= {"web", "scheduler"}
+    with pytest.raises(OperatorError, match="web does not get healthy; scheduler does not get healthy"):
+        scaler(namespace).start_all(NAMES, timeout_seconds=60)
+    assert [live["spec"]["replicas"] for live in namespace.live.values()] == [1, 1, 1]
+    assert len(Watcher.waited) == 3
+
+
+def test_one_that_the_api_server_refuses_to_start_keeps_no_other_one_stopped(scaler, monkeypatch):
+    namespace = stopped(*NAMES)
+    patch = namespace.patch
+
+    def refused(kind, name, change):
+        if name == "web":
+            raise refusal(403, 'admission webhook "policy" denied the request')
+        return patch(kind, name, change)
+
+    monkeypatch.setattr(namespace, "patch", refused)
+    with pytest.raises(OperatorError, match=r"web can't be started: .* 403: admission webhook"):
+        scaler(namespace).start_all(NAMES, timeout_seconds=60)
+    assert [live["spec"]["replicas"] for live in namespace.live.values()] == [0, 1, 1]
