@@ -63,7 +63,7 @@ class Owners:
         if key not in self._seen:
             try:
                 found = self._objects.read_any(*key)
-                self._seen[key] = found and found["metadata"]["uid"]
+                self._seen[key] = found["metadata"]["uid"] if found else None
             except (ApiException, HTTPError) as error:
                 # No right to look at it, a kind that is not served any more, or one whose webhook does not answer.
                 self._seen[key] = error

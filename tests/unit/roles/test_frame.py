@@ -133,14 +133,69 @@ def test_the_way_back_begins_with_a_lock_and_a_server_that_answers(run):
     ]
 
 
-def test_a_way_back_that_fails_hides_neither_failure(run):
-    answers = {"metadata_db_info": OLD, "workloads:started": {"failed": True, "msg": "no node"}}
+STEPS = {
+    "deployment_objects:restored": "no such policy",
+    "workloads:started": "no node",
+    "quiesce:resumed": "no such table",
+}
+
+
+def test_each_step_of_the_way_back_is_taken_whatever_becomes_of_the_others(run):
+    """Failed between the pause and the putting back of the old rows: without the last step, all DAGs stay paused."""
+    failed = {step: {"failed": True, "msg": text} for step, text in STEPS.items()}
+    played = run({"failing": [PAUSE, KEEP, FAIL]}, {"metadata_db_info": OLD, **failed}, run_replaces=True)
+
+    assert played.code != 0
+    asked = played.actions("deployment_objects", "workloads", "quiesce", "run_record", "run_lock")
+    assert asked[-5:] == [*STEPS, "run_record:failed", "run_lock:released"]
+    said = played.output.split("Stop here")[1]
+    words = ["the phase went wrong", "WHERE THEY ARE.", "the way back failed as well", *STEPS.values()]
+    assert [text for text in words if text not in said] == []
+    assert "what was paused is unpaused" not in said
+
+
+def test_a_way_back_that_can_not_begin_says_so(run):
+    answers = {"metadata_db_info": {"failed": True, "msg": "no such host"}}
     played = run({"failing": [PAUSE, KEEP, FAIL]}, answers, run_replaces=True)
 
     assert played.code != 0
-    for words in ("the phase went wrong", "WHERE THEY ARE.", "The way back stopped as well", "no node"):
-        assert words in played.output.split("Stop here")[1]
-    assert played.actions("run_record", "run_lock")[-2:] == ["run_record:failed", "run_lock:released"]
+    said = played.output.split("Stop here")[1]
+    words = ["the phase went wrong", "Where the tables are could not be read.", "The way back stopped", "no such host"]
+    assert [text for text in words if text not in said] == []
+    assert played.actions("deployment_objects", "workloads", "quiesce") == ["quiesce:quiesced"]
+
+
+@pytest.mark.parametrize(
+    ("report", "answers"),
+    [
+        ({"ansible.builtin.debug": {"msg": "report"}}, {"run_record:failed": {"failed": True, "msg": "no record"}}),
+        ({"ansible.builtin.fail": {"msg": "no report"}}, {}),
+    ],
+    ids=["no record", "no report"],
+)
+def test_what_stopped_the_run_is_said_whatever_becomes_of_its_record_and_report(run, report, answers):
+    played = run({"failing": [FAIL], "report": [report]}, answers, run_phases=["failing"])
+
+    assert played.code != 0
+    assert "the phase went wrong" in played.output.split("Stop here")[1]
+    assert played.actions("run_lock")[-1] == "run_lock:released"
+
+
+LOOP = {
+    "hopsworks.airflow.image_pull": {"image": "{{ item }}", "name": "x", "deployment": "x"},
+    "loop": ["one", "two"],
+}
+
+
+@pytest.mark.parametrize("replaces", [True, False])
+def test_why_an_item_of_a_loop_failed_is_recorded_and_said(run, replaces):
+    """A loop says of itself only that one or more items failed."""
+    answers = {"metadata_db_info": OLD, "image_pull": {"failed": True, "msg": "node n1: ErrImagePull: denied"}}
+    played = run({"pulling": [LOOP]}, answers, run_replaces=replaces)
+
+    (record,) = [entry for entry in played.asked if entry.get("state") == "failed"]
+    assert record["failure"] == "node n1: ErrImagePull: denied"
+    assert record["failure"] in played.output.split("Stop here")[1]
 
 
 def test_what_never_pauses_does_not_ask_the_database(run):
