@@ -109,7 +109,8 @@ workloads:
   description:
     - What was, or would be, done to each, in order.
     - Applied, C(action) is V(created), V(replaced), V(configured), V(retried) (unchanged, but a pod in a back-off was
-      made anew) or V(unchanged), and C(seconds) is what it took until healthy.
+      made anew) or V(unchanged), and C(seconds) is what it took until healthy. C(grace_seconds) is how long the pods
+      that served before, and were or would be ended, may take for it; null where none of them is.
     - Stopped or started, C(action) is V(stopped), V(started), V(unchanged) or V(absent), with the replicas C(before)
       and C(after); a name of two workloads is there twice.
   returned: success
@@ -120,12 +121,14 @@ workloads:
       kind: Deployment
       action: replaced
       seconds: 14.2
+      grace_seconds: 600
 """
 
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, told
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.interruption import grace_of_interrupted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -153,7 +156,13 @@ def applied(call: Call) -> dict[str, Any]:
     return {
         "changed": any(step.action != "unchanged" for step in steps),
         "workloads": [
-            {"name": step.name, "kind": step.kind, "action": step.action, "seconds": seconds.get(step.name)}
+            {
+                "name": step.name,
+                "kind": step.kind,
+                "action": step.action,
+                "seconds": seconds.get(step.name),
+                "grace_seconds": grace_of_interrupted(step),
+            }
             for step in steps
         ],
         "diff": [step.diff() for step in steps if step.action not in ("unchanged", "retried")],

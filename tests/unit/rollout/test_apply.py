@@ -16,6 +16,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import scale
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier, surge_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.interruption import grace_of_interrupted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .fake import Namespace
@@ -364,3 +365,35 @@ def test_two_definitions_of_one_workload_are_refused(namespace):
     with pytest.raises(OperatorError, match="Deployment web is defined twice"):
         roll_out(namespace, workload(image="a"), workload(image="b"))
     assert namespace.log == []
+
+
+@pytest.mark.parametrize(
+    ("new", "ready", "grace"),
+    [
+        (workload(image="newer"), 1, 600),
+        (workload(), 1, None),
+        ({**workload(), "metadata": {"name": "web", "labels": {"team": "data"}}}, 1, None),
+        (workload(replicas=1), 3, 600),
+        (workload(image="newer"), 0, None),
+    ],
+    ids=["other pods", "unchanged", "the same pods", "fewer pods", "none serves"],
+)
+@pytest.mark.parametrize("ours", [True, False])
+def test_how_long_the_pods_that_are_ended_have_for_their_tasks(namespace, new, ready, grace, ours):
+    for definition in (old := workload(replicas=3 if ready == 3 else 1), new):
+        definition["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 600
+    if ours:
+        roll_out(namespace, old)
+    else:
+        namespace.made(old)
+        grace = 600 if ready else None
+    namespace.live["Deployment", "web"]["status"] = {"readyReplicas": ready}
+    (step,) = applier(namespace).plan([new])
+    assert grace_of_interrupted(step) == grace
+
+
+def test_a_stateful_set_that_is_stopped_beside_has_its_own_grace(namespace):
+    old = {**workload("scheduler", "old"), "kind": "StatefulSet", "status": {"readyReplicas": 1}}
+    namespace.made(old)
+    (step,) = applier(namespace).plan([workload("scheduler")])
+    assert grace_of_interrupted(step) == 30

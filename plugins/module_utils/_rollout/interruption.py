@@ -1,0 +1,27 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Step
+
+GRACE_SECONDS = 30
+
+
+def grace_of_interrupted(step: Step) -> int | None:
+    """How long the pods that serve now, and that a step ends, may take for it; None where it ends none of them.
+
+    Pods that don't serve have nothing that could be waited for: what they ran has ended with them.
+    """
+    old = step.old
+    if old is None or not old.get("status", {}).get("readyReplicas") or step.action in ("unchanged", "retried"):
+        return None
+    before, after = old["spec"], step.after["spec"]
+    fewer = after.get("replicas", 1) < before.get("replicas", 1)
+    if step.action == "configured" and after["template"] == before["template"] and not fewer:
+        return None
+    return int(before["template"]["spec"].get("terminationGracePeriodSeconds", GRACE_SECONDS))

@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""New settings for a deployment that is installed: its tasks are not killed by them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import DATABASE
+
+HEAD = "fe199e1abd77"
+INSTALLED = {
+    **DATABASE,
+    "revision": HEAD,
+    "installed": {"image": "apache/airflow:3.0.6", "revision": HEAD},
+    "sessions": [],
+    "tables": [],
+    "bytes": 0,
+}
+TASK = "etl.load (running 900 s)"
+ANSWERS = {
+    "metadata_db_info": INSTALLED,
+    "image_revision_info": {"revision": HEAD, "version": "3.0.6", "asked": True},
+    "deployment_objects:applied": {"objects": []},
+    "image_pull": {"nodes": {"n": "present"}},
+    "generated_secret": {"entries": {}},
+    "signing_keys": {"signers": {}, "written_entries": []},
+    "availability_probe:summary": {"urls": {}, "problems": []},
+    "airflow_health": {"version": "3.0.6", "dags": 1, "import_errors": 0, "canary": None},
+    "airflow_configuration_info": {"executor": "LocalExecutor", "tasks_in_scheduler": True},
+    "quiesce:quiesced": {
+        "paused": ["etl"],
+        "running": [TASK],
+        "expected_seconds": {"running": 3600.0, "longest": 3600.0},
+    },
+}
+QUIESCE, ROLL_OUT, UNPAUSE = "quiesce:quiesced", "workloads:applied", "quiesce:resumed"
+
+
+def scheduler(grace, action="configured"):
+    workload = {"name": "airflow-scheduler", "kind": "Deployment", "action": action, "grace_seconds": grace}
+    return {"workloads:applied": {"changed": action != "unchanged", "workloads": [workload]}}
+
+
+@pytest.fixture
+def settings_changed(stage):
+    """Runs the upgrade's cut-over with new settings; returns what it did in earnest, and all that it said."""
+
+    def run(*answers, code=0):
+        stage.role("report", {"ansible.builtin.debug": {"msg": "report"}})
+        frame = {"run_playbook": "upgrade", "run_replaces": True, "run_phases": ["cut_over", "verify"]}
+        given = dict(ANSWERS)
+        for answer in answers:
+            given |= answer
+        played = stage.play(
+            [{"ansible.builtin.include_role": {"name": "hopsworks.airflow.run"}, "vars": frame}],
+            given,
+            airflow_objects=[],
+            airflow_workloads=[],
+            airflow_confirm="demo",
+        )
+        assert played.code == code, played.output
+        played.asked = [entry for entry in played.asked if not entry["check"]]
+        return played
+
+    return run
+
+
+def test_tasks_that_outlast_the_grace_of_the_scheduler_are_waited_for(settings_changed):
+    played = settings_changed(scheduler(600))
+    assert f"cut_over   pauses 1 DAGs and waits for {TASK}, which may need longer than the 600 s" in played.output
+    assert "airflow-scheduler is configured" in played.output
+    assert played.actions("quiesce", "workloads", "deployment_objects") == [
+        QUIESCE,
+        "deployment_objects:applied",
+        ROLL_OUT,
+        UNPAUSE,
+    ]
+    (asked,) = [entry for entry in played.asked if entry.get("state") == "quiesced"]
+    assert int(asked["grace"]) == 600
+    (asked,) = [entry for entry in played.asked if entry["action"] == "workloads"]
+    assert int(asked["timeout"]) == 1200, "it may drain for its grace, then the new one starts"
+
+
+def test_the_plan_names_the_tasks_that_end_within_the_grace(settings_changed):
+    within = {"paused": [], "running": [TASK], "expected_seconds": {"running": 48.0, "longest": 50.0}}
+    said = settings_changed(scheduler(600), {"quiesce:quiesced": within}).output
+    assert f"{TASK} may run to the end, expected within 48 s, before the scheduler is replaced" in said
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [scheduler(None)],
+        [scheduler(600), {"airflow_configuration_info": {"tasks_in_scheduler": False}}],
+    ],
+    ids=["no pod ends", "tasks run elsewhere"],
+)
+def test_nothing_is_waited_for_where_no_task_is_ended(settings_changed, answers):
+    assert settings_changed(*answers).actions("quiesce", "workloads") == [ROLL_OUT, UNPAUSE]
+
+
+@pytest.mark.parametrize(
+    "answer", [{"failed": True, "msg": "no pod serves"}, {"tasks_in_scheduler": None}], ids=["no answer", "not known"]
+)
+def test_tasks_are_waited_for_where_it_is_not_known_where_they_run(settings_changed, answer):
+    played = settings_changed(scheduler(600), {"airflow_configuration_info": answer})
+    assert played.actions("quiesce", "workloads") == [QUIESCE, ROLL_OUT, UNPAUSE]
+
+
+@pytest.mark.parametrize(("waiting", "last"), [([], UNPAUSE), (["from the old Airflow"], ROLL_OUT)])
+def test_a_failing_run_unpauses_what_an_earlier_run_has_proved(settings_changed, waiting, last):
+    """DAGs that still wait for the proof of their deployment go on to wait for it."""
+    paused = {**INSTALLED["paused"], "waiting": waiting}
+    answers = {
+        "metadata_db_info": {**INSTALLED, "paused": paused},
+        "airflow_health": {"failed": True, "msg": "no heartbeat"},
+    }
+    played = settings_changed(scheduler(600), answers, code=2)
+    assert played.actions("quiesce", "workloads")[-1] == last
+    assert ("What was paused is unpaused." in played.output) is (last == UNPAUSE)
