@@ -125,6 +125,8 @@ def applied(call: Call) -> dict[str, Any]:
     params = call.params
     replacer = Replacer(call.cluster, call.progress, replace=params["replace"], backup_secret=params["backup_secret"])
     steps = replacer.plan(params["definitions"])
+    for untold in replacer.untold:
+        call.warn(untold)
     for step in steps:
         for warning in losses(step):
             call.warn(warning)

@@ -186,7 +186,8 @@ def act(call: Call) -> dict[str, Any]:
             )
     if missing:
         check_managers(secret.name, secret.metadata, call.params["managed_by_others"], call.warn)
-    secret.write(missing, dry_run=call.check_mode)
+    if (untold := secret.write(missing, dry_run=call.check_mode)) is not None:
+        call.warn(untold)
     header = f"Secret {secret.name}"
     return {
         "changed": bool(missing),

@@ -312,7 +312,9 @@ def act(call: Call) -> dict[str, Any]:
     )
     if change.changed:
         check_managers(secret.name, secret.metadata, call.params["managed_by_others"], call.warn)
-    secret.write(change.write, remove=change.remove, annotations=change.annotations, dry_run=call.check_mode)
+    untold = secret.write(change.write, remove=change.remove, annotations=change.annotations, dry_run=call.check_mode)
+    if untold is not None:
+        call.warn(untold)
     return change_result(found, before, change, options["minimum_age"])
 
 

@@ -10,6 +10,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
+    message_of,
+    needs_a_real_request,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -85,11 +89,11 @@ class StoredSecret:
         remove: Iterable[str] = (),
         annotations: dict[str, str | None] | None = None,
         dry_run: bool = False,
-    ) -> None:
+    ) -> str | None:
         """Add or replace these entries, and remove others, unless somebody changed the Secret since it was read.
 
         An annotation whose value is None is removed. All of it is one request, so it is done as a whole or not at all.
-        With `dry_run` the API server checks the request and stores nothing.
+        With `dry_run` the API server checks the request and stores nothing; returned is why it could not be checked.
         Raises OperatorError for a Secret that is immutable, for one changed in between, and for missing rights.
         """
         removed = sorted(name for name in remove if name in self.entries)
@@ -97,7 +101,7 @@ class StoredSecret:
             name: value for name, value in (annotations or {}).items() if self.annotations.get(name) != value
         }
         if not (entries or removed or annotations):
-            return
+            return None
         if self._found is not None and self._found.immutable:
             raise OperatorError(
                 f"Secret {self.name} is immutable, but {', '.join(sorted({*entries, *removed, *annotations}))} would "
@@ -114,9 +118,9 @@ class StoredSecret:
             body["data"].update(dict.fromkeys(removed))
         if annotations:
             body["metadata"]["annotations"] = annotations
-        self._send(body, {"dry_run": "All"} if dry_run else {})
+        return self._send(body, {"dry_run": "All"} if dry_run else {})
 
-    def _send(self, body: dict[str, Any], arguments: dict[str, Any]) -> None:
+    def _send(self, body: dict[str, Any], arguments: dict[str, Any]) -> str | None:
         core, namespace = self._cluster.core, self._cluster.namespace
         try:
             if self._found is None:
@@ -127,6 +131,8 @@ class StoredSecret:
                 body["metadata"]["resourceVersion"] = self._found.metadata.resource_version
                 core.patch_namespaced_secret(self.name, namespace, body, **arguments)
         except ApiException as error:
+            if arguments and needs_a_real_request(error):
+                return f"Secret {self.name}: {message_of(error)}; whether it may be written shows only when it is"
             if error.status == 403:
                 raise self._forbidden("create" if self._found is None else "patch", error) from None
             if error.status != 409:
@@ -137,6 +143,7 @@ class StoredSecret:
                 untouched="what the other one wrote; nothing of this run was stored",
                 next_step="run the same command again: it reads the Secret anew",
             ) from None
+        return None
 
     def _forbidden(self, verb: str, error: ApiException) -> OperatorError:
         evidence: tuple[str, ...] = ()

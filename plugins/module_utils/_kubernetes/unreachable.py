@@ -67,6 +67,14 @@ def is_malformed(error: ApiException) -> bool:
     return unknown_field or error.status in (400, 422)
 
 
+def needs_a_real_request(error: ApiException) -> bool:
+    """Whether a webhook that answers no dry runs was asked, so that nothing is known of the object.
+
+    https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#side-effects
+    """
+    return "does not support dry run" in message_of(error)
+
+
 def is_passing(error: Exception) -> bool:
     """Whether an error is one of an API server that is away or overloaded, so that the same request may work soon."""
     if isinstance(error, ApiException):

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
+    message_of,
+    needs_a_real_request,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import without_nulls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import is_eligible
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import (
@@ -205,7 +208,7 @@ class Admission:
     def _told(self, name: str, error: Any, verdict: Verdict, *, counted: bool = True) -> bool:
         """Whether it is a refusal, which the verdict then has."""
         message = message_of(error)
-        if "does not support dry run" in message:
+        if needs_a_real_request(error):
             verdict.warn(f"{name}: {message}; whether its pods are admitted shows only when they are made")
         elif counted and error.status == 403 and EXCEEDED.search(message):
             # For now, while the old pods are there; what is left when they are gone is counted below.

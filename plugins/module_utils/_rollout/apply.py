@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from dataclasses import dataclass
@@ -45,11 +44,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.volumes import refuse_loss_of_volumes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher, label_selector
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import (
-    checked,
-    checked_in_its_place,
-    is_immutable,
+    Predicted,
     once_counted,
-    refused,
     stand_in_name,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -57,9 +53,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
     from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
-
-with contextlib.suppress(ImportError):  # reported by the module's own requirement check
-    from kubernetes.client.exceptions import ApiException
 
 Object = dict[str, Any]
 Action = Literal["created", "replaced", "configured", "retried", "unchanged"]
@@ -113,6 +106,7 @@ class Applier:
         self._objects = Objects(cluster)
         self._autoscalers = Autoscalers(self._objects)
         self._replace, self._backup_secret = replace, backup_secret
+        self._predicted = Predicted(UNTOUCHED)
 
     def plan(self, definitions: list[Object]) -> list[Step]:
         """What each definition needs, as the API server's dry run tells. Changes nothing.
@@ -164,8 +158,8 @@ class Applier:
         return coming, [*freed.values()]
 
     def warnings(self, steps: list[Step]) -> list[str]:
-        """What may happen while the workloads that are replaced are stopped."""
-        return [
+        """What the dry runs could not tell, and what may happen while the workloads that are replaced are stopped."""
+        return self._predicted.untold + [
             f"ScaledObject {scaler} may start pods of {step.old['kind']} {step.name} while that is stopped; pause it "
             f"first: kubectl -n {self._cluster.namespace} annotate --overwrite scaledobject {scaler} {PAUSED}=true "
             f"{PAUSED_REPLICAS}-"
@@ -200,12 +194,12 @@ class Applier:
         live = self._objects.read(kind, name)
         if live is None:
             beside = self._beside(definition)
-            made = checked(lambda: self._objects.apply(definition, dry_run=True), UNTOUCHED)
+            made = self._predicted.outcome(lambda: self._objects.apply(definition, dry_run=True), definition)
             return Step(definition, None, "created", made, beside=beside)
         live = {**live, "kind": kind, "apiVersion": definition["apiVersion"]}
         refuse_another(live, deployment_of(definition), UNTOUCHED)
         if is_ours(live) and "deletionTimestamp" not in live["metadata"]:
-            after = self._dry_run(definition)
+            after = self._predicted.possible(lambda: self._objects.apply(definition, dry_run=True), definition)
             if after is not None:
                 if "replicas" not in definition["spec"]:
                     after["spec"]["replicas"] = replicas_of(live)
@@ -220,7 +214,7 @@ class Applier:
         # Under another name, because the dry run of an object that exists is refused. Applied, as it is going to be:
         # not all that may be created may be applied (a variable that is there twice).
         stand_in = {**definition, "metadata": {**definition["metadata"], "name": stand_in_name(name)}}
-        after = checked_in_its_place(lambda: self._objects.apply(stand_in, dry_run=True), stand_in, UNTOUCHED)
+        after = self._predicted.in_its_place(lambda: self._objects.apply(stand_in, dry_run=True), definition)
         after["metadata"]["name"] = name
         return Step(definition, live, "replaced", after)
 
@@ -234,15 +228,6 @@ class Applier:
             raise self._not_ours(beside["kind"], beside["metadata"]["name"], beside)
         refuse_loss_of_volumes(beside, UNTOUCHED)
         return beside
-
-    def _dry_run(self, definition: Object) -> Object | None:
-        """The outcome of applying it, or None where only a new object can be like that (immutable fields)."""
-        try:
-            return self._objects.apply(definition, dry_run=True)
-        except ApiException as error:
-            if is_immutable(error):
-                return None
-            raise refused(error, UNTOUCHED) from None
 
     def _not_ours(self, kind: str, name: str, live: Object) -> OperatorError:
         problem = f"was made by others ({', '.join(managers(live))})"

@@ -31,12 +31,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove_plain
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find_all
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import (
+    Predicted,
     as_read,
-    checked_in_its_place,
     is_immutable,
     once_counted,
     own,
-    refused,
     stand_in_name,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -114,6 +113,12 @@ class Replacer:
         self._cluster, self._progress = cluster, progress
         self._objects = Objects(cluster)
         self._replace, self._backup_secret = replace, backup_secret
+        self._predicted = Predicted(UNTOUCHED)
+
+    @property
+    def untold(self) -> list[str]:
+        """What the dry runs could not tell."""
+        return self._predicted.untold
 
     def plan(self, definitions: list[Object]) -> list[Step]:
         """What each definition needs, as the API server's dry run tells. Changes nothing.
@@ -177,9 +182,11 @@ class Replacer:
             return Step(definition, None, "created", self._created(definition, made))
         refuse_another(live, deployment_of(definition), UNTOUCHED)
         ours = is_ours(live) and "deletionTimestamp" not in live["metadata"]
-        if ours and (after := self._changed(definition)) is not None:
-            same = comparable(after) == comparable(live)
-            return Step(definition, live, "unchanged" if same else "configured", after)
+        if ours:
+            after = self._predicted.possible(lambda: self._objects.apply(definition, dry_run=True), definition)
+            if after is not None:
+                same = comparable(after) == comparable(live)
+                return Step(definition, live, "unchanged" if same else "configured", after)
         if not self._replace:
             raise _not_ours(live)
         if not ours:
@@ -187,39 +194,33 @@ class Replacer:
         return Step(definition, live, "replaced", self._replaced_dry(definition, live))
 
     def _created(self, definition: Object, made: set[tuple[str, str]]) -> Object:
-        try:
-            return self._objects.apply(definition, dry_run=True)
-        except ApiException as error:
-            # Who may not grant everything is asked whether the Role has more; it can't be looked at before it is made.
-            role = (definition.get("roleRef", {}).get("kind"), definition.get("roleRef", {}).get("name"))
-            if error.status == 404 and role in made:
-                return definition
-            raise refused(error, UNTOUCHED) from None
+        def applied() -> Object:
+            try:
+                return self._objects.apply(definition, dry_run=True)
+            except ApiException as error:
+                # Who may not grant everything is asked whether the Role has more; it can't be looked at before it is
+                # made.
+                role = (definition.get("roleRef", {}).get("kind"), definition.get("roleRef", {}).get("name"))
+                if error.status == 404 and role in made:
+                    return definition
+                raise
 
-    def _changed(self, definition: Object) -> Object | None:
-        """The outcome of applying it, or None where only a new object can be like that."""
-        try:
-            return self._objects.apply(definition, dry_run=True)
-        except ApiException as error:
-            if is_immutable(error):
-                return None
-            raise refused(error, UNTOUCHED) from None
+        return self._predicted.outcome(applied, definition)
 
     def _replaced_dry(self, definition: Object, live: Object) -> Object:
+        after = None
         if not needs_another(definition, live):
-            try:
-                return self._objects.replace(whole(definition, live), dry_run=True)
-            except ApiException as error:
-                if not is_immutable(error):
-                    raise refused(error, UNTOUCHED) from None
-        return stand_in(self._objects, definition, live)
+            after = self._predicted.possible(
+                lambda: self._objects.replace(whole(definition, live), dry_run=True), definition
+            )
+        return after or stand_in(self._objects, definition, live, self._predicted)
 
     def _check_way_back(self, live: Object) -> None:
         """A Role may be made by those only who have its rights themselves; better to know before it is gone."""
         if live["kind"] not in ("Role", "RoleBinding"):
             return
         try:
-            stand_in(self._objects, saved(live), live)
+            stand_in(self._objects, saved(live), live, self._predicted)
         except ApiException as error:
             if error.status not in (403, 404):
                 raise
@@ -296,7 +297,7 @@ def whole(definition: Object, live: Object) -> Object:
     return body
 
 
-def stand_in(objects: Objects, definition: Object, live: Object) -> Object:
+def stand_in(objects: Objects, definition: Object, live: Object, predicted: Predicted) -> Object:
     """The object as it would be created in the place of the live one, by a dry run under another name.
 
     That of one which exists would be refused, and so would addresses and ports that the live one has itself.
@@ -306,7 +307,7 @@ def stand_in(objects: Objects, definition: Object, live: Object) -> Object:
     body = {**definition, "metadata": metadata}
     if definition["kind"] == "Service":
         body = without(body, allocated(live))
-    after = checked_in_its_place(lambda: objects.create(body, dry_run=True), body, UNTOUCHED)
+    after = predicted.in_its_place(lambda: objects.create(body, dry_run=True), definition)
     after["metadata"]["name"] = definition["metadata"]["name"]
     return after
 

@@ -9,10 +9,14 @@ import copy
 import hashlib
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import is_malformed, message_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
+    is_malformed,
+    message_of,
+    needs_a_real_request,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import has_room_for_one_in_place_of_one
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -20,6 +24,8 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
     from kubernetes.client.exceptions import ApiException
 
 Object = dict[str, Any]
+# Some requests are answered by None.
+Answer = TypeVar("Answer", dict[str, Any], dict[str, Any] | None)
 IMMUTABLE_WORDS = ("immutable", "cannot change", "may not change", "updates to statefulset")
 ATTEMPTS = 20
 # The controller counts after each deletion.
@@ -55,27 +61,56 @@ def refused(error: Any, untouched: str) -> Any:
     )
 
 
-def checked(request: Callable[[], Object], untouched: str) -> Object:
-    """The answer to a request. Raises OperatorError for a definition that the API server finds fault with."""
-    try:
-        return request()
-    except ApiException as error:
-        raise refused(error, untouched) from None
+class Predicted:
+    """What dry runs say of objects. `untold` are those of which they can't say anything, and why.
 
-
-def checked_in_its_place(request: Callable[[], Object], definition: Object, untouched: str) -> Object:
-    """The answer to the dry run of an object that takes the place of another, under another name.
-
-    A quota counts such an object as one more, where it is going to be one for one. Quotas are asked when all else has
-    accepted an object (https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#resourcequota):
-    then it is taken as it was defined.
+    A webhook may answer real requests only. It is no reason not to make them: the object is taken as it was defined.
     """
-    try:
-        return checked(request, untouched)
-    except ApiException as error:
-        if error.status != 403 or not has_room_for_one_in_place_of_one(message_of(error)):
-            raise
-        return copy.deepcopy(definition)
+
+    def __init__(self, untouched: str) -> None:
+        self._untouched = untouched
+        self.untold: list[str] = []
+
+    def outcome(self, request: Callable[[], Answer], definition: Object) -> Answer | Object:
+        """The answer to a dry run. Raises OperatorError for a definition that the API server finds fault with."""
+        try:
+            return request()
+        except ApiException as error:
+            if not needs_a_real_request(error):
+                raise refused(error, self._untouched) from None
+            self.untold.append(
+                f"{definition['kind']} {definition['metadata']['name']}: {message_of(error)}; whether it is accepted, "
+                "and whether it changes anything, shows only when it is written"
+            )
+            return copy.deepcopy(definition)
+
+    def possible(self, request: Callable[[], Object], definition: Object) -> Object | None:
+        """The same, or None where only a new object can be like that (immutable fields)."""
+
+        def asked() -> Object | None:
+            try:
+                return request()
+            except ApiException as error:
+                if is_immutable(error):
+                    return None
+                raise
+
+        return self.outcome(asked, definition)
+
+    def in_its_place(self, request: Callable[[], Object], definition: Object) -> Object:
+        """The answer to the dry run of an object that takes the place of another, under another name.
+
+        A quota counts such an object as one more, where it is going to be one for one. Quotas are asked when all else
+        has accepted an object
+        (https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#resourcequota): then it is taken
+        as it was defined.
+        """
+        try:
+            return self.outcome(request, definition)
+        except ApiException as error:
+            if error.status != 403 or not has_room_for_one_in_place_of_one(message_of(error)):
+                raise
+            return copy.deepcopy(definition)
 
 
 def once_counted(request: Callable[[], Object], seconds: float = COUNTED_SECONDS) -> Object:

@@ -107,10 +107,20 @@ def test_a_secret_that_does_not_exist_is_created():
     secret = StoredSecret(cluster(core), "new")
     assert not secret.exists
     assert secret.created is None
-    secret.write({"ours": b"2"}, dry_run=True)
+    assert secret.write({"ours": b"2"}, dry_run=True) is None
     assert core.sent[0][0] == "create"
     assert "resourceVersion" not in core.sent[0][2]["metadata"]
     assert core.sent[0][3] == {"dry_run": "All"}
+
+
+@pytest.mark.parametrize("name", ["keys", "new"])
+def test_a_webhook_that_answers_no_dry_run_forbids_no_secret(name):
+    message = "admission webhook 'audit' does not support dry run"
+    core = Core(writing=refusal(400, message))
+    told = StoredSecret(cluster(core), name).write({"ours": b"2"}, dry_run=True)
+    assert told == f"Secret {name}: {message}; whether it may be written shows only when it is"
+    with pytest.raises(ApiException):
+        StoredSecret(cluster(core), name).write({"ours": b"2"})
 
 
 @pytest.mark.parametrize(

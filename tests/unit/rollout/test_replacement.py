@@ -19,7 +19,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replace
     keep,
     stand_in,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import stand_in_name
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import Predicted, stand_in_name
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .fake import refusal
@@ -170,7 +170,7 @@ def test_the_dry_run_under_another_name_has_one_that_is_allowed(namespace, name)
     sent = []
     namespace.refuse = lambda body: sent.append(body["metadata"]["name"])
     service = obj("Service", name, spec={"clusterIP": "None", "ports": []})
-    after = stand_in(namespace, service, {**service, "spec": {"clusterIP": "10.0.0.1"}})
+    after = stand_in(namespace, service, {**service, "spec": {"clusterIP": "10.0.0.1"}}, Predicted("all"))
     assert re.fullmatch(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", sent[0])
     assert "--" not in sent[0]
     assert sent[0] != name
@@ -187,7 +187,7 @@ def test_a_port_that_the_live_service_has_not_itself_is_tried(namespace):
     namespace.refuse = lambda body: sent.append(body["spec"])
     live = obj("Service", "web", spec={"clusterIP": "None", "ports": [{"port": 80, "nodePort": 30080}]})
     ports = [{"port": 80, "nodePort": 30080}, {"port": 81, "nodePort": 30081}]
-    stand_in(namespace, obj("Service", "web", spec={"type": "NodePort", "ports": ports}), live)
+    stand_in(namespace, obj("Service", "web", spec={"type": "NodePort", "ports": ports}), live, Predicted("all"))
     assert sent[0]["ports"] == [{"port": 80}, {"port": 81, "nodePort": 30081}]
 
 
