@@ -54,7 +54,9 @@ options:
     type: bool
     aliases: [verify_ssl]
   proxy:
-    description: URL of an HTTP proxy for requests to the API server. Defaults to E(K8S_AUTH_PROXY).
+    description:
+      - URL of an HTTP proxy for requests to the API server. Defaults to E(K8S_AUTH_PROXY), then C(proxy-url) of the
+        cluster in the kubeconfig, then E(HTTPS_PROXY) with E(NO_PROXY).
     type: str
   no_proxy:
     description:

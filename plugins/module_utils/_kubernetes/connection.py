@@ -19,8 +19,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address im
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.impersonation import (
     headers_for,
     impersonate,
-    user_of,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.kubeconfig import Chosen, chosen_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience, PatientClient
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -46,7 +46,7 @@ def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
     # Repeated by the client above it, which has to know of each attempt.
     configuration.retries = False
     with _complaints() as complaints:
-        user = _load(options, configuration)
+        chosen = _load(options, configuration)
     for name, option in AUTH_ARG_MAP.items():
         value = options.get(option)
         if value is None or option in ("kubeconfig", "context", "persist_config", "proxy", "no_proxy"):
@@ -63,11 +63,11 @@ def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
             setattr(configuration, name, value.rstrip("/") if option == "host" else value)
     if problem := problem_of(str(configuration.host)):
         raise _wrong(f"the address of the API server {problem}")
-    _use_proxy(configuration, options)
+    _use_proxy(configuration, options, chosen.cluster)
     _check(configuration, complaints)
     client = PatientClient(configuration, patience)
     try:
-        impersonate(client, headers_for(options, user))
+        impersonate(client, headers_for(options, chosen.user))
     except ValueError as error:
         raise _wrong(f"the kubeconfig can't be used: {error}") from None
     return client
@@ -91,20 +91,20 @@ def _given(option: str, params: dict[str, Any]) -> Any:
     return [item for item in value.split(",") if item] if kind == "list" else value
 
 
-def _load(options: dict[str, Any], configuration: Any) -> dict[str, Any]:
+def _load(options: dict[str, Any], configuration: Any) -> Chosen:
     """Fill in what a kubeconfig or the pod knows, unless the options are enough by themselves.
 
-    Returns the entry of the user in the kubeconfig, which has more than the client takes from it.
+    Returns the kubeconfig's entries.
     """
     enough = (("username", "password"), ("api_key",), ("client_cert", "client_key"))
     if options["host"] and any(all(options[name] for name in names) for names in enough):
-        return {}
+        return Chosen()
     _forget_files()
     given = options["kubeconfig"]
     if not (given or options["context"]):
         with contextlib.suppress(kubernetes.config.ConfigException):
             kubernetes.config.load_incluster_config(client_configuration=configuration)
-            return {}
+            return Chosen()
     arguments = {
         "context": options["context"] or None,
         "client_configuration": configuration,
@@ -116,7 +116,7 @@ def _load(options: dict[str, Any], configuration: Any) -> dict[str, Any]:
             kubernetes.config.load_kube_config_from_dict(config_dict=given, **arguments)
         else:
             kubernetes.config.load_kube_config(config_file=given or None, **arguments)
-        return user_of(given, arguments["context"])
+        return chosen_of(given, arguments["context"])
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
@@ -172,25 +172,35 @@ def _complaints() -> Iterator[list[str]]:
         root.removeHandler(handler)
 
 
-def _use_proxy(configuration: Any, options: dict[str, Any]) -> None:
-    """The proxy of the options, else of the environment as kubectl takes it: HTTPS_PROXY for https, and NO_PROXY.
+def _use_proxy(configuration: Any, options: dict[str, Any], cluster: dict[str, Any]) -> None:
+    """The proxy of the options, else of the kubeconfig, else of the environment, the latter two as kubectl takes them.
 
-    Some versions of the client take it from the environment, others don't, and those that do lose NO_PROXY
-    (https://github.com/kubernetes-client/python/issues/2460); for exec they ask again, by other rules. So the decision
-    is made here. This machine itself is never reached by a proxy.
+    `proxy-url` of a kubeconfig's cluster, which the client doesn't know, is for all addresses; in the environment it is
+    HTTPS_PROXY for https, and NO_PROXY. Some versions of the client take it from there, others don't, and those that do
+    lose NO_PROXY (https://github.com/kubernetes-client/python/issues/2460); for exec they ask again, by other rules. So
+    the decision is made here. This machine itself is never reached by a proxy.
     """
     address = urllib.parse.urlsplit(configuration.host)
-    proxy, direct = options["proxy"], options["no_proxy"]
+    proxy, direct, of = options["proxy"], options["no_proxy"], "the options"
+    if proxy is None and cluster.get("proxy-url"):
+        proxy, direct, of = str(cluster["proxy-url"]), direct or "", "the kubeconfig (proxy-url)"
     if proxy is None:
-        proxy = _environment(f"{address.scheme}_proxy")
+        proxy, of = _environment(f"{address.scheme}_proxy"), "the environment"
     if direct is None:
         direct = _environment("no_proxy")
     host = address.hostname or ""
     if not proxy or host in LOOPBACK or (direct and should_bypass_proxies(configuration.host, no_proxy=direct)):
         # Without a proxy here, exec would take that of the environment.
         configuration.proxy, configuration.no_proxy = proxy or _environment(f"{address.scheme}_proxy"), host
-    else:
-        configuration.proxy, configuration.no_proxy = proxy, ",".join(LOOPBACK)
+        return
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if problem := problem_of(proxy, user=True):
+        raise _wrong(f"the address of the proxy in {of} {problem}")
+    configuration.proxy, configuration.no_proxy = proxy, ",".join(LOOPBACK)
+    parts = urllib.parse.urlsplit(proxy)
+    if parts.username and not configuration.proxy_headers:
+        given = ":".join(urllib.parse.unquote(part or "") for part in (parts.username, parts.password))
+        configuration.proxy_headers = make_headers(proxy_basic_auth=given)
 
 
 def _environment(name: str) -> str | None:

@@ -10,29 +10,13 @@ which it sends without the headers of other requests.
 
 from __future__ import annotations
 
-import contextlib
 import urllib.parse
 from typing import Any
 
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import unique_string
 
-with contextlib.suppress(ImportError):  # reported by the module's own requirement check
-    from kubernetes.config import kube_config
-
 Headers = list[tuple[str, str]]
 PREFIX = "impersonate-"
-
-
-def user_of(kubeconfig: str | dict[str, Any] | None, context: str | None) -> dict[str, Any]:
-    """The entry of a context's user in a kubeconfig that the client has loaded before."""
-    if isinstance(kubeconfig, dict):
-        found = kube_config.ConfigNode("kube-config", kubeconfig)
-    else:
-        found = kube_config.KubeConfigMerger(kubeconfig or kube_config.KUBE_CONFIG_DEFAULT_LOCATION).config
-    chosen = found["contexts"].get_with_name(context or found["current-context"])["context"]
-    user = found["users"].get_with_name(chosen["user"], safe=True) if chosen.safe_get("user") else None
-    entry = user.safe_get("user") if user is not None else None
-    return dict(getattr(entry, "value", entry) or {})
 
 
 def headers_for(options: dict[str, Any], user: dict[str, Any]) -> Headers:

@@ -197,6 +197,7 @@ def test_user_and_password_are_sent():
         ({"HTTPS_PROXY": "http://proxy:3128"}, {"no_proxy": "api.example"}, False),
         ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "api.example"}, {"no_proxy": ""}, True),
         ({}, {"proxy": "http://proxy:3128"}, True),
+        ({"HTTPS_PROXY": "proxy:3128"}, {}, True),
         ({"HTTPS_PROXY": "http://proxy:3128"}, {"proxy": ""}, False),
         ({"HTTPS_PROXY": "http://proxy:3128"}, {"host": "https://127.0.0.1:6443"}, False),
         ({"HTTPS_PROXY": "http://proxy:3128"}, {"host": "https://[::1]:6443"}, False),
@@ -209,6 +210,58 @@ def test_a_proxy_is_taken_as_kubectl_takes_it(monkeypatch, variables, options, p
     assert (client.rest_client.pool_manager.proxy is not None) == proxied
     # An exec in a pod takes the same way.
     assert exec_is_proxied(client.configuration) == proxied
+
+
+PROXY = "http://bastion:3128"
+
+
+@pytest.mark.parametrize(
+    ("server", "variables", "options", "proxy"),
+    [
+        (SERVER, {}, {}, PROXY),
+        (SERVER, {"HTTPS_PROXY": "http://proxy:3128"}, {}, PROXY),
+        (SERVER, {"NO_PROXY": "api.example"}, {}, PROXY),
+        (SERVER, {}, {"proxy": "http://proxy:3128"}, "http://proxy:3128"),
+        (SERVER, {}, {"proxy": ""}, None),
+        (SERVER, {}, {"no_proxy": "api.example"}, None),
+        ("https://127.0.0.1:6443", {}, {}, None),
+    ],
+)
+@pytest.mark.parametrize("as_file", [True, False])
+def test_the_proxy_of_a_kubeconfig_is_used(monkeypatch, tmp_path, server, variables, options, proxy, as_file):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    given = kubeconfig(cluster={"server": server, "proxy-url": PROXY})
+    if as_file:
+        (tmp_path / "config").write_text(yaml.safe_dump(given), encoding="utf-8")
+        given = str(tmp_path / "config")
+    client = connect({"kubeconfig": given, **options}, Patience())
+    used = client.rest_client.pool_manager.proxy
+    assert (used and used.url) == proxy
+    assert exec_is_proxied(client.configuration) == (proxy is not None)
+
+
+def test_the_user_of_a_proxy_is_sent_to_it():
+    given = kubeconfig(cluster={"proxy-url": "http://carol:c%40nary@bastion:3128"})
+    basic = f"Basic {base64.b64encode(b'carol:c@nary').decode()}"
+    made = connect({"kubeconfig": given}, Patience()).rest_client.pool_manager
+    assert made.proxy_headers["proxy-authorization"] == basic
+    headers = {"proxy_basic_auth": "dave:other"}
+    made = configuration(kubeconfig=given, proxy_headers=headers)
+    assert made.proxy_headers["proxy-authorization"] != basic
+
+
+@pytest.mark.parametrize("proxy", ["socks5://canary@bastion:1080", "http://bastion:0", "http://canary@"])
+@pytest.mark.parametrize("of", ["kubeconfig", "options", "environment"])
+def test_a_proxy_that_can_not_be_used_is_said(monkeypatch, proxy, of):
+    options = {"kubeconfig": kubeconfig(cluster={"proxy-url": proxy} if of == "kubeconfig" else {})}
+    if of == "options":
+        options["proxy"] = proxy
+    elif of == "environment":
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(OperatorError, match=f"the address of the proxy in the {of}") as caught:
+        connect(options, Patience())
+    assert "canary" not in str(caught.value)
 
 
 def exec_is_proxied(configuration):
