@@ -82,4 +82,4 @@ def test_what_is_kept_is_what_is_replaced_and_put_back():
         for _name, arguments, _when in tasks(role, file)
         if isinstance(arguments, dict) and "backup_secret" in arguments
     ]
-    assert named == ["{{ airflow_backup_secret }}"] * 4
+    assert named == ["{{ airflow_backup_secret }}"] * 5

@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A module is asked the same by everything that asks it: the plan, the phase and the look at how it is.
+
+The tasks are compared as they are written: values would be equal where a variable has its default.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pathlib
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+
+ROLES = pathlib.Path(__file__).parents[3] / "roles"
+PREFIX = "hopsworks.airflow."
+# What only says how something is done, and changes nothing of what is predicted.
+DOING = {
+    "deployment_objects": {"backup_secret", "timeout"},
+    "metadata_db": {"verify", "rehearsed_dump"},
+    "metadata_migrate": {"timeout"},
+    "quiesce": {"timeout"},
+    "workloads": {"timeout"},
+}
+# What only a dry run has to be told, because it isn't there yet.
+PREDICTING = {"workloads": {"provided"}}
+# Whose the tables are, and which of them.
+OWNED = {
+    "database": "{{ airflow_database }}",
+    "deployment": "{{ airflow_name }}",
+    "extra_tables": "{{ airflow_database_extra_tables }}",
+    "workspace": "{{ airflow_database_workspace }}",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A task of a role."""
+
+    role: str
+    name: str
+    module: str
+    options: dict[str, Any]
+    check_mode: bool
+
+    def takes(self, option: str) -> bool:
+        module = importlib.import_module(f"ansible_collections.hopsworks.airflow.plugins.modules.{self.module}")
+        return option in module.ACTION.argument_spec
+
+    def without(self, *names: str) -> dict[str, Any]:
+        return {name: value for name, value in self.options.items() if name not in names}
+
+
+def asked() -> list[Asked]:
+    """All tasks of the roles that ask a module of the collection."""
+    found: list[Asked] = []
+
+    def collect(role: str, tasks: list[dict[str, Any]]) -> None:
+        for task in tasks:
+            for part in ("block", "rescue", "always"):
+                collect(role, task.get(part, []))
+            found.extend(
+                Asked(role, task["name"], key.removeprefix(PREFIX), options, task.get("check_mode") is True)
+                for key, options in task.items()
+                if key.startswith(PREFIX)
+            )
+
+    for file in sorted(ROLES.glob("*/tasks/*.yml")):
+        collect(file.parts[-3], yaml.safe_load(file.read_text(encoding="utf-8")))
+    return found
+
+
+ALL = asked()
+PREDICTIONS = [task for task in ALL if task.check_mode]
+# Restarts are predicted for all components at once, and made for some at a time.
+COMPARED = [task for task in PREDICTIONS if task.module != "rolling_restart"]
+
+
+def test_every_plan_and_every_look_before_the_outage_is_compared():
+    assert {task.role for task in COMPARED} == {"cut_over", "plan", "rotation_plan"}
+    assert len(PREDICTIONS) == len(COMPARED) + 1
+
+
+@pytest.mark.parametrize("prediction", COMPARED, ids=lambda task: f"{task.role}: {task.name}")
+def test_what_is_predicted_is_what_is_done(prediction):
+    same = (prediction.module, prediction.options.get("state"))
+    done = [task for task in ALL if not task.check_mode and (task.module, task.options.get("state")) == same]
+    if prediction.module == "quiesce":
+        # A cut-over waits for all tasks, a rotation for those that would outlast a grace.
+        wanted = "activate" if prediction.role == "rotation_plan" else "cut_over"
+        done = [task for task in done if task.role == wanted]
+    assert done, "nothing does what is predicted"
+    predicted = prediction.without(*PREDICTING.get(prediction.module, ()))
+    for task in done:
+        assert predicted == task.without(*DOING.get(task.module, ())), task.name
+
+
+@pytest.mark.parametrize(
+    "task", [task for task in ALL if task.takes("extra_tables")], ids=lambda task: f"{task.role}: {task.name}"
+)
+def test_whose_tables_are_looked_at_is_always_said(task):
+    assert {name: task.options.get(name) for name in OWNED} == OWNED
+
+
+def test_the_keys_are_looked_at_with_the_pods_that_have_them():
+    tasks = [
+        task for task in ALL if task.module in ("signing_keys", "signing_keys_info") and "state" not in task.options
+    ]
+    assert len(tasks) == 4
+    assert {task.options.get("workloads") for task in tasks} == {
+        "{{ airflow_components | map(attribute='workload') | list }}"
+    }
