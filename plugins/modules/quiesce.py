@@ -16,7 +16,7 @@ description:
     The list of another deployment is refused.
   - Only C(is_paused) of table C(dag) is written. A DAG that was paused and unpaused is row for row what it was.
   - A DAG that its owner pauses while it is paused by this module can't be told from the others, and is unpaused with
-    them. One that its owner unpauses meanwhile is left as it is.
+    them. One that its owner unpauses meanwhile is left as it is, unless V(quiesced) still waits.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -27,8 +27,9 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - V(quiesced) pauses all DAGs that are not paused, and waits for running and queued task instances to end. Where
-        they don't within O(timeout), the DAGs are unpaused and the module fails.
+      - V(quiesced) pauses all DAGs that are not paused, and waits for running and queued task instances to end. DAGs
+        that are unpaused or added while it waits are paused as well. Where tasks don't end within O(timeout), the DAGs
+        are unpaused and the module fails.
       - V(resumed) unpauses exactly those that were paused. In the old schema the list is kept, so that the same DAGs
         can be unpaused once more in the new schema. There a DAG is taken off the list when it is unpaused, when the new
         Airflow reports its file as broken, or when its file was gone already before. The others stay on it for a later
@@ -222,8 +223,9 @@ def quiesced(call: Call, action: Quiesce) -> dict[str, Any]:
     if grace and not any(entry.paused for entry in due.values()) and outlook.fits(grace):
         now = dags = {}
     elif not call.check_mode:
-        dags = action.pause()
+        action.pause()
         action.wait_until_idle(QUIESCE_SECONDS if timeout is None else timeout, grace)
+        dags = action.due()
     return {
         "changed": bool(now),
         "paused": sorted(dags),

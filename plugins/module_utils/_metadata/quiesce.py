@@ -95,7 +95,7 @@ class Quiesce:
     to unpause: those that the new Airflow has not parsed yet stay on it, for a later run.
 
     A DAG that its owner pauses while it is paused by us can't be told from the others, and is unpaused with them. One
-    that its owner unpauses meanwhile is left as it is, and taken off the list.
+    that its owner unpauses after the wait is left as it is, and taken off the list.
     """
 
     def __init__(
@@ -176,24 +176,32 @@ class Quiesce:
     def wait_until_idle(self, timeout_seconds: float, grace_seconds: float = 0.0) -> None:
         """Wait for running task instances, but not for those that end within the grace that they have anyway.
 
+        DAGs that are unpaused or added meanwhile are paused as well: what they start would not be waited for.
         Raises OperatorError, with everything unpaused again, after the time.
         """
         deadline = time.monotonic() + timeout_seconds
         idle_since: float | None = None
         reported_at, reported = 0.0, -1
         while True:
+            added = sorted(self.unpaused())
+            if added:
+                self.pause()
+                self._progress(f"paused what was unpaused or added meanwhile: {', '.join(added)}")
             busy = self.busy()
             now = time.monotonic()
-            if busy and not (grace_seconds and self.outlook().fits(grace_seconds, paused=True)):
+            if busy and grace_seconds and self.outlook().fits(grace_seconds, paused=True):
+                busy = []
+            if busy or added:
                 idle_since = None
-                if len(busy) != reported or now - reported_at > REPORT_SECONDS:
+                if busy and (len(busy) != reported or now - reported_at > REPORT_SECONDS):
                     reported, reported_at = len(busy), now
                     self._progress(f"waiting for {_listed(busy)}, {deadline - now:.0f} s left")
                 if now >= deadline:
                     self.resume()
                     raise OperatorError(
-                        f"after {timeout_seconds:.0f} s {_listed(busy)}",
-                        expected="all running task instances to end within the time",
+                        f"after {timeout_seconds:.0f} s "
+                        + (_listed(busy) if busy else f"somebody unpauses {', '.join(added)}"),
+                        expected="all running task instances to end within the time, and all DAGs to stay paused",
                         untouched="the deployment: it goes on as before, the DAGs that were paused are unpaused",
                         next_step="wait for them, mark them as failed in the UI, or allow more time (`timeout`,"
                         " airflow_quiesce_timeout); then run the same command again",

@@ -203,12 +203,66 @@ def test_waits_for_running_task_instances(quiesce, deployment):
     ending = threading.Timer(1.5, lambda: deployment.server.as_root(f"UPDATE {table} SET state = 'success'"))
     ending.start()
     begun = time.monotonic()
+    quiesce.pause()
 
     quiesce.wait_until_idle(30)
 
     ending.join()
     assert time.monotonic() - begun > 1.5
     assert "p_demo_1__hello.say (running 7" in lines[0]
+
+
+@pytest.fixture
+def unpause(deployment):
+    """Has a DAG run that may not have been there before."""
+
+    def run(dag):
+        deployment.server.as_root(
+            f"INSERT INTO {deployment.names.live}.dag (dag_id, is_paused, is_active, fileloc)"
+            f" VALUES ('{dag}', 0, 1, '/dags/x.py') ON DUPLICATE KEY UPDATE is_paused = 0"
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("dag", ["p_demo_1__hello", "p_demo_1__added"])
+def test_a_dag_that_is_unpaused_or_added_while_it_waits_is_paused_as_well(quiesce, unpause, monkeypatch, dag):
+    """The UI answers meanwhile and folders are parsed: the stop would kill what it starts."""
+    monkeypatch.setattr(subject, "SETTLED_SECONDS", 0.0)
+    busy, looks = quiesce.busy, []
+
+    def look():
+        looks.append(quiesce.unpaused())
+        if len(looks) == 1:
+            unpause(dag)
+        return busy()
+
+    monkeypatch.setattr(quiesce, "busy", look)
+    quiesce.pause()
+
+    quiesce.wait_until_idle(30)
+
+    # That nothing ran before it was paused doesn't say that nothing does now.
+    assert looks == [{}, {}, {}, {}]
+    assert quiesce.unpaused() == {}
+    assert quiesce.resume().unpaused == sorted({*UNPAUSED, dag})
+
+
+def test_gives_up_where_a_dag_is_unpaused_again_and_again(quiesce, unpause, monkeypatch):
+    busy = quiesce.busy
+
+    def look():
+        unpause("p_demo_1__sleeping")
+        return busy()
+
+    monkeypatch.setattr(quiesce, "busy", look)
+    quiesce.pause()
+
+    with pytest.raises(OperatorError, match=r"somebody unpauses p_demo_1__sleeping\n") as raised:
+        quiesce.wait_until_idle(1.5)
+
+    assert raised.value.untouched.startswith("the deployment")
+    assert sorted(quiesce.unpaused()) == sorted([*UNPAUSED, "p_demo_1__sleeping"])
 
 
 def test_gives_up_in_time_and_lets_everything_run_again(quiesce, deployment):
