@@ -61,9 +61,10 @@ def execute(
     )
     errors = status = b""
     deadline = time.monotonic() + timeout_seconds
+    late = False
     try:
         # Not by the client's update(): it keeps a copy of all output in memory.
-        while time.monotonic() < deadline:
+        while not (late := time.monotonic() >= deadline):
             if readable(session, (), 0 if pending is not None else 1):
                 frame = read_frame(session)
                 if frame is None:
@@ -84,6 +85,13 @@ def execute(
     finally:
         session.close()
     code = exit_code(status)
+    if code is None and late:
+        raise OperatorError(
+            f"`{command[0]}` in pod {pod} still ran after {timeout_seconds:.0f} s",
+            expected="it to end within the time allowed",
+            untouched="what it had not done yet; its output is discarded",
+            next_step="allow more time (`timeout`), or see what it waits for; then run the same command again",
+        )
     if code is None:
         raise OperatorError(
             f"the connection to pod {pod} ended before `{command[0]}` did",

@@ -141,7 +141,7 @@ class Job:
             if ended:
                 return
             if time.monotonic() > deadline:
-                raise self._failure("it still runs after the time allowed", self._pod(pods, pod))
+                raise self._failure("it still runs after the time allowed (`timeout`)", self._pod(pods, pod))
             self._changed.clear()
             if self._terminated(pods, pod) is None:
                 self._changed.wait(1)
@@ -152,7 +152,7 @@ class Job:
             if ended is not None:
                 break
             if time.monotonic() > deadline:
-                raise self._failure("it still runs after the time allowed", self._pod(pods, name))
+                raise self._failure("it still runs after the time allowed (`timeout`)", self._pod(pods, name))
             self._changed.wait(1)
             self._changed.clear()
         pod = self._pod(pods, name)

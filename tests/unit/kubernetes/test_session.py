@@ -8,14 +8,17 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from kubernetes.client.exceptions import ApiException
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import execute as execution
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import session as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.tunnel import port_forward
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import Clock
 
 
@@ -63,3 +66,18 @@ def test_a_server_that_hangs_is_given_up(server, monkeypatch, ask):
     server.away = "hang"
     with pytest.raises(ApiException, match="timed out"):
         (ask or (lambda cluster: port_forward(cluster, "lab", "web", 8080)))(server.cluster())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "found", "advice"),
+    [(0, "`true` in pod web still ran after 0 s", "`timeout`"), (60, "ended before `true` did", "proxy time-outs")],
+)
+def test_a_command_whose_time_is_over_is_not_taken_for_a_lost_connection(server, monkeypatch, seconds, found, advice):
+    def lost(*_given):
+        raise OSError
+
+    monkeypatch.setattr(execution, "open_session", lambda *_given, **_options: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(execution, "readable", lost)
+    with pytest.raises(OperatorError, match=found) as raised:
+        execute(server.cluster(), "web", None, ["true"], timeout_seconds=seconds)
+    assert advice in raised.value.next_step

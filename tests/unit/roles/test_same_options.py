@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import pathlib
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,6 @@ PREFIX = "hopsworks.airflow."
 DOING = {
     "deployment_objects": {"backup_secret", "timeout"},
     "metadata_db": {"verify", "rehearsed_dump"},
-    "metadata_migrate": {"timeout"},
     "quiesce": {"timeout"},
     "workloads": {"timeout"},
 }
@@ -47,6 +47,9 @@ class Asked:
     module: str
     options: dict[str, Any]
     check_mode: bool
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.name}"
 
     def takes(self, option: str) -> bool:
         module = importlib.import_module(f"ansible_collections.hopsworks.airflow.plugins.modules.{self.module}")
@@ -86,7 +89,7 @@ def test_every_plan_and_every_look_before_the_outage_is_compared():
     assert len(PREDICTIONS) == len(COMPARED) + 1
 
 
-@pytest.mark.parametrize("prediction", COMPARED, ids=lambda task: f"{task.role}: {task.name}")
+@pytest.mark.parametrize("prediction", COMPARED, ids=str)
 def test_what_is_predicted_is_what_is_done(prediction):
     same = (prediction.module, prediction.options.get("state"))
     done = [task for task in ALL if not task.check_mode and (task.module, task.options.get("state")) == same]
@@ -100,9 +103,7 @@ def test_what_is_predicted_is_what_is_done(prediction):
         assert predicted == task.without(*DOING.get(task.module, ())), task.name
 
 
-@pytest.mark.parametrize(
-    "task", [task for task in ALL if task.takes("extra_tables")], ids=lambda task: f"{task.role}: {task.name}"
-)
+@pytest.mark.parametrize("task", [task for task in ALL if task.takes("extra_tables")], ids=str)
 def test_whose_tables_are_looked_at_is_always_said(task):
     assert {name: task.options.get(name) for name in OWNED} == OWNED
 
@@ -115,3 +116,24 @@ def test_the_keys_are_looked_at_with_the_pods_that_have_them():
     assert {task.options.get("workloads") for task in tasks} == {
         "{{ airflow_components | map(attribute='workload') | list }}"
     }
+
+
+# Those of a look, and of what waits for nothing.
+FIXED = {
+    "cut_over: Keep the old deployment, to go back to it",
+    "cut_over: Put the old rows back as they were before the pause",
+    "status: Wait for two heartbeats of each component",
+}
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        task
+        for task in ALL
+        if task.takes("timeout") and not task.check_mode and task.module != "run_lock" and str(task) not in FIXED
+    ],
+    ids=str,
+)
+def test_how_long_a_phase_may_take_can_be_set(task):
+    assert re.search(r"{{ (airflow_\w+|resume)_timeout", str(task.options.get("timeout")))
