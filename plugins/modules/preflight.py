@@ -74,13 +74,15 @@ options:
         type: bool
         default: false
   services:
-    description: Services that must have a ready pod.
+    description:
+      - Services that must have a ready pod or, without a selector, be reached from here; or hosts, by their names or
+        addresses. A name without a dot that is no Service of the namespace has to be known on this machine.
     type: list
     elements: dict
     default: []
     suboptions:
       name:
-        description: Name of the Service.
+        description: Name of the Service, or of a host.
         type: str
         required: true
       port:

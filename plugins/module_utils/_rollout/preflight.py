@@ -12,10 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import ManagedByOthers
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed_secret import managers_of_secret
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import (
-    external_name,
-    ready_pod_behind,
-)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import (
     RUNBOOKS,
@@ -38,6 +34,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloade
     reloadings_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import KINDS, find, find_all
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.services import reached
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
@@ -268,21 +265,11 @@ class Preflight:
 
     def service(self, wanted: Object) -> Iterator[Finding]:
         name, port = wanted["name"], int(wanted["port"])
-        problem = external = None
+        check = f"service {name}"
         try:
-            external = external_name(self._cluster, self._cluster.namespace, name)
-            pod = external or ready_pod_behind(self._cluster, self._cluster.namespace, name, port)
-            if pod is None:
-                problem = f"there is no Service {name}"
+            yield Finding(check, ok=True, found=reached(self._cluster, name, port), expected=f"{name} can be reached")
         except OperatorError as error:
-            problem = error.found
-        yield Finding(
-            f"service {name}",
-            ok=problem is None,
-            found=problem or (f"Service {name} has a ready pod" if not external else f"Service {name} is {external}"),
-            expected=f"Service {name} with a ready pod behind port {port}",
-            next_step=f"kubectl -n {self._cluster.namespace} get service,endpoints {name}",
-        )
+            yield Finding(check, ok=False, found=error.found, expected=error.expected, next_step=error.next_step)
 
     def sessions(self, sessions: list[Object], stopped: list[str]) -> list[Finding]:
         """Pods that use the database and are of none of the workloads that are stopped for its sake."""

@@ -79,3 +79,15 @@ def test_tables_of_plugins_reach_the_database(stage):
     assert played.code == 0, played.output
     asked = next(entry for entry in played.asked if entry["action"] == "metadata_db_info")
     assert (asked["extra_tables"], asked["workspace"]) == (["plugin"], "airflow_beside")
+
+
+@pytest.mark.parametrize("host", ["mysql", "db.example.org", "fd00::10"])
+def test_the_database_host_is_looked_at_whatever_it_is(stage, host):
+    tasks = [
+        {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}}
+        for role in ("deployment", "preflight")
+    ]
+    played = stage.play(tasks, {"metadata_db_info": OLD}, airflow_database_host=host, airflow_database_port=3307)
+    assert played.code == 0, played.output
+    services = [entry["services"] for entry in played.asked if "services" in entry]
+    assert [[(each["name"], int(each["port"])) for each in given] for given in services] == [[(host, 3307)]]

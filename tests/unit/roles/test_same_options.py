@@ -94,9 +94,8 @@ def test_what_is_predicted_is_what_is_done(prediction):
     same = (prediction.module, prediction.options.get("state"))
     done = [task for task in ALL if not task.check_mode and (task.module, task.options.get("state")) == same]
     if prediction.module == "quiesce":
-        # A cut-over waits for all tasks, a rotation for those that would outlast a grace.
-        wanted = "activate" if prediction.role == "rotation_plan" else "cut_over"
-        done = [task for task in done if task.role == wanted]
+        # A replacement waits for all tasks, a restart for those that would outlast a grace.
+        done = [task for task in done if ("grace" in task.options) is ("grace" in prediction.options)]
     assert done, "nothing does what is predicted"
     predicted = prediction.without(*PREDICTING.get(prediction.module, ()))
     for task in done:

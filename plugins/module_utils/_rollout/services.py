@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import TYPE_CHECKING
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import (
+    Network,
+    read_service,
+    ready_pod_behind,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+
+def reached(cluster: Cluster, host: str, port: int) -> str:
+    """How a Service or a host is reached, in words. Whether it answers is seen when it is connected to.
+
+    Raises OperatorError where it can't be, by the rules of whoever connects later (`Network`).
+    """
+    with Network(cluster) as network:
+        address, _port = network.address(host, port)
+    if "." in host or is_address(host):
+        return f"{host} is reached as {address}"
+    service = read_service(cluster, cluster.namespace, host)
+    if service is not None:
+        # Pods reach it by its name, also where this machine has another way.
+        if service.spec.selector:
+            ready_pod_behind(cluster, cluster.namespace, host, port)
+            return f"Service {host} has a ready pod"
+        return f"Service {host} is reached as {address}"
+    try:
+        socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise OperatorError(
+            f"there is no Service {host}, and no host of that name is known here",
+            expected=f"Service {host} in namespace {cluster.namespace} with a ready pod behind port {port}, or the"
+            " whole name of a host",
+            untouched="everything",
+            next_step=f"kubectl -n {cluster.namespace} get services; correct the name",
+        ) from None
+    return f"{host} is no Service, but a host"
+
+
+def is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
