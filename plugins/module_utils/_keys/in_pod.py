@@ -39,20 +39,15 @@ def kids_of(document: bytes) -> list[str]:
 
 def text_of(value: bytes) -> str:
     """What goes into one line of airflow.cfg."""
-    text = any_text_of(value).rstrip("\r\n")
+    try:
+        text = value.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ValueError("is no text in UTF-8") from None
     if not text.strip():
         raise ValueError("is empty")
     if re.search(r"[\x00-\x1f\x7f]", text):
         raise ValueError("has a line break or another control character")
     return text
-
-
-def any_text_of(value: bytes) -> str:
-    """What is encoded for its place, such as a password in a URL."""
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        raise ValueError("is no text in UTF-8") from None
 
 
 def users_of(document: bytes) -> list[str]:

@@ -98,10 +98,11 @@ def filled_in(template, entries):
         entry, form = match.group(1), match.group(2)
         if entry not in entries:
             end(f"airflow.cfg.template asks for the secret {entry}, which is not mounted in {SECRETS}")
-        text = read(entries, entry, in_pod.any_text_of if form else in_pod.text_of)
         if form == ":pymysql":
-            # PyMySQL encodes a password as Latin-1, the server knows it as UTF-8: this makes the one into the other.
-            text = urllib.parse.quote(text.encode("utf-8").decode("latin-1"), safe="")
+            # PyMySQL encodes a password as Latin-1. So each byte becomes the character that it makes the same byte of.
+            text = urllib.parse.quote(entries[entry].decode("latin-1"), safe="")
+        else:
+            text = read(entries, entry, in_pod.text_of)
         # configparser takes a single % for the start of an interpolation
         return text.replace("%", "%%")
 

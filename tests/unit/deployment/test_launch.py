@@ -107,6 +107,15 @@ def test_any_password_reaches_the_server_as_it_is(pod: Pod, password: str) -> No
     assert read_by_sqlalchemy.encode("latin-1") == password.encode("utf-8")
 
 
+def test_a_password_that_is_no_text_reaches_the_server_as_it_is(pod: Pod) -> None:
+    password = bytes(range(1, 256))
+    (pod.secrets / "database-password").write_bytes(password)
+    ended = pod.start()
+    assert ended.returncode == 0, ended.stderr
+    user_info = pod.option("database", "sql_alchemy_conn").split("//", 1)[1].rsplit("@", 1)[0]
+    assert urllib.parse.unquote(user_info.split(":", 1)[1]).encode("latin-1") == password
+
+
 def test_percent_signs_survive_configparser(pod: Pod) -> None:
     pod.start()
     assert pod.option("core", "fernet_key") == "abc%def="
