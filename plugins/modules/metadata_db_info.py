@@ -304,7 +304,7 @@ def act(call: Call) -> dict[str, Any]:
         keys = fernet_keys(call) if inspection.stage in (OLD, MIGRATABLE) else []
         encrypted = readable(database, names.live, keys) if keys else None
         rights = read_rights(database)
-        fitness = read_fitness(database, rights)
+        fitness = read_fitness(database, rights, address.tls)
         # Whose list it is was asked with the rest.
         listed = {} if inspection.others else read_paused(database, names.workspace, owner)
     involved = [names.live, names.workspace, names.aside(run), names.undone(run)]

@@ -271,7 +271,7 @@ def session(
                     raise
                 connection = connect(None)
             given_limits.update(arrange(connection))
-        except pymysql.MySQLError as error:
+        except (pymysql.MySQLError, RuntimeError) as error:
             raise explained(error, where, "the database: no statement was sent", name or host) from None
         connection.wait_for(ANSWER_TIMEOUT_SECONDS)
         return connection

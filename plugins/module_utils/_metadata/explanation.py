@@ -36,6 +36,15 @@ def explained(error: Exception, where: str, untouched: str = STATEMENT, host: st
             untouched=untouched,
             next_step="correct database.host, or the name server's settings, then run the same command again",
         )
+    if isinstance(error, RuntimeError):
+        # How the library says that a way to log in needs another package (ed25519; sha256, where nothing is encrypted).
+        return OperatorError(
+            f"the database server {where} wants a login that PyMySQL can't do as it is installed here: {error}",
+            expected="a way to log in that PyMySQL can do, here and in the image of Airflow",
+            untouched=untouched,
+            next_step="install that package here and in the image, or have an administrator of the database give the"
+            " user another way to log in (ALTER USER ... IDENTIFIED ...), then run the same command again",
+        )
     code, text = error.args[0] if error.args else 0, str(error.args[-1] if error.args else error)
     # 1025, 150: a table takes the place of one that a key of another schema still refers to, and doesn't fit it.
     known = 1451 if code == 1025 and "150" in text else 1813 if TABLESPACE_EXISTS.search(text) else code

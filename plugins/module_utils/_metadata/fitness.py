@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import Rights
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import Tls
 
 _READ_ONLY = {
     # Variable and who may write nevertheless.
@@ -23,6 +25,8 @@ _READ_ONLY = {
     "innodb_read_only": (),
 }
 _LOCK = "hopsworks.airflow/probe"
+_IN_QUOTES = re.compile(r"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'", re.DOTALL)
+_REQUIRE = re.compile(r"\bREQUIRE (?!NONE\b)(\w+)")
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,11 @@ class Fitness:
     unseen: tuple[str, ...]
 
 
-def read_fitness(database: Database, rights: Rights) -> Fitness:
-    """Found out without changing anything; a named lock of our own is taken and given back."""
+def read_fitness(database: Database, rights: Rights, tls: Tls | None = None) -> Fitness:
+    """Found out without changing anything; a named lock of our own is taken and given back.
+
+    `tls` is how Airflow's components are to connect.
+    """
     problems: list[str] = []
     unseen: list[str] = []
     settings = {str(name).lower(): str(value).upper() for name, value in database.rows(_SETTINGS)}
@@ -43,6 +50,14 @@ def read_fitness(database: Database, rights: Rights) -> Fitness:
         if settings.get(name, "OFF") not in ("OFF", "0") and not any(map(rights.everywhere, writers)):
             problems.append(f"the server is read-only ({name}): it may be a replica, or out of space")
     problems += limits_in_words(database.given_limits)
+    # This session encrypts what can be; PyMySQL, without a word about TLS in its URL, does not.
+    demand = _tls_demanded(database, settings) if tls is None or not tls.query("pymysql", "") else None
+    if demand is not None:
+        problems.append(
+            f"the server demands TLS ({demand}), and Airflow's components would connect without: `prefer` encrypts the"
+            " connections of this run alone; set the mode of airflow_database_tls (database.tls) to require or"
+            " verify_identity"
+        )
     engine = settings.get("default_storage_engine", "INNODB")
     if engine not in ("INNODB", "NDB", "NDBCLUSTER"):
         problems.append(f"the server makes tables with {engine} (default_storage_engine): Airflow's need InnoDB or NDB")
@@ -75,6 +90,19 @@ def read_fitness(database: Database, rights: Rights) -> Fitness:
     return Fitness(tuple(problems), tuple(unseen))
 
 
+def _tls_demanded(database: Database, settings: dict[str, str]) -> str | None:
+    """By what the server refuses connections of this user that are not encrypted, or None where nothing says so."""
+    if settings.get("require_secure_transport", "OFF") in ("ON", "1"):
+        return "require_secure_transport"
+    try:
+        definition = str(database.value("SHOW CREATE USER CURRENT_USER()"))
+    except OperatorError:
+        # Not every server shows it to everyone; the migration tries the components' own connection as well.
+        return None
+    found = _REQUIRE.search(_IN_QUOTES.sub("", definition))
+    return f"REQUIRE {found[1]} of the user" if found else None
+
+
 def no_process(rights: Rights) -> str:
     return f"{rights.account} has no right PROCESS: sessions of other users, and keys of their schemas, are not shown"
 
@@ -82,5 +110,5 @@ def no_process(rights: Rights) -> str:
 _SETTINGS = (
     "SHOW GLOBAL VARIABLES WHERE Variable_name IN"
     " ('read_only', 'super_read_only', 'innodb_read_only', 'wsrep_on', 'group_replication_group_name',"
-    " 'default_storage_engine', 'innodb_default_row_format')"
+    " 'require_secure_transport', 'default_storage_engine', 'innodb_default_row_format')"
 )

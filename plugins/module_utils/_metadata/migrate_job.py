@@ -25,23 +25,48 @@ TLS_FOLDER = "/run/hopsworks.airflow/database-tls"
 PASSWORD_FOLDER = "/run/hopsworks.airflow/database"  # noqa: S105 - the name of a folder
 
 # Runs in the target image, with its Python. Prints as its last line what that image calls its newest revision.
+#
+# Airflow's components connect by PyMySQL, with the URL that `launch.py` makes: what keeps that from working is found
+# here, long before the outage, also where the migration itself takes the other driver.
 PROGRAM = r"""
-import importlib.metadata, importlib.util, json, os, subprocess, sys
+import importlib.metadata, importlib.util, json, os, subprocess, sys, time
 from urllib.parse import quote
 
 with open(os.environ["PASSWORD_FILE"], "rb") as stream:
     password = stream.read()
-driver, options = "mysqldb", ""
+
+def address(driver, password, options):
+    # SQLAlchemy takes the name of the schema as it is; the TLS options are in the driver's words.
+    options += os.environ["DATABASE_TLS_" + driver.upper()]
+    return "mysql+%s://%s:%s@%s:%s/%s?charset=utf8mb4%s" % (
+        driver, quote(os.environ["DATABASE_USER"], safe=""), quote(password, safe=""), os.environ["DATABASE_HOST"],
+        os.environ["DATABASE_PORT"], os.environ["DATABASE_SCHEMA"], options)
+
+def connect(url):
+    from sqlalchemy import create_engine
+    create_engine(url).connect().close()
+
+# Encodes the password as Latin-1: this text's Latin-1 bytes are the password's own. A fresh schema is made of
+# several statements at once: client_flag 65536 (MULTI_STATEMENTS).
+url = address("pymysql", password.decode("latin-1").encode(), "&client_flag=65536")
+for attempt in range(30):
+    try:
+        connect(url)
+        break
+    except Exception as error:
+        reason = getattr(error, "orig", None) or error
+        # No server there, or none that says anything: a proxy beside this container may still be starting.
+        if attempt < 29 and reason.args[:1] in ((2003,), (2013,)):
+            time.sleep(1)
+            continue
+        sys.exit("Airflow's components could not connect to the database, as they do it by PyMySQL: %s: %s\n"
+            "Nothing was migrated. Compare database.tls (airflow_database_tls) and how the user logs in with what the "
+            "server demands and the image's PyMySQL can do" % (type(reason).__name__, reason))
 try:
     import MySQLdb
+    url = address("mysqldb", password, "")
 except ImportError:
-    # Encodes the password as Latin-1: this text's Latin-1 bytes are the password's own. A fresh schema is made of
-    # several statements at once: client_flag 65536 (MULTI_STATEMENTS).
-    driver, options, password = "pymysql", "&client_flag=65536", password.decode("latin-1").encode()
-url = "mysql+%s://%s:%s@%s:%s/%s?charset=utf8mb4%s" % (
-    driver, quote(os.environ["DATABASE_USER"], safe=""), quote(password, safe=""), os.environ["DATABASE_HOST"],
-    # SQLAlchemy takes the name of the schema as it is; the TLS options are in the driver's words.
-    os.environ["DATABASE_PORT"], os.environ["DATABASE_SCHEMA"], options + os.environ["DATABASE_TLS_" + driver.upper()])
+    pass
 environment = dict(os.environ, AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=url)
 code = subprocess.call(["airflow", "db", "migrate"], env=environment)
 if code:

@@ -115,6 +115,19 @@ class TestProgram:
         (packages / "apache_airflow-3.0.6.dist-info/METADATA").write_text(
             "Metadata-Version: 2.1\nName: apache-airflow\nVersion: 3.0.6\n"
         )
+        # Says whom it was to connect to, and has whatever trouble the test wants.
+        (packages / "sqlalchemy.py").write_text(
+            "import os\n"
+            "class Engine:\n"
+            "    def __init__(self, url): self.url = url\n"
+            "    def connect(self):\n"
+            "        with open(os.environ['TRIED'], 'a') as tried: tried.write(self.url + chr(10))\n"
+            "        exec(os.environ.get('TROUBLE', ''))\n"
+            "        return self\n"
+            "    def close(self): pass\n"
+            "create_engine = Engine\n"
+        )
+        self.tried = tmp_path / "tried"
         command = tmp_path / "bin/airflow"
         command.parent.mkdir()
         command.write_text('#!/bin/sh\necho "$@" "$AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" >&2\nexit ${CODE:-0}\n')
@@ -125,6 +138,7 @@ class TestProgram:
             "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(packages),
             "PASSWORD_FILE": str(password),
+            "TRIED": str(self.tried),
             "DATABASE_USER": "air@flow",
             "DATABASE_HOST": "mysql",
             "DATABASE_PORT": "3306",
@@ -167,6 +181,49 @@ class TestProgram:
         # What PyMySQL makes of the text: https://github.com/PyMySQL/PyMySQL/blob/main/pymysql/connections.py
         text = unquote(address.split(":")[2].rpartition("@")[0])
         assert text.encode("latin-1") == PASSWORD.encode()
+
+    @pytest.mark.parametrize("other_driver", [True, False])
+    def test_connects_as_the_components_do_before_it_migrates(self, image, other_driver):
+        if other_driver:
+            (image / "MySQLdb.py").write_text("")
+
+        assert self.run().returncode == 0
+
+        (tried,) = self.tried.read_text().splitlines()
+        assert tried.startswith("mysql+pymysql://air%40flow:")
+        assert tried.endswith("@mysql:3306/airflow_beside?charset=utf8mb4&client_flag=65536&ssl_check_hostname=false")
+        text = unquote(tried.split(":")[2].rpartition("@")[0])
+        assert text.encode("latin-1") == PASSWORD.encode()
+
+    @pytest.mark.parametrize(
+        ("trouble", "said"),
+        [
+            # As SQLAlchemy has it: the driver's own error in it.
+            ("error = Exception('x'); error.orig = OSError(3159, 'insecure'); raise error", "[Errno 3159] insecure"),
+            ("raise RuntimeError('pynacl is required')", "RuntimeError: pynacl is required"),
+            ("import no_such_driver", "No module named 'no_such_driver'"),
+        ],
+    )
+    def test_migrates_nothing_where_the_components_could_not_connect(self, image, trouble, said):
+        (image / "MySQLdb.py").write_text("")
+
+        ended = self.run(TROUBLE=trouble)
+
+        assert ended.returncode == 1
+        assert "db migrate" not in ended.stderr
+        assert said in ended.stderr
+        assert "airflow_database_tls" in ended.stderr
+        assert RESULT_MARK not in ended.stdout
+
+    @pytest.mark.parametrize("code", [2003, 2013])
+    def test_waits_for_a_proxy_beside_it_that_is_still_starting(self, image, code):
+        first = f"if len(open(os.environ['TRIED']).readlines()) < 2: raise OSError({code}, 'not yet')"
+
+        ended = self.run(TROUBLE=first)
+
+        assert ended.returncode == 0, ended.stderr
+        assert len(self.tried.read_text().splitlines()) == 2
+        assert "db migrate" in ended.stderr
 
     @pytest.mark.parametrize("code", [1, 42])
     def test_passes_a_failure_on_and_reports_nothing(self, image, code):

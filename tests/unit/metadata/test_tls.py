@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import sys
 import tempfile
 import types
 from pathlib import Path
@@ -19,6 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address, session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.fitness import read_fitness
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import FILES, Tls, read_tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -120,6 +123,59 @@ def test_a_server_without_tls(server, authority, mode, refused):
     with pytest.raises(OperatorError, match="offers no TLS") as caught, connect(server, tls(authority, mode)):
         pass
     assert "password" not in str(caught.value)
+
+
+def fitness(server, encryption, user="airflow"):
+    with connect(server, encryption, user) as database:
+        return read_fitness(database, read_rights(database), encryption)
+
+
+@pytest.mark.parametrize(("user", "demand"), [("encrypting", "REQUIRE SSL"), ("presenting", "REQUIRE X509")])
+def test_a_user_that_components_could_not_be_without_tls(secure, authority, user, demand):
+    """They connect by PyMySQL, which `prefer` tells nothing; what the two sides can do shows in no session of ours."""
+    client = authority.issue("airflow")
+    given = client if user == "presenting" else None
+    with connect(secure, tls(authority, "prefer", client), user) as database:
+        # Without a certificate it couldn't even ask.
+        (problem,) = read_fitness(database, read_rights(database), Tls()).problems
+    assert demand in problem
+    assert "airflow_database_tls" in problem
+
+    assert fitness(secure, tls(authority, "require", given), user).problems == ()
+    assert fitness(secure, tls(authority, "verify_identity", given), user).problems == ()
+
+
+def test_a_server_that_demands_tls_of_everyone(secure, authority):
+    secure.as_root("SET GLOBAL require_secure_transport = ON")
+    try:
+        (problem,) = fitness(secure, tls(authority, "prefer")).problems
+        assert "require_secure_transport" in problem
+        assert fitness(secure, tls(authority, "require")).problems == ()
+    finally:
+        secure.as_root("SET GLOBAL require_secure_transport = OFF")
+    assert fitness(secure, tls(authority, "prefer")).problems == ()
+
+
+def test_what_only_looks_like_a_demand_of_tls(secure, authority):
+    secure.as_root("CREATE USER 'REQUIRE SSL'@'%'")
+    try:
+        assert fitness(secure, tls(authority, "prefer"), "REQUIRE SSL").problems == ()
+    finally:
+        secure.as_root("DROP USER 'REQUIRE SSL'@'%'")
+
+
+def test_a_login_that_the_library_cannot_do(secure, monkeypatch):
+    """ed25519 without PyNaCl: the library raises what is none of its own errors."""
+    monkeypatch.setattr("pymysql._auth._nacl_bindings", None, raising=False)
+    monkeypatch.setitem(sys.modules, "nacl", None)
+    secure.as_root("INSTALL SONAME 'auth_ed25519'; CREATE USER modern IDENTIFIED VIA ed25519 USING PASSWORD('')")
+    try:
+        with pytest.raises(OperatorError, match="wants a login that PyMySQL can't do") as caught:
+            connect(secure, Tls(), "modern").__enter__()
+        assert "nacl" in caught.value.found.lower()
+        assert "image" in caught.value.expected
+    finally:
+        secure.as_root("DROP USER modern")
 
 
 def test_a_ca_that_did_not_sign_it(secure):
