@@ -29,7 +29,7 @@ options:
     description:
       - V(quiesced) pauses all DAGs that are not paused, and waits for running and queued task instances to end. DAGs
         that are unpaused or added while it waits are paused as well. Where tasks don't end within O(timeout), the DAGs
-        are unpaused and the module fails.
+        are unpaused and the module fails. Those that are RV(dead) are not waited for.
       - V(resumed) unpauses exactly those that were paused. In the old schema the list is kept, so that the same DAGs
         can be unpaused once more in the new schema. There a DAG is taken off the list when it is unpaused, when the new
         Airflow reports its file as broken, or when its file was gone already before. The others stay on it for a later
@@ -118,6 +118,17 @@ running:
   type: list
   elements: str
   sample: [p_demo_1__hello.say (running 12 s)]
+dead:
+  description:
+    - Task instances that are C(running) or C(queued) by their state alone, as a worker that lost its power leaves those
+      of a DAG that is deleted since. Nothing waits for them.
+    - Running ones of which there has been no sign for a day, where a live one would give signs (the heartbeat of its
+      job, in Airflow 3 its own). Queued ones of which there has been no sign for a day, and that no scheduler starts
+      since their DAG is gone or their run is over.
+  returned: state is quiesced
+  type: list
+  elements: str
+  sample: [p_demo_1__deleted.say (running 86400000 s)]
 expected_seconds:
   description:
     - How long what runs is expected to need (C(running), null where something runs that has never succeeded before),
@@ -204,7 +215,7 @@ def act(call: Call) -> dict[str, Any]:
             guard.enforce([guard.replaceable(inspection)], predicting=False)
         if idle or inspection.stage == MOVING or not action.has_dags():
             # No table of DAGs is in its place: there is nothing to pause, and nothing to unpause yet.
-            nothing: dict[str, Any] = {"paused": [], "running": [], "resumed": [], "forgotten": []}
+            nothing: dict[str, Any] = {"paused": [], "running": [], "dead": [], "resumed": [], "forgotten": []}
             missing: dict[str, Any] = {"unknown": [], "broken": [], "gone": []}
             result = {**nothing, **missing, "expected_seconds": {"running": 0.0, "longest": 0.0}}
         elif params["state"] == "quiesced":
@@ -219,7 +230,12 @@ def act(call: Call) -> dict[str, Any]:
 def quiesced(call: Call, action: Quiesce) -> dict[str, Any]:
     grace, timeout = call.params["grace"], call.params["timeout"]
     now, due, busy, outlook = action.unpaused(), action.due(), action.busy(), action.outlook()
-    dags = {**due, **now}
+    dags, dead = {**due, **now}, action.dead()
+    if dead:
+        call.warn(
+            f"{len(dead)} task instances are running or queued by their state alone, and are not waited for:"
+            f" {', '.join(map(str, dead[:10]))}"
+        )
     if grace and not any(entry.paused for entry in due.values()) and outlook.fits(grace):
         now = dags = {}
     elif not call.check_mode:
@@ -230,6 +246,7 @@ def quiesced(call: Call, action: Quiesce) -> dict[str, Any]:
         "changed": bool(now),
         "paused": sorted(dags),
         "running": [str(entry) for entry in busy],
+        "dead": [str(entry) for entry in dead],
         "expected_seconds": vars(outlook),
         "diff": {"before": f"{len(now)} DAGs not paused\n", "after": "0 DAGs not paused\n"},
     }

@@ -15,6 +15,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalo
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import BATCH, PausedDag, PausedDags
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import columns_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.task_instances import Busy, read_busy
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 
-# States of a task instance that a process works on, or that an executor is about to start: any release.
-BUSY_STATES = ("queued", "restarting", "running", "shutdown")
 # A scheduler that read `is_paused` a moment before the pause may still queue what it chose then.
 SETTLED_SECONDS = 2.0
 REPORT_SECONDS = 10.0
@@ -52,19 +51,6 @@ class Resumed:
     broken: list[str]
     gone: list[str]
     present: list[str]
-
-
-@dataclass(frozen=True)
-class Busy:
-    """A task instance that still runs or is about to."""
-
-    dag: str
-    task: str
-    state: str
-    seconds: int
-
-    def __str__(self) -> str:
-        return f"{self.dag}.{self.task} ({self.state} {self.seconds} s)"
 
 
 @dataclass(frozen=True)
@@ -132,13 +118,11 @@ class Quiesce:
 
     def busy(self) -> list[Busy]:
         """Task instances that still run or are about to, the longest first."""
-        marks = ", ".join(["%s"] * len(BUSY_STATES))
-        rows = self._database.rows(
-            "SELECT dag_id, task_id, state, GREATEST(0, IFNULL(TIMESTAMPDIFF(SECOND, start_date, UTC_TIMESTAMP()), 0))"
-            f" FROM {quoted(self._names.live, 'task_instance')} WHERE state IN ({marks}) ORDER BY 4 DESC",
-            BUSY_STATES,
-        )
-        return [Busy(str(dag), str(task), str(state), int(seconds)) for dag, task, state, seconds in rows]
+        return [entry for entry in read_busy(self._database, self._names.live) if not entry.dead]
+
+    def dead(self) -> list[Busy]:
+        """Those that only say so: nothing waits for them."""
+        return [entry for entry in read_busy(self._database, self._names.live) if entry.dead]
 
     def outlook(self) -> Outlook:
         """How long what runs still needs. Queued task instances may run one after the other: they count in full."""
@@ -203,8 +187,10 @@ class Quiesce:
                         + (_listed(busy) if busy else f"somebody unpauses {', '.join(added)}"),
                         expected="all running task instances to end within the time, and all DAGs to stay paused",
                         untouched="the deployment: it goes on as before, the DAGs that were paused are unpaused",
-                        next_step="wait for them, mark them as failed in the UI, or allow more time (`timeout`,"
-                        " airflow_quiesce_timeout); then run the same command again",
+                        next_step="wait for them, mark them as failed in the UI (where their DAG is gone, as an"
+                        f" administrator of the database: UPDATE {quoted(self._names.live, 'task_instance')}"
+                        " SET state = 'failed' WHERE state IN ('running', 'queued') AND dag_id = '...'), or allow more"
+                        " time (`timeout`, airflow_quiesce_timeout); then run the same command again",
                         evidence=tuple(str(entry) for entry in busy[:50]),
                     )
             elif idle_since is None:

@@ -267,7 +267,9 @@ def test_gives_up_where_a_dag_is_unpaused_again_and_again(quiesce, unpause, monk
 
 def test_gives_up_in_time_and_lets_everything_run_again(quiesce, deployment):
     before_pause = quiesce.unpaused()
-    deployment.server.as_root(f"UPDATE {deployment.names.live}.task_instance SET state = 'queued' LIMIT 1")
+    deployment.server.as_root(
+        f"UPDATE {deployment.names.live}.task_instance SET state = 'queued', queued_dttm = UTC_TIMESTAMP() LIMIT 1"
+    )
     quiesce.pause()
 
     with pytest.raises(OperatorError, match=r"p_demo_1__hello\.say \(queued"):
