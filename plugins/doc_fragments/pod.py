@@ -16,7 +16,9 @@ options:
     default: {}
     suboptions:
       service_account:
-        description: Service account. It needs no rights, and its token is not mounted.
+        description:
+          - Service account. It needs no rights, and its token is not mounted. Where there is none of that name (yet),
+            it is the default one of the namespace.
         type: str
       security_context:
         description: The pod's C(securityContext).

@@ -14,6 +14,7 @@ description:
     a file on the machine that runs the module. The Job is removed afterwards.
   - The file gets its name when it is whole. A manifest beside it (suffix C(.json)) comes last and holds its SHA-256,
     and of each table the number of rows and a sum over their content.
+  - In check mode the Job is tried by a dry run, and refused with what admission, quota or nodes say against it.
   - A dump of this run that is whole, and of which no row has changed since, is not made again.
   - Dump tools write C(FLOAT) with six digits, so the durations of task instances lose their last bits. The sums are of
     rows as a dump has them.
@@ -98,6 +99,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.client
     CLIENT_ARGUMENTS,
     client_of,
     client_tools,
+    try_client,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import refuse_too_large
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
@@ -129,6 +131,7 @@ def act(call: Call) -> dict[str, Any]:
         name = folded(database, address.name)
         schema = existing(read_schema(database, name), name)
         if call.check_mode and not path.exists():
+            try_client(call, address, image, pod, params["run"], params["timeout"])
             # Without a dump to compare with, reading every row would tell nothing.
             tables = schema.tables.values()
             return {

@@ -122,9 +122,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import Job, remove_leftovers
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
     POD_ARGUMENT,
-    Pod,
     head_in,
     migrate_job,
+    pod_of,
     secret_forms,
     selector_of,
 )
@@ -162,7 +162,7 @@ def act(call: Call) -> dict[str, Any]:
             params["image"],
             params["deployment"],
             params["run"],
-            Pod(**(params["pod"] or {})),
+            pod_of(call.cluster, params["pod"]),
             params["timeout"],
         )
         if call.check_mode:

@@ -119,6 +119,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.client
     CLIENT_ARGUMENTS,
     client_of,
     client_tools,
+    try_client,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
     DATABASE_ARGUMENT,
@@ -176,6 +177,7 @@ def act(call: Call) -> dict[str, Any]:
             return {**result, "seconds": round(time.monotonic() - begun, 1)}
         if call.check_mode:
             restoration.refuse_others(purpose)
+            try_client(call, address, image, pod, manifest.run, params["timeout"])
         else:
             with client_tools(
                 call.cluster, address, image, pod, manifest.run, params["timeout"], call.progress

@@ -20,9 +20,12 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrat
     POD_ARGUMENT,
     TLS_FOLDER,
     Pod,
+    job_of,
+    pod_of,
     secret_forms,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, told
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossless import DEFAULT_CONTAINER
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 
 try:
     from kubernetes.client.exceptions import ApiException
@@ -73,6 +77,12 @@ def client_tools(
         yield Tools(cluster, name, CONTAINER, address, timeout_seconds, TLS_FOLDER)
 
 
+def try_client(call: Call, address: Address, image: str, pod: Pod, run: str, timeout_seconds: int) -> None:
+    """Try the Job by a dry run. Warns of what can't be told; raises OperatorError where it would be refused."""
+    manifest = client_job(address, image, pod, run, timeout_seconds + START_SECONDS)
+    told(call, Admission(call.cluster, set()).job(manifest))
+
+
 def client_job(address: Address, image: str, pod: Pod, run: str, deadline_seconds: int) -> dict[str, Any]:
     """A Job whose container does nothing: the tool is executed in it, and gets its password on standard input."""
     target = hashlib.sha256(f"{address.host}:{address.port}/{address.name}".encode()).hexdigest()[:16]
@@ -87,50 +97,29 @@ def client_job(address: Address, image: str, pod: Pod, run: str, deadline_second
     container = {
         "name": CONTAINER,
         "image": image,
-        "imagePullPolicy": "IfNotPresent",
         # The deadline ends it also where whoever started it is gone.
         "command": ["/bin/sh", "-c", f"exec sleep {deadline_seconds}"],
         "env": pod.environment,
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-        "resources": pod.resources,
         "volumeMounts": [{"name": files["name"], "mountPath": TLS_FOLDER, "readOnly": True}] if files else [],
     }
-    specification: dict[str, Any] = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 0,
-        "securityContext": pod.security_context,
-        "nodeSelector": pod.node_selector,
-        "tolerations": pod.tolerations,
-        "imagePullSecrets": pod.image_pull_secrets,
-        "containers": [container],
-        "volumes": [files] if files else [],
-    }
-    if pod.service_account:
-        specification["serviceAccountName"] = pod.service_account
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {
-            "name": f"airflow-database-client-{run.replace('_', '-')}-{secrets.token_hex(3)}"[:63],
-            "labels": labels,
-        },
-        "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": deadline_seconds,
-            "ttlSecondsAfterFinished": 60,
-            "template": {"metadata": {"labels": labels}, "spec": specification},
-        },
-    }
+    return job_of(
+        f"airflow-database-client-{run.replace('_', '-')}-{secrets.token_hex(3)}",
+        labels,
+        pod,
+        container,
+        [files] if files else [],
+        timeout_seconds=deadline_seconds,
+        grace_seconds=0,
+        kept_seconds=60,
+    )
 
 
 def client_of(cluster: Cluster, address: Address, params: dict[str, Any]) -> tuple[str, Pod]:
-    """The image with the client tools and the pod for it: those given, else those of the database's own pod.
+    """The image with the client tools and the pod for it: what is given, else what the database's own pod has.
 
     Raises OperatorError where there is neither.
     """
-    pod, selector, container = Pod(**(params["pod"] or {})), params["pod_selector"], params["container"]
+    pod, selector, container = pod_of(cluster, params["pod"]), params["pod_selector"], params["container"]
     if params["client_image"]:
         return params["client_image"], pod
     found = cluster.core.list_namespaced_pod(cluster.namespace, label_selector=selector).items if selector else []
@@ -159,19 +148,37 @@ def client_of(cluster: Cluster, address: Address, params: dict[str, Any]) -> tup
 
 
 def _pod_like(cluster: Cluster, chosen: Any, source: Any, pod: Pod) -> Pod:
-    """What is said of pods, and for the rest what the database's own pod has: it runs where and as its image does."""
+    """As all pods of the deployment, but the user is that of the database's own pod, for which its image is made.
+
+    So is the place, unless the deployment says where its pods may be: then none of its own goes with it.
+    """
     own = cluster.plain(chosen.spec)
     users = ("runAsUser", "runAsGroup", "runAsNonRoot", "fsGroup", "supplementalGroups", "seccompProfile")
     context = dict(own.get("securityContext") or {})
     of_container = cluster.plain(source).get("securityContext") or {}
     context |= {name: value for name, value in of_container.items() if name in users}
-    same_namespace = chosen.metadata.namespace == cluster.namespace
+    if context.get("runAsUser"):
+        context["runAsNonRoot"] = True
+    profile = {name: value for name, value in pod.security_context.items() if name == "seccompProfile"}
+    placed = pod.node_selector or pod.tolerations or pod.affinity
+    # Affinities between pods are about the database's pods.
+    of_nodes = (own.get("affinity") or {}).get("nodeAffinity")
+    place: dict[str, Any] = {
+        "node_selector": own.get("nodeSelector") or {},
+        "tolerations": own.get("tolerations") or [],
+        "affinity": {"nodeAffinity": of_nodes} if of_nodes else {},
+    }
+    # A Secret of another namespace can't be used here.
+    own_secrets = own.get("imagePullSecrets") or [] if chosen.metadata.namespace == cluster.namespace else []
     return replace(
         pod,
-        security_context=context or pod.security_context,
-        node_selector=pod.node_selector or own.get("nodeSelector") or {},
-        tolerations=pod.tolerations or own.get("tolerations") or [],
-        image_pull_secrets=pod.image_pull_secrets or (own.get("imagePullSecrets") or [] if same_namespace else []),
+        security_context={**profile, **context},
+        image_pull_policy=source.image_pull_policy or pod.image_pull_policy,
+        image_pull_secrets=[
+            *pod.image_pull_secrets,
+            *(item for item in own_secrets if item not in pod.image_pull_secrets),
+        ],
+        **({} if placed else place),
     )
 
 

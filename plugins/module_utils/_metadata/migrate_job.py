@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.account import existing_account
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import short_name
 
 if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
 
 LABEL_ACTION = "hopsworks.airflow/action"
@@ -148,6 +150,53 @@ class Pod:
         }
 
 
+def pod_of(cluster: Cluster, given: dict[str, Any] | None) -> Pod:
+    """What the option `pod` says, without a service account that is not there: it may come with the deployment."""
+    pod = Pod(**(given or {}))
+    return replace(pod, service_account=existing_account(cluster, pod.service_account))
+
+
+def job_of(
+    name: str,
+    labels: dict[str, str],
+    pod: Pod,
+    container: dict[str, Any],
+    volumes: list[dict[str, Any]],
+    *,
+    timeout_seconds: int,
+    grace_seconds: int,
+    kept_seconds: int,
+) -> dict[str, Any]:
+    """A Job with one container, as a deployment wants its pods. It is never run twice, and mounts no token.
+
+    `kept_seconds` is how long it stays where its run was killed.
+    """
+    own = {"imagePullPolicy": pod.image_pull_policy, "securityContext": pod.container_security}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name[:63], "labels": labels},
+        "spec": {
+            # A second attempt would meet what the first has left.
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": timeout_seconds,
+            "ttlSecondsAfterFinished": kept_seconds,
+            "template": {
+                "metadata": {"labels": {**pod.labels, **labels}, "annotations": pod.annotations},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    "terminationGracePeriodSeconds": grace_seconds,
+                    **pod.placement,
+                    "containers": [{**own, "resources": pod.resources, **container}],
+                    "volumes": volumes,
+                },
+            },
+        },
+    }
+
+
 def labels_of(deployment: str, run: str) -> dict[str, str]:
     return {
         "app.kubernetes.io/name": "airflow-migrate",
@@ -180,7 +229,6 @@ def migrate_job(
     container = {
         "name": "migrate",
         "image": image,
-        "imagePullPolicy": pod.image_pull_policy,
         "command": ["/bin/sh", "-c", SHELL, "migrate", PROGRAM],
         "env": [
             {"name": "USER", "value": "airflow"},
@@ -196,48 +244,30 @@ def migrate_job(
             {"name": "PASSWORD_FILE", "value": f"{PASSWORD_FOLDER}/password"},
             *pod.environment,
         ],
-        "securityContext": pod.container_security,
-        "resources": pod.resources,
         "volumeMounts": [
             {"name": "database", "mountPath": PASSWORD_FOLDER, "readOnly": True},
             *([{"name": "database-tls", "mountPath": TLS_FOLDER, "readOnly": True}] if files else []),
         ],
     }
-    specification: dict[str, Any] = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "terminationGracePeriodSeconds": 5,
-        **pod.placement,
-        "containers": [container],
-        "volumes": [
-            {
-                "name": "database",
-                "secret": {
-                    "secretName": secret["name"],
-                    "items": [{"key": secret["key"], "path": "password"}],
-                    # Readable by whatever UID the pod gets; nobody else is in it.
-                    "defaultMode": 0o444,
-                },
-            },
-            *([files] if files else []),
-        ],
-    }
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": name, "labels": labels},
-        "spec": {
-            # Never twice: a second attempt would meet what the first has left.
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": timeout_seconds,
-            # For a run that was killed and never run again.
-            "ttlSecondsAfterFinished": 3600,
-            "template": {
-                "metadata": {"labels": {**pod.labels, **labels}, "annotations": pod.annotations},
-                "spec": specification,
-            },
+    password = {
+        "name": "database",
+        "secret": {
+            "secretName": secret["name"],
+            "items": [{"key": secret["key"], "path": "password"}],
+            # Readable by whatever UID the pod gets; nobody else is in it.
+            "defaultMode": 0o444,
         },
     }
+    return job_of(
+        name,
+        labels,
+        pod,
+        container,
+        [password, *([files] if files else [])],
+        timeout_seconds=timeout_seconds,
+        grace_seconds=5,
+        kept_seconds=3600,
+    )
 
 
 def head_in(lines: list[str]) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrat
     RESULT_MARK,
     SHELL,
     Pod,
+    job_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import short_name
 
@@ -47,34 +48,17 @@ def revision_job(image: str, deployment: str, pod: Pod, timeout_seconds: int) ->
     container = {
         "name": "ask",
         "image": image,
-        "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", "-c", SHELL, "ask", PROGRAM],
         # An arbitrary UID has no entry in the image's passwd file.
         "env": [{"name": "USER", "value": "airflow"}, {"name": "LOGNAME", "value": "airflow"}, *pod.environment],
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-        "resources": pod.resources,
     }
-    specification: dict[str, Any] = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "terminationGracePeriodSeconds": 1,
-        "securityContext": pod.security_context,
-        "nodeSelector": pod.node_selector,
-        "tolerations": pod.tolerations,
-        "imagePullSecrets": pod.image_pull_secrets,
-        "containers": [container],
-    }
-    if pod.service_account:
-        specification["serviceAccountName"] = pod.service_account
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": f"airflow-ask-image-{secrets.token_hex(4)}", "labels": labels},
-        "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": timeout_seconds,
-            # For a run that was killed.
-            "ttlSecondsAfterFinished": KEPT_SECONDS,
-            "template": {"metadata": {"labels": labels}, "spec": specification},
-        },
-    }
+    return job_of(
+        f"airflow-ask-image-{secrets.token_hex(4)}",
+        labels,
+        pod,
+        container,
+        [],
+        timeout_seconds=timeout_seconds,
+        grace_seconds=1,
+        kept_seconds=KEPT_SECONDS,
+    )

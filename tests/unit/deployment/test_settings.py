@@ -72,6 +72,19 @@ HOSTS = {
     "schedulers": {"airflow_components": components(scheduler={"replicas": 2})},
     "locked": {"airflow_components": components(scheduler={"replicas": 2}), "airflow_row_locks": True},
     "profile": {"airflow_pod_security_context": {"seccompProfile": {"type": "Unconfined"}}},
+    "tools": {"airflow_database_client_image": "mariadb:10.11"},
+    "tools-of-a-user": {
+        "airflow_database_client_image": "mariadb:10.11",
+        "airflow_pod_security_context": {"runAsNonRoot": True, "runAsUser": 7},
+    },
+    "tools-of-root": {
+        "airflow_database_client_image": "mariadb:10.11",
+        "airflow_pod_security_context": {"fsGroup": 0},
+    },
+    "tools-of-the-clusters-user": {
+        "airflow_database_client_image": "mariadb:10.11",
+        "airflow_database_client_user": 0,
+    },
 }
 
 
@@ -168,6 +181,28 @@ def test_the_job_and_the_pulls_have_them_too(deployments):
     ]
     assert pulls[0] == pulls[1]
     assert pulls[0].keys() >= {"tolerations", "affinity", "resources", "priority_class", "security_context", "labels"}
+
+
+@pytest.mark.parametrize(
+    ("host", "context"),
+    [
+        # An image of root, as mariadb is, is refused by the kubelet where pods must not be root's and name no user.
+        ("tools", {"runAsNonRoot": True, "runAsUser": 65534}),
+        ("tools-of-a-user", {"runAsNonRoot": True, "runAsUser": 7}),
+        ("tools-of-root", {"fsGroup": 0}),
+        ("tools-of-the-clusters-user", {"runAsNonRoot": True}),
+        # Without an image of its own, the database's pod says who the user is.
+        ("plain", {"runAsNonRoot": True}),
+    ],
+)
+def test_the_pod_of_the_databases_tools_may_run_its_image(deployments, host, context):
+    pod = deployments[host]["client_pod"]
+    assert pod["security_context"] == {**context, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert {**pod, "security_context": deployments[host]["job_pod"]["security_context"]} == deployments[host]["job_pod"]
+
+
+def test_jobs_run_as_the_account_that_has_the_pull_secrets(deployments):
+    assert deployments["plain"]["job_pod"]["service_account"] == "airflow"
 
 
 def test_the_images_of_all_containers_are_pulled_before_the_outage(deployments):

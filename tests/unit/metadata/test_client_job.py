@@ -13,6 +13,7 @@ import pytest
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import account
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import client_job as client_job_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.client_job import (
     CONTAINER,
@@ -20,10 +21,12 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.client
     client_job,
     client_of,
     client_tools,
+    try_client,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import TLS_FOLDER, Pod
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import Tls
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Verdict
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, quiet
 
@@ -99,8 +102,65 @@ def test_if_omitted_it_is_that_of_the_databases_pod_and_so_is_the_pod():
     assert pod.node_selector == {"db": "yes"}
     assert pod.tolerations == [{"key": "db"}]
     assert pod.image_pull_secrets == [{"name": "registry"}]
-    assert pod.security_context == {"runAsUser": 1000, "fsGroup": 7}
+    assert pod.security_context == {"runAsUser": 1000, "fsGroup": 7, "runAsNonRoot": True}
     assert chosen(Cluster({("hopsworks", "app=mysqlds"): [own]}), container="tools")[0] == "tools:1"
+
+
+SETTINGS = {
+    "security_context": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+    "container_security_context": {"readOnlyRootFilesystem": True},
+    "resources": {"limits": {"memory": "1Gi"}},
+    "labels": {"policy": "database"},
+    "annotations": {"sidecar.istio.io/inject": "false"},
+    "priority_class": "high",
+    "runtime_class": "gvisor",
+    "image_pull_policy": "Always",
+    "image_pull_secrets": [{"name": "ours"}],
+}
+
+
+def test_the_databases_own_pod_says_the_user_and_the_place_and_the_deployment_the_rest():
+    """An image of root in a pod that must not be root's is refused by the kubelet."""
+    nodes = {"nodeSelectorTerms": [{"matchExpressions": [{"key": "db", "operator": "Exists"}]}]}
+    of_nodes = {"requiredDuringSchedulingIgnoredDuringExecution": nodes}
+    own = database_pod(
+        tolerations=[client.V1Toleration(key="db")],
+        image_pull_secrets=[client.V1LocalObjectReference(name="registry")],
+        affinity=client.V1Affinity(
+            node_affinity=of_nodes,
+            pod_anti_affinity={"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "host"}]},
+        ),
+    )
+    cluster = Cluster({("hopsworks", "app=mysqlds"): [own]})
+
+    _image, pod = chosen(cluster, pod=SETTINGS)
+
+    assert pod.security_context == {"seccompProfile": {"type": "RuntimeDefault"}}
+    assert (pod.tolerations, pod.affinity) == ([{"key": "db"}], {"nodeAffinity": of_nodes})
+    assert pod.image_pull_secrets == [{"name": "ours"}, {"name": "registry"}]
+    for name in ("container_security_context", "resources", "labels", "annotations", "priority_class"):
+        assert getattr(pod, name) == SETTINGS[name]
+
+    # A place is a whole: half of each would be a place where no node is.
+    _image, pod = chosen(cluster, pod={"node_selector": {"team": "data"}})
+    assert (pod.node_selector, pod.tolerations, pod.affinity) == ({"team": "data"}, [], {})
+
+
+@pytest.mark.parametrize(("user", "context"), [(27, {"runAsUser": 27, "runAsNonRoot": True}), (0, {"runAsUser": 0})])
+def test_a_user_that_is_not_root_is_said_to_be_none(user, context):
+    """The Pod Security Standard `restricted` wants it said."""
+    own = database_pod(security_context=client.V1PodSecurityContext(run_as_user=user))
+    assert chosen(Cluster({("hopsworks", "app=mysqlds"): [own]}))[1].security_context == context
+
+
+def test_an_account_that_is_not_there_yet_is_not_asked_for(monkeypatch):
+    """The first installation makes it, after the pods of the Jobs."""
+    there = {"ServiceAccount/old"}
+    objects = types.SimpleNamespace(read=lambda kind, name: {} if f"{kind}/{name}" in there else None)
+    monkeypatch.setattr(account, "Objects", lambda _cluster: objects)
+    for name, used in (("old", "old"), ("airflow", None)):
+        _image, pod = chosen(Cluster(), client_image="mariadb:10.11", pod={"service_account": name})
+        assert pod.service_account == used
 
 
 @pytest.mark.parametrize("host", ["mysql.databases", "mysql.databases.svc", "mysql.databases.svc.cluster.local"])
@@ -141,6 +201,45 @@ def test_the_job_carries_no_secret_and_ends_by_itself():
     assert specification["volumes"] == specification["containers"][0]["volumeMounts"] == []
     assert len({client_job(ADDRESS, "x", Pod(), "r" * 32, 9)["metadata"]["name"] for _attempt in range(50)}) == 50
     assert len(client_job(ADDRESS, "x", Pod(), "r" * 32, 9)["metadata"]["name"]) <= 63
+
+
+def test_the_job_is_as_all_pods_of_the_deployment():
+    template = client_job(ADDRESS, "mariadb:10.11", Pod(**SETTINGS, affinity={"nodeAffinity": {}}), RUN, 9)["spec"][
+        "template"
+    ]
+    specification, container = template["spec"], template["spec"]["containers"][0]
+
+    assert template["metadata"]["labels"]["policy"] == "database"
+    assert template["metadata"]["labels"][LABEL_TARGET]
+    assert template["metadata"]["annotations"] == SETTINGS["annotations"]
+    assert (specification["priorityClassName"], specification["runtimeClassName"]) == ("high", "gvisor")
+    assert specification["affinity"] == {"nodeAffinity": {}}
+    assert specification["securityContext"] == SETTINGS["security_context"]
+    assert container["securityContext"] == SETTINGS["container_security_context"]
+    assert container["resources"] == SETTINGS["resources"]
+    assert container["imagePullPolicy"] == "Always"
+
+
+def test_the_plan_tries_the_job(monkeypatch):
+    tried = []
+
+    class Admission:
+        def __init__(self, _cluster, _made):
+            pass
+
+        def job(self, manifest):
+            tried.append(manifest)
+            return Verdict(["pods of Job x would be refused: runAsNonRoot"], ["unknown"])
+
+    warnings = []
+    monkeypatch.setattr(client_job_module, "Admission", Admission)
+    call = types.SimpleNamespace(cluster=None, warn=warnings.append)
+
+    with pytest.raises(OperatorError, match="runAsNonRoot"):
+        try_client(call, ADDRESS, "mariadb:10.11", Pod(), RUN, 60)
+
+    assert tried[0]["spec"]["template"]["spec"]["containers"][0]["image"] == "mariadb:10.11"
+    assert warnings == ["unknown"]
 
 
 def test_files_for_tls_are_mounted_where_the_tools_look_for_them():

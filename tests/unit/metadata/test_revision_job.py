@@ -55,7 +55,7 @@ def test_the_job_gets_no_secret_and_is_found_by_no_other_deployment():
     job = revision_job("image:1", "demo", pod, 600)
 
     specification = job["spec"]["template"]["spec"]
-    assert "volumes" not in specification
+    assert not specification["volumes"]
     assert "secret" not in json.dumps(job).lower().replace("imagepullsecrets", "")
     assert specification["automountServiceAccountToken"] is False
     assert (specification["securityContext"], specification["nodeSelector"]) == (
@@ -63,6 +63,24 @@ def test_the_job_gets_no_secret_and_is_found_by_no_other_deployment():
         {"disk": "ssd"},
     )
     assert specification["containers"][0]["image"] == "image:1"
+
+
+def test_the_job_that_asks_is_as_all_pods_of_the_deployment():
+    pod = Pod(
+        affinity={"nodeAffinity": {}},
+        priority_class="high",
+        labels={"policy": "open"},
+        annotations={"a": "b"},
+        image_pull_policy="Always",
+        container_security_context={"readOnlyRootFilesystem": True},
+    )
+    template = revision_job("image:1", "demo", pod, 600)["spec"]["template"]
+    specification, container = template["spec"], template["spec"]["containers"][0]
+    assert (specification["affinity"], specification["priorityClassName"]) == ({"nodeAffinity": {}}, "high")
+    assert template["metadata"]["labels"]["policy"] == "open"
+    assert template["metadata"]["annotations"] == {"a": "b"}
+    assert container["imagePullPolicy"] == "Always"
+    assert container["securityContext"] == {"readOnlyRootFilesystem": True}
 
 
 def test_migrations_of_one_deployment_are_not_those_of_another():
