@@ -12,7 +12,13 @@ short_description: Has an image on the nodes before anything needs it
 description:
   - Makes sure that every node which may run the pods has the image, so that a rollout does not wait for it, and a
     wrong name, a missing pull secret or an unreachable registry is found while everything still runs.
-  - Trusts what nodes report; where one doesn't report the image, a pod on that node pulls it and is deleted.
+  - Trusts what nodes report; where one doesn't report the image, a pod on that node pulls it and is deleted. Where the
+    pull policy is V(Always), each node asks the registry, as it will when its pods start.
+  - These pods are as those of O(workloads) that use the image - node selector, tolerations, affinity, pull secrets,
+    service account if it is there, security contexts, pull policy. At least one is made for each such use, also where
+    all nodes have the image. An image that may not run so (one of root's with C(runAsNonRoot)) is refused.
+  - At most 20 pods at once, and fewer where a quota has no room for more. A node without room for a pod is left out,
+    with a warning, unless no node has the image.
   - A registry that does not answer is waited for, for 60 s of its refusals.
   - Only the pod's own container counts. Istio and Linkerd are asked to put nothing beside it.
   - In check mode the pod is tried by a dry run, and refused with what admission, quota or nodes say against it.
@@ -32,43 +38,19 @@ options:
     description: Name of the deployment. What a run of it that was killed has left is removed, and nobody else's.
     type: str
     required: true
-  node_selector:
-    description: Labels that the pods ask of their nodes.
-    type: dict
-    default: {}
-  tolerations:
-    description: The pods' tolerations. Nodes with a taint that they do not tolerate are left out.
+  workloads:
+    description:
+      - The Deployments and StatefulSets, complete. What matters are their pods that use O(image), in containers or in
+        init containers.
     type: list
     elements: dict
-    default: []
-  pull_secrets:
-    description: Names of the Secrets for the registry.
-    type: list
-    elements: str
-    default: []
-  service_account:
-    description: Service account of the pods, for its pull secrets.
-    type: str
-  security_context:
-    description: Security context of the pods, where the namespace demands one.
-    type: dict
-    default: {}
-  affinity:
-    description: The pods' affinity. Nodes that do not meet what it requires are left alone.
-    type: dict
-    default: {}
+    required: true
   resources:
     description: Resources of the pods' container, where a quota or a limit range asks for others.
     type: dict
     default:
       requests: {cpu: 10m, memory: 16Mi}
       limits: {cpu: 100m, memory: 64Mi}
-  priority_class:
-    description: Priority class of the pods.
-    type: str
-  runtime_class:
-    description: Runtime class of the pods.
-    type: str
   labels:
     description: Further labels of the pods.
     type: dict
@@ -92,16 +74,16 @@ EXAMPLES = r"""
     namespace: hopsworks
     deployment: airflow
     image: apache/airflow:3.0.6-python3.12
-    node_selector:
-      kubernetes.io/os: linux
-    pull_secrets: [registry]
+    workloads:
+      - "{{ lookup('ansible.builtin.template', 'webserver.yml.j2') | from_yaml }}"
+      - "{{ lookup('ansible.builtin.template', 'scheduler.yml.j2') | from_yaml }}"
 """
 
 RETURN = r"""
 nodes:
   description:
     - For each node that may run the pods V(present) or V(pulled).
-    - In check mode V(missing), where the image would be pulled.
+    - V(missing) in check mode, where the image would be pulled, and for a node that had no room for the pod.
   returned: success
   type: dict
   sample:
@@ -113,48 +95,50 @@ from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, Coming, told
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import Puller
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.uses import uses_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
-
-NAMES = {
-    "service_account": "serviceAccountName",
-    "priority_class": "priorityClassName",
-    "runtime_class": "runtimeClassName",
-}
 
 
 def act(call: Call) -> dict[str, Any]:
     params = call.params
-    pod_spec: dict[str, Any] = {
-        "nodeSelector": params["node_selector"],
-        "tolerations": params["tolerations"],
-        "imagePullSecrets": [{"name": name} for name in params["pull_secrets"]],
-        "securityContext": params["security_context"],
-        "affinity": params["affinity"],
-    }
-    for option, key in NAMES.items():
-        if params[option]:
-            pod_spec[key] = params[option]
     metadata = {"labels": params["labels"], "annotations": params["annotations"]}
+    uses = uses_of(call.cluster, params["image"], params["workloads"])
     names = (params["deployment"], params["image"])
-    puller = Puller(call.cluster, call.progress, *names, pod_spec, metadata, params["resources"])
-    nodes = puller.nodes()
-    missing = [name for name, present in nodes.items() if not present]
-    before = {name: "present" if present else "missing" for name, present in nodes.items()}
-    after = dict.fromkeys(nodes, "present")
+    puller = Puller(call.cluster, call.progress, *names, uses, metadata, params["resources"])
+    reported = puller.nodes()
+    pulls = puller.pulls()
+    before = {name: "present" if present else "missing" for name, present in reported.items()}
     if call.check_mode:
-        if missing:
-            coming = Coming("Pod", "image-pull", puller.pod(missing[0], params["timeout"]), len(missing))
-            told(call, Admission(call.cluster, set()).look([coming]))
         states = before
+        tried = {pull.use.name: pull for pull in pulls}
+        admission = Admission(call.cluster, set())
+        for pull in tried.values():
+            # One by one: a quota needs no room for more.
+            told(call, admission.look([Coming("Pod", "image-pull", puller.pod(pull, params["timeout"]))]))
     else:
-        pulled = puller.pull(missing, timeout_seconds=params["timeout"])
-        states = {name: "pulled" if pulled.get(name) else "present" for name in nodes}
+        outcome = puller.pull(pulls, timeout_seconds=params["timeout"])
+        for name, reason in outcome.left_out.items():
+            call.warn(
+                f"node {name} has no room for the pod that tries {params['image']} there ({reason}); "
+                "if it has not got the image, a new pod on it waits for that in the outage"
+            )
+        states = {**before, **{name: "pulled" if new else "present" for name, new in outcome.pulled.items()}}
+        # With the policy Always, an image that was there is asked for again.
+        states |= {name: "present" for name, present in reported.items() if present}
     header = f"image {params['image']}"
     return {
-        "changed": any(state != "present" for state in states.values()),
+        "changed": any(state == ("missing" if call.check_mode else "pulled") for state in states.values()),
         "nodes": states,
-        "diff": {"before_header": header, "after_header": header, "before": before, "after": after},
+        "diff": {
+            "before_header": header,
+            "after_header": header,
+            "before": before,
+            "after": {
+                name: "missing" if state == "missing" and not call.check_mode else "present"
+                for name, state in states.items()
+            },
+        },
     }
 
 
@@ -163,12 +147,7 @@ ACTION = Action(
     {
         "image": {"type": "str", "required": True},
         "deployment": {"type": "str", "required": True},
-        "node_selector": {"type": "dict", "default": {}},
-        "tolerations": {"type": "list", "elements": "dict", "default": []},
-        "pull_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
-        "service_account": {"type": "str"},
-        "security_context": {"type": "dict", "default": {}},
-        "affinity": {"type": "dict", "default": {}},
+        "workloads": {"type": "list", "elements": "dict", "required": True},
         "resources": {
             "type": "dict",
             "default": {
@@ -176,8 +155,6 @@ ACTION = Action(
                 "limits": {"cpu": "100m", "memory": "64Mi"},
             },
         },
-        "priority_class": {"type": "str"},
-        "runtime_class": {"type": "str"},
         "labels": {"type": "dict", "default": {}},
         "annotations": {"type": "dict", "default": {}},
         "timeout": {"type": "int", "default": 1800},

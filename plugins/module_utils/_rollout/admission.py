@@ -15,9 +15,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unre
     needs_a_real_request,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import without_nulls
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import is_eligible
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import (
     fits,
+    is_eligible,
     selects,
     wanted_by_affinity,
 )

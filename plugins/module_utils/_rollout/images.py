@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import threading
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirror import Mirror
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import evidence
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import (
     Patience,
@@ -20,7 +23,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patienc
     insisting,
     pod_troubles,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import wanted_by_affinity
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import EXCEEDED
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.uses import Use, normalised
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
@@ -28,11 +32,18 @@ if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
     from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes.client.exceptions import ApiException
+
 Object = dict[str, Any]
 
 # Meshes would put a proxy into the pod, and an init container before the image is pulled at all.
 NO_SIDECARS = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
 CONTAINER = "image"
+# A waiting reason: the image is there, and its container can't be as its settings say.
+NOT_AS_CONFIGURED = "CreateContainerConfigError"
+# Pods that pull: a registry and a quota need not bear one for each node of a large cluster.
+AT_ONCE = 20
 SILENCE_SECONDS = 10.0
 JUDGE_SECONDS = 2.0
 
@@ -46,25 +57,6 @@ def labels_of(deployment: str) -> dict[str, str]:
     }
 
 
-def normalised(image: str) -> str:
-    """An image reference with registry, repository and tag or digest, as container runtimes report it.
-
-    `python` is `docker.io/library/python:latest`. A tag beside a digest says nothing and is dropped.
-    """
-    name, _at, digest = image.partition("@")
-    first, slash, rest = name.partition("/")
-    if not slash or not (set(first) & set(".:") or first == "localhost"):
-        first, rest = "docker.io", name
-    if first in ("index.docker.io", "registry-1.docker.io"):
-        first = "docker.io"
-    repository, colon, tag = rest.rpartition(":")
-    if not colon:
-        repository, tag = rest, "latest"
-    if first == "docker.io" and "/" not in repository:
-        repository = f"library/{repository}"
-    return f"{first}/{repository}" + (f"@{digest}" if digest else f":{tag}")
-
-
 def has_image(node: Object, image: str) -> bool:
     """Whether a node reports the image. Kubelets report their 50 largest only: no is not a proof."""
     wanted = normalised(image)
@@ -72,36 +64,24 @@ def has_image(node: Object, image: str) -> bool:
     return any(normalised(name) == wanted for name in names)
 
 
-def tolerated(taint: Object, tolerations: list[Object]) -> bool:
-    """Whether a taint keeps no pod away that has these tolerations."""
-    if taint["effect"] == "PreferNoSchedule":
-        return True
-    for toleration in tolerations:
-        if toleration.get("effect") not in (None, "", taint["effect"]):
-            continue
-        exists = toleration.get("operator") == "Exists"
-        if exists and not toleration.get("key"):
-            return True
-        if toleration.get("key") == taint["key"] and (exists or toleration.get("value", "") == taint.get("value", "")):
-            return True
-    return False
+@dataclass(frozen=True)
+class Pull:
+    """A pod that is to be made: on which node, and as which use of the image."""
+
+    node: str
+    use: Use
 
 
-def is_eligible(node: Object, node_selector: dict[str, str], tolerations: list[Object]) -> bool:
-    """Whether pods with this node selector and these tolerations may be scheduled onto a node now."""
-    labels = node["metadata"].get("labels", {})
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions", []))
-    spec = node.get("spec", {})
-    return (
-        ready
-        and not spec.get("unschedulable")
-        and all(labels.get(key) == value for key, value in node_selector.items())
-        and all(tolerated(taint, tolerations) for taint in spec.get("taints", []))
-    )
+@dataclass
+class Outcome:
+    """By node, whether it had to pull the image; and why some were not asked."""
+
+    pulled: dict[str, bool] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 class Puller:
-    """Gets an image onto nodes by a pod on each that does nothing (command `true`)."""
+    """Gets an image onto nodes by a pod on each that does nothing (command `true`), as each of its uses would."""
 
     def __init__(
         self,
@@ -109,61 +89,83 @@ class Puller:
         progress: Progress,
         deployment: str,
         image: str,
-        pod_spec: Object,
+        uses: list[Use],
         metadata: Object | None = None,
         resources: Object | None = None,
     ) -> None:
-        self._cluster, self._progress, self._image = cluster, progress, image
-        self._pod_spec, self._metadata, self._resources = pod_spec, metadata or {}, resources or {}
+        self._cluster, self._progress, self._image, self._uses = cluster, progress, image, uses
+        self._metadata, self._resources = metadata or {}, resources or {}
         self._objects = Objects(cluster)
         self._labels = labels_of(deployment)
         self._selector = ",".join(f"{key}={value}" for key, value in self._labels.items())
+        self._reported: dict[str, bool] = {}
+        self._of_uses: list[list[str]] = []
 
     def nodes(self) -> dict[str, bool]:
-        """Names of the nodes that the pods may run on, and whether each reports the image.
+        """Names of the nodes that pods of any use may run on, and whether each reports the image.
 
-        Raises OperatorError where there is none.
+        Raises OperatorError where there is none for one of them.
         """
-        selector, tolerations = self._pod_spec.get("nodeSelector", {}), self._pod_spec.get("tolerations", [])
         found = self._cluster.plain(self._cluster.core.list_node())["items"]
-        affinity = self._pod_spec.get("affinity") or {}
-        nodes = {
-            node["metadata"]["name"]: node
-            for node in found
-            if is_eligible(node, selector, tolerations) and wanted_by_affinity(node, affinity)
-        }
-        if not nodes:
-            raise OperatorError(
-                f"none of {len(found)} nodes may run the pods (node selector {selector or 'empty'})",
-                expected="a ready, schedulable node with these labels, and no taint that the pods do not tolerate",
-                untouched="everything",
-                next_step="kubectl get nodes --show-labels; correct the selector or the nodes",
-            )
-        return {name: has_image(node, self._image) for name, node in nodes.items()}
+        self._of_uses = [use.nodes(found) for use in self._uses]
+        for use, names in zip(self._uses, self._of_uses, strict=True):
+            if not names:
+                raise OperatorError(
+                    f"none of {len(found)} nodes may run {use.name} "
+                    f"(node selector {use.pod_spec.get('nodeSelector') or 'empty'})",
+                    expected="a ready, schedulable node with these labels, and no taint that the pods do not tolerate",
+                    untouched="everything",
+                    next_step="kubectl get nodes --show-labels; correct the selector or the nodes",
+                )
+        wanted = {name for names in self._of_uses for name in names}
+        nodes = {node["metadata"]["name"]: node for node in found if node["metadata"]["name"] in wanted}
+        self._reported = {name: has_image(node, self._image) for name, node in nodes.items()}
+        return dict(self._reported)
 
-    def pull(self, nodes: list[str], *, timeout_seconds: float) -> dict[str, bool]:
-        """Have the nodes pull it. Returns for each whether it really had to.
+    def pulls(self) -> list[Pull]:
+        """The pods that show, after `nodes`, whether the image is there for all uses.
 
-        Raises OperatorError where a registry goes on refusing, with the event. Leaves no pods, whatever happens.
+        One on each node that does not report it, and on each whose pods ask the registry at every start. One at least
+        of each use: that an image is there does not tell whether it may run as the container's settings say.
+        """
+        missing = {name for name, reported in self._reported.items() if not reported}
+        pulls = []
+        for use, names in zip(self._uses, self._of_uses, strict=True):
+            due = [name for name in names if use.asks_registry(self._image) or name in missing] or names[:1]
+            missing -= {*due}
+            pulls += [Pull(name, use) for name in due]
+        return pulls
+
+    def pull(self, pulls: list[Pull], *, timeout_seconds: float) -> Outcome:
+        """Have the nodes pull it.
+
+        Raises OperatorError where a registry goes on refusing, with the event, or where an image can't run as its
+        container's settings say. Leaves no pods, whatever happens.
         """
         self.clean_up()
-        if not nodes:
-            return {}
+        outcome = Outcome()
+        if not pulls:
+            return outcome
         try:
-            for node in nodes:
-                insisting(functools.partial(self._objects.create, self.pod(node, timeout_seconds)))
-            return self._wait(set(nodes), timeout_seconds)
+            self._work(pulls, outcome, timeout_seconds)
         finally:
             self.clean_up()
+        if outcome.left_out and not outcome.pulled and not any(self._reported.values()):
+            node, reason = next(iter(outcome.left_out.items()))
+            raise self._failed(Pull(node, pulls[0].use), None, reason)
+        return outcome
 
     def clean_up(self) -> None:
         """Delete the pods of this run and of any earlier one of the deployment that was killed."""
         for pod in self._objects.list("Pod", label_selector=self._selector)["items"]:
-            self._objects.delete("Pod", pod["metadata"]["name"], uid=pod["metadata"]["uid"], grace_seconds=0)
+            self._remove(pod)
 
-    def pod(self, node: str, timeout_seconds: float) -> Object:
-        """The pod that has a node pull the image."""
-        suffix = hashlib.sha256(f"{node} {self._image} {time.time_ns()}".encode()).hexdigest()[:10]
+    def _remove(self, pod: Object) -> None:
+        self._objects.delete("Pod", pod["metadata"]["name"], uid=pod["metadata"]["uid"], grace_seconds=0)
+
+    def pod(self, pull: Pull, timeout_seconds: float) -> Object:
+        """The pod that has a node pull the image, as the use's own would."""
+        suffix = hashlib.sha256(f"{pull} {self._image} {time.time_ns()}".encode()).hexdigest()[:10]
         return {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -173,58 +175,89 @@ class Puller:
                 "annotations": {**self._metadata.get("annotations", {}), **NO_SIDECARS},
             },
             "spec": {
-                **self._pod_spec,
+                **pull.use.pod_spec,
                 # Past the scheduler: each node in `nodes` is one that it might choose.
-                "nodeName": node,
+                "nodeName": pull.node,
                 "restartPolicy": "Never",
                 "automountServiceAccountToken": False,
                 "terminationGracePeriodSeconds": 0,
                 "activeDeadlineSeconds": max(int(timeout_seconds), 1),
                 "containers": [
                     {
+                        **pull.use.container,
                         "name": CONTAINER,
                         "image": self._image,
-                        "imagePullPolicy": "IfNotPresent",
                         "command": ["true"],
                         "resources": self._resources,
-                        "securityContext": {
-                            "allowPrivilegeEscalation": False,
-                            "capabilities": {"drop": ["ALL"]},
-                        },
                     }
                 ],
             },
         }
 
-    def _wait(self, nodes: set[str], timeout_seconds: float) -> dict[str, bool]:
+    def _work(self, pulls: list[Pull], outcome: Outcome, timeout_seconds: float) -> None:
         changed = threading.Event()
         mirror = Mirror(self._objects, "Pod", changed, label_selector=self._selector)
         deadline = time.monotonic() + timeout_seconds
         told = 0.0
         patience = Patience()
+        waiting, active = list(pulls), dict[str, Pull]()
         try:
             while True:
                 changed.clear()
-                pods = [pod for pod in mirror.items() if "deletionTimestamp" not in pod["metadata"]]
-                done = {pod["spec"]["nodeName"]: pod for pod in pods if is_pulled(pod)}
-                if done.keys() >= nodes:
-                    return {node: self._had_to_pull(pod) for node, pod in done.items()}
-                missing = sorted(nodes - done.keys())
-                pulling = {node: pod for pod in pods if (node := pod["spec"]["nodeName"]) in missing}
-                troubles = {trouble: node for node in missing for trouble in pull_troubles(node, pulling.get(node))}
+                self._begin(waiting, active, timeout_seconds)
+                pods = {
+                    pod["metadata"]["name"]: pod
+                    for pod in mirror.items()
+                    if pod["metadata"]["name"] in active and "deletionTimestamp" not in pod["metadata"]
+                }
+                settled = [name for name, pod in pods.items() if self._settled(pod, active, outcome)]
+                if settled and waiting:
+                    continue
+                if not active:
+                    return
+                troubles = {trouble: name for name in active for trouble in pull_troubles(name, pods.get(name))}
                 failed = patience.final(troubles)
                 if failed is not None:
-                    raise self._failed(troubles[failed], pulling.get(troubles[failed]), failed.text)
+                    raise self._failed(active[troubles[failed]], pods.get(troubles[failed]), failed.text)
                 if time.monotonic() >= deadline:
-                    first = next((f": {trouble.text}" for trouble in troubles), "")
+                    name, first = next(iter(active)), next((f": {trouble.text}" for trouble in troubles), "")
                     text = f"not there after {timeout_seconds:.0f} s{first}"
-                    raise self._failed(missing[0], pulling.get(missing[0]), text)
+                    raise self._failed(active[name], pods.get(name), text)
                 if time.monotonic() - told > SILENCE_SECONDS:
                     told = time.monotonic()
-                    self._progress(f"pulling {self._image} on {', '.join(missing)}")
+                    left = f", {len(waiting)} more to come" if waiting else ""
+                    nodes = sorted({pull.node for pull in active.values()})
+                    self._progress(f"pulling {self._image} on {', '.join(nodes)}{left}")
                 changed.wait(min(JUDGE_SECONDS, max(deadline - time.monotonic(), 0)))
         finally:
             mirror.stop()
+
+    def _begin(self, waiting: list[Pull], active: dict[str, Pull], timeout_seconds: float) -> None:
+        """Make pods, as many at once as are allowed. A quota of pods has to have room for one."""
+        while waiting and len(active) < AT_ONCE:
+            pod = self.pod(waiting[0], timeout_seconds)
+            create = functools.partial(self._objects.create, pod)
+            try:
+                create()
+            except ApiException as error:
+                if active and error.status == 403 and EXCEEDED.search(message_of(error)):
+                    return
+                insisting(create)
+            active[pod["metadata"]["name"]] = waiting.pop(0)
+
+    def _settled(self, pod: Object, active: dict[str, Pull], outcome: Outcome) -> bool:
+        """Whether a pod has shown what it was made for; then it makes room for the next one."""
+        node, status = pod["spec"]["nodeName"], pod.get("status", {})
+        if is_pulled(pod):
+            outcome.pulled[node] = outcome.pulled.get(node, False) or self._had_to_pull(pod)
+        elif status.get("phase") == "Failed" and str(status.get("reason")).startswith("OutOf"):
+            # Past the scheduler, it is the kubelet that finds no room.
+            outcome.left_out[node] = f"{status['reason']}: {status.get('message', '')}".rstrip(": ")
+        else:
+            return False
+        del active[pod["metadata"]["name"]]
+        self._remove(pod)
+        return True
 
     def _had_to_pull(self, pod: Object) -> bool:
         # Of its own container: what is injected beside it has images of its own.
@@ -233,14 +266,27 @@ class Puller:
         events = self._objects.list("Event", field_selector=about)["items"]
         return not any("already present" in event.get("message", "") for event in events)
 
-    def _failed(self, node: str, pod: Object | None, problem: str) -> OperatorError:
+    def _failed(self, pull: Pull, pod: Object | None, problem: str) -> OperatorError:
         involved = [pod["metadata"]["name"]] if pod is not None else []
+        waiting = container_status(pod or {}, CONTAINER).get("state", {}).get("waiting") or {}
+        if waiting.get("reason") == NOT_AS_CONFIGURED:
+            found = f"node {pull.node} can't run image {self._image} as {pull.use.name} would: {problem}"
+            expected = "an image that may run with the security context of its container and pod"
+            next_step = (
+                "give the container a user that the image may run as (runAsUser), or correct its security context"
+            )
+        else:
+            found = f"node {pull.node} does not get image {self._image}: {problem}"
+            expected = "the image on every node that may run the pods, before anything is stopped"
+            next_step = (
+                "correct the image's name or the pull secrets, or make the registry reachable for the node; where it "
+                "has no room for a pod, make some"
+            )
         return OperatorError(
-            redact(f"node {node} does not get image {self._image}: {problem}"),
-            expected="the image on every node that may run the pods, before anything is stopped",
+            redact(found),
+            expected=expected,
             untouched="all workloads",
-            next_step="correct the image's name or the pull secrets, or make the registry reachable for the node, then "
-            "run the same command again",
+            next_step=f"{next_step}; then run the same command again",
             evidence=evidence(self._cluster, self._objects, involved),
         )
 
@@ -251,13 +297,13 @@ def is_pulled(pod: Object) -> bool:
     Others may be injected beside it: they end before it, or never.
     """
     state = container_status(pod, CONTAINER).get("state", {})
-    # An image without `true`, or one that may not run as it is configured, is there all the same.
-    configured = state.get("waiting", {}).get("reason") in ("CreateContainerConfigError", "CreateContainerError")
-    return configured or bool(state.keys() & {"running", "terminated"})
+    # An image without `true` is there all the same.
+    made = state.get("waiting", {}).get("reason") == "CreateContainerError"
+    return made or bool(state.keys() & {"running", "terminated"})
 
 
-def pull_troubles(node: str, pod: Object | None) -> list[Trouble]:
-    """Why a node has not got the image yet; `pod` is None where there is none that pulls it."""
+def pull_troubles(name: str, pod: Object | None) -> list[Trouble]:
+    """Why a pod of that name has not got the image yet; `pod` is None where there is none."""
     if pod is None:
-        return [Trouble("gone", "its pod is gone: somebody deleted it, or the node is being drained", node)]
+        return [Trouble("gone", "its pod is gone: somebody deleted it, or the node is being drained", name)]
     return pod_troubles(pod)

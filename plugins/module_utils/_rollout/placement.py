@@ -15,6 +15,34 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 Object = dict[str, Any]
 
 
+def tolerated(taint: Object, tolerations: list[Object]) -> bool:
+    """Whether a taint keeps no pod away that has these tolerations."""
+    if taint["effect"] == "PreferNoSchedule":
+        return True
+    for toleration in tolerations:
+        if toleration.get("effect") not in (None, "", taint["effect"]):
+            continue
+        exists = toleration.get("operator") == "Exists"
+        if exists and not toleration.get("key"):
+            return True
+        if toleration.get("key") == taint["key"] and (exists or toleration.get("value", "") == taint.get("value", "")):
+            return True
+    return False
+
+
+def is_eligible(node: Object, node_selector: dict[str, str], tolerations: list[Object]) -> bool:
+    """Whether pods with this node selector and these tolerations may be scheduled onto a node now."""
+    labels = node["metadata"].get("labels", {})
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions", []))
+    spec = node.get("spec", {})
+    return (
+        ready
+        and not spec.get("unschedulable")
+        and all(labels.get(key) == value for key, value in node_selector.items())
+        and all(tolerated(taint, tolerations) for taint in spec.get("taints", []))
+    )
+
+
 def wanted_by_affinity(node: Object, affinity: Object) -> bool:
     """Whether a node meets what the affinity requires of nodes; preferences and other pods' places don't count."""
     required = affinity.get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution")

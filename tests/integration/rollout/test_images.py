@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import Puller, labels_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import Outcome, Puller, labels_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.uses import Use
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .conftest import IMAGE
+
+USE = Use("container main of Deployment web", {}, {"imagePullPolicy": "IfNotPresent"})
 
 
 @pytest.fixture
@@ -24,9 +27,19 @@ def pods(cluster):
 
 
 def test_an_image_that_is_there_but_not_reported_is_not_a_pull(cluster, said, pods):
-    puller = Puller(cluster, said, "lab", IMAGE, {})
-    nodes = list(puller.nodes())
-    assert puller.pull(nodes, timeout_seconds=60) == dict.fromkeys(nodes, False)
+    puller = Puller(cluster, said, "lab", IMAGE, [USE])
+    puller.nodes()
+    pulls = puller.pulls()
+    assert puller.pull(pulls, timeout_seconds=60) == Outcome(dict.fromkeys([pull.node for pull in pulls], False))
+    assert pods() == []
+
+
+def test_an_image_that_may_not_run_as_its_container_is_told_although_it_is_there(cluster, said, pods):
+    root = Use(USE.name, {"securityContext": {"runAsNonRoot": True, "runAsUser": 0}}, USE.container)
+    puller = Puller(cluster, said, "lab", IMAGE, [root])
+    puller.nodes()
+    with pytest.raises(OperatorError, match=r"can't run image .* as container main of Deployment web would"):
+        puller.pull(puller.pulls(), timeout_seconds=60)
     assert pods() == []
 
 
@@ -37,14 +50,15 @@ def test_pods_of_a_run_that_was_killed_are_removed(cluster, said, pods):
             "spec": {"containers": [{"name": "image", "image": "bed/none:1", "imagePullPolicy": "Never"}]},
         }
         cluster.core.create_namespaced_pod(cluster.namespace, left)
-    assert Puller(cluster, said, "lab", IMAGE, {}).pull([], timeout_seconds=10) == {}
+    assert Puller(cluster, said, "lab", IMAGE, [USE]).pull([], timeout_seconds=10) == Outcome()
     (other,) = pods()
     assert other.metadata.name == "image-pull-another"
     cluster.core.delete_namespaced_pod(other.metadata.name, cluster.namespace, grace_period_seconds=0)
 
 
 def test_time_that_runs_out_is_told_and_no_pod_stays(cluster, said, pods):
-    puller = Puller(cluster, said, "lab", IMAGE, {})
+    puller = Puller(cluster, said, "lab", IMAGE, [USE])
+    puller.nodes()
     with pytest.raises(OperatorError, match="not there after 0 s"):
-        puller.pull(list(puller.nodes()), timeout_seconds=0)
+        puller.pull(puller.pulls(), timeout_seconds=0)
     assert pods() == []

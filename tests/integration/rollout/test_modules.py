@@ -237,6 +237,11 @@ def test_missing_rights_are_named_by_verb_and_nothing_is_tried(namespace, accoun
     assert "forbidden" in denied["failure"]["found"]
 
 
+def pulling(image, **pod):
+    """Options of image_pull, for a workload with that image."""
+    return {"deployment": "lab", "image": image, "workloads": [workload("web", image=image, **pod)]}
+
+
 def test_the_rights_that_are_asked_for_suffice(namespace, account):
     kubeconfig = account("operator", rules(), rules(cluster_wide=True))
     assert ansible(namespace, "preflight", {"workloads": ["web"]}, kubeconfig=kubeconfig)["findings"]
@@ -252,7 +257,7 @@ def test_the_rights_that_are_asked_for_suffice(namespace, account):
     for module, arguments in (
         ("rolling_restart", {"workloads": ["mine"], "run": "rights"}),
         ("signing_keys", {"secret": "by-operator", "signers": ["one"]}),
-        ("image_pull", {"image": "bed/standins:1"}),
+        ("image_pull", pulling("bed/standins:1")),
         ("run_lock", {"name": "lab", "holder": "operator"}),
         ("run_lock", {"name": "lab", "holder": "operator", "state": "released"}),
     ):
@@ -328,7 +333,7 @@ def test_the_pods_of_a_prediction_are_tried(cluster, namespace):
     definition = workload("tried", priorityClassName="nope")
     refused = ansible(namespace, "workloads", {"definitions": [definition]}, "--check")
     assert "no PriorityClass with name nope" in refused["failure"]["found"]
-    refused = ansible(namespace, "image_pull", {"image": "bed/no-such-image:1", "priority_class": "nope"}, "--check")
+    refused = ansible(namespace, "image_pull", pulling("bed/no-such-image:1", priorityClassName="nope"), "--check")
     assert "no PriorityClass with name nope" in refused["failure"]["found"]
     missing = workload("tried", env=[{"name": "X", "valueFrom": {"secretKeyRef": {"name": "later", "key": "x"}}}])
     refused = ansible(namespace, "workloads", {"definitions": [missing]}, "--check")
@@ -340,16 +345,16 @@ def test_the_pods_of_a_prediction_are_tried(cluster, namespace):
 
 
 def test_an_image_that_is_there_changes_nothing(namespace):
-    result = ansible(namespace, "image_pull", {"image": "bed/standins:1"})
+    result = ansible(namespace, "image_pull", pulling("bed/standins:1"))
     assert not result["changed"]
     assert set(result["nodes"].values()) == {"present"}
 
 
 def test_an_image_that_is_nowhere_is_told_with_the_registrys_words_and_no_pod_stays(cluster, namespace):
-    predicted = ansible(namespace, "image_pull", {"image": "bed/no-such-image:1"}, "--check")
+    predicted = ansible(namespace, "image_pull", pulling("bed/no-such-image:1"), "--check")
     assert predicted["changed"]
     assert set(predicted["nodes"].values()) == {"missing"}
-    refused = ansible(namespace, "image_pull", {"image": "bed/no-such-image:1"})
+    refused = ansible(namespace, "image_pull", pulling("bed/no-such-image:1"))
     assert "ImagePull" in refused["failure"]["found"]
     assert refused["failure"]["evidence"]
     assert (
@@ -358,5 +363,5 @@ def test_an_image_that_is_nowhere_is_told_with_the_registrys_words_and_no_pod_st
 
 
 def test_no_node_for_the_pods_is_told(namespace):
-    refused = ansible(namespace, "image_pull", {"image": "bed/standins:1", "node_selector": {"disk": "none"}})
+    refused = ansible(namespace, "image_pull", pulling("bed/standins:1", nodeSelector={"disk": "none"}))
     assert "none of" in refused["failure"]["found"]

@@ -13,8 +13,9 @@ import pytest
 from kubernetes import client
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import Puller
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import Outcome, Puller
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restart import Restarter, Terms
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.uses import Use
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .conftest import IMAGE, workload
@@ -155,9 +156,10 @@ def test_a_webhook_that_stays_away_is_a_failure(cluster, made, webhook, said):
 def test_an_image_is_pulled_when_its_own_container_says_so(cluster, said):
     """An init container of a mesh ends before the image is pulled at all."""
     init = {"name": "istio-init", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": ["true"]}
-    puller = Puller(cluster, said, "lab", "bed/no-such-image:1", {"initContainers": [init]})
+    puller = Puller(cluster, said, "lab", "bed/no-such-image:1", [Use("main", {"initContainers": [init]})])
+    puller.nodes()
     with pytest.raises(OperatorError, match=r"no-such-image:1: container image .* (ErrImagePull|ImagePullBackOff)"):
-        puller.pull(list(puller.nodes()), timeout_seconds=300)
+        puller.pull(puller.pulls(), timeout_seconds=300)
 
 
 def test_a_sidecar_that_never_ends_does_not_hold_a_pull_up(cluster, said):
@@ -168,6 +170,7 @@ def test_a_sidecar_that_never_ends_does_not_hold_a_pull_up(cluster, said):
         "command": ["sleep", "infinity"],
         "restartPolicy": "Always",
     }
-    puller = Puller(cluster, said, "lab", IMAGE, {"initContainers": [proxy]})
-    nodes = list(puller.nodes())
-    assert puller.pull(nodes, timeout_seconds=60) == dict.fromkeys(nodes, False)
+    puller = Puller(cluster, said, "lab", IMAGE, [Use("main", {"initContainers": [proxy]})])
+    puller.nodes()
+    pulls = puller.pulls()
+    assert puller.pull(pulls, timeout_seconds=60) == Outcome(dict.fromkeys([pull.node for pull in pulls], False))

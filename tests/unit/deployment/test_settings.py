@@ -180,7 +180,9 @@ def test_the_job_and_the_pulls_have_them_too(deployments):
         for found in tasks.values()
     ]
     assert pulls[0] == pulls[1]
-    assert pulls[0].keys() >= {"tolerations", "affinity", "resources", "priority_class", "security_context", "labels"}
+    # Each component may have a place, and each container a security context of its own.
+    assert pulls[0]["workloads"] == "{{ airflow_workloads }}"
+    assert pulls[0].keys() >= {"resources", "labels", "annotations"}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from types import SimpleNamespace
 
@@ -13,16 +14,17 @@ from kubernetes.client.exceptions import ApiException
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import images as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import (
+    AT_ONCE,
+    Pull,
     Puller,
     has_image,
-    is_eligible,
     is_pulled,
     labels_of,
-    normalised,
     pull_troubles,
-    tolerated,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import is_eligible, tolerated
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.uses import Use, normalised
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 DIGEST = "sha256:" + "a" * 64
@@ -135,7 +137,10 @@ ENDED = {"terminated": {"exitCode": 0}}
         (pod(ENDED), True, None),
         # No `true` in the image.
         (pod({"terminated": {"exitCode": 128, "reason": "StartError"}}, phase="Failed"), True, None),
-        (pod(waits("CreateContainerConfigError")), True, None),
+        # CRI-O says it like this.
+        (pod(waits("CreateContainerError", "executable file `true` not found")), True, None),
+        # The image is there, and can't run as its container's settings say.
+        (pod(waits("CreateContainerConfigError", "image will run as root")), False, "image will run as root"),
         (pod(waits("ErrImagePull", "denied")), False, "ErrImagePull: denied"),
         (pod(waits("ImagePullBackOff", "denied")), False, "ImagePullBackOff: denied"),
         (pod(waits("InvalidImageName")), False, "InvalidImageName"),
@@ -156,29 +161,32 @@ ENDED = {"terminated": {"exitCode": 0}}
 def test_states_of_a_pulling_pod(observed, pulled, problem):
     assert is_pulled(observed) == pulled
     if not pulled:
-        texts = [trouble.text for trouble in pull_troubles("a", observed)]
+        texts = [trouble.text for trouble in pull_troubles("pull-a", observed)]
         assert len(texts) == (problem is not None)
         assert not problem or problem in texts[0]
 
 
-class Mirror:
-    """The pods as a watch would tell of them: the next state each time it is asked, the last one for ever."""
+class Cluster:
+    """The pods as a watch would tell of them: the next state each time it is asked, the last one for ever.
 
-    states = ()
+    The states are of nodes. The pod of a node that is asked for is the last that was made on it.
+    """
 
-    def __init__(self, *_arguments, **_selectors):
-        self._answers = list(self.states)
+    def __init__(self, *states):
+        self.states, self.refusals = [*states], []
+        self.created, self.deleted, self.at_once = [], [], []
 
     def items(self):
-        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        made = {entry["spec"]["nodeName"]: entry["metadata"]["name"] for entry in self.created}
+        found = []
+        for entry in copy.deepcopy(state):
+            entry["metadata"]["name"] = made.get(entry["spec"]["nodeName"], "another's")
+            found.append(entry)
+        return found
 
     def stop(self):
         pass
-
-
-class Objects:
-    def __init__(self, _cluster):
-        self.created, self.refusals = [], []
 
     def list(self, _kind, **selectors):
         # The init container's image was there, that of the pod's own container was not.
@@ -189,34 +197,44 @@ class Objects:
 
     def create(self, definition):
         if self.refusals:
-            raise self.refusals.pop(0)
+            refused = self.refusals.pop(0)
+            if refused is not None:
+                raise refused
         self.created.append(definition)
+        self.at_once.append(len(self.created) - len(self.deleted))
+
+    def delete(self, _kind, name, **_arguments):
+        self.deleted.append(name)
 
 
 @pytest.fixture
 def pull(monkeypatch):
-    monkeypatch.setattr(subject, "Mirror", Mirror)
-    monkeypatch.setattr(subject, "Objects", Objects)
     monkeypatch.setattr(subject, "evidence", lambda *_arguments: ())
     monkeypatch.setattr(subject, "JUDGE_SECONDS", 0)
     monkeypatch.setattr(patience.time, "sleep", lambda _seconds: None)
 
-    def pull(*states, nodes=("a",), seconds=0, refusals=(), timeout=3600):
-        """As many seconds go by from one look to the next."""
-        monkeypatch.setattr(Mirror, "states", states)
+    def pull(*states, nodes=("a",), seconds=0, refusals=(), timeout=3600, reported=()):
+        """As many seconds go by from one look to the next. What came of it, and the cluster."""
+        cluster = Cluster(*states)
+        cluster.refusals = list(refusals)
+        monkeypatch.setattr(subject, "Mirror", lambda *_arguments, **_selectors: cluster)
+        monkeypatch.setattr(subject, "Objects", lambda _cluster: cluster)
         clock = itertools.count(0, seconds).__next__
         monkeypatch.setattr(subject, "Patience", lambda: Patience(clock=clock))
-        puller = Puller(SimpleNamespace(), lambda _line: None, "demo", "image:1", {})
-        puller._objects.refusals = list(refusals)
-        return puller.pull(list(nodes), timeout_seconds=timeout), puller._objects.created
+        puller = Puller(SimpleNamespace(), lambda _line: None, "demo", "image:1", [WEB])
+        puller._reported = dict.fromkeys(nodes, False) | dict.fromkeys(reported, True)
+        return puller.pull([Pull(node, WEB) for node in nodes], timeout_seconds=timeout), cluster
 
     return pull
 
 
+WEB = Use("container web of Deployment web")
+
+
 def test_a_registry_that_is_away_for_a_moment_is_waited_for(pull):
     away = [pod(waits("ErrImagePull", "timeout"))]
-    done, _created = pull(away, [pod(waits("ImagePullBackOff", "timeout"))], away, [pod(ENDED)], seconds=15)
-    assert done == {"a": True}
+    done, _cluster = pull(away, [pod(waits("ImagePullBackOff", "timeout"))], away, [pod(ENDED)], seconds=15)
+    assert done.pulled == {"a": True}
 
 
 def test_a_registry_that_goes_on_refusing_is_a_failure(pull):
@@ -233,31 +251,128 @@ def test_a_pod_that_is_gone_is_told_in_words(pull, states):
 
 
 def test_a_webhook_that_is_away_when_a_pod_is_made_is_asked_again(pull):
-    done, created = pull([pod(ENDED)], refusals=[ApiException(status=500), ApiException(status=503)])
-    assert done == {"a": True}
-    assert len(created) == 1
+    done, cluster = pull([pod(ENDED)], refusals=[ApiException(status=500), ApiException(status=503)])
+    assert done.pulled == {"a": True}
+    assert len(cluster.created) == 1
+
+
+FULL = pod(node="full", phase="Failed", reason="OutOfpods", message="Node didn't have enough resource: pods")
+
+
+def test_a_node_without_room_for_a_pod_is_left_out(pull):
+    """Its room comes back when the old pods are gone; then the image is pulled in the outage, and nothing is lost."""
+    done, cluster = pull([FULL, pod(ENDED)], nodes=("full", "a"))
+    assert done.pulled == {"a": True}
+    assert done.left_out == {"full": "OutOfpods: Node didn't have enough resource: pods"}
+    assert len(cluster.deleted) == 2
+
+
+def test_where_no_node_has_the_image_and_none_has_room_nothing_is_known_of_it(pull):
+    with pytest.raises(OperatorError, match="node full does not get image image:1: OutOfpods"):
+        pull([FULL], nodes=("full",))
+    done, _cluster = pull([FULL], nodes=("full",), reported=("b",))
+    assert done.left_out.keys() == {"full"}
+
+
+def test_an_image_that_can_not_run_as_its_container_is_told_as_that(pull):
+    """`airflow_extra_containers: [{name: sync, image: alpine}]`, where pods must not be root's."""
+    why = "container has runAsNonRoot and image will run as root"
+    with pytest.raises(
+        OperatorError, match=rf"can't run image image:1 as container web of Deployment web .*{why}"
+    ) as e:
+        pull([pod(waits("CreateContainerConfigError", why))], seconds=10)
+    assert "runAsUser" in e.value.next_step
+
+
+def test_a_large_cluster_is_asked_in_parts(pull):
+    nodes = [f"n{number}" for number in range(3 * AT_ONCE)]
+    done, cluster = pull([pod(ENDED, node=node) for node in nodes], nodes=nodes)
+    assert done.pulled.keys() == {*nodes}
+    assert max(cluster.at_once) == AT_ONCE
+    assert sorted(cluster.deleted) == sorted(entry["metadata"]["name"] for entry in cluster.created)
+
+
+def test_a_quota_with_room_for_one_pod_is_enough(pull):
+    quota = ApiException(status=403)
+    quota.body = '{"message": "pods \\"image-pull\\" is forbidden: exceeded quota: team, requested: pods=1"}'
+    nodes = ("a", "b", "c")
+    done, cluster = pull(
+        [pod(ENDED, node=node) for node in nodes], nodes=nodes, refusals=[None, quota, None, quota, None]
+    )
+    assert done.pulled.keys() == {*nodes}
+    assert set(cluster.at_once) == {1}
 
 
 def test_meshes_are_asked_to_stay_out(pull):
-    _done, (definition,) = pull([pod(ENDED)])
+    _done, cluster = pull([pod(ENDED)])
+    (definition,) = cluster.created
     assert definition["metadata"]["labels"]["sidecar.istio.io/inject"] == "false"
     assert definition["metadata"]["annotations"]["linkerd.io/inject"] == "disabled"
 
 
-def puller(nodes, spec, **arguments):
+def puller(nodes, *uses, **arguments):
     core = SimpleNamespace(list_node=lambda: {"items": nodes})
     cluster = SimpleNamespace(core=core, plain=lambda answer: answer, namespace="lab")
-    return Puller(cluster, lambda _line: None, "demo", "image:1", spec, **arguments)
+    return Puller(cluster, lambda _line: None, "demo", "image:1", list(uses) or [WEB], **arguments)
+
+
+def called(name, *, there=False, **arguments):
+    """A node of that name, which may report the image."""
+    made = node(images=[["docker.io/library/image:1"]] if there else [], **arguments)
+    made["metadata"]["name"] = name
+    return made
 
 
 def test_nodes_that_the_affinity_forbids_need_no_image():
     term = {"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}
     required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
-    nodes = [
-        {**node(labels={"disk": disk}), "metadata": {"name": disk, "labels": {"disk": disk}}} for disk in ("ssd", "hdd")
-    ]
-    assert puller(nodes, {"affinity": {"nodeAffinity": required}}).nodes() == {"ssd": False}
-    assert puller(nodes, {}).nodes() == {"ssd": False, "hdd": False}
+    nodes = [called(disk, labels={"disk": disk}) for disk in ("ssd", "hdd")]
+    assert puller(nodes, Use("web", {"affinity": {"nodeAffinity": required}})).nodes() == {"ssd": False}
+    assert puller(nodes).nodes() == {"ssd": False, "hdd": False}
+
+
+OURS = {"nodeSelector": {"pool": "airflow"}, "tolerations": [{"key": "dedicated", "operator": "Exists"}]}
+
+
+def test_each_use_has_nodes_of_its_own():
+    nodes = [called("general"), called("ours", labels={"pool": "airflow"}, taints=[TAINT])]
+    scheduler = Use("scheduler", OURS)
+    one = puller(nodes, WEB, scheduler)
+    assert one.nodes() == {"general": False, "ours": False}
+    assert one.pulls() == [Pull("general", WEB), Pull("ours", scheduler)]
+    with pytest.raises(OperatorError, match="none of 1 nodes may run scheduler"):
+        puller(nodes[:1], WEB, scheduler).nodes()
+
+
+def test_an_image_that_is_there_is_tried_once_for_each_use():
+    """What a first run has pulled and refused is there in the second."""
+    strict = Use("sync", {"securityContext": {"runAsNonRoot": True}})
+    one = puller([called("a", there=True), called("b", there=True), called("c")], WEB, strict)
+    one.nodes()
+    assert one.pulls() == [Pull("c", WEB), Pull("a", strict)]
+
+
+@pytest.mark.parametrize(
+    ("image", "policy", "asks"),
+    [
+        ("image:1", "Always", True),
+        ("image:1", "IfNotPresent", False),
+        ("image:1", None, False),
+        ("image", None, True),
+        ("image:latest", None, True),
+        ("image:latest", "Never", False),
+        (f"image@{DIGEST}", None, False),
+    ],
+)
+def test_where_each_start_asks_the_registry_an_image_that_is_there_proves_nothing(image, policy, asks):
+    assert Use("web", {}, {"imagePullPolicy": policy} if policy else {}).asks_registry(image) == asks
+
+
+def test_every_node_asks_the_registry_if_its_pods_do():
+    always = Use("web", {}, {"imagePullPolicy": "Always"})
+    one = puller([called("a", there=True), called("b", there=True)], always)
+    assert one.nodes() == {"a": True, "b": True}
+    assert one.pulls() == [Pull("a", always), Pull("b", always)]
 
 
 def test_the_pod_that_pulls_is_as_the_settings_say():
@@ -270,9 +385,13 @@ def test_the_pod_that_pulls_is_as_the_settings_say():
         "annotations": {"a": "b"},
     }
     spec = {"priorityClassName": "high", "tolerations": [{"operator": "Exists"}]}
-    made = puller([], spec, metadata=metadata, resources={"limits": {"memory": "1Mi"}}).pod("n1", 60)
+    container = {"imagePullPolicy": "Always", "securityContext": {"readOnlyRootFilesystem": True}}
+    one = puller([], metadata=metadata, resources={"limits": {"memory": "1Mi"}})
+    made = one.pod(Pull("n1", Use("web", spec, container)), 60)
     assert made["metadata"]["labels"] == {"policy": "open", **labels_of("demo"), "sidecar.istio.io/inject": "false"}
     assert made["metadata"]["annotations"]["a"] == "b"
     assert made["spec"]["priorityClassName"] == "high"
     assert made["spec"]["tolerations"] == spec["tolerations"]
-    assert made["spec"]["containers"][0]["resources"] == {"limits": {"memory": "1Mi"}}
+    (pulling,) = made["spec"]["containers"]
+    assert pulling["resources"] == {"limits": {"memory": "1Mi"}}
+    assert {key: pulling[key] for key in container} == container

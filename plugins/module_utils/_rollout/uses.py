@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""By which containers an image is going to be used: only a pod like theirs shows whether they will have it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.account import existing_account
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import (
+    is_eligible,
+    wanted_by_affinity,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+Object = dict[str, Any]
+
+# What decides of a pod where it may be, as whom it runs, and who pulls for it.
+OF_A_POD = (
+    "nodeSelector",
+    "tolerations",
+    "affinity",
+    "imagePullSecrets",
+    "securityContext",
+    "priorityClassName",
+    "runtimeClassName",
+    "serviceAccountName",
+)
+OF_A_CONTAINER = ("imagePullPolicy", "securityContext")
+
+
+def normalised(image: str) -> str:
+    """An image reference with registry, repository and tag or digest, as container runtimes report it.
+
+    `python` is `docker.io/library/python:latest`. A tag beside a digest says nothing and is dropped.
+    """
+    name, _at, digest = image.partition("@")
+    first, slash, rest = name.partition("/")
+    if not slash or not (set(first) & set(".:") or first == "localhost"):
+        first, rest = "docker.io", name
+    if first in ("index.docker.io", "registry-1.docker.io"):
+        first = "docker.io"
+    repository, colon, tag = rest.rpartition(":")
+    if not colon:
+        repository, tag = rest, "latest"
+    if first == "docker.io" and "/" not in repository:
+        repository = f"library/{repository}"
+    return f"{first}/{repository}" + (f"@{digest}" if digest else f":{tag}")
+
+
+@dataclass(frozen=True)
+class Use:
+    """One way in which pods use an image: what matters of the pod and of the container. `name` is the first that does.
+
+    Two containers that differ in nothing that matters are one use.
+    """
+
+    name: str = field(compare=False)
+    pod_spec: Object = field(default_factory=dict)
+    container: Object = field(default_factory=dict)
+
+    def asks_registry(self, image: str) -> bool:
+        """Whether each start asks the registry, so that an image which is there proves nothing."""
+        policy = self.container.get("imagePullPolicy")
+        return policy == "Always" or (not policy and normalised(image).endswith(":latest"))
+
+    def nodes(self, nodes: Iterable[Object]) -> list[str]:
+        """Names of the nodes that its pods may be scheduled onto now."""
+        selector, tolerations = self.pod_spec.get("nodeSelector") or {}, self.pod_spec.get("tolerations") or []
+        affinity = self.pod_spec.get("affinity") or {}
+        return [
+            node["metadata"]["name"]
+            for node in nodes
+            if is_eligible(node, selector, tolerations) and wanted_by_affinity(node, affinity)
+        ]
+
+
+def uses_of(cluster: Cluster, image: str, workloads: list[Object]) -> list[Use]:
+    """The different uses that these workloads make of an image. Raises OperatorError where they make none."""
+    accounts: dict[str, str | None] = {}
+    uses: list[Use] = []
+    for workload in workloads:
+        spec = workload["spec"]["template"]["spec"]
+        name = f"{workload['kind']} {workload['metadata']['name']}"
+        for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+            if container.get("image") != image:
+                continue
+            pod_spec = {key: spec[key] for key in OF_A_POD if spec.get(key)}
+            account = pod_spec.pop("serviceAccountName", None)
+            if account and account not in accounts:
+                accounts[account] = existing_account(cluster, account)
+            if account and accounts[account]:
+                pod_spec["serviceAccountName"] = account
+            own = {key: container[key] for key in OF_A_CONTAINER if container.get(key)}
+            use = Use(f"container {container['name']} of {name}", pod_spec, own)
+            if use not in uses:
+                uses.append(use)
+    if not uses:
+        raise OperatorError(
+            f"no container of {len(workloads)} workloads has image {image}",
+            expected="an image that one of them uses",
+            untouched="everything",
+            next_step="correct `image`, or the workloads",
+        )
+    return uses
