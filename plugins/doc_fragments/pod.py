@@ -74,4 +74,10 @@ options:
         description: Annotations of the pod.
         type: dict
         default: {}
+      nodes_on_demand:
+        description:
+          - Whether nodes are made for pods that have none (cluster-autoscaler, Karpenter). Then it is a warning in
+            check mode that none of the nodes which are there may run the pod. Otherwise it is refused.
+        type: bool
+        default: false
 """

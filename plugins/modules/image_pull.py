@@ -59,6 +59,12 @@ options:
     description: Annotations of the pods.
     type: dict
     default: {}
+  nodes_on_demand:
+    description:
+      - Whether nodes are made for pods that have none (cluster-autoscaler, Karpenter). Then it is a warning that there
+        is no node for the pods yet, and the image is not tried there. Otherwise it is refused.
+    type: bool
+    default: false
   timeout:
     description: How long the nodes may take, in seconds.
     type: int
@@ -105,14 +111,24 @@ def act(call: Call) -> dict[str, Any]:
     metadata = {"labels": params["labels"], "annotations": params["annotations"]}
     uses = uses_of(call.cluster, params["image"], params["workloads"])
     names = (params["deployment"], params["image"])
-    puller = Puller(call.cluster, call.progress, *names, uses, metadata, params["resources"])
+    puller = Puller(
+        call.cluster,
+        call.progress,
+        *names,
+        uses,
+        metadata,
+        params["resources"],
+        nodes_on_demand=params["nodes_on_demand"],
+    )
     reported = puller.nodes()
+    for warning in puller.untried:
+        call.warn(warning)
     pulls = puller.pulls()
     before = {name: "present" if present else "missing" for name, present in reported.items()}
     if call.check_mode:
         states = before
         tried = {pull.use.name: pull for pull in pulls}
-        admission = Admission(call.cluster, set())
+        admission = Admission(call.cluster, set(), nodes_on_demand=params["nodes_on_demand"])
         for pull in tried.values():
             # One by one: a quota needs no room for more.
             told(call, admission.look([Coming("Pod", "image-pull", puller.pod(pull, params["timeout"]))]))
@@ -157,6 +173,7 @@ ACTION = Action(
         },
         "labels": {"type": "dict", "default": {}},
         "annotations": {"type": "dict", "default": {}},
+        "nodes_on_demand": {"type": "bool", "default": False},
         "timeout": {"type": "int", "default": 1800},
     },
 )

@@ -155,6 +155,7 @@ def act(call: Call) -> dict[str, Any]:
         if result is not None:
             return {**result, **known}
         workspace.refuse_others(database, inspection, owner)
+        pod = pod_of(call.cluster, params["pod"])
         manifest = migrate_job(
             address,
             params["database"]["password_secret"],
@@ -162,11 +163,11 @@ def act(call: Call) -> dict[str, Any]:
             params["image"],
             params["deployment"],
             params["run"],
-            pod_of(call.cluster, params["pod"]),
+            pod,
             params["timeout"],
         )
         if call.check_mode:
-            told(call, Admission(call.cluster, set()).job(manifest))
+            told(call, Admission(call.cluster, set(), nodes_on_demand=pod.nodes_on_demand).job(manifest))
             diff = {
                 "before": f"{names.workspace}: {before}\n",
                 "after": f"{names.workspace}: newest of {params['image']}\n",

@@ -62,6 +62,12 @@ options:
     type: list
     elements: dict
     default: []
+  nodes_on_demand:
+    description:
+      - Whether nodes are made for pods that have none (cluster-autoscaler, Karpenter). Then it is a warning in check
+        mode that none of the nodes which are there may run a pod, or is large enough. Otherwise it is refused.
+    type: bool
+    default: false
   replace:
     description:
       - Whether a live object of the same name that was made by others is deleted (its pods get their grace period) and
@@ -146,9 +152,10 @@ def applied(call: Call) -> dict[str, Any]:
     seconds: dict[str, float] = {}
     if call.check_mode:
         made = {(item["kind"], item["metadata"]["name"]) for item in call.params["provided"]}
+        nodes_on_demand = call.params["nodes_on_demand"]
         for warning in applier.warnings(steps):
             call.warn(warning)
-        told(call, Admission(call.cluster, made).look(*applier.pods_of(steps)))
+        told(call, Admission(call.cluster, made, nodes_on_demand=nodes_on_demand).look(*applier.pods_of(steps)))
     else:
         seconds = applier.roll_out(
             steps, timeout_seconds=call.params["timeout"], wait_for_old=call.params["wait_for_old"]
@@ -196,6 +203,7 @@ ACTION = Action(
         "definitions": {"type": "list", "elements": "dict"},
         "names": {"type": "list", "elements": "str"},
         "provided": {"type": "list", "elements": "dict", "default": []},
+        "nodes_on_demand": {"type": "bool", "default": False},
         "replace": {"type": "bool", "default": False},
         "backup_secret": {"type": "str", "no_log": False},
         "wait_for_old": {"type": "bool", "default": True},

@@ -80,7 +80,7 @@ def client_tools(
 def try_client(call: Call, address: Address, image: str, pod: Pod, run: str, timeout_seconds: int) -> None:
     """Try the Job by a dry run. Warns of what can't be told; raises OperatorError where it would be refused."""
     manifest = client_job(address, image, pod, run, timeout_seconds + START_SECONDS)
-    told(call, Admission(call.cluster, set()).job(manifest))
+    told(call, Admission(call.cluster, set(), nodes_on_demand=pod.nodes_on_demand).job(manifest))
 
 
 def client_job(address: Address, image: str, pod: Pod, run: str, deadline_seconds: int) -> dict[str, Any]:

@@ -102,6 +102,7 @@ POD_ARGUMENT: dict[str, Any] = {
         "runtime_class": {"type": "str"},
         "labels": {"type": "dict", "default": {}},
         "annotations": {"type": "dict", "default": {}},
+        "nodes_on_demand": {"type": "bool", "default": False},
     },
 }
 
@@ -124,6 +125,7 @@ class Pod:
     runtime_class: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
+    nodes_on_demand: bool = False
 
     @property
     def placement(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unre
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import without_nulls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import (
+    ON_DEMAND,
     fits,
     is_eligible,
     selects,
@@ -140,11 +141,12 @@ class Admission:
     """Asks the API server about pods before anything is stopped for them: a dry run, what they refer to, quota, nodes.
 
     A controller's pods are admitted in the controller's name. A policy that asks who creates a pod may answer us
-    something else. `made` are objects, as (kind, name), that the run makes before the pods.
+    something else. `made` are objects, as (kind, name), that the run makes before the pods. `nodes_on_demand` is
+    whether nodes are made for pods that have none: then it forbids nothing that none is there yet.
     """
 
-    def __init__(self, cluster: Cluster, made: set[tuple[str, str]]) -> None:
-        self._cluster, self._made = cluster, made
+    def __init__(self, cluster: Cluster, made: set[tuple[str, str]], *, nodes_on_demand: bool = False) -> None:
+        self._cluster, self._made, self._on_demand = cluster, made, nodes_on_demand
         self._objects = Objects(cluster)
         self._problems: dict[Any, str | None] = {}
 
@@ -259,9 +261,15 @@ class Admission:
             ]
             name = f"{pods.kind} {pods.name}"
             if not left:
-                verdict.add(f"none of {len(nodes)} nodes may run pods of {name} (node selector, affinity, taints)")
+                problem = f"none of {len(nodes)} nodes may run pods of {name} (node selector, affinity, taints)"
             elif not any(fits(node, spec) for node in left):
-                verdict.add(f"no node is large enough for a pod of {name}, even an empty one (its resource requests)")
+                problem = f"no node is large enough for a pod of {name}, even an empty one (its resource requests)"
+            else:
+                continue
+            if self._on_demand:
+                verdict.warn(f"{problem}; it starts when a node for it is made")
+            else:
+                verdict.add(f"{problem}; {ON_DEMAND}")
 
     def _count(self, admitted: list[tuple[Coming, Admitted]], freed: list[Object], verdict: Verdict) -> None:
         try:

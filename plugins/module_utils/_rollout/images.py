@@ -23,6 +23,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patienc
     insisting,
     pod_troubles,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import ON_DEMAND
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import EXCEEDED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.uses import Use, normalised
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -92,6 +93,8 @@ class Puller:
         uses: list[Use],
         metadata: Object | None = None,
         resources: Object | None = None,
+        *,
+        nodes_on_demand: bool = False,
     ) -> None:
         self._cluster, self._progress, self._image, self._uses = cluster, progress, image, uses
         self._metadata, self._resources = metadata or {}, resources or {}
@@ -100,22 +103,29 @@ class Puller:
         self._selector = ",".join(f"{key}={value}" for key, value in self._labels.items())
         self._reported: dict[str, bool] = {}
         self._of_uses: list[list[str]] = []
+        self._on_demand = nodes_on_demand
+        self.untried: list[str] = []
 
     def nodes(self) -> dict[str, bool]:
         """Names of the nodes that pods of any use may run on, and whether each reports the image.
 
-        Raises OperatorError where there is none for one of them.
+        Raises OperatorError where there is none for one of them; with `nodes_on_demand`, `untried` has that.
         """
         found = self._cluster.plain(self._cluster.core.list_node())["items"]
-        self._of_uses = [use.nodes(found) for use in self._uses]
+        self._of_uses, self.untried = [use.nodes(found) for use in self._uses], []
         for use, names in zip(self._uses, self._of_uses, strict=True):
-            if not names:
+            selector = use.pod_spec.get("nodeSelector") or "empty"
+            problem = f"none of {len(found)} nodes may run {use.name} (node selector {selector})"
+            if not names and not self._on_demand:
                 raise OperatorError(
-                    f"none of {len(found)} nodes may run {use.name} "
-                    f"(node selector {use.pod_spec.get('nodeSelector') or 'empty'})",
+                    problem,
                     expected="a ready, schedulable node with these labels, and no taint that the pods do not tolerate",
                     untouched="everything",
-                    next_step="kubectl get nodes --show-labels; correct the selector or the nodes",
+                    next_step=f"kubectl get nodes --show-labels; correct the selector or the nodes; {ON_DEMAND}",
+                )
+            if not names:
+                self.untried.append(
+                    f"{problem}; whether one that is made for it gets {self._image} shows only in the outage"
                 )
         wanted = {name for names in self._of_uses for name in names}
         nodes = {node["metadata"]["name"]: node for node in found if node["metadata"]["name"] in wanted}

@@ -14,6 +14,9 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 
 Object = dict[str, Any]
 
+# What to do about nodes that are not there, beside the obvious.
+ON_DEMAND = "where nodes are made for pods that have none, say so (airflow_nodes_on_demand)"
+
 
 def tolerated(taint: Object, tolerations: list[Object]) -> bool:
     """Whether a taint keeps no pod away that has these tolerations."""

@@ -224,8 +224,8 @@ def test_the_plan_tries_the_job(monkeypatch):
     tried = []
 
     class Admission:
-        def __init__(self, _cluster, _made):
-            pass
+        def __init__(self, _cluster, _made, *, nodes_on_demand):
+            assert nodes_on_demand
 
         def job(self, manifest):
             tried.append(manifest)
@@ -236,7 +236,7 @@ def test_the_plan_tries_the_job(monkeypatch):
     call = types.SimpleNamespace(cluster=None, warn=warnings.append)
 
     with pytest.raises(OperatorError, match="runAsNonRoot"):
-        try_client(call, ADDRESS, "mariadb:10.11", Pod(), RUN, 60)
+        try_client(call, ADDRESS, "mariadb:10.11", Pod(nodes_on_demand=True), RUN, 60)
 
     assert tried[0]["spec"]["template"]["spec"]["containers"][0]["image"] == "mariadb:10.11"
     assert warnings == ["unknown"]

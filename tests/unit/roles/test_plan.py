@@ -45,6 +45,7 @@ def asked(stage):
         deployment_render=True,
         airflow_database_client_image="mariadb:10.11",
         airflow_image_pull_policy="Always",
+        airflow_nodes_on_demand=True,
     )
     assert played.code == 0, played.output[-3000:]
     return played.asked
@@ -57,3 +58,11 @@ def test_the_plan_tries_what_the_phase_does(asked, action):
     assert predicted
     assert [entry for entry in found if entry not in predicted] == []
     assert len(found) == 2 * len(predicted)
+
+
+def test_all_pods_may_have_nodes_that_are_made_on_demand(asked):
+    found = {entry["action"]: entry for entry in asked if entry["check"]}
+    for action in ("image_pull", "workloads"):
+        assert found[action]["nodes_on_demand"] is True
+    for action in ("metadata_dump", "metadata_migrate"):
+        assert found[action]["pod"]["nodes_on_demand"] is True

@@ -84,8 +84,8 @@ def server(monkeypatch):
     return server
 
 
-def look(server, *coming, made=(), freed=None):
-    return Admission(server, set(made)).look(list(coming) or [Coming("Deployment", "web", TEMPLATE)], freed)
+def look(server, *coming, made=(), freed=None, **settings):
+    return Admission(server, set(made), **settings).look(list(coming) or [Coming("Deployment", "web", TEMPLATE)], freed)
 
 
 def test_pods_that_are_admitted_placed_and_can_start(server):
@@ -257,6 +257,11 @@ def test_a_node_for_each_pod(server, change, text):
     template = {**TEMPLATE, "spec": {**TEMPLATE["spec"], **change}}
     (problem,) = look(server, Coming("Deployment", "web", template)).problems
     assert text in problem
+    assert "airflow_nodes_on_demand" in problem
+    # A pool at 0, of cluster-autoscaler or Karpenter: the only nodes that are there are others.
+    verdict = look(server, Coming("Deployment", "web", template), nodes_on_demand=True)
+    assert verdict.problems == []
+    assert text in verdict.warnings[0]
 
 
 def test_a_taint_wants_a_toleration(server):

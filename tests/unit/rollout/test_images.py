@@ -344,6 +344,21 @@ def test_each_use_has_nodes_of_its_own():
         puller(nodes[:1], WEB, scheduler).nodes()
 
 
+def test_a_use_whose_nodes_are_made_on_demand_is_told_and_not_tried():
+    """A pool at 0: with no pod there is no node of it."""
+    scheduler = Use("scheduler", OURS)
+    refused = puller([called("general")], WEB, scheduler)
+    with pytest.raises(OperatorError) as caught:
+        refused.nodes()
+    assert "airflow_nodes_on_demand" in caught.value.next_step
+    one = puller([called("general")], WEB, scheduler, nodes_on_demand=True)
+    assert one.nodes() == {"general": False}
+    assert one.pulls() == [Pull("general", WEB)]
+    assert ["scheduler" in text for text in one.untried] == [True]
+    none = puller([], nodes_on_demand=True)
+    assert (none.nodes(), none.pulls()) == ({}, [])
+
+
 def test_an_image_that_is_there_is_tried_once_for_each_use():
     """What a first run has pulled and refused is there in the second."""
     strict = Use("sync", {"securityContext": {"runAsNonRoot": True}})

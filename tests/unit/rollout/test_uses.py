@@ -78,9 +78,11 @@ class Puller:
     """Two nodes report the image, two don't."""
 
     outcome = Outcome()
+    untried = ("none of 4 nodes may run container sync of Deployment scheduler",)
 
-    def __init__(self, _cluster, _progress, _deployment, _image, uses, _metadata, _resources):
+    def __init__(self, _cluster, _progress, _deployment, _image, uses, *_settings, nodes_on_demand):
         self._uses = uses
+        self.untried = self.untried if nodes_on_demand else ()
 
     def nodes(self):
         return {"there": True, "asked": True, "new": False, "full": False}
@@ -100,13 +102,14 @@ def act(monkeypatch):
     """The module, and what it warned of and tried."""
     tried, warnings = [], []
     monkeypatch.setattr(image_pull, "Puller", Puller)
-    monkeypatch.setattr(image_pull, "Admission", lambda *_arguments: SimpleNamespace(look=tried.append))
+    monkeypatch.setattr(image_pull, "Admission", lambda *_arguments, **_settings: SimpleNamespace(look=tried.append))
     monkeypatch.setattr(image_pull, "told", lambda _call, _verdict: None)
 
-    def act(*, check_mode=False, **outcome):
+    def act(*, check_mode=False, on_demand=False, **outcome):
         monkeypatch.setattr(Puller, "outcome", Outcome(**outcome))
         defaults = {name: option.get("default") for name, option in image_pull.ACTION.argument_spec.items()}
         params = {**defaults, "deployment": "demo", "image": "image:1", "workloads": [workload("web", container("w"))]}
+        params["nodes_on_demand"] = on_demand
         call = SimpleNamespace(params=params, cluster=None, progress=None, warn=warnings.append, check_mode=check_mode)
         return image_pull.act(call), warnings, tried
 
@@ -126,6 +129,12 @@ def test_a_node_that_was_left_out_is_told(act):
     assert found["nodes"] == {"there": "present", "asked": "present", "new": "pulled", "full": "missing"}
     assert found["diff"]["after"]["full"] == "missing"
     assert "node full has no room" in warnings[0]
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_what_is_not_tried_for_want_of_a_node_is_told(act, check_mode):
+    _found, warnings, _tried = act(check_mode=check_mode, on_demand=True)
+    assert warnings == [*Puller.untried]
 
 
 def test_a_plan_needs_room_for_one_pod(act):
