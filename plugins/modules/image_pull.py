@@ -21,7 +21,8 @@ description:
     with a warning, unless no node has the image.
   - A registry that does not answer is waited for, for 60 s of its refusals.
   - Only the pod's own container counts. Istio and Linkerd are asked to put nothing beside it.
-  - In check mode the pod is tried by a dry run, and refused with what admission, quota or nodes say against it.
+  - In check mode a pod that would pull is tried by a dry run, and refused with what admission, quota or nodes say
+    against it.
   - Deletes the pods that an earlier run left because it was killed.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
@@ -127,7 +128,8 @@ def act(call: Call) -> dict[str, Any]:
     before = {name: "present" if present else "missing" for name, present in reported.items()}
     if call.check_mode:
         states = before
-        tried = {pull.use.name: pull for pull in pulls}
+        # Not the trials: a plan of nothing needs no room for a pod, and the workloads' own are tried with these.
+        tried = {pull.use.name: pull for pull in pulls if not pull.trial}
         admission = Admission(call.cluster, set(), nodes_on_demand=params["nodes_on_demand"])
         for pull in tried.values():
             # One by one: a quota needs no room for more.

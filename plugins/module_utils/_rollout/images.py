@@ -67,10 +67,14 @@ def has_image(node: Object, image: str) -> bool:
 
 @dataclass(frozen=True)
 class Pull:
-    """A pod that is to be made: on which node, and as which use of the image."""
+    """A pod that is to be made: on which node, and as which use of the image.
+
+    `trial` is one on a node that has the image, to see whether it may run so.
+    """
 
     node: str
     use: Use
+    trial: bool = False
 
 
 @dataclass
@@ -141,9 +145,9 @@ class Puller:
         missing = {name for name, reported in self._reported.items() if not reported}
         pulls = []
         for use, names in zip(self._uses, self._of_uses, strict=True):
-            due = [name for name in names if use.asks_registry(self._image) or name in missing] or names[:1]
+            due = [name for name in names if use.asks_registry(self._image) or name in missing]
             missing -= {*due}
-            pulls += [Pull(name, use) for name in due]
+            pulls += [Pull(name, use) for name in due] or [Pull(name, use, trial=True) for name in names[:1]]
         return pulls
 
     def pull(self, pulls: list[Pull], *, timeout_seconds: float) -> Outcome:

@@ -78,6 +78,7 @@ class Puller:
     """Two nodes report the image, two don't."""
 
     outcome = Outcome()
+    needed = ("new", "full")
     untried = ("none of 4 nodes may run container sync of Deployment scheduler",)
 
     def __init__(self, _cluster, _progress, _deployment, _image, uses, *_settings, nodes_on_demand):
@@ -88,7 +89,7 @@ class Puller:
         return {"there": True, "asked": True, "new": False, "full": False}
 
     def pulls(self):
-        return [Pull(name, self._uses[0]) for name in ("asked", "new", "full")]
+        return [Pull(name, self._uses[0], trial=name not in self.needed) for name in ("asked", "new", "full")]
 
     def pull(self, _pulls, **_arguments):
         return self.outcome
@@ -143,3 +144,10 @@ def test_a_plan_needs_room_for_one_pod(act):
     assert found["changed"]
     assert found["nodes"] == {"there": "present", "asked": "present", "new": "missing", "full": "missing"}
     assert [[coming.count for coming in look] for look in tried] == [[1]]
+
+
+def test_a_plan_of_nothing_needs_no_room_for_a_pod(act, monkeypatch):
+    """A quota may have room for just the pods that are there."""
+    monkeypatch.setattr(Puller, "needed", ())
+    _found, _warnings, tried = act(check_mode=True)
+    assert tried == []
