@@ -10,7 +10,6 @@ but not every `mariadb-dump` and `mysqldump` does. So a server whose limits woul
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,8 +77,7 @@ def arrange(connection: Any) -> dict[str, int]:
     with connection.cursor() as cursor:
         # A limit on statements may already be too short for these.
         for limit in ("max_statement_time", "max_execution_time"):
-            with contextlib.suppress(pymysql.MySQLError):
-                cursor.execute(f"SET SESSION {limit} = 0")
+            _attempt(cursor, f"SET SESSION {limit} = 0")
         cursor.execute(f"SELECT {', '.join(f'@@{name}' for name in LIMITS)}, @@sql_big_selects LIMIT 1")
         *values, big_selects = cursor.fetchone()
         given = {name: int(value) for name, value in zip(LIMITS, values, strict=True)}
@@ -98,9 +96,18 @@ def arrange(connection: Any) -> dict[str, int]:
         for name, wanted in SETTINGS.items():
             # Each server has some of them, and a user may not set every one.
             if name in found and found[name].lower() not in (wanted.strip("'").lower(), _ON_OFF.get(wanted)):
-                with contextlib.suppress(pymysql.MySQLError):
-                    cursor.execute(f"SET SESSION {name} = {wanted}")
+                _attempt(cursor, f"SET SESSION {name} = {wanted}")
     return given
+
+
+def _attempt(cursor: Any, statement: str) -> None:
+    """Send what the server may refuse. Raises the library's error where the session is gone."""
+    connection = cursor.connection
+    try:
+        cursor.execute(statement)
+    except pymysql.MySQLError:
+        if not connection.open:
+            raise
 
 
 def limits_in_words(given: Mapping[str, int]) -> list[str]:
