@@ -92,8 +92,8 @@ class Network:
 
 def service_name(host: str, own_namespace: str) -> tuple[str, str, str | None] | None:
     """Service, namespace and pod that a host's name may be; None where it can't be a Service's."""
-    labels = host.rstrip(".").split(".")
-    if host == "localhost" or _address(host) is not None or labels[-2:] == ["clusterset", "local"]:
+    labels = host.lower().rstrip(".").split(".")
+    if labels == ["localhost"] or _address(host) is not None or labels[-2:] == ["clusterset", "local"]:
         return None
     if labels[3:4] == ["svc"]:
         # POD.SERVICE.NAMESPACE.svc: one pod of a StatefulSet, as a DataNode of HDFS calls itself.
@@ -156,7 +156,7 @@ def read_service(cluster: Cluster, namespace: str, name: str, *, whole_name: str
     try:
         return cluster.core.read_namespaced_service(name, namespace)
     except ApiException as error:
-        if error.status == 404 and "svc" in whole_name.split("."):
+        if error.status == 404 and "svc" in whole_name.lower().split("."):
             raise OperatorError(
                 f"there is no Service {name} in namespace {namespace} of the cluster that is acted upon, so "
                 f"{whole_name} is none of its names",

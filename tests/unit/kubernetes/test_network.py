@@ -111,7 +111,7 @@ def means(monkeypatch):
     return set_meaning
 
 
-NAMES = ["mysql", "mysql.hopsworks", "mysql.hopsworks.svc", "mysql.hopsworks.svc.cluster.local"]
+NAMES = ["mysql", "mysql.hopsworks", "mysql.hopsworks.svc", "mysql.hopsworks.svc.cluster.local."]
 
 
 @pytest.mark.parametrize("host", NAMES)
@@ -161,7 +161,7 @@ def test_a_service_without_a_selector_is_reached_directly_where_its_name_means_i
         one.address("written", 3306)
 
 
-@pytest.mark.parametrize("host", ["db.hopsworks.svc", "db-0.db.hopsworks.svc.cluster.local", "db.other.svc.example"])
+@pytest.mark.parametrize("host", ["db.hopsworks.svc", "db-0.db.hopsworks.svc.cluster.local", "db.other.SVC.example"])
 def test_a_service_that_only_another_cluster_has_is_refused(means, host):
     means("10.96.0.9")
     with pytest.raises(OperatorError, match="there is no Service db"):
