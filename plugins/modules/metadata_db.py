@@ -39,6 +39,7 @@ options:
     description:
       - V(set_aside) moves the old tables to schema C(<live>_before_<run>).
       - V(drop) drops the live schema, once. It wants a dump of the very same rows, rehearsed in the same run.
+        The tables are locked while their rows are compared with it, which needs the right C(LOCK TABLES).
     type: str
     choices: [set_aside, drop]
     default: set_aside

@@ -133,7 +133,7 @@ class Bed:
     def let_drop(self) -> None:
         """The rights that `airflow_reset_method: drop` wants beside the others, until the next reset."""
         with self.database() as cursor:
-            cursor.execute("GRANT EXECUTE, EVENT, TRIGGER ON airflow.* TO 'airflow'@'%'")
+            cursor.execute("GRANT EXECUTE, EVENT, TRIGGER, LOCK TABLES ON airflow.* TO 'airflow'@'%'")
 
     def dropped_databases(self) -> list[str]:
         """Statements in the server's general log that drop a database."""

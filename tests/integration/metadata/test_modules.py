@@ -77,6 +77,8 @@ def test_drop_wants_a_rehearsed_dump_and_drops_once(laboratory, old, tmp_path):
     lab = laboratory
     lab.run("metadata_migrate", lab.arguments(old, **migrate()))
     dropped = lab.logged("drop database")
+    own = old.replace("_", "\\_")
+    lab.sql(f"GRANT EXECUTE, EVENT, TRIGGER, LOCK TABLES ON `{own}`.* TO airflow@'%'")
     refused = lab.run("metadata_db", lab.arguments(old, **reset(method="drop")))
     assert refused["failed"]
     assert "no rehearsed dump" in refused["failure"]["found"]
