@@ -11,7 +11,10 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   database:
-    description: Airflow's metadata database, of the MySQL family (MariaDB, MySQL, RonDB).
+    description:
+      - Airflow's metadata database, of the MySQL family (MariaDB, MySQL, RonDB).
+      - A server that is away is waited for, up to 5 minutes, by an action with O(lock), whose run has reached it
+        before. Otherwise it is told at once.
     type: dict
     required: true
     suboptions:

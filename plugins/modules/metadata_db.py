@@ -179,6 +179,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names 
     on_server,
     schemas_of,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import patience_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
@@ -191,7 +192,7 @@ def act(call: Call) -> dict[str, Any]:
     address = read_address(call.cluster, params["database"])
     names = schemas_of(address.name, params["workspace"], params["run"])
     begun = time.monotonic()
-    with connected(call.cluster, address) as database:
+    with connected(call.cluster, address, patience_of(call)) as database:
         request = requested(call, on_server(database, names), address.user)
         mirror = Mirror(call.cluster, params["record"] or record_name(params["deployment"]), params["deployment"])
         kind = Reset if params["state"] == "reset" else Restore

@@ -79,6 +79,11 @@ options:
     description: Id of the run whose schemas the rights are checked for.
     type: str
     default: run
+  timeout:
+    description:
+      - How long to wait for a database server that is away, in seconds.
+      - If omitted, 300 with O(lock), because its run has reached the server before, else not at all.
+    type: int
 """
 
 EXAMPLES = r"""
@@ -236,6 +241,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalo
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
     DATABASE_ARGUMENT,
     PYMYSQL_IMPORT_ERROR,
+    Address,
     connected,
     read_address,
 )
@@ -255,6 +261,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names 
     schemas_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import patience_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import read_paused
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved, old_tables
@@ -290,6 +297,11 @@ def fernet_keys(call: Call) -> list[bytes]:
 
 def act(call: Call) -> dict[str, Any]:
     address = read_address(call.cluster, call.params["database"])
+    # Nothing is changed by it: it begins again where the server goes away in the middle.
+    return patience_of(call, call.params["timeout"]).wait_for(lambda: look(call, address))
+
+
+def look(call: Call, address: Address) -> dict[str, Any]:
     run = call.params["run"]
     names = schemas_of(address.name, call.params["workspace"], run)
     deployment = call.params["deployment"]
@@ -343,6 +355,7 @@ ACTION = Action(
         "rehearsal": {"type": "str"},
         "extra_tables": {"type": "list", "elements": "str", "default": []},
         "run": {"type": "str", "default": "run"},
+        "timeout": {"type": "int"},
         "fernet_keys": {
             "type": "list",
             "elements": "dict",

@@ -117,6 +117,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump i
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import Manifest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import folded, schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import patience_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
@@ -127,7 +128,7 @@ def act(call: Call) -> dict[str, Any]:
     schemas_of(address.name, None, params["run"])
     path = dump_path(params["directory"], address.name, params["run"])
     image, pod = client_of(call.cluster, address, params)
-    with connected(call.cluster, address) as database:
+    with connected(call.cluster, address, patience_of(call)) as database:
         name = folded(database, address.name)
         schema = existing(read_schema(database, name), name)
         if call.check_mode and not path.exists():

@@ -131,6 +131,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrat
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import on_server, schemas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import patience_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, told
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -142,7 +143,7 @@ def act(call: Call) -> dict[str, Any]:
     params, begun = call.params, time.monotonic()
     address = read_address(call.cluster, params["database"])
     names = schemas_of(address.name, params["workspace"], params["run"])
-    with connected(call.cluster, address) as database:
+    with connected(call.cluster, address, patience_of(call)) as database:
         names = on_server(database, names)
         owner = Owner(params["deployment"], call.cluster.namespace, names.live, params["run"])
         inspection = inspect(database, names, params["extra_tables"], owner)
@@ -188,7 +189,7 @@ def act(call: Call) -> dict[str, Any]:
     lines = Job(call.cluster, manifest, call.progress, secret_forms(address.password)).run(params["timeout"])
     head, version = head_in(lines)
     # A session of its own: the Job may take longer than servers and tunnels keep an idle one.
-    with connected(call.cluster, address) as database:
+    with connected(call.cluster, address, patience_of(call)) as database:
         workspace.finish(database, names.workspace, mark, head)
         built = read_schema(database, names.workspace)
     return {

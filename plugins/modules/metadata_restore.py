@@ -144,6 +144,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names 
     schemas_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import patience_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
@@ -164,7 +165,7 @@ def act(call: Call) -> dict[str, Any]:
         "rows": sum(entry.rows for entry in manifest.tables.values()),
     }
     purpose = REHEARSAL if rehearsing else RESTORE
-    with connected(call.cluster, address) as database:
+    with connected(call.cluster, address, patience_of(call)) as database:
         schema, live = folded(database, schema), folded(database, address.name)
         if rehearsing:
             refuse_rehearsal(on_server(database, schemas_of(address.name, params["workspace"])), schema)
@@ -187,7 +188,7 @@ def act(call: Call) -> dict[str, Any]:
                 restoration.play(tools)
     if not call.check_mode:
         # A session of its own: playing a dump may take longer than an idle one is kept.
-        with connected(call.cluster, address) as database, alone(database, schema, LEFTOVER_SECONDS):
+        with connected(call.cluster, address, patience_of(call)) as database, alone(database, schema, LEFTOVER_SECONDS):
             restoration = Restoration(database, schema, owner, dump, manifest, call.progress)
             restored = restoration.compare()
             result["rows"] = sum(content.rows for content in restored.values())

@@ -191,6 +191,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import on_server, schemas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import patience_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -203,7 +204,7 @@ def act(call: Call) -> dict[str, Any]:
     params, begun = call.params, time.monotonic()
     address = read_address(call.cluster, params["database"])
     names = schemas_of(address.name, params["workspace"])
-    with connected(call.cluster, address) as database:
+    with connected(call.cluster, address, patience_of(call)) as database:
         names = on_server(database, names)
         owner = Owner(params["deployment"], call.cluster.namespace, names.live, params["run"])
         inspection = inspect(database, names, params["extra_tables"], owner)

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import Network
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import (
     STATEMENT,
+    AwayError,
     cause_of,
     explained,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import AT_ONCE, Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import arrange
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import (
     PREFER,
@@ -241,22 +243,41 @@ class Database:
 
 
 @contextlib.contextmanager
-def connected(cluster: Cluster, address: Address) -> Iterator[Database]:
+def connected(cluster: Cluster, address: Address, patience: Patience = AT_ONCE) -> Iterator[Database]:
     """A session of the server, through a tunnel where its name does not resolve here."""
     where = f"{address.host}:{address.port} as {address.user}"
     with Network(cluster) as network:
-        host, port = network.address(address.host, address.port)
-        with session(host, port, address.user, address.password, where, address.tls, address.host) as database:
+
+        def find() -> tuple[str, int]:
+            try:
+                return network.address(address.host, address.port)
+            except OperatorError as error:  # it has no ready pod, say
+                raise AwayError(
+                    error.found, expected=error.expected, untouched=error.untouched, next_step=error.next_step
+                ) from None
+
+        host, port = patience.wait_for(find)
+        with session(
+            host, port, address.user, address.password, where, address.tls, address.host, patience
+        ) as database:
             yield database
 
 
 @contextlib.contextmanager
 def session(
-    host: str, port: int, user: str, password: bytes, where: str, tls: Tls | None = None, name: str = ""
+    host: str,
+    port: int,
+    user: str,
+    password: bytes,
+    where: str,
+    tls: Tls | None = None,
+    name: str = "",
+    patience: Patience = AT_ONCE,
 ) -> Iterator[Database]:
     """A session at an address that can be reached from here; `where` names it in messages.
 
-    `name` is what the server is called, where the address is that of a tunnel to it.
+    `name` is what the server is called, where the address is that of a tunnel to it. `patience` is that for a server
+    that is away, also when a session that was closed is opened again.
     """
     encryption = tls or Tls()
     given_limits: dict[str, int] = {}
@@ -294,7 +315,10 @@ def session(
             ssl_disabled=context is None,
         )
 
-    database = Database(opened(), where, opened, given_limits)
+    def reached() -> Any:
+        return patience.wait_for(opened)
+
+    database = Database(reached(), where, reached, given_limits)
     with contextlib.closing(database):
         yield database
 

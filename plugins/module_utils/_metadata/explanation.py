@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 from collections.abc import Sequence
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import LOCK_WAIT_SECONDS
@@ -17,19 +18,34 @@ STATEMENT = "what this statement was to change; earlier statements of this actio
 # What MariaDB and MySQL say where a table is to have the name of a file that is there.
 TABLESPACE_EXISTS = re.compile(r"\btablespace\b.*\bexists\b", re.IGNORECASE | re.DOTALL)
 
+# What a server is told by that goes down, is down or comes up: no connection, one that was cut off, "shutdown in
+# progress", nodes of a cluster that are not in it yet; and all its users come back at once.
+AWAY = (1040, 1047, 1053, 1203, 2002, 2003, 2006, 2013)
+
+
+class AwayError(OperatorError):
+    """The server could not be reached, or went away: what failed may work soon, if it has worked before."""
+
+
+def is_away(error: Exception) -> bool:
+    """Whether it is a failure of a server that may be back soon. A certificate that is refused lasts."""
+    refused = isinstance(cause_of(error), ssl.SSLCertVerificationError)
+    return not refused and bool(error.args) and error.args[0] in AWAY
+
 
 def explained(error: Exception, where: str, untouched: str = STATEMENT, host: str = "") -> OperatorError:
     """A failure of the database library in an operator's words; `host` is whom a connection was to reach."""
+    kind = AwayError if is_away(error) else OperatorError
     encryption = explained_tls(cause_of(error), host)
     if encryption is not None:
-        return OperatorError(
+        return kind(
             f"no encrypted connection to the database server {where}: {encryption[0]}",
             expected="TLS as database.tls describes it",
             untouched=untouched,
             next_step=f"{encryption[1]}; then run the same command again",
         )
     if isinstance(cause_of(error), socket.gaierror):
-        return OperatorError(
+        return kind(
             f"the name of the database server {where} resolves nowhere: it is no Service of the namespace, and no name"
             " server of this machine knows it",
             expected="a Service of the cluster, or a host name or address that can be reached from here",
@@ -52,7 +68,7 @@ def explained(error: Exception, where: str, untouched: str = STATEMENT, host: st
         known if isinstance(known, int) else 0,
         ("the statement to be accepted", "see the server's message; run the same command again when it is put right"),
     )
-    return OperatorError(
+    return kind(
         f"the database server {where} answered {code}: {text}",
         expected=expected,
         untouched=untouched,

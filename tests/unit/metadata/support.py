@@ -333,7 +333,7 @@ def call_of(database: Database, monkeypatch: pytest.MonkeyPatch, module: ModuleT
     """What an action gets; it finds this session where it would connect to the server of a deployment."""
 
     @contextlib.contextmanager
-    def connected(_cluster: object, _address: object) -> Iterator[Database]:
+    def connected(_cluster: object, _address: object, _patience: object = None) -> Iterator[Database]:
         yield database
 
     warnings: list[str] = []

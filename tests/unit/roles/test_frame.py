@@ -11,6 +11,7 @@ import re
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import record_name
+from ansible_collections.hopsworks.airflow.plugins.modules import run_lock
 from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import DATABASE, RECORD
 
 PAUSE = {"hopsworks.airflow.quiesce": {"state": "quiesced"}, "register": "paused"}
@@ -120,9 +121,13 @@ def test_a_failure_of_what_replaces_nothing_unpauses_and_starts_nothing(run):
     assert "WHERE THEY ARE" not in played.output
 
 
-def test_the_way_back_begins_with_a_lock_and_a_server_that_answers(run):
+def test_the_way_back_begins_with_a_lock_and_with_servers_that_answer(run):
+    """It may be the API server or the database that the phase failed by, and nothing can be put back without them."""
     played = run({"failing": [PAUSE, KEEP, FAIL]}, {"metadata_db_info": OLD}, run_replaces=True)
 
+    (look,) = [entry for entry in played.asked if entry["action"] == "metadata_db_info"]
+    assert look["timeout"] == run_lock.ACTION.argument_spec["timeout"]["default"]
+    assert look["lock"]["holder"]
     asked = played.actions("run_lock", "workloads", "deployment_objects")
     assert asked == [
         "run_lock",

@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A database server that restarts while everything is stopped: a run waits for it, whatever it does at that moment."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from types import SimpleNamespace
+
+import pymysql
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import database as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import connected, session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import (
+    AwayError,
+    explained,
+    is_away,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import (
+    RUN_SECONDS,
+    Patience,
+    patience_of,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, address_of, call_of
+
+LOCK = {"name": "airflow-runbook-demo", "holder": "somebody"}
+
+
+@pytest.fixture
+def restarting(server):
+    """A patience in which the server is started again when the first try has failed."""
+    told = []
+
+    def tell(line):
+        told.append(line)
+        if len(told) == 1:
+            server.start()
+
+    yield SimpleNamespace(patience=Patience(60, tell), told=told)
+    if not told:
+        server.start()
+
+
+def with_patience(server, patience, password=PASSWORD):
+    return session(
+        "127.0.0.1", server.port, "airflow", password.encode(), "db:3306 as airflow", name="db", patience=patience
+    )
+
+
+def test_a_server_that_is_down_is_waited_for(server, restarting):
+    server.kill()
+
+    with with_patience(server, restarting.patience) as database:
+        assert database.value("SELECT 1") == 1
+    assert "db:3306 as airflow answered 2003" in restarting.told[0]
+    assert "waits for it up to 60 s" in restarting.told[0]
+
+
+def test_a_server_that_restarts_while_a_session_is_idle_is_waited_for(server, restarting):
+    """Between two looks at running tasks, say."""
+    with with_patience(server, restarting.patience) as database:
+        server.kill()
+        database._used -= 60
+
+        assert database.value("SELECT 1") == 1
+    assert restarting.told
+
+
+def test_a_server_that_goes_away_in_the_middle_of_a_look_is_looked_at_again(
+    server, restarting, deployment, monkeypatch
+):
+    died = []
+    inspect = metadata_db_info.inspect
+
+    def dying(*arguments):
+        if not died:
+            died.append(server.kill())
+        return inspect(*arguments)
+
+    names = deployment.names
+    with server.session() as unused:
+        call = call_of(unused, monkeypatch, metadata_db_info, live=names.live, run="r", deployment="demo", lock=LOCK)
+    call.progress = restarting.patience.tell
+    # Not the one session of `call_of`: each look makes its own.
+    monkeypatch.setattr(metadata_db_info, "connected", lambda *_given: server.session())
+    monkeypatch.setattr(metadata_db_info, "inspect", dying)
+
+    assert metadata_db_info.act(call)["stage"] == "old"
+    assert restarting.told
+
+
+def test_a_server_without_a_ready_pod_is_waited_for(server, monkeypatch):
+    pods = []
+
+    class Network(contextlib.nullcontext):
+        def __enter__(self):
+            return self
+
+        def address(self, _host, _port):
+            if not pods:
+                raise OperatorError("Service db has no ready pod", expected="one", untouched="", next_step="")
+            return "127.0.0.1", server.port
+
+    monkeypatch.setattr(subject, "Network", Network)
+
+    with connected(None, address_of(server), Patience(60, pods.append)) as database:
+        assert database.value("SELECT 1") == 1
+    assert "Service db has no ready pod" in pods[0]
+
+
+def test_without_patience_or_time_what_is_away_is_told_at_once(server):
+    told = []
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    for seconds in (0, 0.1):
+        with (
+            pytest.raises(AwayError, match="answered 2003"),
+            session("127.0.0.1", port, "airflow", b"", "db", patience=Patience(seconds, told.append)),
+        ):
+            pass
+    assert told == []
+
+
+def test_a_password_that_is_refused_is_not_waited_for(server):
+    with (
+        pytest.raises(OperatorError, match="answered 1045"),
+        with_patience(server, Patience(60, pytest.fail), "another"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "away"),
+    [
+        (pymysql.OperationalError(2013, "Lost connection"), True),
+        (pymysql.OperationalError(1053, "Server shutdown in progress"), True),
+        (pymysql.OperationalError(1040, "Too many connections"), True),
+        (pymysql.OperationalError(1045, "Access denied"), False),
+        (pymysql.OperationalError(2026, "the server offers no TLS"), False),
+        (pymysql.ProgrammingError(1146, "Table doesn't exist"), False),
+        (pymysql.InterfaceError(), False),
+    ],
+)
+def test_what_may_pass(error, away):
+    assert is_away(error) == away
+    assert isinstance(explained(error, "db"), AwayError) == away
+
+
+def test_a_certificate_that_is_refused_does_not_pass():
+    error = pymysql.OperationalError(2003, "Can't connect")
+    error.original_exception = ssl.SSLCertVerificationError(1, "self-signed certificate")
+    assert not is_away(error)
+
+
+def test_a_run_waits_because_it_has_reached_the_server_before():
+    """Whoever calls a module by itself may have mistyped the host."""
+    call = SimpleNamespace(params={"lock": LOCK}, progress=print)
+    assert patience_of(call) == Patience(RUN_SECONDS, print)
+    assert patience_of(call, 7).seconds == 7
+    call.params["lock"] = None
+    assert patience_of(call).seconds == 0
