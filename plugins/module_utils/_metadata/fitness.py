@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.nodes import other_nodes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import limits_in_words
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -76,15 +77,9 @@ def read_fitness(database: Database, rights: Rights, tls: Tls | None = None) -> 
         problems.append(f"the server gives no named locks (GET_LOCK), which keep two runs apart: {error.found}")
     if taken is None:
         problems.append("the server gives no named locks (GET_LOCK answers NULL), which keep two runs apart")
-    if settings.get("wsrep_on", "OFF") in ("ON", "1"):
-        unseen.append(
-            "the server is a node of a Galera cluster: locks and lists of sessions are those of this node alone, so"
-            " others may be connected to other nodes"
-        )
-    if settings.get("group_replication_group_name"):
-        unseen.append(
-            "the server is a member of a replication group: locks and lists of sessions are those of this member alone"
-        )
+    nodes = other_nodes(database)
+    if nodes is not None:
+        unseen.append(nodes)
     if not rights.everywhere("PROCESS"):
         unseen.append(no_process(rights))
     return Fitness(tuple(problems), tuple(unseen))
@@ -109,6 +104,6 @@ def no_process(rights: Rights) -> str:
 
 _SETTINGS = (
     "SHOW GLOBAL VARIABLES WHERE Variable_name IN"
-    " ('read_only', 'super_read_only', 'innodb_read_only', 'wsrep_on', 'group_replication_group_name',"
-    " 'require_secure_transport', 'default_storage_engine', 'innodb_default_row_format')"
+    " ('read_only', 'super_read_only', 'innodb_read_only', 'require_secure_transport',"
+    " 'default_storage_engine', 'innodb_default_row_format')"
 )

@@ -174,13 +174,13 @@ def mirror_agrees(inspection: Inspection, memory: Memory | None, config_map: str
 def nobody_connected(schema: str, sessions: Sequence[Session], rights: Rights | None = None) -> Finding:
     """Nobody else has a session open on the live schema, as far as the user is shown."""
     name = "nobody_connected"
-    if not sessions and rights is not None and not rights.everywhere("PROCESS"):
-        return Finding(
-            name,
-            NOTED,
-            f"no other session of the same user on schema {schema}; {rights.account} has no right PROCESS, so sessions"
-            " of other users are not shown to it",
-        )
+    unseen = []
+    if rights is not None and not rights.everywhere("PROCESS"):
+        unseen.append(f"{rights.account} has no right PROCESS, so sessions of other users are not shown to it")
+    if rights is not None and rights.other_nodes:
+        unseen.append(rights.other_nodes)
+    if not sessions and unseen:
+        return Finding(name, NOTED, f"no session of others on schema {schema} is shown; {'; '.join(unseen)}")
     if not sessions:
         return Finding(name, HOLDS, f"no session of others on schema {schema}")
     seen = ", ".join(f"{session.user}@{session.host} ({session.seconds} s)" for session in sessions[:5])
@@ -301,7 +301,7 @@ def no_key_from_outside(neighbours: Neighbours, account: str, *, dropping: bool)
             name,
             NOTED,
             f"no foreign key of other schemas onto schema {live} is shown to {account}; of schemas that it has no right"
-            " on nothing is known, unless it is given the right PROCESS",
+            " on nothing is known (the right PROCESS shows the keys of all InnoDB tables)",
         )
     return Finding(name, HOLDS, f"no foreign key of another schema refers to a table of schema {live}")
 

@@ -69,7 +69,13 @@ def read_neighbours(database: Database, schema: str, rights: Rights) -> Neighbou
         for other, name, text in database.rows(statement)
         if not is_it(str(other)) and mentions.search(str(text or ""))
     ]
-    every = own_list is not None or any(rights.everywhere(right) for right in ("ALTER", "INSERT", "REFERENCES"))
+    # A key onto a table of NDB is one of NDB.
+    innodb = not database.value(
+        "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND ENGINE LIKE 'ndb%'", [schema]
+    )
+    every = (own_list is not None and innodb) or any(
+        rights.everywhere(right) for right in ("ALTER", "INSERT", "REFERENCES")
+    )
     return Neighbours(schema, tuple(dict.fromkeys(described)), tuple(readers), every)
 
 

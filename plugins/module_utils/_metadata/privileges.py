@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_server
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.nodes import other_nodes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -67,12 +68,22 @@ class Grants:
 
 
 class Rights:
-    """What is held by all grantees together. `literal`: `%` and `_` mean themselves (MySQL's partial_revokes)."""
+    """What is held by all grantees together. `literal`: `%` and `_` mean themselves (MySQL's partial_revokes).
+
+    `other_nodes` says why even PROCESS shows not everyone who is connected, where that is so.
+    """
 
     def __init__(
-        self, grantees: Sequence[Grants], account: str = "", *, literal: bool = False, mariadb: bool = False
+        self,
+        grantees: Sequence[Grants],
+        account: str = "",
+        *,
+        literal: bool = False,
+        mariadb: bool = False,
+        other_nodes: str | None = None,
     ) -> None:
         self._grantees, self.account, self._literal, self._mariadb = grantees, account, literal, mariadb
+        self.other_nodes = other_nodes
 
     def everywhere(self, right: str) -> bool:
         """Whether it is held on everything there is, or is a right that has no schema (PROCESS)."""
@@ -158,7 +169,11 @@ def read_rights(database: Database) -> Rights:
         sources = [_shown(database, f"SHOW GRANTS FOR CURRENT_USER(){using}")]
         literal = str(dict(database.rows("SHOW VARIABLES LIKE 'partial_revokes'")).get("partial_revokes")) == "ON"
     return Rights(
-        [Grants.read(lines) for lines in sources], grantee, literal=literal, mariadb=server.engine == "MariaDB"
+        [Grants.read(lines) for lines in sources],
+        grantee,
+        literal=literal,
+        mariadb=server.engine == "MariaDB",
+        other_nodes=other_nodes(database),
     )
 
 

@@ -65,6 +65,8 @@ SETTINGS = {
     "lc_messages": "'en_US'",
     # Estimates of MySQL 8 as they are now.
     "information_schema_stats_expiry": "0",
+    # A node of a Galera cluster answers when it has what the others have written: a new session may be at another one.
+    "wsrep_sync_wait": "7",
 }
 _ON_OFF = {"0": "off", "1": "on"}
 

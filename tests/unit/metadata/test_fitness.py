@@ -11,7 +11,9 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.fitness import read_fitness
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import read_neighbours
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.nodes import other_nodes
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import Grants, Rights, read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 
@@ -97,3 +99,60 @@ def test_of_whom_nothing_is_known(server, database, deployment):
         assert fitness(other).unseen == ()
         assert guard.nobody_connected(deployment.names.live, [], read_rights(other)).verdict == guard.HOLDS
     server.as_root("DROP USER seeing")
+
+
+@pytest.mark.parametrize(
+    ("answers", "node"),
+    [
+        ({"SHOW GLOBAL VARIABLES": [("wsrep_on", "ON")]}, "Galera"),
+        ({"SHOW GLOBAL VARIABLES": [("group_replication_group_name", "a-b")]}, "replication group"),
+        # RonDB numbers itself, and may make its tables with InnoDB if nobody says otherwise.
+        ({"SHOW GLOBAL VARIABLES": [("default_storage_engine", "ndbcluster")]}, "NDB"),
+        ({"VERSION()": "22.10.12LTS-cluster"}, "NDB"),
+        ({"version_comment": "MySQL Cluster Community Server (GPL)", "VERSION()": "8.0.37"}, "NDB"),
+    ],
+)
+def test_a_server_that_is_one_of_several_lists_its_own_sessions_alone(server, deployment, answers, node):
+    """PROCESS changes nothing about that."""
+    server.as_root("CREATE USER seeing; GRANT PROCESS ON *.* TO seeing")
+    try:
+        with _as(server, "seeing") as other:
+            answering = Answering(other, answers)
+            # Of the server's own rights only what nodes there are is another server's.
+            rights = Rights([Grants(frozenset({"PROCESS"}))], other_nodes=other_nodes(answering))
+            (line,) = read_fitness(answering, rights).unseen
+            finding = guard.nobody_connected(deployment.names.live, [], rights)
+            assert read_rights(other).other_nodes is None
+    finally:
+        server.as_root("DROP USER seeing")
+    assert node in line
+    assert (finding.verdict, node in finding.found) == (guard.NOTED, True)
+
+
+def test_a_user_of_one_of_several_servers_that_sees_its_own_sessions_only(deployment):
+    rights = Rights([Grants()], "'a'@'%'", other_nodes="the server is a node")
+
+    finding = guard.nobody_connected(deployment.names.live, [], rights)
+
+    assert finding.verdict == guard.NOTED
+    assert "no right PROCESS" in finding.found
+    assert "the server is a node" in finding.found
+
+
+def test_the_rights_know_of_other_nodes(database):
+    assert "Galera" in read_rights(Answering(database, {"SHOW GLOBAL VARIABLES": [("wsrep_on", "ON")]})).other_nodes
+
+
+def test_a_session_waits_for_what_other_nodes_have_written(database):
+    assert database.value("SELECT @@SESSION.wsrep_sync_wait") == 7
+
+
+@pytest.mark.parametrize(("tables", "every"), [(0, True), (33, False)])
+def test_the_list_of_keys_of_innodb_says_nothing_of_ndb(server, deployment, tables, every):
+    server.as_root("CREATE USER seeing; GRANT PROCESS ON *.* TO seeing")
+    try:
+        with _as(server, "seeing") as other:
+            answering = Answering(other, {"ENGINE LIKE": tables})
+            assert read_neighbours(answering, deployment.names.live, read_rights(other)).every_key is every
+    finally:
+        server.as_root("DROP USER seeing")
