@@ -170,12 +170,6 @@ def read_service(cluster: Cluster, namespace: str, name: str, *, whole_name: str
         raise
 
 
-def external_name(cluster: Cluster, namespace: str, service: str) -> str | None:
-    """The host outside the cluster that a Service is another name for, else None."""
-    found = read_service(cluster, namespace, service)
-    return (found.spec.external_name or None) if found is not None else None
-
-
 def ready_pod_behind(
     cluster: Cluster, namespace: str, service: str, port: int, only: str | None = None
 ) -> tuple[str, int] | None:
