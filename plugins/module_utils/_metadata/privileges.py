@@ -34,6 +34,10 @@ SHOWN_WITH = {
     "triggers": ("TRIGGER",),
     "events": ("EVENT",),
 }
+# Rights that can be given on a schema, and so be taken away on one. All others hold for the server as a whole.
+_OF_A_SCHEMA = NEEDED.union(
+    *SHOWN_WITH.values(), ("CREATE TEMPORARY TABLES", "CREATE VIEW", "LOCK TABLES", "SHOW VIEW", "GRANT OPTION")
+)
 _EVERY = frozenset({"ALL", "ALL PRIVILEGES"})
 _GRANT = re.compile(
     r"^(?P<verb>GRANT|REVOKE) (?P<rights>.+?) ON (?:TABLE )?"
@@ -66,6 +70,10 @@ class Grants:
                 by_pattern[pattern] = by_pattern.get(pattern, frozenset()) | rights
         return cls(frozenset(everywhere), by_pattern, revoked)
 
+    def takes_away(self, right: str) -> bool:
+        """Whether a right is taken away again on some schema."""
+        return right in _OF_A_SCHEMA and any(_has(rights, right) for rights in self.revoked.values())
+
 
 class Rights:
     """What is held by all grantees together. `literal`: `%` and `_` mean themselves (MySQL's partial_revokes).
@@ -87,7 +95,7 @@ class Rights:
 
     def everywhere(self, right: str) -> bool:
         """Whether it is held on everything there is, or is a right that has no schema (PROCESS)."""
-        return any(_has(grants.everywhere, right) and not grants.revoked for grants in self._grantees)
+        return any(_has(grants.everywhere, right) and not grants.takes_away(right) for grants in self._grantees)
 
     def holds(self, right: str, schema: str) -> bool:
         return any(self._gives(grants, right, schema) for grants in self._grantees)

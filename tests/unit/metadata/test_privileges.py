@@ -75,6 +75,20 @@ class TestMySQL:
 
         assert missing_in(lines, ["airflow", "airflow_beside"]) == ["DROP ON airflow.*"]
 
+    @pytest.mark.parametrize("revoked", ["INSERT, DROP", "ALL PRIVILEGES"])
+    def test_partial_revokes_take_nothing_from_rights_without_a_schema(self, revoked):
+        lines = [
+            "GRANT SELECT, INSERT, DROP, PROCESS, SUPER ON *.* TO `a`@`%`",
+            f"REVOKE {revoked} ON `mysql`.* FROM `a`@`%`",
+        ]
+        rights = Rights([Grants.read(lines)], literal=True)
+
+        assert rights.everywhere("PROCESS")
+        assert rights.everywhere("SUPER")
+        assert not rights.everywhere("RELOAD")
+        assert not rights.everywhere("INSERT")
+        assert rights.everywhere("SELECT") is (revoked == "INSERT, DROP")
+
     def test_a_partial_revoke_takes_nothing_from_a_grant_on_the_schema(self):
         lines = [
             "GRANT ALL PRIVILEGES ON *.* TO `a`@`%`",
