@@ -139,6 +139,14 @@ server:
   returned: success
   type: dict
   sample: {engine: MariaDB, version: 10.11.14-MariaDB, atomic_rename: true}
+adopted_with:
+  description:
+    - The statements by which an administrator of the database gives O(deployment) what it has left there itself in
+      another namespace, after a restore or a move. Empty where nothing is another's, or it is another deployment's.
+  returned: success
+  type: list
+  elements: str
+  sample: ["UPDATE `airflow`.`hopsworks_airflow_install` SET namespace = 'hopsworks' WHERE namespace = 'before'"]
 installed:
   description: What the sentinel table says, where it is there.
   returned: success

@@ -97,8 +97,8 @@ def replaceable(inspection: Inspection) -> Finding:
         return Finding(name, HOLDS, f"schema {live} is {stage}")
     expected = "a schema of Airflow older than 2.7, or an empty one"
     if inspection.others:
-        found = "; ".join(inspection.others)
-        expected, step = "schemas that only this deployment uses", ownership.next_step()
+        found = "; ".join(map(str, inspection.others))
+        expected, step = "schemas that only this deployment uses", ownership.next_step(inspection.others)
     elif stage == FOREIGN and inspection.begun is not None:
         found = "; ".join(inspection.problems)
         expected = "the same workspace, until what was begun is finished"

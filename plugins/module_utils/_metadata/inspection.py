@@ -32,7 +32,12 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names 
     PLAN,
     WORKSPACE,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner, others
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import (
+    Claim,
+    Owner,
+    adopted_with,
+    others,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import (
     DROPPING,
     UNDONE,
@@ -73,7 +78,7 @@ class Inspection:
     schemas: Mapping[str, Schema]
     stage: str
     problems: tuple[str, ...]
-    others: tuple[str, ...]
+    others: tuple[Claim, ...]
     revisions: tuple[str, ...]
     install: Install | None
     plans: tuple[Plan, ...]
@@ -154,7 +159,7 @@ def inspect(
     workspace = schemas.get(names.workspace)
     strange = _of_others(database, schemas, names, plans, owner) if owner is not None else ()
     if strange:
-        stage, problems = FOREIGN, (*strange, *problems)
+        stage, problems = FOREIGN, (*map(str, strange), *problems)
     return Inspection(
         names=names,
         server=read_server(database),
@@ -199,10 +204,10 @@ def _other_workspace(plan: Plan, names: Schemas) -> str:
 
 def _of_others(
     database: Database, schemas: Mapping[str, Schema], names: Schemas, plans: Collection[Plan], owner: Owner
-) -> tuple[str, ...]:
-    """What another deployment has left in the schemas that this one uses, in words."""
+) -> tuple[Claim, ...]:
+    """What another deployment has left in the schemas that this one uses."""
     used = dict.fromkeys([names.live, names.workspace, *(plan.schema for plan in plans)])
-    return tuple(str(claim) for name in used if name in schemas for claim in others(database, schemas[name], owner))
+    return tuple(claim for name in used if name in schemas for claim in others(database, schemas[name], owner))
 
 
 def has_begun(plan: Plan, tables: Mapping[str, frozenset[str]]) -> bool:
@@ -281,6 +286,7 @@ def as_result(inspection: Inspection) -> dict[str, Any]:
             "version": inspection.server.version,
             "atomic_rename": inspection.server.renames_atomically,
         },
+        "adopted_with": adopted_with(inspection.others),
         "installed": inspection.install.as_result() if inspection.install is not None else None,
         "moving": None
         if begun is None

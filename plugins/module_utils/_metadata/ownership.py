@@ -16,8 +16,8 @@ taken over, unless that run may still be at work.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import count_rows
@@ -67,15 +67,30 @@ class Owner:
 
 @dataclass(frozen=True)
 class Claim:
-    """One of our tables in a schema, and whose it is; None where it can't be read."""
+    """One of our tables in a schema, and whose it is; None where it can't be read. `asked_by` is who came upon it."""
 
     schema: str
     table: str
     owner: Owner | None
+    asked_by: Owner | None = None
 
     def __str__(self) -> str:
         whose = f"belongs to {self.owner}" if self.owner is not None else "is not one that this version wrote"
         return f"{WHAT[self.table]} in schema {self.schema} (table {self.table}) {whose}"
+
+    @property
+    def adopted_with(self) -> str | None:
+        """The statement that gives it to who asks, where that is the same deployment in another namespace."""
+        if self.owner is None or self.asked_by is None:
+            return None
+        before, after = self.owner.namespace, self.asked_by.namespace
+        if before == after or not replace(self.owner, namespace=after).is_same(self.asked_by):
+            return None
+        table = quoted(self.schema, self.table)
+        if self.table == PLAN:
+            old, new = (f'"namespace": "{namespace}"' for namespace in (before, after))
+            return f"UPDATE {table} SET detail = REPLACE(detail, '{old}', '{new}') WHERE position = 0"
+        return f"UPDATE {table} SET namespace = '{after}' WHERE namespace = '{before}'"
 
 
 def claims(database: Database, schema: Schema) -> Iterator[Claim]:
@@ -115,7 +130,11 @@ def paused_by(database: Database, schema: str) -> list[Owner | None]:
 
 def others(database: Database, schema: Schema, owner: Owner) -> list[Claim]:
     """What in a schema belongs to another deployment, or to nobody who can be told."""
-    return [claim for claim in claims(database, schema) if claim.owner is None or not claim.owner.is_same(owner)]
+    return [
+        replace(claim, asked_by=owner)
+        for claim in claims(database, schema)
+        if claim.owner is None or not claim.owner.is_same(owner)
+    ]
 
 
 def still_working(database: Database, mark: Mark | None, owner: Owner) -> str | None:
@@ -140,7 +159,7 @@ def refuse_others(database: Database, schema: Schema, owner: Owner) -> None:
             "; ".join(map(str, strange)),
             expected=f"a schema that only {owner} uses",
             untouched="all tables, in it and elsewhere",
-            next_step=next_step(),
+            next_step=next_step(strange),
         )
     mark = read_mark(database, schema.name) if WORKSPACE in schema.tables else None
     working = still_working(database, mark, owner)
@@ -153,11 +172,28 @@ def refuse_others(database: Database, schema: Schema, owner: Owner) -> None:
         )
 
 
-def next_step() -> str:
-    return (
-        "check airflow_database_name, airflow_database_workspace and airflow_database_rehearsal: deployments can share"
-        " a server, but no schema; a deployment that was renamed keeps its name with airflow_name"
+def adopted_with(found: Iterable[Claim]) -> list[str]:
+    """The statements that give a deployment what it had itself in another namespace; none where anything is another's.
+
+    After a disaster, or for a copy of a production, a database is restored for a deployment in another namespace.
+    """
+    statements = [claim.adopted_with for claim in found]
+    return [] if None in statements else [statement for statement in statements if statement is not None]
+
+
+def next_step(found: Iterable[Claim]) -> str:
+    advice = (
+        "check airflow_namespace, airflow_database_host, airflow_database_name, airflow_database_workspace and"
+        " airflow_database_rehearsal: deployments can share a server, but no schema; a deployment that was renamed"
+        " keeps its name with airflow_name"
     )
+    statements = adopted_with(found)
+    if statements:
+        advice += (
+            "; if this database was restored or moved for this namespace, and no deployment in the other one uses it,"
+            f" adopt it, as an administrator of the database: {'; '.join(statements)}"
+        )
+    return advice
 
 
 def server_now(database: Database) -> str:

@@ -16,12 +16,19 @@ import pytest
 import yaml
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import dump as dumps
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import ownership, workspace
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard, ownership, workspace
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import REHEARSAL, Restoration
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import Manifest
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import WORKSPACE, Schemas
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
+    INSTALL,
+    PAUSED,
+    PLAN,
+    WORKSPACE,
+    Schemas,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Claim, Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import write_plan
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
@@ -276,3 +283,60 @@ def test_a_drop_is_announced_before_it_is_made(server, database, deployment, mir
     action.carry_out()
 
     assert states == ["dropping"]
+
+
+class TestAnotherNamespace:
+    """A database that was restored after a disaster, or copied for tests: all is as it was, but for the namespace."""
+
+    @pytest.fixture
+    def moved(self, deployment):
+        return dataclasses.replace(deployment.owner(), namespace="recovered")
+
+    @pytest.fixture
+    def left(self, database, deployment, mirror):
+        """An install, a plan and a list of paused DAGs, as an upgrade leaves them."""
+        deployment.quiesce(database).pause()
+        Reset(database, deployment.request(), mirror, quiet).carry_out()
+
+    @pytest.mark.usefixtures("left")
+    def test_the_statements_adopt_all_of_it(self, database, deployment, moved):
+        before = inspect(database, deployment.names, owner=deployment.owner())
+        refused = inspect(database, deployment.names, owner=moved)
+        assert refused.stage == "foreign"
+        assert {claim.table for claim in refused.others} >= {INSTALL, PAUSED, PLAN}
+
+        step = guard.replaceable(refused).next_step
+        assert "airflow_namespace" in step
+        statements = step.partition("administrator of the database: ")[2].split("; ")
+        assert statements == as_result(refused)["adopted_with"]
+        for statement in statements:
+            deployment.server.as_root(statement)
+
+        adopted = inspect(database, deployment.names, owner=moved)
+        assert (adopted.stage, adopted.others) == (before.stage, ())
+        assert {plan.namespace for plan in adopted.plans} == {"recovered"}
+        assert [plan.moves for plan in adopted.plans] == [plan.moves for plan in before.plans]
+        assert inspect(database, deployment.names, owner=deployment.owner()).stage == "foreign"
+
+    def test_a_mark_as_well(self, database, deployment, moved):
+        with pytest.raises(OperatorError) as caught:
+            ownership.refuse_others(database, read_schema(database, deployment.names.workspace), moved)
+        deployment.server.as_root(caught.value.next_step.partition("administrator of the database: ")[2])
+
+        ownership.refuse_others(database, read_schema(database, deployment.names.workspace), moved)
+
+    @pytest.mark.usefixtures("left")
+    @pytest.mark.parametrize("changes", [{"deployment": "other"}, {"live": "elsewhere"}, {"namespace": NAMESPACE}])
+    def test_what_is_really_another_deployments_is_not_offered(self, database, deployment, moved, changes):
+        found = inspect(database, deployment.names, owner=dataclasses.replace(moved, **changes))
+
+        assert as_result(found)["adopted_with"] == []
+        assert "UPDATE" not in guard.replaceable(found).next_step
+
+    def test_nothing_is_offered_where_one_of_several_is_anothers(self, deployment, moved):
+        mine = Claim("s", WORKSPACE, deployment.owner(), moved)
+        strange = Claim("s", PAUSED, dataclasses.replace(deployment.owner(), deployment="other"), moved)
+
+        assert ownership.adopted_with([mine]) != []
+        assert ownership.adopted_with([mine, strange]) == ownership.adopted_with([strange]) == []
+        assert ownership.adopted_with([mine, Claim("s", INSTALL, None, moved)]) == []
