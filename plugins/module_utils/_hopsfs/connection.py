@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import is_host
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import causes_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import causes_of, certificates_in
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.session import (
     REQUESTS_IMPORT_ERROR,
     TrustingAdapter,
@@ -43,7 +43,7 @@ def tls_context(entries: dict[str, bytes], secret: str) -> ssl.SSLContext:
     if not problem:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
-            context.load_verify_locations(cadata=entries["ca.crt"].decode("ascii"))
+            context.load_verify_locations(cadata=certificates_in(entries["ca.crt"]))
             certificate, key = _pipe(entries["tls.crt"]), _pipe(entries["tls.key"])
             try:
                 # Without a password callback OpenSSL would ask the terminal for an encrypted key's.

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import os
+import re
 import ssl
 import urllib.parse
 from collections.abc import Iterator, Mapping
@@ -60,6 +61,20 @@ def proxy_for(url: str, environment: Mapping[str, str] | None = None) -> Proxy |
     if text is None:
         text = _setting(environment, "all_proxy")
     return _proxy(text.strip()) if text and text.strip() else None
+
+
+_CERTIFICATE = re.compile(rb"-----BEGIN ((?:X509 )?CERTIFICATE)-----.+?-----END \1-----", re.DOTALL)
+
+
+def certificates_in(bundle: bytes) -> str:
+    """The certificates of a PEM file, without what stands around them, as OpenSSL reads a file.
+
+    Bundles have comments in any encoding; given as a text, only ASCII is taken. Raises ValueError where there are none.
+    """
+    found = [match[0].decode("ascii") for match in _CERTIFICATE.finditer(bundle)]
+    if not found:
+        raise ValueError("no certificate in PEM form")
+    return "\n".join(found)
 
 
 def tls_context(ca_file: str | None = None, *, verify: bool = True) -> ssl.SSLContext:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import certificates_in
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import write_privately
 
@@ -63,7 +64,7 @@ class Tls:
         context.server_name = host
         if self.mode == VERIFY_IDENTITY:
             try:
-                context.load_verify_locations(cadata=self.contents["ca"].decode("ascii"))
+                context.load_verify_locations(cadata=certificates_in(self.contents["ca"]))
             except (ssl.SSLError, ValueError) as error:
                 raise self._unusable("ca", f"no certificates in PEM form ({type(error).__name__})") from None
         else:

@@ -190,6 +190,14 @@ def test_a_service_without_a_ready_pod_may_pass(authority):
     assert refused.value.temporary
 
 
+def test_a_bundle_with_comments_in_any_encoding(serve, authority):
+    entries = entries_for(authority)
+    entries["ca.crt"] = "# Trust-Anker für HopsFS\n".encode() + entries["ca.crt"] + b"\xfc\n"
+    _network, session = session_to(serve(HOST), entries)
+
+    assert send(session, "GET", f"https://{HOST}:9870/").text == "hdfs"
+
+
 @pytest.mark.parametrize("missing", ["tls.crt", "tls.key", "ca.crt"])
 def test_a_missing_entry_is_named(authority, missing):
     entries = entries_for(authority)

@@ -235,6 +235,20 @@ def test_the_private_key_is_left_nowhere(secure, authority, tmp_path, monkeypatc
     assert "CANARY" not in str(caught.value) + repr(tls(authority, client=(certificate, b"CANARY")))
 
 
+def test_a_bundle_of_cas_with_comments_in_any_encoding(secure, authority):
+    """As Mozilla's has them. Files of other programs that OpenSSL reads have to do."""
+    other = Authority("another").certificate
+    bundle = b"# F\xc5\x91tan\xc3\xbas\n" + other + b"Gr\xfc\xdfe\n\n" + authority.certificate.replace(b"\n", b"\r\n")
+
+    with connect(secure, Tls("verify_identity", tls(authority).sources, {"ca": bundle})) as database:
+        assert cipher(database)
+    with (
+        pytest.raises(OperatorError, match="vouches for"),
+        connect(secure, Tls("verify_identity", tls(authority).sources, {"ca": "# ő\n".encode() + other})),
+    ):
+        pass
+
+
 def test_a_ca_that_is_none(secure, authority):
     broken = Tls("verify_identity", tls(authority).sources, {"ca": b"no PEM"})
 
