@@ -30,9 +30,10 @@ options:
         is warned of (type, ports and annotations of a Service, annotations of a service account, rules of a role); a
         load balancer that would lose its source ranges, or annotations about it, is refused.
       - V(restored) makes all that O(backup_secret) holds what it was. New workloads are deleted, and their pods get
-        their grace period; then the objects are put back; then the old workloads are made again or started, one after
-        the other, with the replicas they had. Objects that were missing before are deleted. Objects that others have
-        made or changed since then are left as they are.
+        their grace period; then the objects are put back; then the old workloads are made again or started, with the
+        replicas they had, and when all of them are, each is waited for. Objects that were missing before are deleted.
+        Objects that others have made or changed since then are left as they are. What fails is told when all the rest
+        is done; where a new workload can't be deleted, the old one of its name stays stopped.
     type: str
     choices: [applied, saved, restored]
     default: applied

@@ -11,7 +11,6 @@ import re
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import record_name
-from ansible_collections.hopsworks.airflow.plugins.modules import run_lock
 from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import DATABASE, RECORD
 
 PAUSE = {"hopsworks.airflow.quiesce": {"state": "quiesced"}, "register": "paused"}
@@ -126,7 +125,7 @@ def test_the_way_back_begins_with_a_lock_and_with_servers_that_answer(run):
     played = run({"failing": [PAUSE, KEEP, FAIL]}, {"metadata_db_info": OLD}, run_replaces=True)
 
     (look,) = [entry for entry in played.asked if entry["action"] == "metadata_db_info"]
-    assert look["timeout"] == run_lock.ACTION.argument_spec["timeout"]["default"]
+    assert look["timeout"] == 3600
     assert look["lock"]["holder"]
     asked = played.actions("run_lock", "workloads", "deployment_objects")
     assert asked == [
