@@ -39,6 +39,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesc
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import Install, Mark, write_mark
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import Tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 
@@ -340,7 +341,7 @@ def call_of(database: Database, monkeypatch: pytest.MonkeyPatch, module: ModuleT
     check_mode = bool(params.pop("check_mode", False))
     name = params.pop("live")
     monkeypatch.setattr(module, "connected", connected)
-    monkeypatch.setattr(module, "read_address", lambda *_given: SimpleNamespace(name=name, user="airflow"))
+    monkeypatch.setattr(module, "read_address", lambda *_given: SimpleNamespace(name=name, user="airflow", tls=Tls()))
     defaults = {option: entry.get("default") for option, entry in module.ACTION.argument_spec.items()}
     cluster = SimpleNamespace(namespace=params.pop("namespace", NAMESPACE))
     return Call({**defaults, **params}, check_mode, cast(Cluster, cluster), cast(Progress, quiet), warnings.append)
