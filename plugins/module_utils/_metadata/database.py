@@ -244,7 +244,7 @@ class Database:
 
 @contextlib.contextmanager
 def connected(cluster: Cluster, address: Address, patience: Patience = AT_ONCE) -> Iterator[Database]:
-    """A session of the server, through a tunnel where its name does not resolve here."""
+    """A session of the server, through a tunnel where its name does not lead to it from here."""
     where = f"{address.host}:{address.port} as {address.user}"
     with Network(cluster) as network:
 

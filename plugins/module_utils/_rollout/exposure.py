@@ -64,11 +64,13 @@ def _is_about_balancer(key: str, after: Object) -> bool:
 def _service(name: str, before: Object, after: Object) -> Iterator[str]:
     old, new = before["spec"], after["spec"]
     node_ports = _values(old, "nodePort") - _values(new, "nodePort")
-    if old.get("type") != new.get("type") or node_ports:
+    # A definition that no dry run could complete leaves the type out.
+    types = [spec.get("type", "ClusterIP") for spec in (old, new)]
+    if types[0] != types[1] or node_ports:
         yield (
-            f"Service {name} is of type {old.get('type')}"
+            f"Service {name} is of type {types[0]}"
             + (f" with node port {', '.join(sorted(node_ports))}" if node_ports else "")
-            + f", and becomes one of type {new.get('type')}: who reaches it from outside by that, does no longer. "
+            + f", and becomes one of type {types[1]}: who reaches it from outside by that, does no longer. "
             "airflow_service_spec can say it"
         )
     ports = sorted(_values(old, "port") - _values(new, "port"))
