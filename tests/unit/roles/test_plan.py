@@ -28,7 +28,12 @@ ANSWERS: dict[str, dict[str, Any]] = {
 def asked(stage):
     """What the plan of an upgrade and its phases `backup` and `images` ask their actions for."""
     database = {"tables": [], "bytes": 0, "paused": {"now": [], "waiting": []}}
-    variables = {"airflow_stage": "old", "airflow_run": "r1", "airflow_run_files": "/tmp/x"}
+    variables = {
+        "airflow_stage": "old",
+        "airflow_run": "r1",
+        "airflow_run_files": "/tmp/x",
+        "airflow_backup_secret": "airflow-before-r1",
+    }
     tasks = [
         DEPLOYMENT,
         *(
