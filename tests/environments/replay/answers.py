@@ -98,8 +98,9 @@ def _rolling_restart(parameters, state, check_mode):
 
 def _workloads(parameters, state, check_mode):
     names = parameters.get("names") or [each["metadata"]["name"] for each in parameters["definitions"]]
-    action = parameters["state"]
-    return {"workloads": [{"name": name, "kind": "Deployment", "action": action, "seconds": 1.5} for name in names]}
+    done = {"kind": "Deployment", "action": parameters["state"], "seconds": 1.5}
+    done["grace_seconds"] = None if state["settled"] else 600
+    return {"workloads": [{"name": name, **done} for name in names]}
 
 
 def _availability_probe(parameters, state, check_mode):
