@@ -93,7 +93,7 @@ class Network:
 def service_name(host: str, own_namespace: str) -> tuple[str, str, str | None] | None:
     """Service, namespace and pod that a host's name may be; None where it can't be a Service's."""
     labels = host.lower().rstrip(".").split(".")
-    if labels == ["localhost"] or _address(host) is not None or labels[-2:] == ["clusterset", "local"]:
+    if labels == ["localhost"] or address_in(host) is not None or labels[-2:] == ["clusterset", "local"]:
         return None
     if labels[3:4] == ["svc"]:
         # POD.SERVICE.NAMESPACE.svc: one pod of a StatefulSet, as a DataNode of HDFS calls itself.
@@ -109,11 +109,11 @@ def addresses_of(host: str, port: int) -> frozenset[Any]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:
         return frozenset()
-    return frozenset(_address(str(entry[4][0])) for entry in found)
+    return frozenset(address_in(str(entry[4][0])) for entry in found)
 
 
-def _address(text: str) -> Any | None:
-    """One address, in whichever of its forms it was written."""
+def address_in(text: str) -> Any | None:
+    """One address, in whichever of its forms it was written; None for a name."""
     try:
         return ipaddress.ip_address(text)
     except ValueError:
@@ -124,7 +124,7 @@ def _cluster_addresses(cluster: Cluster, namespace: str, service: Any, only: str
     """What the name of a Service, or of one of its pods, means inside the cluster."""
     spec = service.spec
     if only is None and spec.cluster_ip not in (None, "", "None"):
-        return frozenset(map(_address, spec.cluster_i_ps or [spec.cluster_ip]))
+        return frozenset(map(address_in, spec.cluster_i_ps or [spec.cluster_ip]))
     if spec.selector:
         selector = ",".join(f"{key}={value}" for key, value in spec.selector.items())
         pods = cluster.core.list_namespaced_pod(namespace, label_selector=selector).items
@@ -133,7 +133,7 @@ def _cluster_addresses(cluster: Cluster, namespace: str, service: Any, only: str
         texts += [status.pod_ip for status in listed if status.pod_ip]
     else:
         texts = _endpoints(cluster, namespace, service.metadata.name)
-    return frozenset(map(_address, texts))
+    return frozenset(map(address_in, texts))
 
 
 def _endpoints(cluster: Cluster, namespace: str, service: str) -> list[str]:

@@ -175,16 +175,25 @@ class Database:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """The statements of this block take effect together at its end, or none of them does."""
-        self.execute("START TRANSACTION")
-        with self.kept("a transaction"):
+        # Without a ROLLBACK the next statement that defines a table would commit what there is of it.
+        with self.between("START TRANSACTION", "COMMIT", undone_by="ROLLBACK", what="a transaction"):
+            yield
+
+    @contextlib.contextmanager
+    def between(self, first: str, last: str, *, undone_by: str, what: str) -> Iterator[None]:
+        """Two statements around this block, all in one session: it is needed for `what`.
+
+        `undone_by` is the last one where the block fails.
+        """
+        self.execute(first)
+        with self.kept(what):
             try:
                 yield
             except BaseException:
-                # Or the next statement that defines a table would commit what there is of it.
                 with contextlib.suppress(OperatorError):
-                    self.execute("ROLLBACK")
+                    self.execute(undone_by)
                 raise
-            self.execute("COMMIT")
+            self.execute(last)
 
     def close(self) -> None:
         with contextlib.suppress(pymysql.MySQLError, OSError):

@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.nodes import other_nodes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import limits_in_words
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -77,9 +76,8 @@ def read_fitness(database: Database, rights: Rights, tls: Tls | None = None) -> 
         problems.append(f"the server gives no named locks (GET_LOCK), which keep two runs apart: {error.found}")
     if taken is None:
         problems.append("the server gives no named locks (GET_LOCK answers NULL), which keep two runs apart")
-    nodes = other_nodes(database)
-    if nodes is not None:
-        unseen.append(nodes)
+    if rights.other_nodes is not None:
+        unseen.append(rights.other_nodes)
     if not rights.everywhere("PROCESS"):
         unseen.append(no_process(rights))
     return Fitness(tuple(problems), tuple(unseen))

@@ -62,16 +62,11 @@ def locked(database: Database, schema: str, tables: Iterable[str]) -> Iterator[N
 
     Raises OperatorError where somebody uses one of them.
     """
-    database.execute("LOCK TABLES " + ", ".join(f"{quoted(schema, table)} WRITE" for table in tables))
+    lock = "LOCK TABLES " + ", ".join(f"{quoted(schema, table)} WRITE" for table in tables)
+    unlock = "UNLOCK TABLES"
     # The server gives the tables to others as soon as this session ends.
-    with database.kept(f"the locks on the tables of schema {schema}"):
-        try:
-            yield
-        except BaseException:
-            with contextlib.suppress(OperatorError):
-                database.execute("UNLOCK TABLES")
-            raise
-        database.execute("UNLOCK TABLES")
+    with database.between(lock, unlock, undone_by=unlock, what=f"the locks on the tables of schema {schema}"):
+        yield
 
 
 def wait_for_sessions(

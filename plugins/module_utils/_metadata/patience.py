@@ -9,6 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import (
+    LONGEST_PAUSE_SECONDS,
+    SHORTEST_PAUSE_SECONDS,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import AwayError
 
 if TYPE_CHECKING:
@@ -17,8 +21,6 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 # How long a run waits for its database server: a restart with a recovery, or a pod that comes to another node.
 RUN_SECONDS = 300
-SHORTEST_PAUSE_SECONDS = 0.25
-LONGEST_PAUSE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import (
-    Content,
-    checksums,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content, checksums
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.drop import Drop
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import (
     DROP,
@@ -36,11 +33,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move i
     probe_rename,
     wait_for_sessions,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
-    INSTALL,
-    PLAN,
-    WORKSPACE,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import (
     DONE,
     RESET,

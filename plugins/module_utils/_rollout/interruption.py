@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import DEFAULT_GRACE_SECONDS
+
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Step
-
-GRACE_SECONDS = 30
 
 
 def grace_of_interrupted(step: Step) -> int | None:
@@ -24,4 +24,4 @@ def grace_of_interrupted(step: Step) -> int | None:
     fewer = after.get("replicas", 1) < before.get("replicas", 1)
     if step.action == "configured" and after["template"] == before["template"] and not fewer:
         return None
-    return int(before["template"]["spec"].get("terminationGracePeriodSeconds", GRACE_SECONDS))
+    return int(before["template"]["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS))

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import (
     Network,
+    address_in,
+    addresses_of,
     read_service,
     ready_pod_behind,
 )
@@ -26,7 +26,7 @@ def reached(cluster: Cluster, host: str, port: int) -> str:
     """
     with Network(cluster) as network:
         address, _port = network.address(host, port)
-    if "." in host or is_address(host):
+    if "." in host or address_in(host) is not None:
         return f"{host} is reached as {address}"
     service = read_service(cluster, cluster.namespace, host)
     if service is not None:
@@ -35,22 +35,12 @@ def reached(cluster: Cluster, host: str, port: int) -> str:
             ready_pod_behind(cluster, cluster.namespace, host, port)
             return f"Service {host} has a ready pod"
         return f"Service {host} is reached as {address}"
-    try:
-        socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
+    if not addresses_of(host, port):
         raise OperatorError(
             f"there is no Service {host}, and no host of that name is known here",
             expected=f"Service {host} in namespace {cluster.namespace} with a ready pod behind port {port}, or the"
             " whole name of a host",
             untouched="everything",
             next_step=f"kubectl -n {cluster.namespace} get services; correct the name",
-        ) from None
+        )
     return f"{host} is no Service, but a host"
-
-
-def is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -83,6 +84,21 @@ def workload(name, *, kind="Deployment", image=IMAGE, command=RUNS, replicas=1, 
     else:
         spec["serviceName"] = name
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+@contextlib.contextmanager
+def quota(cluster, hard, name="small"):
+    """A ResourceQuota with these limits, when it has counted what is there."""
+    body = {"metadata": {"name": name}, "spec": {"hard": {resource: str(limit) for resource, limit in hard.items()}}}
+    cluster.core.create_namespaced_resource_quota(cluster.namespace, body)
+    try:
+        deadline = time.monotonic() + 30
+        while not cluster.core.read_namespaced_resource_quota(name, cluster.namespace).status.used:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield
+    finally:
+        cluster.core.delete_namespaced_resource_quota(name, cluster.namespace)
 
 
 def ansible(namespace, module, arguments, *flags, kubeconfig=KUBECONFIG):

@@ -7,30 +7,15 @@
 from __future__ import annotations
 
 import contextlib
-import time
 
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, coming_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
 
-from .conftest import workload
+from .conftest import quota, workload
 
 LARGE = {"requests": {"memory": "64Mi", "cpu": "1m"}, "limits": {"memory": "2Gi"}}
-
-
-@contextlib.contextmanager
-def quota(cluster, **hard):
-    body = {"metadata": {"name": "small"}, "spec": {"hard": {key.replace("_", "."): hard[key] for key in hard}}}
-    cluster.core.create_namespaced_resource_quota(cluster.namespace, body)
-    deadline = time.monotonic() + 20
-    while not cluster.core.read_namespaced_resource_quota("small", cluster.namespace).status.used:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    try:
-        yield
-    finally:
-        cluster.core.delete_namespaced_resource_quota("small", cluster.namespace)
 
 
 @contextlib.contextmanager
@@ -70,15 +55,15 @@ def test_quota_is_counted_for_all_of_them_without_the_old_ones(cluster, said):
     applier = Applier(cluster, said)
     applier.roll_out(applier.plan([old]), timeout_seconds=60)
     pods = cluster.plain(cluster.core.list_namespaced_pod(cluster.namespace, label_selector="app=old"))["items"]
-    with quota(cluster, requests_memory="64Mi"):
+    with quota(cluster, {"requests.memory": "64Mi"}):
         assert len(look(cluster, old).problems) == 1
         assert look(cluster, old, freed=pods).problems == []
         (problem,) = look(cluster, new, freed=pods).problems
         assert "quota small allows 64Mi of requests.memory, and 128Mi would be used (now 64Mi)" in problem
-    with quota(cluster, pods="2"):
+    with quota(cluster, {"pods": 2}):
         assert look(cluster, new, freed=pods).problems == []
         assert look(cluster, new).problems
-    with quota(cluster, requests_cpu="1", limits_cpu="1"):
+    with quota(cluster, {"requests.cpu": 1, "limits.cpu": 1}):
         (problem,) = look(cluster, old, freed=pods).problems
         assert "must specify limits.cpu" in problem
 
@@ -118,7 +103,7 @@ def test_a_job_is_tried(cluster):
     template["spec"]["restartPolicy"] = "Never"
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": {"template": template}}
     assert Admission(cluster, set()).job(job).problems == []
-    with quota(cluster, **{"count/jobs_batch": "0"}):
+    with quota(cluster, {"count/jobs.batch": 0}):
         (problem,) = Admission(cluster, set()).job(job).problems
         assert "count/jobs.batch" in problem
     assert cluster.batch.list_namespaced_job(cluster.namespace).items == []

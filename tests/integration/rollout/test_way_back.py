@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 import uuid
 
@@ -20,7 +19,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restora
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
-from .conftest import workload
+from .conftest import quota, workload
 
 # The garbage collector looks for new kinds of objects each 30 seconds.
 COLLECTED_SECONDS = 120
@@ -156,26 +155,11 @@ def test_an_object_whose_owner_is_gone_is_not_collected_again(cluster, said, res
     assert objects.read("ConfigMap", "owned")["data"] == {"by": "operator"}
 
 
-@contextlib.contextmanager
-def full_quota(cluster, **hard):
-    """A quota that allows these numbers of objects, when it has counted those that are there."""
-    body = {"metadata": {"name": "full"}, "spec": {"hard": {name: str(number) for name, number in hard.items()}}}
-    cluster.core.create_namespaced_resource_quota(cluster.namespace, body)
-    deadline = time.monotonic() + 30
-    while not cluster.core.read_namespaced_resource_quota("full", cluster.namespace).status.used:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    try:
-        yield
-    finally:
-        cluster.core.delete_namespaced_resource_quota("full", cluster.namespace)
-
-
 def test_a_full_quota_of_deployments_lets_one_take_the_place_of_another(cluster, said):
     objects = Objects(cluster)
     objects.create(workload("counted-old", replicas=0))
     there = len(cluster.apps.list_namespaced_deployment(cluster.namespace).items)
-    with full_quota(cluster, **{"count/deployments.apps": there}):
+    with quota(cluster, {"count/deployments.apps": there}, "full"):
         definition = workload("counted-old", replicas=0, env=[{"name": "NEW", "value": "1"}])
         keep(cluster, [definition], "before-counted", check_mode=False)
         assert roll_out(cluster, said, [definition], "before-counted") == ["replaced"]
@@ -187,7 +171,7 @@ def test_a_full_quota_of_deployments_lets_one_take_the_place_of_another(cluster,
 
 def test_a_quota_with_room_for_one_of_two_new_objects_is_told_before_one_is_made(cluster, said):
     there = len(cluster.core.list_namespaced_service(cluster.namespace).items)
-    with full_quota(cluster, services=there + 1):
+    with quota(cluster, {"services": there + 1}, "full"):
         new = [service(name, selector={"app": name}) for name in ("first-more", "second-more")]
         with pytest.raises(OperatorError, match=f"allows {there + 1} of services, and {there + 2} would be used"):
             Replacer(cluster, said).plan(new)

@@ -43,7 +43,8 @@ class Answering:
 
 
 def fitness(database, **answers):
-    return read_fitness(Answering(database, answers), read_rights(database))
+    answering = Answering(database, answers)
+    return read_fitness(answering, read_rights(answering))
 
 
 def test_of_a_server_that_can_do_everything(database):
