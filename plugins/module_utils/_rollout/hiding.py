@@ -18,7 +18,8 @@ from typing import Any
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
 Object = dict[str, Any]
-Place = tuple[str | int, ...]
+# Keys, and numbers of the parts of lists.
+Place = tuple[Any, ...]
 
 NOT_SHOWN = "(not shown)"
 OBJECTS = """

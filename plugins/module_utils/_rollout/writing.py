@@ -25,7 +25,7 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 
 Object = dict[str, Any]
 # Some requests are answered by None.
-Answer = TypeVar("Answer", dict[str, Any], dict[str, Any] | None)
+Answer = TypeVar("Answer", "dict[str, Any]", "dict[str, Any] | None")
 IMMUTABLE_WORDS = ("immutable", "cannot change", "may not change", "updates to statefulset")
 ATTEMPTS = 20
 # The controller counts after each deletion.

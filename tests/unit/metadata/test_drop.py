@@ -239,7 +239,10 @@ class TestMeanwhile:
 
     def test_a_set_aside_moves_nothing_under_who_has_come(self, server, bare, mirror, while_reading):
         came = []
-        with while_reading(lambda: came.append(server.connect(bare.names.live)), "CHECKSUM TABLE") as (database, _):
+        with while_reading(lambda: came.append(server.connect(bare.names.live)), "CHECKSUM TABLE") as (
+            database,
+            _changes,
+        ):
             before = bare.tables(bare.names.live)
             with pytest.raises(OperatorError, match="1 sessions of others"):
                 reset(database, bare, mirror)

@@ -52,8 +52,8 @@ class Namespace:
         self.refuse = None
         # Quotas are None where they can't be listed, and so are autoscalers.
         self.pods, self.autoscalers, self.quotas = [], [], []
-        # Uids of objects that own others, by kind and name; the error of the API server where they can't be read.
-        self.owners = {}
+        # Uids of objects that own others, by kind and name, and what the API server says where they can't be read.
+        self.owners, self.unreadable = {}, []
         # Names of workloads that do not get healthy.
         self.sick = set()
 
@@ -71,8 +71,8 @@ class Namespace:
         return copy.deepcopy(self.live.get((kind, name)))
 
     def read_any(self, _api_version, kind, name):
-        if isinstance(self.owners, Exception):
-            raise self.owners
+        for error in self.unreadable:
+            raise error
         uid = self.owners.get((kind, name))
         return uid and {"metadata": {"name": name, "uid": uid}}
 

@@ -231,7 +231,7 @@ def test_an_owner_that_is_gone_does_not_come_back(old, owners, left, warned):
     old.live["ConfigMap", "airflow-launcher"]["metadata"]["ownerReferences"] = [OWNER]
     keep(old.cluster, NEW, SECRET, check_mode=False)
     apply(old)
-    old.owners = owners
+    old.owners, old.unreadable = (owners, []) if isinstance(owners, dict) else ({}, [owners])
     warnings = []
     restore(old, warnings)
     assert old.read("ConfigMap", "airflow-launcher")["metadata"].get("ownerReferences") == left
