@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import signal
 import socket
 import threading
+import time
 
 import pytest
 
@@ -90,11 +92,22 @@ def test_a_statement_may_take_its_time(database):
     assert database.value("SELECT SLEEP(2)") == 0
 
 
+def stop(process):
+    """Return when every thread has stopped. A signal is only on its way when kill() returns."""
+    os.kill(process, signal.SIGSTOP)
+    while any(
+        # Its state follows its name, which is in parentheses.
+        task.read_text().rpartition(")")[2].split()[0] != "T"
+        for task in pathlib.Path(f"/proc/{process}/task").glob("*/stat")
+    ):
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_that_has_stopped_is_noticed_before_the_next_statement(server, database, kept):
     database._used -= 60
     needed = database.kept("this test") if kept else contextlib.nullcontext()
-    os.kill(server.process, signal.SIGSTOP)
+    stop(server.process)
     try:
         with needed:
             failure = failure_of(lambda: database.value("SELECT 1"))
