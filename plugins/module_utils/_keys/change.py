@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -183,9 +183,8 @@ class Step:
         longest = _longest(self.state.longest_life, self._life)
         return self._enter(dataclasses.replace(self.state, state="steady", longest_life=longest))
 
-    def _make(self, signers: Iterable[str], put: Callable[[str, RSAPrivateKey | None], None]) -> dict[str, Key | None]:
+    def _make(self, signers: Sequence[str], put: Callable[[str, RSAPrivateKey | None], None]) -> dict[str, Key | None]:
         """A new key for each signer, put where `put` puts it; None in a prediction."""
-        signers = list(signers)
         made: list[RSAPrivateKey | None] = [None] * len(signers)
         if self._generate:
             made = [*pair.generate_several(len(signers))]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
 from collections.abc import Iterable
@@ -234,10 +235,8 @@ def _time(found: Found, annotation: str, *, may_come: bool = False) -> datetime.
     if text is None:
         return None
     moment: datetime.datetime | None = None
-    try:
+    with contextlib.suppress(ValueError):
         moment = datetime.datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
     if moment is None or moment.tzinfo is None:
         raise OperatorError(
             f"annotation {annotation} of Secret {found.name} is {text!r}",
@@ -297,7 +296,7 @@ def _check_published(found: Found, ring: Ring, published: dict[str, Jwk], *, pre
             f"keys of more than two generations: beside the current ones {', '.join(others)}, for {previous} signers",
             found.name,
         )
-    if previous and len(others) < previous:
+    if len(others) < previous:
         raise _contradiction(
             found,
             f"is in state activated but {JWKS} has {len(others)} previous keys",

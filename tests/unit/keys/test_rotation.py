@@ -135,6 +135,13 @@ def test_a_cut_over(server):
     assert server.keys(state="steady")["rotation"] == "c2"
 
 
+def test_a_cut_over_makes_a_shared_secret_that_is_gone(server):
+    shared = server.entries.pop("internal-shared-secret")
+    result = server.keys(state="replaced", rotation="c1")
+    assert "internal-shared-secret" in result["written_entries"]
+    assert server.entries["internal-shared-secret"] not in (b"", shared)
+
+
 @pytest.mark.parametrize("state", ["published", "activated", "retired"])
 @pytest.mark.parametrize("given", [None, "r1", "c1"])
 def test_a_cut_over_ends_what_is_under_way(server, state, given):

@@ -79,7 +79,11 @@ NEXT = "api-server-next-private.pem"
 # In which states, what is changed, and what the refusal names.
 REFUSED = {
     "unknown state": (STATES, annotation("key-state", "moving"), "'moving'"),
-    "next key outside of published": (("steady", "activated", "retired", "replaced"), entry(NEXT, new_private), NEXT),
+    "next key outside of published": (
+        ("steady", "activated", "retired", "replaced"),
+        entry(NEXT, new_private),
+        f"but has {NEXT}",
+    ),
     "no next key": (("published",), entry(NEXT, None), f"lacks {NEXT}"),
     "blank next key": (("published",), entry(NEXT, b"\n"), f"lacks {NEXT}"),
     "next key of the wrong size": (("published",), entry(NEXT, wrong_size), "2048 bits"),
