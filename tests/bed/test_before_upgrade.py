@@ -5,6 +5,7 @@ Every test here leaves the bed as it found it, and proves that.
 
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 import pathlib
@@ -162,6 +163,31 @@ def test_a_second_run_at_the_same_time_is_refused(bed: Bed) -> None:
         assert "carol@elsewhere" in refused(bed)
     finally:
         bed.cluster.coordination.delete_namespaced_lease("airflow-runbook-sandbox", NAMESPACE)
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_fernet_key_that_opens_nothing_is_refused(bed: Bed) -> None:
+    core, name = bed.cluster.core, "airflow-fernet-of-another"
+    key = base64.urlsafe_b64encode(bytes(range(32))).decode()
+    core.create_namespaced_secret(NAMESPACE, {"metadata": {"name": name}, "stringData": {"fernet_key": key}})
+    source = {"airflow_fernet_key_from": {"from_secret": {"name": name, "key": "fernet_key"}}}
+    try:
+        said = refused(bed, "-e", json.dumps(source))
+    finally:
+        core.delete_namespaced_secret(name, NAMESPACE)
+    assert "correct airflow_fernet_key_from" in said
+    assert key not in said
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_limit_range_that_the_new_pods_exceed_is_refused(bed: Bed) -> None:
+    core, name = bed.cluster.core, "small"
+    spec = {"limits": [{"type": "Container", "max": {"memory": "64Mi"}}]}
+    core.create_namespaced_limit_range(NAMESPACE, {"metadata": {"name": name}, "spec": spec})
+    try:
+        assert "maximum memory usage per Container is 64Mi" in refused(bed)
+    finally:
+        core.delete_namespaced_limit_range(name, NAMESPACE)
 
 
 def test_an_unhealthy_starting_point_is_refused(bed: Bed) -> None:

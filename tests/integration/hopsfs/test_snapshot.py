@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import subprocess
 import sys
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 import pytest
+from requests.adapters import BaseAdapter
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import describe, digest_of, matching, walk
@@ -20,6 +23,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store im
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 from ansible_collections.hopsworks.airflow.tests.integration.hopsfs import killed
+from ansible_collections.hopsworks.airflow.tests.integration.hopsfs.conftest import OPTIONS
 from ansible_collections.hopsworks.airflow.tests.integration.hopsfs.trees import AIRFLOW, LONG_AGO, seed
 
 PROGRESS = Progress("test")
@@ -197,3 +201,48 @@ def test_enough_room_is_enough(hdfs, laboratory, administer):
 
 def test_the_gate_has_no_native_snapshots(hdfs, laboratory):
     assert hdfs.native_snapshots(f"{laboratory}/.probe") == "absent"
+
+
+class DecodesTwice(BaseAdapter):
+    """Stands in for a server with HDFS-14423, which the Hadoop of the test cluster no longer has.
+
+    Such a server decodes the path of a request, and then once more, as a form. Here the second time is before the
+    request is sent. So whatever the NameNode says, it says of the path that such a server looks for.
+    """
+
+    def __init__(self, inner):
+        super().__init__()
+        self._inner = inner
+
+    def send(self, request, **options):
+        path = urlsplit(request.url).path
+        request.url = request.url.replace(path, quote(unquote_plus(unquote(path))), 1)
+        return self._inner.send(request, **options)
+
+    def close(self):
+        self._inner.close()
+
+
+@contextlib.contextmanager
+def decoding_twice(hdfs):
+    session = hdfs._session
+    inner = session.get_adapter(OPTIONS["url"])
+    session.mount("https://", DecodesTwice(inner))
+    yield
+    session.mount("https://", inner)
+
+
+def test_a_server_that_decodes_twice_gets_no_snapshot_of_less(hdfs, laboratory):
+    folder = f"{laboratory}/Projects/demo/Airflow"
+    for name in ("a.py", "50%25off.py", "c++/x.py", "c++/y.py"):
+        hdfs.create(f"{folder}/{name}", b"content")
+    store = Store(hdfs, f"{laboratory}/snapshots")
+    assert not hdfs.decodes_twice()
+    with decoding_twice(hdfs):
+        assert hdfs.decodes_twice()
+        with pytest.raises(OperatorError) as refused:
+            take(hdfs, store, "one", [folder])
+    assert "HDFS-14423" in refused.value.expected
+    assert any(name in refused.value.found for name in ("50%25off.py", "c++"))
+    assert hdfs.status(store.root) is None
+    assert take(hdfs, store, "one", [folder]).copied_files == 4

@@ -116,6 +116,52 @@ class Laboratory:
         return [job.metadata.name for job in self.cluster.batch.list_namespaced_job(NAMESPACE).items]
 
 
+class OutsideLaboratory(Laboratory):
+    """The same with a MariaDB outside the cluster: a container beside the node, without a Service or a pod."""
+
+    def __init__(self, cluster: Cluster, container: str) -> None:
+        super().__init__(cluster)
+        self.container = container
+        networks = json.loads(docker("inspect", "--format", "{{json .NetworkSettings.Networks}}", container))
+        self.address = networks["kind"]["IPAddress"]
+
+    def sql(self, statements: str, schema: str = "mysql") -> str:
+        command = ("mariadb", "-N", "-B", "--default-character-set=utf8mb4", schema)
+        return docker("exec", "--interactive", self.container, *command, statements=statements)
+
+    def arguments(self, live: str, **more: object) -> dict[str, object]:
+        given = super().arguments(live, **more)
+        given["database"] |= {"host": self.address}  # type: ignore[operator]
+        return given
+
+
+def docker(*arguments: str, statements: str = "") -> str:
+    done = subprocess.run(["docker", *arguments], input=statements, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def outside(laboratory):
+    environment = {**os.environ, "MYSQL_PASSWORD": PASSWORD, "MYSQL_ROOT_PASSWORD": "root"}
+    passed = ("--env", "MYSQL_PASSWORD", "--env", "MYSQL_ROOT_PASSWORD")
+    command = ("docker", "run", "--detach", "--rm", "--network", "kind", *passed, "bed/mariadb:10.11")
+    container = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        found = OutsideLaboratory(laboratory.cluster, container)
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                if found.sql("SELECT 1 FROM mysql.user WHERE user = 'airflow'"):
+                    break
+            except AssertionError:
+                assert time.monotonic() < deadline
+            time.sleep(0.5)
+        yield found
+    finally:
+        docker("rm", "--force", container)
+
+
 @pytest.fixture(scope="session")
 def laboratory():
     if not Path(KUBECONFIG).exists():

@@ -56,6 +56,36 @@ def test_an_immutable_secret_without_jwks_is_refused(cluster, namespace):
     assert set(refused["failure"]) == {"found", "expected", "untouched", "next_step", "evidence"}
 
 
+def test_an_interrupted_run_is_gone_on_with_by_its_own_deployment_alone(cluster, namespace):
+    """Two deployments in a namespace: what one has begun, a run of the other neither continues nor closes."""
+
+    def record(deployment, **options):
+        return ansible(namespace, "run_record", {"deployment": deployment, **options})
+
+    opened = {"state": "open", "playbook": "upgrade", "by": "alice@console", "begin": "preflight"}
+    record("airflow", **opened, run="20261122t030000")
+    (name,) = (
+        found.metadata.name
+        for found in cluster.core.list_namespaced_config_map(namespace).items
+        if "20261122t030000" in str(found.data)
+    )
+    before = cluster.core.read_namespaced_config_map(name, namespace)
+
+    assert record("etl")["run"] is None
+    other = record("etl", **opened, run="20261122t031500")
+    assert (other["run"]["id"], other["run"]["status"]) == ("20261122t031500", "running")
+    assert record("etl", state="finished", done="preflight")["run"]["status"] == "finished"
+    for state in ({"state": "read"}, {**opened, "run": "20261122t031600"}, {"state": "failed", "failure": "none"}):
+        refused = record("etl", name=name, **state)
+        assert refused["failed"]
+        assert refused["failure"]["found"] == f"ConfigMap {name} is the record of deployment 'airflow'"
+    after = cluster.core.read_namespaced_config_map(name, namespace)
+    assert (after.data, after.metadata.resource_version) == (before.data, before.metadata.resource_version)
+
+    gone_on_with = record("airflow", **opened, run="20261122t040000")
+    assert (gone_on_with["run"]["id"], gone_on_with["run"]["status"]) == ("20261122t030000", "running")
+
+
 def test_generated_and_copied_entries_stay_as_they_are(cluster, namespace):
     cluster.core.create_namespaced_config_map(
         namespace, {"metadata": {"name": "old"}, "data": {"secret_key": "temporary_key"}}

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 
@@ -15,6 +16,7 @@ from kubernetes import client
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import Outcome, Puller
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restart import Restarter, Terms
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.uses import Use
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -86,6 +88,103 @@ def test_a_quota_that_is_gone_no_longer_refuses(cluster, made, quota, said):
     assert "poor" in restart(cluster, said, "poor", "one")
     assert time.monotonic() - begun < 30
     assert not refusals(cluster, "poor")
+
+
+def test_a_failed_pod_that_lingers_is_not_waited_for(cluster, made, said):
+    """As one that was evicted: its ReplicaSet keeps it, and makes another."""
+    core, name = cluster.core, "lingers"
+    made(name)
+    container = {"name": "main", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": ["false"]}
+    failed = {"metadata": {"name": "failed"}, "spec": {"restartPolicy": "Never", "containers": [container]}}
+    core.create_namespaced_pod(cluster.namespace, failed)
+    until(lambda: core.read_namespaced_pod("failed", cluster.namespace).status.phase == "Failed")
+    # Only now, or the ReplicaSet would have one too many.
+    (pod,) = core.list_namespaced_pod(cluster.namespace, label_selector=f"app={name}").items
+    owner = cluster.plain(pod.metadata.owner_references[0])
+    owned = {"metadata": {"labels": pod.metadata.labels, "ownerReferences": [owner]}}
+    core.patch_namespaced_pod("failed", cluster.namespace, owned)
+
+    assert name in restart(cluster, said, name, "one")
+    assert [result.action for result in Scaler(cluster, said).stop(name, timeout_seconds=60)] == ["stopped"]
+    left = core.list_namespaced_pod(cluster.namespace, label_selector=f"app={name}").items
+    assert [(pod.metadata.name, pod.status.phase) for pod in left] == [("failed", "Failed")]
+
+
+FAILS_AS_TOLD = ("sh", "-c", '[ "$FAILS" = no ] || exit 1; exec sleep infinity')
+
+
+def test_a_pod_that_waits_minutes_for_its_next_attempt_is_made_again(cluster, made, said):
+    """The cause is gone, and the kubelet's back-off is not: up to five minutes."""
+    core, name = cluster.core, "told"
+    told = {"metadata": {"name": name}, "data": {"fails": "no"}}
+    core.create_namespaced_config_map(cluster.namespace, told)
+    source = {"configMapKeyRef": {"name": name, "key": "fails"}}
+    made(name, command=FAILS_AS_TOLD, env=[{"name": "FAILS", "valueFrom": source}])
+    core.patch_namespaced_config_map(name, cluster.namespace, {"data": {"fails": "yes"}})
+    with pytest.raises(OperatorError, match=r"ended 4 times \(exit code 1\)"):
+        restart(cluster, said, name, "one")
+
+    def new_pod():
+        pods = core.list_namespaced_pod(cluster.namespace, label_selector=f"app={name}").items
+        return max(pods, key=lambda pod: pod.metadata.creation_timestamp)
+
+    waiting = new_pod()
+    assert waiting.status.container_statuses[0].state.waiting.reason == "CrashLoopBackOff"
+    core.patch_namespaced_config_map(name, cluster.namespace, {"data": {"fails": "no"}})
+    assert name in restart(cluster, said, name, "one")
+    assert new_pod().metadata.uid != waiting.metadata.uid
+
+
+@pytest.fixture
+def late_image():
+    """An image that the node doesn't have, in no registry; the call brings it to the node."""
+    node = ("docker", "exec", "airflow-control-plane", "ctr", "--namespace=k8s.io", "images")
+    late = "docker.io/bed/late:1"
+
+    def remove():
+        subprocess.run([*node, "remove", "--sync", late], capture_output=True, check=False)
+
+    remove()
+    yield lambda: subprocess.run([*node, "tag", f"docker.io/{IMAGE}", late], capture_output=True, check=True)
+    remove()
+
+
+def come_at_the_first_failure(cluster, selector, bring, seen):
+    """In a thread: when the kubelet says that it could not pull the image of such a pod."""
+
+    def failures():
+        pods = cluster.core.list_namespaced_pod(cluster.namespace, label_selector=selector).items
+        states = [status.state for pod in pods for status in pod.status.container_statuses or []]
+        return [state.waiting.reason for state in states if state.waiting and "Image" in state.waiting.reason]
+
+    def watch():
+        until(lambda: seen.extend(failures()) or seen)
+        bring()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+def test_an_image_that_comes_after_the_first_attempt_is_no_failure(cluster, late_image, said):
+    seen = []
+    thread = come_at_the_first_failure(cluster, "app=late", late_image, seen)
+    applier = Applier(cluster, said)
+    applier.roll_out(applier.plan([workload("late", image="bed/late:1")]), timeout_seconds=90)
+    thread.join()
+    assert seen[0] in ("ErrImagePull", "ImagePullBackOff")
+    assert cluster.apps.read_namespaced_deployment("late", cluster.namespace).status.ready_replicas == 1
+
+
+def test_a_pull_goes_on_after_the_first_attempt(cluster, late_image, said):
+    seen = []
+    thread = come_at_the_first_failure(cluster, "app.kubernetes.io/managed-by=hopsworks.airflow", late_image, seen)
+    puller = Puller(cluster, said, "lab", "bed/late:1", [Use("main", {})])
+    puller.nodes()
+    pulls = puller.pulls()
+    puller.pull(pulls, timeout_seconds=90)
+    thread.join()
+    assert seen[0] in ("ErrImagePull", "ImagePullBackOff")
 
 
 @pytest.fixture
