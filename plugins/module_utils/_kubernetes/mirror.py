@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Object, Objects
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS, Absence
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import is_passing
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
@@ -40,7 +40,7 @@ class Mirror:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._failure: Exception | None = None
-        self._away_since: float | None = None
+        self._absence = Absence()
         # The first list is the caller's: a missing right or a wrong name is told at once.
         self._version: str | None = self._relist()
         threading.Thread(target=self._run, name=f"mirror of {kind}", daemon=True).start()
@@ -54,8 +54,7 @@ class Mirror:
 
     def away_seconds(self) -> float:
         """How long the API server has not answered; 0 while it does."""
-        since = self._away_since
-        return 0.0 if since is None else time.monotonic() - since
+        return self._absence.seconds
 
     def stop(self) -> None:
         self._stopped.set()
@@ -66,7 +65,7 @@ class Mirror:
             try:
                 if self._version is None:
                     self._version = self._relist()
-                self._away_since = None
+                self._absence.ended()
                 begun = time.monotonic()
                 self._watch()
                 pause = SHORTEST_PAUSE_SECONDS
@@ -75,19 +74,17 @@ class Mirror:
                     self._stopped.wait(SHORTEST_PAUSE_SECONDS)
             except (ApiException, HTTPError, ValueError, KeyError) as error:
                 # ValueError: a line of the stream that was cut off in its middle.
-                if isinstance(error, ApiException) and error.status != 410 and not self._passes(error):
+                expired = isinstance(error, ApiException) and error.status == 410
+                returning = self._absence.may_be_over(error, PATIENCE_SECONDS)
+                if isinstance(error, ApiException) and not (expired or returning or is_passing(error)):
                     self._failure = error
                     self._changed.set()
                     return
-                if self._away_since is None and not (isinstance(error, ApiException) and error.status == 410):
-                    self._away_since = time.monotonic()
+                if not expired and not returning:
+                    self._absence.noted()
                 self._version = None
                 self._stopped.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-
-    def _passes(self, error: ApiException) -> bool:
-        back = error.status in (401, 403) and 0 < self.away_seconds() < PATIENCE_SECONDS
-        return back or is_passing(error)
 
     def _relist(self) -> str:
         found = self._objects.list(self._kind, **self._selectors)

@@ -40,6 +40,38 @@ SHORTEST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
 
 
+class Absence:
+    """How long an API server has been away, and whether it is just back: it may forbid everything until it has read
+    the roles, which can take seconds.
+    """
+
+    def __init__(self) -> None:
+        self._away_since: float | None = None
+        self._back_since: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Since the first request that failed; 0 while the server answers."""
+        return 0.0 if self._away_since is None else time.monotonic() - self._away_since
+
+    def noted(self) -> None:
+        """A request has failed as requests to a server do that is away."""
+        self._away_since = time.monotonic() if self._away_since is None else self._away_since
+        self._back_since = None
+
+    def ended(self) -> None:
+        self._away_since = self._back_since = None
+
+    def may_be_over(self, error: Exception, seconds: float) -> bool:
+        """Whether a refusal may be due to the absence; for `seconds` from the first one, however long that was."""
+        status = error.status if isinstance(error, ApiException) else None
+        if self._away_since is None or status not in (401, 403):
+            return False
+        now = time.monotonic()
+        self._back_since = now if self._back_since is None else self._back_since
+        return now <= self._back_since + seconds
+
+
 @dataclass
 class Patience:
     """How a client waits for its API server: shared by all requests and threads of that client.
@@ -53,35 +85,32 @@ class Patience:
     reached: bool = False
     # Called before each request that changes something; raises where nothing may be changed any more.
     allow: Callable[[], None] = lambda: None
-    _away_since: float | None = None
+    _absence: Absence = field(default_factory=Absence)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answered(self) -> None:
         with self._lock:
-            self.reached, self._away_since = True, None
+            self.reached = True
+            self._absence.ended()
 
     def may_pass(self, error: Exception, failing_since: float, pause: float) -> bool:
-        """Whether to wait for `pause` and ask again, after a request that fails since `failing_since`.
-
-        A server that is just back may forbid everything until it knows the roles again.
-        """
+        """Whether to wait for `pause` and ask again, after a request that fails since `failing_since`."""
         with self._lock:
-            status = error.status if isinstance(error, ApiException) else None
-            back = status in (401, 403) and self._away_since is not None
-            if not (back or is_passing(error)):
-                if status:
-                    self.reached, self._away_since = True, None
+            if self._absence.may_be_over(error, self.seconds - pause):
+                return True
+            if not is_passing(error):
+                if isinstance(error, ApiException) and error.status:
+                    self.reached = True
+                    self._absence.ended()
                 return False
-            now = time.monotonic()
-            if self._away_since is None:
-                self._away_since = now
+            self._absence.noted()
             limit = self.seconds
             if not self.reached and lasts(error):
                 limit = 0.0
             elif not self.reached and unknown_name(error):
                 limit = min(NAME_SECONDS, limit)
             # The server may answer other requests and fail this one: so both count.
-            return now + pause <= min(failing_since, self._away_since) + limit
+            return max(time.monotonic() - failing_since, self._absence.seconds) + pause <= limit
 
 
 class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no types

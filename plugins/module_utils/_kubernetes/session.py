@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.impersonation import carried_by
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Absence
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import causes
 
 if TYPE_CHECKING:
@@ -37,14 +38,15 @@ def open_session(
 ) -> Any:
     """An open session (WSClient) of a streaming call to a pod: bytes, and none of them read yet.
 
-    Until it is open it has a time-out. One that was certainly not begun is asked for again, for `patience_seconds`.
+    Until it is open it has a time-out. One that was certainly not begun is asked for again, for `patience_seconds`, and
+    so is one that is forbidden by a server that was away just before.
     Raises ApiException with the status and the message that the API server gave.
     """
     # The client makes it without a time-out and without headers, and offers no way to give it any.
     ws_client.WebSocket = _opened
     _opening.headers = carried_by(cluster.api)
     deadline: float | None = None
-    pause = SHORTEST_PAUSE_SECONDS
+    pause, absence = SHORTEST_PAUSE_SECONDS, Absence()
     while True:
         # The call replaces methods of its client while it runs.
         core = client.CoreV1Api(cluster.fresh_api())
@@ -53,8 +55,13 @@ def open_session(
             session = stream(getattr(core, call), pod, namespace, _preload_content=False, **arguments)
         except ApiException as error:
             deadline = time.monotonic() + patience_seconds if deadline is None else deadline
-            if not _was_not_begun(error) or time.monotonic() + pause > deadline:
-                raise _as_answered(error) from None
+            answered = _as_answered(error)
+            if _was_not_begun(error):
+                absence.noted()
+            elif not absence.may_be_over(answered, patience_seconds):
+                raise answered from None
+            if time.monotonic() + pause > deadline:
+                raise answered from None
         else:
             session.sock.settimeout(None)
             return session

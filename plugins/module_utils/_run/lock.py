@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS, Absence
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import is_passing
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -197,15 +198,18 @@ class Lock:
         Raises OperatorError where `holder` no longer holds the lock, and what the last try failed with when the time
         is over.
         """
-        begun = elapsed()
+        begun, absence = elapsed(), Absence()
         while True:
             try:
                 self.renew(holder)
                 return
             except (ApiException, HTTPError) as error:
                 away = elapsed() - begun
-                if not is_passing(error) or away >= seconds:
+                returning = absence.may_be_over(error, PATIENCE_SECONDS)
+                if not (returning or is_passing(error)) or away >= seconds:
                     raise
+                if not returning:
+                    absence.noted()
                 tell(f"the API server has been away for {away:.0f} s; waits for it up to {seconds:.0f} s")
                 # Between two tries of a client that doesn't wait by itself.
                 time.sleep(CONFIRMATION_PAUSE_SECONDS)

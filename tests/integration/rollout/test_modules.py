@@ -74,7 +74,7 @@ def test_an_interrupted_run_is_gone_on_with_by_its_own_deployment_alone(cluster,
     assert record("etl")["run"] is None
     other = record("etl", **opened, run="20261122t031500")
     assert (other["run"]["id"], other["run"]["status"]) == ("20261122t031500", "running")
-    assert record("etl", state="finished", done="preflight")["run"]["status"] == "finished"
+    assert record("etl", state="finished", done="preflight")["run"]["status"] == "done"
     for state in ({"state": "read"}, {**opened, "run": "20261122t031600"}, {"state": "failed", "failure": "none"}):
         refused = record("etl", name=name, **state)
         assert refused["failed"]

@@ -178,6 +178,27 @@ def test_an_api_server_that_is_back_may_forbid_for_a_while(mirrored):
     assert names == ["z"]
 
 
+def test_an_api_server_that_was_away_for_long_may_forbid_for_a_while_too(monkeypatch):
+    monkeypatch.setattr(subject, "PATIENCE_SECONDS", 0.3)
+
+    class Returning(Server):
+        def list(self, kind, **arguments):
+            if not arguments.get("watch") and len(self.asked) == 2:
+                time.sleep(0.5)
+            return super().list(kind, **arguments)
+
+    server = Returning(
+        ("list", listing(pod("a", "9"))),
+        ("watch", ProtocolError("refused")),
+        ("list", ApiException(status=403)),
+        ("list", listing(pod("z", "30"))),
+    )
+    mirror = Mirror(server, "Pod", threading.Event())
+    server.wait()
+    assert [item["metadata"]["name"] for item in mirror.items()] == ["z"]
+    mirror.stop()
+
+
 def test_how_long_it_has_been_away_is_known():
     away, back = threading.Event(), threading.Event()
 

@@ -61,6 +61,18 @@ def test_a_server_that_goes_on_forbidding_is_believed(server, cluster, clock):
     assert PATIENCE_SECONDS - 10 < clock.now <= PATIENCE_SECONDS
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_however_long_a_server_was_away_it_may_not_know_the_roles_yet(server, cluster, clock, status):
+    server.store(f"{SECRETS}/keys", dict(SECRET), {})
+    server.away = "refuse"
+    with pytest.raises(HTTPError):
+        cluster.secret_entries("keys")
+    clock.now += 600
+    server.away = None
+    server.faults = [status] * 5
+    assert cluster.secret_entries("keys") == {"a": b"A"}
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
 def test_a_refusal_is_told_at_once(server, cluster, clock, status):
     server.faults = [status]

@@ -38,6 +38,17 @@ def test_a_command_that_was_not_begun_is_asked_for_again_and_a_refusal_told_as_a
     assert json.loads(refusal.value.body)["message"] == "NotFound"
 
 
+@pytest.mark.parametrize(
+    ("faults", "requests"), [([503, 403, 401], 4), ([403], 1), ([401], 1)], ids=["just back", "forbidden", "unknown"]
+)
+def test_a_server_that_is_just_back_may_not_know_the_roles_yet(server, faults, requests):
+    server.faults = list(faults)
+    with pytest.raises(ApiException) as refusal:
+        execute(server.cluster(), "web", None, ["true"])
+    assert len(server.requests) == requests
+    assert refusal.value.status == (404 if requests > 1 else faults[0])
+
+
 def test_patience_for_a_command_has_an_end(server, clock):
     server.away = 503
     with pytest.raises(ApiException, match="503"):

@@ -357,6 +357,23 @@ def test_a_confirmation_waits_for_a_server_that_is_away(away):
     assert away.writes()[-1][0] == "PATCH"
 
 
+def test_a_confirmation_waits_for_a_server_that_is_back_and_does_not_know_the_roles_yet(away):
+    told = []
+
+    def tell(line):
+        told.append(line)
+        away.away = [503, 403, 403, None][len(told) - 1]
+
+    Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", 60, tell)
+    assert len(told) == 4
+
+
+def test_a_confirmation_that_is_forbidden_from_the_beginning_ends_at_once(away):
+    away.away = 403
+    with pytest.raises(ApiException, match="403"):
+        Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", 60, pytest.fail)
+
+
 def test_a_confirmation_ends_when_its_time_is_over(away):
     told = []
     with pytest.raises(HTTPError):
