@@ -88,6 +88,13 @@ class Patience:
     _absence: Absence = field(default_factory=Absence)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @classmethod
+    def of_a_holder(cls) -> Patience:
+        """Of whoever has had the right to the first request: a server that refuses it is taken for one just back."""
+        made = cls(reached=True)
+        made._absence.noted()
+        return made
+
     def answered(self) -> None:
         with self._lock:
             self.reached = True

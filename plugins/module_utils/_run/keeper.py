@@ -68,7 +68,7 @@ class Keeper:
 
     def __init__(self, cluster: Cluster, name: str, holder: str) -> None:
         self._cluster, self._holder = cluster, holder
-        self._lock = Lock(cluster, name)
+        self._lock = Lock(cluster.another(Patience.of_a_holder()), name)
         self._renewing = Lock(cluster.another(Patience(0.0, RENEWAL_TIMEOUT, reached=True)), name)
         # When the last renewal that succeeded was sent; both processes see it.
         self._proof = mmap.mmap(-1, 8)
@@ -78,7 +78,7 @@ class Keeper:
     def perform(self, act: Act, warn: Callable[[str], None]) -> Result:
         """The result of `act`, which gets a cluster and `warn`. Raises OperatorError where the lock is not held.
 
-        Waits, as any other request does, for an API server that is away.
+        Waits, as any other request does, for an API server that is away, or just back.
         """
         self._renewed(self._lock.renew(self._holder))
         while self._unproven_seconds() > RENEWAL_SECONDS:

@@ -199,6 +199,8 @@ class Lock:
         is over.
         """
         begun, absence = elapsed(), Absence()
+        # The holder has had the right to renew: a server that refuses it is just back.
+        absence.noted()
         while True:
             try:
                 self.renew(holder)

@@ -298,6 +298,13 @@ def test_the_action_has_nothing_of_its_parent(cluster, capfd, tmp_path):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_an_action_that_begins_when_the_server_is_just_back_waits_for_the_roles(server, cluster, status):
+    server.faults = [status] * 3
+    perform(cluster, lambda cluster, _warn: note(cluster, "done"))
+    assert writes(server) == ["done"]
+
+
 def test_what_a_killed_action_has_sent_does_not_arrive_later(cluster):
     """The system would go on sending it, after another run took the lock. A reset tells that it gave up."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
