@@ -145,6 +145,13 @@ def test_every_secret_that_a_phase_writes_is_among_them(playbook):
     assert written == CHANGED[preflight]
 
 
+@pytest.mark.parametrize(
+    "task", [task for task in ALL if task.takes("managed_by_others") and "sessions" not in task.options], ids=str
+)
+def test_whether_others_may_write_as_well_is_always_said(task):
+    assert task.options.get("managed_by_others") == "{{ airflow_managed_by_others }}"
+
+
 def test_how_long_tokens_live_is_written_down_with_every_step_of_a_rotation():
     """A life that is made shorter later must not have keys retired while tokens from before that still live."""
     steps = [task for task in ALL if task.module == "signing_keys" and "state" in task.options]
