@@ -152,6 +152,13 @@ def test_whether_others_may_write_as_well_is_always_said(task):
     assert task.options.get("managed_by_others") == "{{ airflow_managed_by_others }}"
 
 
+@pytest.mark.parametrize(
+    "task", [task for task in ALL if task.takes("ca_file") and task.options.get("state") in (None, "probing")], ids=str
+)
+def test_which_authorities_are_trusted_is_said_by_whatever_calls_the_public_address(task):
+    assert task.options.get("ca_file") == "{{ airflow_ca_file or omit }}"
+
+
 def test_how_long_tokens_live_is_written_down_with_every_step_of_a_rotation():
     """A life that is made shorter later must not have keys retired while tokens from before that still live."""
     steps = [task for task in ALL if task.module == "signing_keys" and "state" in task.options]
