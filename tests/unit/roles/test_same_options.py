@@ -159,6 +159,11 @@ def test_which_authorities_are_trusted_is_said_by_whatever_calls_the_public_addr
     assert task.options.get("ca_file") == "{{ airflow_ca_file or omit }}"
 
 
+def test_the_same_heartbeats_are_waited_for_by_the_proof_and_by_the_status():
+    asked = {task.role: task.options.get("components") for task in ALL if task.module == "airflow_health"}
+    assert asked == dict.fromkeys(["status", "verify"], "{{ airflow_health_components }}")
+
+
 def test_how_long_tokens_live_is_written_down_with_every_step_of_a_rotation():
     """A life that is made shorter later must not have keys retired while tokens from before that still live."""
     steps = [task for task in ALL if task.module == "signing_keys" and "state" in task.options]

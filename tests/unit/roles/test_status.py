@@ -7,26 +7,27 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
-from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import LOOK
+from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import CHECKOUT, LOOK
 
 SILENT = "the heartbeat of the scheduler does not move, within 60 s"
 
 
 @pytest.fixture
 def status(stage):
-    def play(health, **database):
+    def play(health, database=None, **variables):
         roles = ("deployment", "status")
         tasks = [
             {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}} for role in roles
         ]
         answers = {
-            "metadata_db_info": {**LOOK, **database},
+            "metadata_db_info": {**LOOK, **(database or {})},
             "airflow_health": health,
             "signing_keys_info": {"problem": None, "exists": False},
             "hopsfs_snapshot_info": {"snapshots": []},
         }
-        played = stage.play(tasks, answers)
+        played = stage.play(tasks, answers, **variables)
         assert played.code == 0, played.output
         assert "Last run: x.yml r1, done" in played.output, "it says all the rest, too"
         return played
@@ -50,8 +51,18 @@ def test_when_hearts_beat_last_is_said(status):
     assert "Heartbeats: scheduler 2026-11-22T03:00:06+00:00, dag_processor 2026-11-22T03:00:07+00:00" in said
 
 
+@pytest.mark.parametrize("more", [[], ["triggerer"]], ids=["the usual ones", "a triggerer"])
+def test_every_heart_that_the_deployment_has_is_listened_to(status, more):
+    defaults = yaml.safe_load((CHECKOUT / "roles/deployment/defaults/main.yml").read_text(encoding="utf-8"))
+    usual = defaults["airflow_components"]
+    added = [{**usual[2], "name": name, "workload": f"airflow-{name}", "command": [name]} for name in more]
+    played = status({"heartbeats": {}}, airflow_components=[{**each, "grace_seconds": 60} for each in usual + added])
+    (asked,) = [entry for entry in played.asked if entry["action"] == "airflow_health"]
+    assert asked["components"] == ["metadatabase", "scheduler", "dag_processor", *more]
+
+
 @pytest.mark.parametrize("where", ["old", "moving"])
 def test_no_other_airflow_is_asked_for_heartbeats(status, where):
-    played = status({"heartbeats": {"scheduler": "x"}}, stage=where)
+    played = status({"heartbeats": {"scheduler": "x"}}, {"stage": where})
     assert played.actions("airflow_health") == []
     assert "Heartbeats" not in played.output
