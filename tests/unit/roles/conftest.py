@@ -77,6 +77,7 @@ LOOK = {
 }
 ANSWERS: dict[str, dict[str, Any]] = {
     "run_record": {**RECORD, "run": CLOSED},
+    "k8s_info": {"resources": []},
     "run_lock": {"process_id": 1},
     "metadata_db_info": DATABASE,
     "quiesce:quiesced": {"paused": ["one", "two"], "running": []},
