@@ -25,6 +25,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import
 
 NOW = ("-e", "airflow_keys_minimum_age=0")
 CUT_OVER = ("-e", "airflow_rotation_mode=cutover", "-e", "airflow_cutover_minimum_age=0", "--check")
+ARGO_CD = "argocd.argoproj.io/tracking-id"
 
 
 @dataclass
@@ -217,31 +218,45 @@ def test_a_cut_over_wants_the_name_of_the_deployment(bed: Bed, rotation: Rotatio
     assert "airflow_confirm" in refused(bed, *CUT_OVER, "-e", "airflow_confirm=another")
 
 
-def test_keys_from_a_url_are_refused(bed: Bed, rotation: Rotation) -> None:
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"trusted_jwks_url": "https://example.com/jwks.json"}, "https://example.com/jwks.json"),
+        ({"clock_skew_seconds": -42.0}, "-42 s"),
+        ({"executor": "company.Executor", "tasks_in_scheduler": None}, "of which it is not known where its tasks run"),
+    ],
+    ids=["keys from a URL", "clock", "executor"],
+)
+def test_an_unfit_configuration_is_refused(bed: Bed, rotation: Rotation, other: dict[str, Any], said: str) -> None:
     """As airflow_configuration_info would tell of an api-server that is configured so."""
-    told = {
-        "airflow_configured": {
-            "trusted_jwks_url": "https://example.com/jwks.json",
-            "jwt_algorithm": "RS256",
-            "jwt_leeway": 10,
-            "clock_skew_seconds": 0.1,
-            "executor": "LocalExecutor",
-            "tasks_in_scheduler": True,
-        }
-    }
-    assert "https://example.com/jwks.json" in refused(bed, *CUT_OVER, "-e", json.dumps(told))
-    told["airflow_configured"].update(trusted_jwks_url="/run/airflow/jwks.json", clock_skew_seconds=-42.0)
-    assert "-42 s" in refused(bed, *CUT_OVER, "-e", json.dumps(told))
+    good = {"trusted_jwks_url": "/run/airflow/jwks.json", "jwt_algorithm": "RS256", "jwt_leeway": 10}
+    good |= {"clock_skew_seconds": 0.1, "executor": "LocalExecutor", "tasks_in_scheduler": True}
+    assert said in refused(bed, *CUT_OVER, "-e", json.dumps({"airflow_configured": {**good, **other}}))
 
 
-def test_a_workload_that_argo_cd_would_put_back_is_refused(bed: Bed, rotation: Rotation) -> None:
-    mark = "argocd.argoproj.io/tracking-id"
+@pytest.mark.parametrize(
+    ("mark", "value", "said"),
+    [
+        (ARGO_CD, "airflow", f"airflow-scheduler belongs to Argo CD ({ARGO_CD})"),
+        ("reloader.stakater.com/auto", "true", f"kubectl annotate secret {SECRET} reloader.stakater.com/ignore=true"),
+    ],
+    ids=["Argo CD", "Reloader"],
+)
+def test_a_workload_that_others_change_is_refused(
+    bed: Bed, rotation: Rotation, mark: str, value: str, said: str
+) -> None:
     apps = bed.cluster.apps
-    apps.patch_namespaced_deployment("airflow-scheduler", NAMESPACE, {"metadata": {"annotations": {mark: "airflow"}}})
+    apps.patch_namespaced_deployment("airflow-scheduler", NAMESPACE, {"metadata": {"annotations": {mark: value}}})
     try:
-        assert "Argo CD" in refused(bed, *CUT_OVER)
+        assert said in refused(bed, *CUT_OVER)
     finally:
         apps.patch_namespaced_deployment("airflow-scheduler", NAMESPACE, {"metadata": {"annotations": {mark: None}}})
+
+
+def test_a_secret_that_argo_cd_would_put_back_is_refused(bed: Bed, rotation: Rotation) -> None:
+    marked, back = ({"metadata": {"annotations": {ARGO_CD: value}}} for value in ("airflow", None))
+    with patched_secret(bed, marked, back):
+        assert f"Secret {SECRET} belongs to Argo CD" in refused(bed, *CUT_OVER)
 
 
 def test_keys_that_can_only_be_read_are_refused(bed: Bed, rotation: Rotation) -> None:

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import http.server
+import itertools
 import json
 import threading
 import time
@@ -20,15 +22,16 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token im
 BASE = "/hopsworks-api/airflow"
 PASSWORD = "CANARY-password"
 SHARED_SECRET = "CANARY-shared"
+BEGIN = datetime.datetime(2026, 11, 22, 3, tzinfo=datetime.UTC)
 
 
 class FakeAirflow:
     """As an api-server of `line` 3.0 or 3.3 behind the proxy answers, by what their packages do with tokens.
 
-    `trusted` maps kids to public keys.
+    `trusted` maps kids to public keys. With `tls` it has a certificate. Whoever asks for heartbeats sees them move.
     """
 
-    def __init__(self, signer, line):
+    def __init__(self, signer, line, tls=None):
         self.signer, self.line = signer, line
         self.trusted = {signer.kid: signer.private.public_key()}
         self.lifetime = 3600.0
@@ -36,6 +39,8 @@ class FakeAirflow:
         self.logins = 0
         self.evicted = []
         self.paths = []
+        self.jobs = []
+        self.beats = itertools.count(1)
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -48,8 +53,10 @@ class FakeAirflow:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}{BASE}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.server_port}{BASE}"
 
     def api(self):
         return AirflowApi(self.url)
@@ -77,6 +84,12 @@ class FakeAirflow:
         cookie = (headers["Cookie"] or "").removeprefix("_token=")
         if path == "/api/v2/version":
             return 200, {"version": f"{self.line}.1"}, []
+        if path == "/api/v2/monitor/health":
+            return 200, self.health(), []
+        if path == "/api/v2/importErrors":
+            return 200, {"import_errors": [], "total_entries": 0}, []
+        if path == "/api/v2/jobs":
+            return 200, {"jobs": self.jobs}, []
         if path == "/auth/token":
             if body.get("password") != PASSWORD:
                 return 401, {}, []
@@ -105,12 +118,18 @@ class FakeAirflow:
             return (200, None, []) if fitting else (403, {}, [])
         return 404, {}, []
 
+    def health(self):
+        beat = (BEGIN + datetime.timedelta(seconds=next(self.beats))).isoformat()
+        names = ("scheduler", "dag_processor", "triggerer")
+        components = {name: {"status": "healthy", f"latest_{name}_heartbeat": beat} for name in names}
+        return {"metadatabase": {"status": "healthy"}, **components}
+
     def dags(self, bearer, cookie):
         if not bearer and self.line == "3.0":
             return 401, {}, []
         claims = self.claims(bearer or cookie, "apache-airflow")
         if isinstance(claims, dict):
-            return 200, {"dags": []}, []
+            return 200, {"dags": [], "total_entries": 0}, []
         taken_back = [] if bearer else [f'_token=""; Max-Age=0; Path={path}' for path in (BASE + "/", "/")]
         return 500 if claims == "unknown kid" and self.line == "3.0" else 403, {}, taken_back
 

@@ -21,7 +21,7 @@ import yaml
 CHECKOUT = Path(__file__).resolve().parents[3]
 TOOLS = Path(sys.executable).parent
 
-# In the place of every action of the collection.
+# In the place of every action of the collection, and of what roles take from others.
 ACTION = """
 import json, os
 from ansible.plugins.action import ActionBase
@@ -66,8 +66,18 @@ DATABASE = {
     "unseen": [],
     "encrypted": None,
 }
+# As the role `status` looks at it.
+LOOK = {
+    **DATABASE,
+    "server": {"engine": "MariaDB", "version": "10.11.6"},
+    "tables": [],
+    "bytes": 0,
+    "revision": "fe199e1abd77",
+    "set_aside": [],
+}
 ANSWERS: dict[str, dict[str, Any]] = {
     "run_record": {**RECORD, "run": CLOSED},
+    "k8s_info": {"resources": []},
     "run_lock": {"process_id": 1},
     "metadata_db_info": DATABASE,
     "quiesce:quiesced": {"paused": ["one", "two"], "running": []},
@@ -115,6 +125,8 @@ class Stage:
         for module in (CHECKOUT / "plugins/modules").glob("*.py"):
             self.write(f"plugins/action/{module.name}", ACTION)
         self.write("plugins/plugin_utils/plain.py", PLAIN)
+        for module in ("k8s", "k8s_info"):
+            self.write(f"../../kubernetes/core/plugins/action/{module}.py", ACTION)
 
     def write(self, path: str, text: str) -> None:
         target = self.root / path

@@ -117,6 +117,62 @@ def test_the_keys_are_looked_at_with_the_pods_that_have_them():
     }
 
 
+# Which Secrets a runbook writes while pods that use them are running.
+CHANGED = {
+    "preflight": {"{{ airflow_keys_secret }}", "{{ airflow_runtime_secret }}"},
+    "restart": {"{{ airflow_keys_secret }}"},
+    "rotation_plan": {"{{ airflow_keys_secret }}"},
+    "rotation_preflight": {"{{ airflow_keys_secret }}"},
+}
+CHANGING = [task for task in ALL if task.takes("changed_secrets") and "workloads" in task.options]
+
+
+def test_who_looks_at_workloads_is_told_which_secrets_change():
+    """Without them, nobody sees that Reloader restarts the scheduler in the middle of its tasks."""
+    assert {task.role: set(task.options.get("changed_secrets", [])) for task in CHANGING} == CHANGED
+    assert len(CHANGING) == len(CHANGED), "two tasks of one role"
+
+
+@pytest.mark.parametrize("playbook", ["upgrade", "rotate"])
+def test_every_secret_that_a_phase_writes_is_among_them(playbook):
+    preflight = {"upgrade": "preflight", "rotate": "rotation_preflight"}[playbook]
+    phases = {"upgrade": {"keys"}, "rotate": {"publish", "activate", "retire", "replace_keys"}}[playbook]
+    written = {
+        task.options["secret"]
+        for task in ALL
+        if task.role in phases and task.module in ("signing_keys", "generated_secret")
+    }
+    assert written == CHANGED[preflight]
+
+
+@pytest.mark.parametrize(
+    "task", [task for task in ALL if task.takes("managed_by_others") and "sessions" not in task.options], ids=str
+)
+def test_whether_others_may_write_as_well_is_always_said(task):
+    assert task.options.get("managed_by_others") == "{{ airflow_managed_by_others }}"
+
+
+@pytest.mark.parametrize(
+    "task", [task for task in ALL if task.takes("ca_file") and task.options.get("state") in (None, "probing")], ids=str
+)
+def test_which_authorities_are_trusted_is_said_by_whatever_calls_the_public_address(task):
+    assert task.options.get("ca_file") == "{{ airflow_ca_file or omit }}"
+
+
+def test_the_same_heartbeats_are_waited_for_by_the_proof_and_by_the_status():
+    asked = {task.role: task.options.get("components") for task in ALL if task.module == "airflow_health"}
+    assert asked == dict.fromkeys(["status", "verify"], "{{ airflow_health_components }}")
+
+
+def test_how_long_tokens_live_is_written_down_with_every_step_of_a_rotation():
+    """A life that is made shorter later must not have keys retired while tokens from before that still live."""
+    steps = [task for task in ALL if task.module == "signing_keys" and "state" in task.options]
+    assert [task.role for task in steps] == [*["activate"] * 2, "publish", *["replace_keys"] * 2, *["retire"] * 2]
+    assert {str(task): task.options.get("token_life") for task in steps} == {
+        str(task): "{{ airflow_configured.longest_token_seconds }}" for task in steps
+    }
+
+
 # Those of a look, and of what waits for nothing.
 FIXED = {
     "preflight: Look at the metadata database",

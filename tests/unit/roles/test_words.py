@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import CHECKOUT, DATABASE
+from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import CHECKOUT, LOOK
 
 STATUS = "{{ lookup('ansible.builtin.template', '%s') }}" % (CHECKOUT / "roles/status/templates/status.txt.j2")
 DUE = "{{ airflow_effects | selectattr('phase', 'equalto', 'resume') | map(attribute='due') | first }}"
-SERVER = {"engine": "MariaDB", "version": "10.11.6"}
-LOOK = {**DATABASE, "server": SERVER, "tables": [], "bytes": 0, "revision": "fe199e1abd77", "set_aside": []}
 NOTHING: dict[str, list[str]] = {"now": [], "waiting": [], "runs": []}
 UNCHANGED = {"changed": False}
 

@@ -17,6 +17,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action impo
 from ansible_collections.hopsworks.airflow.plugins.modules import rolling_restart as subject
 
 DEFAULTS = {name: option.get("default") for name, option in yaml.safe_load(subject.DOCUMENTATION)["options"].items()}
+SECRETS = {"keys": SimpleNamespace(metadata=SimpleNamespace(annotations={"reloader.stakater.com/match": "true"}))}
 DOCUMENTED = yaml.safe_load(subject.RETURN)
 
 
@@ -57,7 +58,11 @@ def act(monkeypatch):
 
     def call(*planned, check_mode=False, **options):
         Restarter.planned = list(planned)
-        cluster = SimpleNamespace(secret_entries=lambda _name: {"passwords.json": b'{"admin": "CANARY"}'})
+        cluster = SimpleNamespace(
+            secret_entries=lambda _name: {"passwords.json": b'{"admin": "CANARY"}'},
+            core=SimpleNamespace(read_namespaced_secret=SECRETS.get),
+            find=lambda read, name: read(name),
+        )
         given = {**DEFAULTS, "run": "one", "workloads": [item.name for item in planned], **options}
         result = subject.act(Call(given, check_mode, cluster, lambda _line: None, warnings.append))
         assert "CANARY" not in json.dumps(result)
@@ -104,10 +109,11 @@ def test_nothing_due_is_no_change(act):
 
 def test_the_options_become_terms(act):
     health = {"url": "https://x", "login": {"user": "admin", "secret": "s", "key": "passwords.json"}, "timeout": 9}
-    act(DONE, health=health, annotations={"generation": 4}, order="given")
+    act(DONE, health=health, annotations={"generation": 4}, order="given", changed_secrets=["keys", "absent"])
     terms = Restarter.last.terms
     assert terms.annotations == {"generation": "4"}  # annotations are text
     assert terms.order_given
+    assert terms.changed_secrets == {"keys": {"reloader.stakater.com/match": "true"}}
     assert (terms.access.password, terms.access.timeout_seconds) == ("CANARY", 9)
     assert "CANARY" not in repr(terms)
 

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What status.yml says of components that Airflow itself calls healthy."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import CHECKOUT, LOOK
+
+SILENT = "the heartbeat of the scheduler does not move, within 60 s"
+
+
+@pytest.fixture
+def status(stage):
+    def play(health, database=None, **variables):
+        roles = ("deployment", "status")
+        tasks = [
+            {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}} for role in roles
+        ]
+        answers = {
+            "metadata_db_info": {**LOOK, **(database or {})},
+            "airflow_health": health,
+            "signing_keys_info": {"problem": None, "exists": False},
+            "hopsfs_snapshot_info": {"snapshots": []},
+        }
+        played = stage.play(tasks, answers, **variables)
+        assert played.code == 0, played.output
+        assert "Last run: x.yml r1, done" in played.output, "it says all the rest, too"
+        return played
+
+    return play
+
+
+def test_a_heart_that_has_stopped_is_said_and_ends_nothing(status):
+    said = status({"failed": True, "msg": "a long text", "failure": {"found": SILENT, "next": "look"}}).output
+    assert f"Heartbeats: {SILENT}" in said
+    assert "Heartbeats: a long text" not in said
+
+
+def test_what_could_not_be_asked_at_all_is_said(status):
+    assert "Heartbeats: no such host" in status({"failed": True, "msg": "no such host"}).output
+
+
+def test_when_hearts_beat_last_is_said(status):
+    beats = {"scheduler": "2026-11-22T03:00:06+00:00", "dag_processor": "2026-11-22T03:00:07+00:00"}
+    said = status({"heartbeats": beats}).output
+    assert "Heartbeats: scheduler 2026-11-22T03:00:06+00:00, dag_processor 2026-11-22T03:00:07+00:00" in said
+
+
+@pytest.mark.parametrize("more", [[], ["triggerer"]], ids=["the usual ones", "a triggerer"])
+def test_every_heart_that_the_deployment_has_is_listened_to(status, more):
+    defaults = yaml.safe_load((CHECKOUT / "roles/deployment/defaults/main.yml").read_text(encoding="utf-8"))
+    usual = defaults["airflow_components"]
+    added = [{**usual[2], "name": name, "workload": f"airflow-{name}", "command": [name]} for name in more]
+    played = status({"heartbeats": {}}, airflow_components=[{**each, "grace_seconds": 60} for each in usual + added])
+    (asked,) = [entry for entry in played.asked if entry["action"] == "airflow_health"]
+    assert asked["components"] == ["metadatabase", "scheduler", "dag_processor", *more]
+
+
+@pytest.mark.parametrize("where", ["old", "moving"])
+def test_no_other_airflow_is_asked_for_heartbeats(status, where):
+    played = status({"heartbeats": {"scheduler": "x"}}, {"stage": where})
+    assert played.actions("airflow_health") == []
+    assert "Heartbeats" not in played.output

@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A rotation waits for tasks, and unpauses, where they run in the scheduler's pod, whatever the executor is called."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import CHECKOUT, CLOSED, RECORD
+
+PLAYBOOK = yaml.safe_load((CHECKOUT / "playbooks/rotate.yml").read_text(encoding="utf-8"))
+(ROTATE,) = (task for play in PLAYBOOK for task in play.get("tasks", []))
+KEYS = {
+    "problem": None,
+    "exists": True,
+    "state": "published",
+    "age_seconds": 10**7,
+    "rotation": "r1",
+    "due": True,
+    "due_at": "2026-12-22T03:00:00Z",
+    "retire_after": None,
+    "signers": {},
+    "generation": 3,
+    "invalidated": [],
+}
+CONFIGURED = {
+    "trusted_jwks_url": "/x",
+    "jwt_algorithm": "RS256",
+    "jwt_leeway": 10,
+    "clock_skew_seconds": 0,
+    "longest_token_seconds": 3610,
+    "task_jwt_expiration_time": 600,
+    "task_jwt_audience": "a",
+    "jwt_issuer": None,
+    "heartbeat_seconds": 5,
+}
+ANSWERS = {
+    "signing_keys": KEYS,
+    "rolling_restart": {
+        "workloads": [{"name": "airflow-scheduler", "component": "scheduler", "grace_seconds": 600, "findings": []}],
+        "windows": [],
+    },
+    "availability_probe": {"urls": {}, "problems": [], "windows": []},
+}
+NOT_KNOWN = "[core] executor is company.Executor, of which it is not known where its tasks run"
+
+
+@pytest.fixture
+def rotate(stage):
+    """The task of rotate.yml itself, with its variables, and an api-server that is configured so."""
+
+    def play(executor, in_scheduler, *, keys=KEYS, record=None):
+        stage.role("report", {"ansible.builtin.debug": {"msg": "report"}})
+        answers = {
+            **ANSWERS,
+            "signing_keys_info": keys,
+            "airflow_configuration_info": {**CONFIGURED, "executor": executor, "tasks_in_scheduler": in_scheduler},
+            "run_record": record or {**RECORD, "run": CLOSED},
+        }
+        return stage.play([ROTATE], answers)
+
+    return play
+
+
+@pytest.mark.parametrize("executor", ["LocalExecutor", "LocalKubernetesExecutor"])
+def test_what_is_paused_for_tasks_in_the_schedulers_pod_is_unpaused(rotate, executor):
+    played = rotate(executor, True)
+    assert played.code == 0, played.output
+    asked = [(entry["state"], entry["check"]) for entry in played.asked if entry["action"] == "quiesce"]
+    # Predicted, done, taken back after its phase, and looked for once more when the run ends.
+    assert asked == [("quiesced", True), ("quiesced", False), ("resumed", False), ("resumed", False)]
+
+
+def test_the_database_is_left_alone_where_no_task_runs_in_the_schedulers_pod(rotate):
+    played = rotate("company.NoLocalExecutor", False)
+    assert played.code == 0, played.output
+    assert "no task runs in a component's pod" in played.output
+    assert played.actions("quiesce", "signing_keys") == ["signing_keys:published", *["signing_keys:activated"] * 2]
+
+
+@pytest.mark.parametrize("state", ["published", "replaced"])
+def test_an_executor_that_is_not_known_is_refused_before_anything_changes(rotate, state):
+    played = rotate("company.Executor", None, keys={**KEYS, "state": state})
+    assert played.code != 0
+    assert NOT_KNOWN in played.output
+    assert played.actions("run_lock", "signing_keys", "rolling_restart", "quiesce") == []
+
+
+@pytest.mark.parametrize(
+    ("executor", "in_scheduler", "unpaused"),
+    [("company.Executor", True, 1), ("KubernetesExecutor", False, 0)],
+    ids=["in the scheduler", "elsewhere"],
+)
+def test_a_run_that_has_only_to_be_closed_unpauses_where_it_may_have_paused(rotate, executor, in_scheduler, unpaused):
+    unfinished = {
+        **RECORD,
+        "run": {**CLOSED, "id": "r1", "playbook": "rotate", "status": "running"},
+        "unfinished": True,
+    }
+    played = rotate(executor, in_scheduler, keys={**KEYS, "state": "steady", "due": False}, record=unfinished)
+    assert played.code == 0, played.output
+    assert played.actions("quiesce") == ["quiesce:resumed"] * unpaused
