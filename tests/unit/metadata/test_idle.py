@@ -10,10 +10,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import select
 import socket
 import threading
 import types
+from unittest import mock
 
 import pytest
 
@@ -21,7 +23,15 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import make_dump, read_content
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, RUN, quiet
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_migrate
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+    NEW_REVISION,
+    PASSWORD,
+    RUN,
+    address_of,
+    call_of,
+    quiet,
+)
 
 IDLE_SECONDS = 1.0
 # Only where it never closes anything.
@@ -132,3 +142,27 @@ def test_a_dump_that_takes_longer_is_kept(proxy, database, deployment, tools, tm
 
     assert make_dump(database, slow, deployment.names.live, RUN, path, before, quiet).bytes > 0
     assert path.exists()
+
+
+def test_a_killed_runs_job_may_take_its_time_to_end(proxy, database, bare, monkeypatch):
+    """As long as nothing is locked that the session has to keep."""
+    bare.make_old()
+
+    def migrate(_seconds):
+        schema = bare.names.workspace
+        bare.server.as_root(f"CREATE TABLE {schema}.alembic_version (version_num VARCHAR(32))")
+        bare.server.as_root(f"INSERT INTO {schema}.alembic_version VALUES ('{NEW_REVISION}')")
+        return []
+
+    removed = mock.Mock(side_effect=lambda *_given: proxy.wait_for_its_limit())
+    monkeypatch.setattr(metadata_migrate, "remove_leftovers", removed)
+    monkeypatch.setattr(metadata_migrate, "Job", lambda *_given: types.SimpleNamespace(run=migrate))
+    monkeypatch.setattr(metadata_migrate, "head_in", lambda _lines: (NEW_REVISION, "3.0.6"))
+    given = {"live": bare.names.live, "deployment": bare.name, "run": RUN, "image": "image:1"}
+    call = call_of(database, monkeypatch, metadata_migrate, **given)
+    call.params["database"] = {"password_secret": {"name": "database", "key": "password"}}
+    address = dataclasses.replace(address_of(bare.server), name=bare.names.live)
+    monkeypatch.setattr(metadata_migrate, "read_address", lambda *_given: address)
+
+    assert metadata_migrate.act(call)["revision"] == NEW_REVISION
+    removed.assert_called_once()
