@@ -222,6 +222,14 @@ class Deployment:
         self.server.as_root((DATA / "airflow-3.0.6.sql").read_text(), schema)
         self.server.as_root(f"INSERT INTO alembic_version VALUES ('{NEW_REVISION}')", schema)
 
+    def remove(self) -> None:
+        """Whatever is there of it, but for what has another name."""
+        own = [name for name in self.schemas() if name == self.names.live or name.startswith(f"{self.names.live}_")]
+        self.server.as_root(
+            "SET foreign_key_checks = 0, lock_wait_timeout = 30;"
+            + "".join(f"DROP DATABASE {quoted(name)};" for name in sorted(own))
+        )
+
     def mark_new(self, database: Database, *, run: str = RUN) -> None:
         write_mark(database, self.names.workspace, self.mark(run=run))
 

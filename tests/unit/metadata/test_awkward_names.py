@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
     Restoration,
     make_dump,
@@ -32,7 +31,7 @@ def awkward(request, server, database):
     made.make_old()
     made.make_new(database)
     yield made
-    server.as_root("".join(f"DROP DATABASE {quoted(name)};" for name in made.schemas()))
+    made.remove()
 
 
 @pytest.fixture
