@@ -220,7 +220,9 @@ unfit:
   elements: str
   sample: ["the server is read-only (read_only): it may be a replica, or out of space"]
 unseen:
-  description: What the user is not shown, so that nothing is known about it.
+  description:
+    - What the user is not shown, so that nothing is known about it. A warning as well in the stages C(old) and
+      C(moving), whose tables are going to be moved.
   returned: success
   type: list
   elements: str
@@ -258,6 +260,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.fitnes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
     INSTALLED,
     MIGRATABLE,
+    MOVING,
     OLD,
     as_result,
     inspect,
@@ -330,6 +333,9 @@ def look(call: Call, address: Address) -> dict[str, Any]:
     involved = [names.live, names.workspace, names.aside(run), names.undone(run)]
     if rehearsal and inspection.stage in (OLD, MIGRATABLE):
         involved.append(rehearsal)
+    if inspection.stage in (OLD, MOVING):
+        for line in fitness.unseen:
+            call.warn(line)
     return {
         **as_result(inspection),
         "moved": has_moved(inspection),

@@ -181,8 +181,9 @@ def act(call: Call) -> dict[str, Any]:
                 "diff": diff,
                 **known,
             }
+        # This takes a while, in which the session is idle, so it must not have to be the same one afterwards.
+        remove_leftovers(call.cluster, selector_of(owner.deployment), LEFTOVER_SECONDS, call.progress)
         with alone(database, names.workspace, LEFTOVER_SECONDS):
-            remove_leftovers(call.cluster, selector_of(owner.deployment), LEFTOVER_SECONDS, call.progress)
             # Inspected once more: the Job may have gone on while it was being removed.
             inspection = inspect(database, names, params["extra_tables"], owner)
             mark = workspace.begin(database, inspection, owner, params["image"], call.progress)

@@ -79,7 +79,10 @@ def mirror():
 @pytest.fixture
 def bare(server):
     """A deployment whose schemas do not exist yet."""
-    return Deployment(server, f"airflow_t{next(_numbers)}")
+    made = Deployment(server, f"airflow_t{next(_numbers)}")
+    yield made
+    # The server looks through all tables that it has for much of what it is asked.
+    made.remove()
 
 
 @pytest.fixture

@@ -99,8 +99,8 @@ class Server:
             env={**os.environ, "TMPDIR": str(self.folder / "tmp")},
         )
         self.start()
-        secret = PASSWORD.replace("'", "''")
-        self.as_root(f"CREATE USER airflow@'%' IDENTIFIED BY '{secret}'; GRANT ALL ON `airflow%`.* TO airflow@'%'")
+        self.as_root(f"CREATE USER airflow@'%' IDENTIFIED BY {literal(PASSWORD)}")
+        self.as_root("GRANT ALL ON `airflow%`.* TO airflow@'%'")
 
     def start(self) -> None:
         self._process = subprocess.Popen(
@@ -205,20 +205,30 @@ class Deployment:
         self.name = "demo"
 
     def make_old(self) -> None:
-        self.server.as_root(f"CREATE DATABASE {self.names.live} CHARACTER SET latin1")
+        self.server.as_root(f"CREATE DATABASE {quoted(self.names.live)} CHARACTER SET latin1")
         # A dump ends with statements that restore the session's settings; the rows need none of them.
         self.server.as_root((DATA / "airflow-1.10.15.sql").read_text(), self.names.live)
         self.server.as_root(f"SET time_zone='+00:00';{ROWS}", self.names.live)
 
     def make_empty(self) -> None:
-        self.server.as_root(f"CREATE DATABASE {self.names.live} CHARACTER SET latin1")
+        self.server.as_root(f"CREATE DATABASE {quoted(self.names.live)} CHARACTER SET latin1")
 
     def make_new(self, database: Database, *, run: str = RUN) -> None:
         schema = self.names.workspace
-        self.server.as_root(f"CREATE DATABASE IF NOT EXISTS {schema} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+        self.server.as_root(
+            f"CREATE DATABASE IF NOT EXISTS {quoted(schema)} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"
+        )
         self.mark_new(database, run=run)
         self.server.as_root((DATA / "airflow-3.0.6.sql").read_text(), schema)
         self.server.as_root(f"INSERT INTO alembic_version VALUES ('{NEW_REVISION}')", schema)
+
+    def remove(self) -> None:
+        """Whatever is there of it, but for what has another name."""
+        own = [name for name in self.schemas() if name == self.names.live or name.startswith(f"{self.names.live}_")]
+        self.server.as_root(
+            "SET foreign_key_checks = 0, lock_wait_timeout = 30;"
+            + "".join(f"DROP DATABASE {quoted(name)};" for name in sorted(own))
+        )
 
     def mark_new(self, database: Database, *, run: str = RUN) -> None:
         write_mark(database, self.names.workspace, self.mark(run=run))
@@ -278,7 +288,7 @@ class Deployment:
     def tables(self, schema: str) -> set[str]:
         return set(
             self.server.as_root(
-                f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'"
+                f"SELECT table_name FROM information_schema.tables WHERE table_schema = {literal(schema)}"
             ).split()
         )
 
@@ -384,6 +394,11 @@ class LocalPod:
 
 def address_of(server: Server, password: str = PASSWORD) -> Address:
     return Address("127.0.0.1", server.port, "airflow", "airflow", password.encode())
+
+
+def literal(text: str) -> str:
+    """A text as a statement has it."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def quiet(line: str) -> None:

@@ -102,21 +102,6 @@ class TestDump:
 
         assert list(tmp_path.iterdir()) == []
 
-    def test_survives_a_server_that_closes_idle_sessions(self, server, database, deployment, tools, tmp_path):
-        """The session that compares rows waits while the tool works."""
-        before = read_content(database, deployment.names.live, quiet)
-        number = database.value("SELECT CONNECTION_ID()")
-
-        def dump(schema, write):
-            tools.dump(schema, write)
-            server.as_root(f"KILL {number}")
-            database._used -= 60
-
-        slow = types.SimpleNamespace(dump=dump)
-        path = tmp_path / "slow.sql.gz"
-
-        assert make_dump(database, slow, deployment.names.live, RUN, path, before, quiet).bytes > 0
-
     def test_says_which_tables_were_written_to_meanwhile(self, database, deployment, tools, tmp_path):
         before = read_content(database, deployment.names.live, quiet)
         deployment.server.as_root(f"INSERT INTO {deployment.names.live}.log (event) VALUES ('meanwhile')")

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +21,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.encryp
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import call_of, reset
 
 OLD, NEW, OTHER = (Fernet.generate_key() for _index in range(3))
 
@@ -64,10 +66,12 @@ class Cluster(SimpleNamespace):
         return self.secrets.get(name)
 
 
+def places_of(*names):
+    return [{"from_secret": {"name": name, "key": "key"}, "from_config_map": None} for name in names]
+
+
 def keys(secrets, *places):
-    whole = {"from_secret": None, "from_config_map": None}
-    sources = [{**whole, "from_secret": {"name": name, "key": "key"}} for name in places]
-    call = Call({"fernet_keys": sources}, False, Cluster(secrets=secrets), print, print)
+    call = Call({"fernet_keys": places_of(*places)}, False, Cluster(secrets=secrets), print, print)
     return metadata_db_info.fernet_keys(call)
 
 
@@ -83,3 +87,33 @@ def test_the_key_is_the_one_that_the_new_airflow_will_have():
 def test_a_key_in_another_form_is_refused_by_its_place(place):
     with pytest.raises(OperatorError, match=f"entry key of {place} in namespace lab is a Fernet key that was enc"):
         keys({place: {"key": base64.b64encode(OLD)}}, "runtime", "old")
+
+
+class TestInTheStateOfTheDatabase:
+    """What the preflight is told."""
+
+    @pytest.fixture
+    def encrypted(self, database, deployment, monkeypatch):
+        encrypt(database, deployment.names.live, OLD, "one")
+
+        def found(secrets, *places):
+            given = {"live": deployment.names.live, "deployment": deployment.name, "fernet_keys": places_of(*places)}
+            call = call_of(database, monkeypatch, metadata_db_info, **given)
+            cluster = Cluster(secrets=secrets, namespace=call.cluster.namespace)
+            return metadata_db_info.act(dataclasses.replace(call, cluster=cluster))["encrypted"]
+
+        return found
+
+    def test_is_how_much_the_key_opens(self, encrypted):
+        assert encrypted({"old": {"key": OLD}}, "runtime", "old") == {"looked_at": 3, "readable": 3}
+        assert encrypted({"old": {"key": OTHER}}, "runtime", "old") == {"looked_at": 3, "readable": 0}
+        # The one that an earlier run took over is the one that the new Airflow gets.
+        assert encrypted({"runtime": {"key": OTHER}, "old": {"key": OLD}}, "runtime", "old")["readable"] == 0
+
+    def test_is_nothing_where_none_is_taken_over(self, encrypted):
+        assert encrypted({"old": {"key": OTHER}}) is None
+
+    def test_is_nothing_once_the_old_tables_are_away(self, database, deployment, mirror, encrypted):
+        reset(database, deployment, mirror)
+
+        assert encrypted({}, "runtime", "old") is None

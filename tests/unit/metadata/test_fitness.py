@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 
 import pytest
 
@@ -15,6 +16,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighb
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.nodes import other_nodes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import Grants, Rights, read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import call_of, reset
 
 
 class Answering:
@@ -69,6 +72,40 @@ def test_a_real_server_that_is_read_only(server, database):
             assert read_fitness(other, read_rights(other)).problems == ()
     finally:
         server.as_root("SET GLOBAL read_only = 0; DROP USER IF EXISTS may_write")
+
+
+@pytest.fixture
+def look(database, deployment, monkeypatch):
+    """The state of the database as the preflight has it, and what it was warned of."""
+
+    def looked():
+        warnings = []
+        call = call_of(database, monkeypatch, metadata_db_info, live=deployment.names.live, deployment="demo")
+        return metadata_db_info.act(dataclasses.replace(call, warn=warnings.append)), warnings
+
+    return looked
+
+
+def test_the_preflight_is_told_what_the_server_can_not_do(server, look):
+    assert look()[0]["unfit"] == []
+    server.as_root("SET GLOBAL read_only = 1")
+    try:
+        (problem,) = look()[0]["unfit"]
+    finally:
+        server.as_root("SET GLOBAL read_only = 0")
+    assert "the server is read-only (read_only)" in problem
+
+
+def test_the_preflight_warns_of_what_it_is_not_shown(database, deployment, mirror, look):
+    state, warnings = look()
+    assert warnings == state["unseen"]
+    assert any("PROCESS" in line for line in warnings)
+
+    # Nothing is moved any more.
+    reset(database, deployment, mirror)
+    state, warnings = look()
+    assert (state["stage"], warnings) == ("installed", [])
+    assert state["unseen"] != []
 
 
 def _as(server, user):

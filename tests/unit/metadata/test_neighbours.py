@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 
 import pytest
 
@@ -19,7 +20,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import read_neighbours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import LOCKING, NEEDED, read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import RUN, reset
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import RUN, call_of, reset
 
 
 @pytest.fixture
@@ -180,6 +182,24 @@ class TestKeys:
             result = reset(database, deployment, mirror)
 
         assert f"{kind} {bi}.v" in found(result, "no_reader_outside")["found"]
+
+
+def test_the_plan_warns_of_what_it_can_not_know_and_of_what_follows(
+    server, deployment, mirror, connect, bi, monkeypatch
+):
+    live = deployment.names.live
+    server.as_root(f"CREATE VIEW {bi}.v AS SELECT dag_id FROM {live}.dag")
+    monkeypatch.setattr(metadata_db, "Mirror", lambda *_given: mirror)
+    warnings = []
+    with connect(f"EXECUTE, TRIGGER, EVENT ON `{live}%`.*", f"SELECT, INSERT, SHOW VIEW ON `{bi}`.*") as database:
+        given = {"deployment": "demo", "confirm": "demo", "run": RUN, "check_mode": True}
+        call = call_of(database, monkeypatch, metadata_db, live=live, **given)
+        metadata_db.act(dataclasses.replace(call, warn=warnings.append))
+
+    key, reader, sessions = warnings
+    assert f"foreign key bi_dag of {bi}.t onto dag will follow the old table" in key
+    assert f"view {bi}.v names tables of schema {live}" in reader
+    assert "no right PROCESS, so sessions of other users are not shown" in sessions
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A session says and does the same whatever the server's settings are, and outlives being closed while it was idle."""
+"""A session says and does the same whatever the server's settings are."""
 
 # Names of schemas and tables can't be bound as values.
 # ruff: noqa: S608
@@ -15,7 +15,6 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import like_prefix, quoted, session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import LOCK_WAIT_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import Tls
@@ -119,45 +118,14 @@ def test_a_reset_on_a_server_with_other_settings(server, deployment, mirror):
         assert reset(database, deployment, mirror)["changed"]
 
 
-def end_session(server, database):
-    """As `wait_timeout` or a proxy would."""
-    number = database.value("SELECT CONNECTION_ID()")
-    server.as_root(f"KILL {number}")
-    database._used -= 60
-    return number
+def test_a_statement_is_never_sent_twice(server, database, schema):
+    """It ended a moment ago: whether the server got the statement isn't known."""
+    server.as_root(f"KILL {database.value('SELECT CONNECTION_ID()')}")
 
+    with pytest.raises(OperatorError, match="answered"):
+        database.execute(f"INSERT INTO {quoted(schema, 't')} VALUES (5, 'once')")
 
-class TestClosedWhileIdle:
-    def test_is_opened_again_with_its_settings(self, server, database, schema):
-        earlier = end_session(server, database)
-
-        assert database.execute(f"UPDATE {quoted(schema, 't')} SET a = 'again'") == 1
-        assert database.value("SELECT CONNECTION_ID()") != earlier
-        assert database.value("SELECT @@time_zone") == "+00:00"
-
-    def test_is_an_error_while_a_lock_is_held(self, server, database, schema):
-        with alone(database, schema, 1):
-            end_session(server, database)
-            with pytest.raises(OperatorError, match=f"the lock on schema {schema}"):
-                database.execute(f"UPDATE {quoted(schema, 't')} SET a = 'without the lock'")
-
-        assert server.as_root(f"SELECT a FROM {schema}.t").strip() == "x"
-
-    def test_is_opened_again_once_the_lock_is_given_back(self, server, database, schema):
-        with alone(database, schema, 1):
-            pass
-        end_session(server, database)
-
-        assert database.value("SELECT 1") == 1
-
-    def test_a_statement_is_never_sent_twice(self, server, database, schema):
-        """It ended a moment ago: whether the server got the statement isn't known."""
-        server.as_root(f"KILL {database.value('SELECT CONNECTION_ID()')}")
-
-        with pytest.raises(OperatorError, match="answered"):
-            database.execute(f"INSERT INTO {quoted(schema, 't')} VALUES (5, 'once')")
-
-        assert server.as_root(f"SELECT COUNT(*) FROM {schema}.t").strip() == "1"
+    assert server.as_root(f"SELECT COUNT(*) FROM {schema}.t").strip() == "1"
 
 
 def test_a_server_that_is_gone_is_told(server, bare):

@@ -81,19 +81,22 @@ class TestSecrets:
 
 class TestLargeValues:
     @pytest.fixture
-    def large(self, server, bare):
-        """A table with a value of 9 MB, which a dump writes as 18 MB, as a server with 64M has it."""
+    def large(self, request, server, bare):
+        """A table with so many MiB in a value, of which a dump writes twice as many, as a server with 64M has it."""
         bare.make_empty()
         before = server.as_root("SELECT @@GLOBAL.max_allowed_packet").strip()
         server.as_root("SET GLOBAL max_allowed_packet = 67108864")
-        server.as_root(
-            "CREATE TABLE xcom (id INT PRIMARY KEY, value LONGBLOB);"
-            " INSERT INTO xcom VALUES (1, 'x'), (2, REPEAT(x'00ff27', 3 << 20))",
-            bare.names.live,
-        )
+        statements = [
+            "CREATE TABLE xcom (id INT PRIMARY KEY, value LONGBLOB)",
+            f"SET @bytes = {request.param << 20}",
+            "INSERT INTO xcom VALUES (1, 'x'), (2, REPEAT(x'00ff27', @bytes DIV 3))",
+        ]
+        server.as_root("; ".join(statements), bare.names.live)
         yield bare
         server.as_root(f"SET GLOBAL max_allowed_packet = {before}")
 
+    # The tool by itself dumps no value that takes more than 24 MB.
+    @pytest.mark.parametrize("large", [30], indirect=True)
     def test_are_dumped_and_restored(self, server, large, tools, tmp_path):
         with server.session() as database:
             before = read_content(database, large.names.live, quiet)
@@ -105,6 +108,7 @@ class TestLargeValues:
 
             assert restoration.compare() == before
 
+    @pytest.mark.parametrize("large", [9], indirect=True)
     def test_that_the_server_does_not_take_are_told_before_the_dump(self, server, large, tools, tmp_path):
         server.as_root("SET GLOBAL max_allowed_packet = 16777216")
         with server.session() as database:

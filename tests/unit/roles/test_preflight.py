@@ -91,3 +91,56 @@ def test_the_database_host_is_looked_at_whatever_it_is(stage, host):
     assert played.code == 0, played.output
     services = [entry["services"] for entry in played.asked if "services" in entry]
     assert [[(each["name"], int(each["port"])) for each in given] for given in services] == [[(host, 3307)]]
+
+
+def words_of(played):
+    """Its output, wherever its lines end."""
+    return " ".join(played.output.replace("\\n", " ").split())
+
+
+UNFIT = "the server is read-only (read_only): it may be a replica, or out of space"
+
+
+@pytest.mark.parametrize("database", [OLD, MOVING], ids=["old", "moving"])
+def test_a_server_that_can_not_do_what_is_needed_is_refused(preflight, database):
+    played = preflight({**database, "unfit": [UNFIT, "SECOND"]}, HEAD)
+    assert played.code != 0
+    said = words_of(played)
+    assert f"Found: {UNFIT}; SECOND Expected: a server that can be written to, gives named locks" in said
+    assert "Untouched: everything Next: correct airflow_database_host" in said
+
+
+def test_it_serves_what_is_installed(preflight):
+    played = preflight({**INSTALLED, "unfit": [UNFIT]}, HEAD)
+    assert played.code == 0, played.output
+
+
+def test_a_fernet_key_that_opens_nothing_is_refused(preflight):
+    played = preflight({**OLD, "encrypted": {"looked_at": 3, "readable": 0}}, HEAD)
+    assert played.code != 0
+    said = words_of(played)
+    assert "Found: none of 3 encrypted Connections and Variables was made with the Fernet key" in said
+    assert "Untouched: everything Next: correct airflow_fernet_key_from" in said
+
+
+@pytest.mark.parametrize(
+    ("source", "encrypted"),
+    [({"from_secret": {"name": "old", "key": "fernet"}}, {"looked_at": 3, "readable": 1}), ({}, None)],
+    ids=["opens something", "none is taken over"],
+)
+def test_a_fernet_key_that_is_taken_over_is_compared(stage, source, encrypted):
+    tasks = [
+        {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}}
+        for role in ("deployment", "preflight")
+    ]
+    database = {**OLD, "encrypted": encrypted}
+    played = stage.play(tasks, {"metadata_db_info": database}, airflow_fernet_key_from=source)
+    assert played.code == 0, played.output
+    (asked,) = [entry for entry in played.asked if entry["action"] == "metadata_db_info"]
+    own = {"from_secret": {"name": "airflow-runtime", "key": "fernet-key"}}
+    assert asked.get("fernet_keys") == ([own, source] if source else None)
+
+
+def test_a_fernet_key_is_taken_over_where_nothing_is_encrypted(preflight):
+    played = preflight({**OLD, "encrypted": {"looked_at": 0, "readable": 0}}, HEAD)
+    assert played.code == 0, played.output
