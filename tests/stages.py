@@ -43,7 +43,7 @@ STAGES = (
             "nox -s formatters codeqa yamllint antsibull-nox-config docs-check extra-checks ansible-lint",
             "nox -s changelog role-readmes",
         ),
-        "the findings above; `make format` mends formatting and the order of imports",
+        "the findings above; `make format` fixes formatting and the order of imports",
     ),
     Stage("types", "mypy --strict", ("nox -s typing",), "the findings above"),
     Stage(

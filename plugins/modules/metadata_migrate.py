@@ -13,7 +13,7 @@ description:
   - Runs C(airflow db migrate) of an image on a schema of its own while the live one, which is not touched, is in use.
   - It runs as a Job with a unique name, which is watched, its log shown while it is written, and deleted afterwards.
     A Job that a killed run left behind is removed first.
-  - A schema that an interrupted run left half built is emptied, table by table, and built anew. It is recognised by a
+  - A schema that an interrupted run left half built is emptied, table by table, and built again. It is recognised by a
     table C(hopsworks_airflow_workspace), which is put there first; tables of anybody else are never dropped.
   - The image itself is asked for its newest revision, and the schema is complete when it has that revision.
 version_added: 0.1.0
@@ -34,7 +34,7 @@ options:
   run:
     description:
       - Id of the run, at most 32 lower-case letters, digits and underscores. A schema that this run has completed
-        with the same image is left as it is; one of an earlier run is built anew.
+        with the same image is left as it is; one of an earlier run is built again.
     type: str
     required: true
   image:

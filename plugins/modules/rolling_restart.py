@@ -25,7 +25,7 @@ description:
     their next attempt), and has controllers try again that were refused.
   - A workload carries the run that restarted it in its pod template (annotation C(hopsworks.airflow/restarted-by)). An
     interrupted run that is run again restarts the remaining ones only, and waits for the others.
-  - After a failure, mend the cause and run it again with the same O(run). Another O(run) restarts all of them anew.
+  - After a failure, fix the cause and run it again with the same O(run). Another O(run) restarts all of them again.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -157,7 +157,7 @@ options:
       - When a restarted workload has to be rolled out, without old pods (see O(wait_for_old)) and past its gate. With
         V(each) before the next one is restarted. With V(end) when all of them are; they begin in their order, and only
         for the new pods of an api-server is waited in between. That is faster, and where one of them fails there may
-        be others to mend, too.
+        be others to fix, too.
       - V(end) can't be had with O(on_failure=previous_revision).
     type: str
     choices: [each, end]

@@ -19,7 +19,7 @@ description:
     configured, pods refused by quota or webhook) has to last for some time first; M(hopsworks.airflow.rolling_restart)
     says how long. Running the same command again goes on there.
   - Says V(changed) only where the API server's dry run differs from the live object. A run that changes nothing
-    restarts nothing; it only makes anew what an earlier run left in a back-off.
+    restarts nothing; it only makes again what an earlier run left in a back-off.
   - Also stops workloads and starts again what it stopped.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
@@ -71,7 +71,7 @@ options:
   replace:
     description:
       - Whether a live object of the same name that was made by others is deleted (its pods get their grace period) and
-        made anew. Otherwise it is refused, since applying would leave containers of the old one in the new pods.
+        made again. Otherwise it is refused, since applying would leave containers of the old one in the new pods.
       - The same goes for a change of fields that cannot be changed.
     type: bool
     default: false
@@ -115,7 +115,7 @@ workloads:
   description:
     - What was, or would be, done to each, in order.
     - Applied, C(action) is V(created), V(replaced), V(configured), V(retried) (unchanged, but a pod in a back-off was
-      made anew) or V(unchanged), and C(seconds) is what it took until healthy. C(grace_seconds) is how long the pods
+      made again) or V(unchanged), and C(seconds) is what it took until healthy. C(grace_seconds) is how long the pods
       that served before, and were or would be ended, may take for it; null where none of them is.
     - Stopped or started, C(action) is V(stopped), V(started), V(unchanged) or V(absent), with the replicas C(before)
       and C(after); a name of two workloads is there twice.

@@ -30,7 +30,7 @@ CONTROLLERS = frozenset(["CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSe
 
 
 def deletable_kinds(cluster: dynamic.DynamicClient) -> list[Any]:
-    """The namespaced kinds that can be listed and deleted, each once; pods last, when nothing makes them anew."""
+    """The namespaced kinds that can be listed and deleted, each once; pods last, when nothing makes them again."""
     kinds = {}
     for resource in cluster.resources.search(namespaced=True):
         verbs = set(getattr(resource, "verbs", None) or [])

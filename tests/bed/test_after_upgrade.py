@@ -158,7 +158,7 @@ def test_no_secret_leaked(bed: Bed, facts: dict[str, dict[str, Any]]) -> None:
 
 
 def test_a_database_that_takes_no_other_connections_than_encrypted_ones_serves_on(bed: Bed) -> None:
-    """From here on for all tests that follow. Sessions that are idle begin anew."""
+    """From here on for all tests that follow. Sessions that are idle begin again."""
     with bed.database() as cursor:
         cursor.execute("ALTER USER 'airflow'@'%' REQUIRE SSL")
         cursor.execute(

@@ -86,7 +86,7 @@ class Made:
         unset = ("ANSIBLE_", "K8S_AUTH_", "PYTHON", "PYTEST_", "VIRTUAL_ENV", "KUBE")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(unset)}
         environment["PATH"] = f"{self.python.parent}{os.pathsep}{os.environ['PATH']}"
-        # Outside the checkout; a command starts in half the time when Ansible isn't compiled anew.
+        # Outside the checkout; a command starts in half the time when Ansible isn't compiled again.
         environment["PYTHONPYCACHEPREFIX"] = str(CACHE / "bytecode")
         tool = str(self.python.with_name(command[0]))
         return subprocess.run(

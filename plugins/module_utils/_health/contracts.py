@@ -69,7 +69,7 @@ class Contracts:
     def check_invalidation(self, user: str, shared_secret: str) -> None:
         """The backend can evict a user's cached membership, and nobody else can.
 
-        Whoever is evicted is asked for anew at the next login, no session ends by it.
+        Whoever is evicted is asked for again at the next login, no session ends by it.
         """
         self._saw("invalidate", self._evict(user, shared_secret), (200, 204))
         # Nothing of the secret is in it: whoever refuses it may log it.

@@ -272,7 +272,7 @@ class WebHdfs:
     def create(
         self, path: str, content: Any, *, permission: str = "600", replication: int = 0, block_size: int = 0
     ) -> None:
-        """Write a file anew, over an existing one. Parents must exist; not repeated, as `content` is read only once.
+        """Write a file, over an existing one. Parents must exist; not repeated, as `content` is read only once.
 
         `content` is bytes, or a body of known length as in `_hopsfs.transfer`.
         """

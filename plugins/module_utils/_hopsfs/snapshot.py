@@ -123,7 +123,7 @@ def present(
 ) -> Outcome:
     """Make the snapshot `name` whole and equal to the live DAG folders.
 
-    A copy is not atomic: after copying, the folders are read anew with all their content, and what differs is copied
+    A copy is not atomic: after copying, the folders are read again with all their content, and what differs is copied
     again, until one look finds both sides equal; that look is what the manifest records. A snapshot left unfinished
     is continued; one that is whole is compared, and brought up to date where the folders have changed since.
     Raises OperatorError where there is no room, the place is unsuitable, or the folders don't stop changing.

@@ -141,7 +141,7 @@ class StoredSecret:
                 f"somebody else changed Secret {self.name} at the same moment",
                 expected="the Secret as it was read",
                 untouched="what the other one wrote; nothing of this run was stored",
-                next_step="run the same command again: it reads the Secret anew",
+                next_step="run the same command again: it rereads the Secret",
             ) from None
         return None
 

@@ -55,7 +55,7 @@ def read_busy(database: Database, schema: str) -> list[Busy]:
     # Airflow 3 has the heartbeat in the row itself, from the start on.
     gives_signs = "1" if "last_heartbeat_at" in columns else "0"
     if "job_id" in columns and {"id", "latest_heartbeat"} <= columns_of(database, schema, "job"):
-        # In earlier ones it is that of the job that runs it, which writes its row anew if somebody removed it.
+        # In earlier ones it is that of the job that runs it, which writes its row again if somebody removed it.
         gives_signs = f"({gives_signs} OR t.job_id IS NOT NULL)"
         signs.append(f"(SELECT j.latest_heartbeat FROM {quoted(schema, 'job')} j WHERE j.id = t.job_id)")
     silent = " AND ".join(f"IFNULL({sign} < {_LONG_AGO}, 1)" for sign in signs)

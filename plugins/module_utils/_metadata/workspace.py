@@ -157,6 +157,6 @@ def finish(database: Database, schema: str, mark: Mark, head: str) -> None:
             f"after `airflow db migrate` alembic_version in schema {schema} is {', '.join(revisions) or 'empty'}",
             expected=f"{head}, the newest revision of the image",
             untouched="the live schema",
-            next_step="look at the Job's log above; run the same command again: it begins the new schema anew",
+            next_step="look at the Job's log above; run the same command again: it starts over with the new schema",
         )
     complete_mark(database, schema, mark, head)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 EVERYBODY = frozenset({"0.0.0.0/0", "::/0"})
-# What of a Service is told apart, follows from the deployment, or is allocated anew.
+# What of a Service is told apart, follows from the deployment, or is allocated again.
 OWN_FIELDS = frozenset(
     {"type", "ports", "selector", "clusterIP", "clusterIPs", "healthCheckNodePort", "loadBalancerSourceRanges"}
 )

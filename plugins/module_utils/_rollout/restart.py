@@ -336,6 +336,6 @@ def _told(failure: OperatorError, outcome: str) -> OperatorError:
         f"{failure.found}; {outcome}",
         expected=failure.expected,
         untouched=failure.untouched,
-        next_step="put right what the evidence shows, then run the same command again: it restarts this one anew",
+        next_step="put right what the evidence shows, then run the same command again: it restarts this one again",
         evidence=failure.evidence,
     )

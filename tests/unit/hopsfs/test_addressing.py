@@ -151,7 +151,7 @@ def test_what_one_operation_alone_does_not_find_is_no_less_an_error(hopsfs, hdfs
 
 
 def test_a_file_replaced_at_that_moment_is_read_again(hopsfs, hdfs):
-    """As an editor does, which deletes and writes anew."""
+    """As an editor does, which deletes and writes again."""
     hopsfs.put(f"{TOP}/a.py", "FILE", "0644", b"a")
     away = []
 

@@ -313,7 +313,7 @@ class Deployment:
     def definition(self, schema: str) -> str:
         """Definitions of all Airflow's tables and all their rows, as the dump tool writes them.
 
-        But for the next number to be given: a server that opens a table anew counts on from the highest there is.
+        But for the next number to be given: a server that opens a table again counts on from the highest there is.
         """
         text = subprocess.run(
             [

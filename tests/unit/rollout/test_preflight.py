@@ -19,7 +19,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.preflig
 
 def finding(name, *, ok=False, level="error"):
     return Finding(
-        name, ok=ok, found=f"{name} found", expected=f"{name} expected", next_step=f"mend {name}", level=level
+        name, ok=ok, found=f"{name} found", expected=f"{name} expected", next_step=f"fix {name}", level=level
     )
 
 
@@ -27,7 +27,7 @@ def test_all_failures_are_told_together():
     error = failure([finding("a"), finding("b", ok=True), finding("c"), finding("d", level="warning")])
     assert error.found == "a found; c found"
     assert error.expected == "a expected; c expected"
-    assert error.next_step == "mend a; mend c"
+    assert error.next_step == "fix a; fix c"
     assert error.untouched == "everything"
 
 
