@@ -125,8 +125,8 @@ class Stage:
         for module in (CHECKOUT / "plugins/modules").glob("*.py"):
             self.write(f"plugins/action/{module.name}", ACTION)
         self.write("plugins/plugin_utils/plain.py", PLAIN)
-        for module in ("k8s", "k8s_info"):
-            self.write(f"../../kubernetes/core/plugins/action/{module}.py", ACTION)
+        for theirs in ("k8s", "k8s_info"):
+            self.write(f"../../kubernetes/core/plugins/action/{theirs}.py", ACTION)
 
     def write(self, path: str, text: str) -> None:
         target = self.root / path

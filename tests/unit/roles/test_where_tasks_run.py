@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import yaml
 
@@ -13,7 +15,7 @@ from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import CHEC
 
 PLAYBOOK = yaml.safe_load((CHECKOUT / "playbooks/rotate.yml").read_text(encoding="utf-8"))
 (ROTATE,) = (task for play in PLAYBOOK for task in play.get("tasks", []))
-KEYS = {
+KEYS: dict[str, Any] = {
     "problem": None,
     "exists": True,
     "state": "published",
