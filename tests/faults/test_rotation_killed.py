@@ -261,6 +261,12 @@ def unpaused(bed: Bed) -> set[str]:
 def test_a_cut_over_unpauses_what_a_killed_overlap_has_paused(bed: Bed, faults: Faults, steady: set[str]) -> None:
     with bed.database() as cursor:
         cursor.execute("UPDATE airflow.dag SET is_paused = 0 WHERE dag_id LIKE 'p_demo%'")
+        # DAGs are paused only where a task may outlast the grace of the scheduler's pod.
+        cursor.execute(
+            "UPDATE airflow.task_instance SET duration = 36000 WHERE end_date > UTC_TIMESTAMP() - INTERVAL 1 DAY"
+            " AND dag_id IN (SELECT dag_id FROM airflow.dag WHERE is_paused = 0)"
+        )
+        assert cursor.rowcount, "no task has ended that belongs to an unpaused DAG"
     before = unpaused(bed)
     assert len(before) > 2
     faults.killed(ROTATE, *NOW, when="after", pattern=r"^sql UPDATE `airflow`\.`dag` SET is_paused = 1 ")
