@@ -54,11 +54,11 @@ NOT_KNOWN = "[core] executor is company.Executor, of which it is not known where
 def rotate(stage):
     """The task of rotate.yml itself, with its variables, and an api-server that is configured so."""
 
-    def play(executor, in_scheduler, *, keys=KEYS, record=None):
+    def play(executor, in_scheduler, *, keys=None, record=None):
         stage.role("report", {"ansible.builtin.debug": {"msg": "report"}})
         answers = {
             **ANSWERS,
-            "signing_keys_info": keys,
+            "signing_keys_info": keys or KEYS,
             "airflow_configuration_info": {**CONFIGURED, "executor": executor, "tasks_in_scheduler": in_scheduler},
             "run_record": record or {**RECORD, "run": CLOSED},
         }
