@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Object, Objects
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS, Absence
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import is_passing
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException
@@ -74,14 +73,12 @@ class Mirror:
                     self._stopped.wait(SHORTEST_PAUSE_SECONDS)
             except (ApiException, HTTPError, ValueError, KeyError) as error:
                 # ValueError: a line of the stream that was cut off in its middle.
-                expired = isinstance(error, ApiException) and error.status == 410
-                returning = self._absence.may_be_over(error, PATIENCE_SECONDS)
-                if isinstance(error, ApiException) and not (expired or returning or is_passing(error)):
+                if not isinstance(error, ApiException):
+                    self._absence.noted()
+                elif error.status != 410 and not self._absence.explains(error, PATIENCE_SECONDS):
                     self._failure = error
                     self._changed.set()
                     return
-                if not expired and not returning:
-                    self._absence.noted()
                 self._version = None
                 self._stopped.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

@@ -62,6 +62,13 @@ class Absence:
     def ended(self) -> None:
         self._away_since = self._back_since = None
 
+    def explains(self, error: Exception, seconds: float) -> bool:
+        """Whether an error is one of a server that is away, which is noted, or that is just back."""
+        if is_passing(error):
+            self.noted()
+            return True
+        return self.may_be_over(error, seconds)
+
     def may_be_over(self, error: Exception, seconds: float) -> bool:
         """Whether a refusal may be due to the absence; for `seconds` from the first one, however long that was."""
         status = error.status if isinstance(error, ApiException) else None

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS, Absence
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import is_passing
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -207,11 +206,8 @@ class Lock:
                 return
             except (ApiException, HTTPError) as error:
                 away = elapsed() - begun
-                returning = absence.may_be_over(error, PATIENCE_SECONDS)
-                if not (returning or is_passing(error)) or away >= seconds:
+                if not absence.explains(error, PATIENCE_SECONDS) or away >= seconds:
                     raise
-                if not returning:
-                    absence.noted()
                 tell(f"the API server has been away for {away:.0f} s; waits for it up to {seconds:.0f} s")
                 # Between two tries of a client that doesn't wait by itself.
                 time.sleep(CONFIRMATION_PAUSE_SECONDS)

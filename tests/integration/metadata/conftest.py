@@ -41,6 +41,7 @@ class Laboratory:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.pod = "mysqlds"
+        self.host = "mysql"
         self.transcript = ""
 
     def sql(self, statements: str, schema: str = "mysql") -> str:
@@ -79,7 +80,7 @@ class Laboratory:
 
     def arguments(self, live: str, **more: object) -> dict[str, object]:
         secret = {"name": "mysql-users-secrets", "key": "airflow"}
-        database = {"host": "mysql", "name": live, "user": "airflow", "password_secret": secret}
+        database = {"host": self.host, "name": live, "user": "airflow", "password_secret": secret}
         return {"namespace": NAMESPACE, "kubeconfig": KUBECONFIG, "database": database, **more}
 
     def command(self, module: str, arguments: dict[str, object], *flags: str) -> list[str]:
@@ -123,16 +124,11 @@ class OutsideLaboratory(Laboratory):
         super().__init__(cluster)
         self.container = container
         networks = json.loads(docker("inspect", "--format", "{{json .NetworkSettings.Networks}}", container))
-        self.address = networks["kind"]["IPAddress"]
+        self.host = networks["kind"]["IPAddress"]
 
     def sql(self, statements: str, schema: str = "mysql") -> str:
         command = ("mariadb", "-N", "-B", "--default-character-set=utf8mb4", schema)
         return docker("exec", "--interactive", self.container, *command, statements=statements)
-
-    def arguments(self, live: str, **more: object) -> dict[str, object]:
-        given = super().arguments(live, **more)
-        given["database"] |= {"host": self.address}  # type: ignore[operator]
-        return given
 
 
 def docker(*arguments: str, statements: str = "") -> str:
