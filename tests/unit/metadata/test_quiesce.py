@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from types import SimpleNamespace
@@ -339,12 +340,13 @@ def instances(deployment):
     insert = (
         f"INSERT INTO {table} (task_id, dag_id, execution_date, state, start_date, end_date, duration, pool,"
         " pool_slots)"
-        " VALUES ('say', 'p_demo_1__hello', UTC_TIMESTAMP() - INTERVAL {age} SECOND, '{state}',"
+        " VALUES ('say', 'p_demo_1__hello', '2026-01-01' + INTERVAL {number} DAY, '{state}',"
         " UTC_TIMESTAMP() - INTERVAL {age} SECOND, UTC_TIMESTAMP(), {duration}, 'default_pool', 1)"
     )
+    numbers = itertools.count()
 
     def add(state, age, duration="NULL"):
-        deployment.server.as_root(insert.format(state=state, age=age, duration=duration))
+        deployment.server.as_root(insert.format(number=next(numbers), state=state, age=age, duration=duration))
 
     add("success", 3600, 50)
     return add
