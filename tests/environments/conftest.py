@@ -131,7 +131,7 @@ def checkout():
 
 @pytest.fixture(scope="session")
 def replayed(environment, tmp_path_factory):
-    """The collection with answers in the place of what its actions do, and kubernetes.core's modules likewise."""
+    """The collection with answers in the place of what its actions do."""
     folder = tmp_path_factory.mktemp("replayed")
     collections = folder / "ansible_collections"
     ours, theirs = collections / "hopsworks/airflow", collections / "kubernetes/core"
@@ -147,9 +147,6 @@ def replayed(environment, tmp_path_factory):
             "InProcess._perform = lambda self, parameters: answer(type(self), self._task, parameters)\n"
         )
     shutil.copytree(environment.collections / "ansible_collections/kubernetes/core", theirs)
-    for module in ("k8s", "k8s_info"):
-        (theirs / f"plugins/action/{module}.py").unlink()
-        shutil.copy(matrix.HERE / "replay/kubernetes_core.py", theirs / f"plugins/action/{module}.py")
     return folder
 
 

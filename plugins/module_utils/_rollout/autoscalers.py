@@ -9,7 +9,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import stopped_from
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import as_read
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -30,8 +30,8 @@ NOT_PAUSED = ("0", "f", "F", "false", "FALSE", "False")
 
 def replicas_of(live: Object) -> int:
     """The replicas that a workload has, or had before it was stopped; at least one, for it is going to run."""
-    number = live["metadata"].get("annotations", {}).get(STOPPED_ANNOTATION, live["spec"].get("replicas", 1))
-    return max(int(number), 1)
+    before = stopped_from(live)
+    return max(live["spec"].get("replicas", 1) if before is None else before, 1)
 
 
 def release_replicas(objects: Objects, kind: str, name: str) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import (
@@ -12,6 +13,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.obje
     REPLACING_MANAGER,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.hiding import hidden
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 Object = dict[str, Any]
 
@@ -47,6 +49,27 @@ def managers(live: Object) -> list[str]:
     return sorted(name for name in names if not name.startswith(FIELD_MANAGER) and name != "kube-controller-manager")
 
 
+def stopped_from(live: Object) -> int | None:
+    """The replicas that a workload had before this collection stopped it; None where it did not stop it.
+
+    Raises OperatorError where the annotation that says so holds something else.
+    """
+    annotations = live["metadata"].get("annotations", {})
+    if STOPPED_ANNOTATION not in annotations:
+        return None
+    kept = annotations[STOPPED_ANNOTATION]
+    if re.fullmatch(r"[0-9]{1,9}", kept):
+        return int(kept)
+    name = live["metadata"]["name"]
+    raise OperatorError(
+        f"{name} has {kept!r} in its annotation {STOPPED_ANNOTATION}",
+        expected="the number of replicas that it had before it was stopped, as this collection writes it",
+        untouched=name,
+        next_step=f"set the annotation of {name} to the number of replicas that it is to have again, or remove it "
+        "where it was not stopped; then run the same command again",
+    )
+
+
 def comparable(obj: Object) -> Object:
     """What of an object somebody decided: without status and bookkeeping."""
     rest = copy.deepcopy({key: value for key, value in obj.items() if key != "status"})
@@ -66,9 +89,10 @@ def saved(live: Object) -> Object:
     body = comparable(live)
     metadata = {key: value for key, value in body["metadata"].items() if key not in DELETION}
     annotations = dict(metadata.get("annotations", {}))
-    replicas = annotations.pop(STOPPED_ANNOTATION, None)
+    replicas = stopped_from(live)
+    annotations.pop(STOPPED_ANNOTATION, None)
     if replicas is not None:
-        body["spec"]["replicas"] = int(replicas)
+        body["spec"]["replicas"] = replicas
     annotations.pop("deployment.kubernetes.io/revision", None)
     finalizers = [name for name in metadata.get("finalizers", []) if name not in DELETION_FINALIZERS]
     for key, value in (("annotations", annotations), ("finalizers", finalizers)):

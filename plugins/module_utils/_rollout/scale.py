@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
+    STOPPED_ANNOTATION,
+    stopped_from,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import DEFAULT_GRACE_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.troubles import Troubles
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.volumes import refuse_loss_of_volumes
@@ -122,9 +125,9 @@ class Scaler:
             if workload is None:
                 return Started(Scaled(name, None, "absent"))
             metadata, before = workload["metadata"], workload["spec"].get("replicas", 1)
-            replicas = metadata.get("annotations", {}).get(STOPPED_ANNOTATION)
+            replicas = stopped_from(workload)
             # Scaled up by somebody in the meantime: then the annotation is old.
-            after = before or int(replicas or 0)
+            after = before or replicas or 0
             result = Scaled(name, workload["kind"], "unchanged" if before == after else "started", before, after)
             generation, written = metadata["generation"], None
             if check_mode or replicas is None:

@@ -77,7 +77,7 @@ LOOK = {
 }
 ANSWERS: dict[str, dict[str, Any]] = {
     "run_record": {**RECORD, "run": CLOSED},
-    "k8s_info": {"resources": []},
+    "workloads_info": {"workloads": []},
     "run_lock": {"process_id": 1},
     "metadata_db_info": DATABASE,
     "quiesce:quiesced": {"paused": ["one", "two"], "running": []},
@@ -125,8 +125,6 @@ class Stage:
         for module in (CHECKOUT / "plugins/modules").glob("*.py"):
             self.write(f"plugins/action/{module.name}", ACTION)
         self.write("plugins/plugin_utils/plain.py", PLAIN)
-        for theirs in ("k8s", "k8s_info"):
-            self.write(f"../../kubernetes/core/plugins/action/{theirs}.py", ACTION)
 
     def write(self, path: str, text: str) -> None:
         target = self.root / path

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import yaml
 
@@ -16,7 +18,7 @@ SILENT = "the heartbeat of the scheduler does not move, within 60 s"
 
 @pytest.fixture
 def status(stage):
-    def play(health, database=None, **variables):
+    def play(health, database=None, workloads=(), **variables):
         roles = ("deployment", "status")
         tasks = [
             {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}} for role in roles
@@ -24,6 +26,7 @@ def status(stage):
         answers = {
             "metadata_db_info": {**LOOK, **(database or {})},
             "airflow_health": health,
+            "workloads_info": {"workloads": list(workloads)},
             "signing_keys_info": {"problem": None, "exists": False},
             "hopsfs_snapshot_info": {"snapshots": []},
         }
@@ -59,6 +62,40 @@ def test_every_heart_that_the_deployment_has_is_listened_to(status, more):
     played = status({"heartbeats": {}}, airflow_components=[{**each, "grace_seconds": 60} for each in usual + added])
     (asked,) = [entry for entry in played.asked if entry["action"] == "airflow_health"]
     assert asked["components"] == ["metadatabase", "scheduler", "dag_processor", *more]
+
+
+WEB = {
+    "name": "airflow-webserver",
+    "kind": "Deployment",
+    "replicas": 2,
+    "ready": 1,
+    "stopped_from": None,
+    "images": ["airflow:3", "proxy:1"],
+}
+ABSENT: dict[str, Any] = {"kind": None, "replicas": 0, "ready": 0, "stopped_from": None, "images": []}
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        ({}, "airflow-webserver 1/2 ready airflow:3"),
+        ({"kind": "StatefulSet"}, "airflow-webserver 1/2 ready airflow:3 (StatefulSet)"),
+        ({"replicas": 0, "ready": 0}, "airflow-webserver 0/0 ready airflow:3"),
+        (
+            {"replicas": 0, "ready": 0, "stopped_from": 2},
+            "airflow-webserver 0/0 ready airflow:3 stopped by a run, had 2",
+        ),
+        # Scaled up again by hand.
+        ({"stopped_from": 2}, "airflow-webserver 1/2 ready airflow:3"),
+        (ABSENT, "airflow-webserver absent"),
+    ],
+)
+def test_each_workload_is_shown_as_it_is(status, found, line):
+    played = status({"heartbeats": {}}, workloads=[{**WEB, **found}])
+    (asked,) = [entry for entry in played.asked if entry["action"] == "workloads_info"]
+    assert asked["names"] == ["airflow-webserver", "airflow-scheduler", "airflow-dag-processor"]
+    shown = [" ".join(each.split()) for each in played.output.replace("\\n", "\n").splitlines()]
+    assert line in shown, played.output
 
 
 @pytest.mark.parametrize("where", ["old", "moving"])

@@ -28,7 +28,7 @@ def said(stage):
         ]
         given = {
             "airflow_database_state": {**LOOK, "paused": paused},
-            "airflow_found_workloads": {"results": []},
+            "airflow_found_workloads": {"workloads": []},
             "airflow_snapshots": {"snapshots": []},
             "airflow_keys": {"problem": None, "exists": False},
             "airflow_record": {"run": None},

@@ -1,0 +1,92 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: workloads_info
+short_description: Say which Deployments and StatefulSets there are, and how many of their pods are ready
+description:
+  - Reads Deployments and StatefulSets by their names. Changes nothing.
+version_added: 0.1.0
+author: hopsworks.airflow contributors (@hopsworks)
+extends_documentation_fragment:
+  - hopsworks.airflow.kubernetes
+  - hopsworks.airflow.deployment
+  - hopsworks.airflow.attributes.info_module
+options:
+  names:
+    description: Names of Deployments or StatefulSets. Absent ones are no error.
+    type: list
+    elements: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Look at the workloads
+  hopsworks.airflow.workloads_info:
+    namespace: hopsworks
+    names: [airflow-webserver, airflow-scheduler]
+  register: found
+"""
+
+RETURN = r"""
+workloads:
+  description:
+    - What there is of each name, in order. Where a Deployment and a StatefulSet have one name, it is there twice.
+    - C(kind) is null, and C(replicas) is 0, where there is none of that name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+      sample: airflow-webserver
+    kind:
+      description: V(Deployment) or V(StatefulSet); null where there is none.
+      type: str
+      sample: Deployment
+    replicas:
+      description: How many pods it is to have.
+      type: int
+      sample: 1
+    ready:
+      description: How many of its pods are ready.
+      type: int
+      sample: 1
+    stopped_from:
+      description: The replicas it had before M(hopsworks.airflow.workloads) stopped it; null where it did not.
+      type: int
+      sample: null
+    images:
+      description: The images of its containers, in their order.
+      type: list
+      elements: str
+      sample: [apache/airflow:3.0.6-python3.12]
+"""
+
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.standing import standing
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+
+
+def act(call: Call) -> dict[str, Any]:
+    return {"workloads": standing(Objects(call.cluster), call.params["names"])}
+
+
+ACTION = Action(act, {"names": {"type": "list", "elements": "str", "required": True}})
+
+
+def main() -> None:
+    run_as_module(ACTION)
+
+
+if __name__ == "__main__":
+    main()
