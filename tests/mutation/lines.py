@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 
 LINES: defaultdict[int, set[str]] = defaultdict(set)
+SECONDS: dict[str, float] = {}
 FILE = os.environ.get("MUTATION_FILE", "")
 
 
@@ -35,13 +37,17 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
     # What runs in threads, too; a fixture of the session counts for the first test that needs it.
     threading.settrace(call)
     sys.settrace(call)
+    begun = time.monotonic()
     try:
         return (yield)
     finally:
         sys.settrace(None)
         threading.settrace(None)  # type: ignore[arg-type]
+        SECONDS[item.nodeid] = time.monotonic() - begun
 
 
 def pytest_sessionfinish() -> None:
     target = Path(os.environ["MUTATION_LINES"])
-    target.write_text(json.dumps({line: sorted(tests) for line, tests in LINES.items()}), encoding="utf-8")
+    # The quick ones first: most changes are noticed by the first of them.
+    found = {line: sorted(tests, key=lambda test: (SECONDS[test], test)) for line, tests in LINES.items()}
+    target.write_text(json.dumps(found), encoding="utf-8")
