@@ -120,7 +120,7 @@ _NAMED = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\0": "0"}
 
 def _spelled(text: str) -> str:
     """A pattern for a text, each of whose characters may be written in any way."""
-    pattern, after_slashes = "", False
+    pattern = ""
     for run in re.finditer(r"(.)\1*", text, re.DOTALL):
         character, count = run[1], len(run[0])
         codes = "|".join(_coded(character))
@@ -129,12 +129,11 @@ def _spelled(text: str) -> str:
         elif character.isascii() and character.isalnum():
             pattern += run[0]
         elif character == "%":
-            pattern += rf"{'' if after_slashes else _SLASHES}(?:(?:{codes}){{{count}}}|%{{{count},{2 * count}}}+)"
+            pattern += rf"{_SLASHES}(?:(?:{codes}){{{count}}}|%{{{count},{2 * count}}}+)"
         else:
             each = f"(?:{'|'.join([codes, *_plain(character)])})"
-            pattern += f"(?>{each})" if after_slashes else f"(?>{_SLASHES}{each})"
+            pattern += f"(?>{_SLASHES}{each})"
             pattern += f"(?:{_SLASHES}{each}){{{count - 1}}}+"
-        after_slashes = character == "\\"
     return pattern
 
 
