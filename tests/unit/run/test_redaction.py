@@ -152,6 +152,8 @@ FORMS = {
     "HTML by numbers": lambda value: re.sub("""[^ -~]|["'&<>]""", lambda match: f"&#{ord(match[0])};", value),
     "JSON in HTML": lambda value: html.escape(json.dumps(value)[1:-1]),
     "base64 of a URL": lambda value: base64.b64encode(f"x:{quote(value, '')}@y".encode()).decode(),
+    "base64 of Latin-1": lambda value: base64.b64encode(value.encode("latin-1")).decode(),
+    "hex of Latin-1": lambda value: value.encode("latin-1").hex(),
     "base64 of UTF-16": lambda value: base64.b64encode(value.encode("utf-16-le")).decode(),
     "Unicode escapes of eight digits": lambda value: re.sub(
         r"[^ -~]|['\"]", lambda match: f"\\U{ord(match[0]):08x}", value
