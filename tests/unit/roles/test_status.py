@@ -18,7 +18,7 @@ SILENT = "the heartbeat of the scheduler does not move, within 60 s"
 
 @pytest.fixture
 def status(stage):
-    def play(health, database=None, workloads=(), **variables):
+    def play(health, database=None, workloads=(), fails=(), **variables):
         roles = ("deployment", "status")
         tasks = [
             {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}} for role in roles
@@ -29,10 +29,12 @@ def status(stage):
             "workloads_info": {"workloads": list(workloads)},
             "signing_keys_info": {"problem": None, "exists": False},
             "hopsfs_snapshot_info": {"snapshots": []},
+            **{action: {"failed": True, "msg": "long", "failure": {"found": f"{action} is away"}} for action in fails},
         }
         played = stage.play(tasks, answers, **variables)
-        assert played.code == 0, played.output
-        assert "Last run: x.yml r1, done" in played.output, "it says all the rest, too"
+        assert (played.code != 0) == bool(fails), played.output
+        if "run_record" not in fails:
+            assert "Last run: x.yml r1, done" in played.output, "it says all the rest, too"
         return played
 
     return play
@@ -103,3 +105,30 @@ def test_no_other_airflow_is_asked_for_heartbeats(status, where):
     played = status({"heartbeats": {"scheduler": "x"}}, {"stage": where})
     assert played.actions("airflow_health") == []
     assert "Heartbeats" not in played.output
+
+
+PARTS = {
+    "metadata_db_info": ("Metadata database airflow", "the metadata database"),
+    "workloads_info": ("Workloads", "the workloads"),
+    "signing_keys_info": ("Signing keys", "the signing keys"),
+    "run_record": ("Last run", "the record of runs"),
+    "hopsfs_snapshot_info": ("Copies of the DAG folders", "the copies of the DAG folders"),
+}
+
+
+@pytest.mark.parametrize("away", PARTS)
+def test_what_cannot_be_read_is_said_and_hides_nothing_else(status, away):
+    line, part = PARTS[away]
+    said = status({"heartbeats": {"scheduler": "x"}}, workloads=[WEB], fails=[away]).output
+    assert f"{line}: not read: {away} is away" in said
+    assert f"Found: {part} could not be read." in said
+    assert "Heartbeats: scheduler x" in said
+    for other, (other_line, _part) in PARTS.items():
+        assert other == away or f"{other_line}: not read" not in said
+
+
+def test_where_nothing_can_be_read_all_of_it_is_said(status):
+    said = status({"failed": True, "msg": "no such host"}, fails=list(PARTS)).output
+    assert all(f"{line}: not read: {away} is away" in said for away, (line, _part) in PARTS.items())
+    assert "Heartbeats: no such host" in said
+    assert f"Found: {', '.join(part for _line, part in PARTS.values())} could not be read." in said
