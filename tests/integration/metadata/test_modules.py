@@ -135,7 +135,7 @@ def test_the_password_is_in_no_process_list_and_no_event(laboratory, old, tmp_pa
     assert "CANARY" not in lab.shell("cat /var/lib/mysql/general.log")
 
 
-def test_a_migration_that_was_killed_is_begun_anew(laboratory, old):
+def test_a_migration_that_was_killed_is_begun_again(laboratory, old):
     lab = laboratory
     arguments = lab.arguments(old, **migrate())
     process = subprocess.Popen(
@@ -189,7 +189,7 @@ def test_any_user_of_group_0_can_migrate(laboratory, old):
         ({"image": "Not An Image"}, "InvalidImageName"),
         ({"image": "bed/nginx:1"}, "exit code 127"),
         ({"image": "bed/airflow:1.10.15"}, "exit code"),
-        ({"pod": {"service_account": "nosuch"}}, "nosuch"),
+        ({"pod": {"priority_class": "nosuch"}}, "nosuch"),
         ({"pod": {"environment": [{"name": "AIRFLOW_HOME", "value": "/proc/nowhere"}]}}, "exit code"),
     ],
 )
@@ -210,7 +210,7 @@ def test_a_migration_that_fails_says_why_at_once(laboratory, old, changes, match
     ("changes", "match"),
     [
         ({"port": 3999}, "answered 2013"),
-        ({"host": "nosuch"}, "answered 2003"),
+        ({"host": "nosuch"}, "resolves nowhere"),
         ({"password_secret": {"name": "mysql-users-secrets", "key": "root"}}, "answered 1045"),
         ({"password_secret": {"name": "mysql-users-secrets", "key": "nosuch"}}, "no entry nosuch"),
         ({"password_secret": {"name": "nosuch", "key": "airflow"}}, "there is no such Secret"),
