@@ -64,7 +64,6 @@ class Drop:
         if unmoved:
             refuse_keys(database, plan.live)
         if plan.state == PLANNED:
-            plan = mark_plan(database, plan, DROPPING)
             self._progress(f"comparing {len(plan.dropped)} tables with the dump, then dropping schema {plan.live}")
             try:
                 # Whoever comes while the rows are read waits for the locks, and is seen before they are given back.
@@ -73,6 +72,8 @@ class Drop:
                         [self._dump_rehearsed(inspection, plan), nobody_connected(database, plan.live)],
                         predicting=False,
                     )
+                # Not before: until here whatever ends the run leaves nothing but a plan, and the old Airflow goes on.
+                plan = mark_plan(database, plan, DROPPING)
                 drop_schema(database, plan.live)
             except OperatorError:
                 self._withdraw(plan)
@@ -111,7 +112,7 @@ class Drop:
 
     def _withdraw(self, plan: Plan) -> None:
         """Take the announcement of a drop back where no table is gone: the old Airflow goes on, and so do its rows."""
-        with contextlib.suppress(OperatorError):  # the server is gone: then the next run finds the tables as they are
+        with contextlib.suppress(OperatorError):  # the session is gone: then the next run finds the tables as they are
             inspection = self._inspect()
             left = inspection.live.content if inspection.live is not None else frozenset()
             if {move.table for move in plan.dropped} <= left:

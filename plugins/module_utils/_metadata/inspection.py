@@ -213,13 +213,17 @@ def _of_others(
 def has_begun(plan: Plan, tables: Mapping[str, frozenset[str]]) -> bool:
     """Whether anything that the plan says is done already. A plan without a deed is only paper.
 
-    Moves are made in order into schemas that were empty, so the first one tells. A drop has begun when it was
-    announced and a table is gone.
+    Moves are made in order, so the first one tells. It goes into a schema that was made for it, where nobody else puts
+    a table, or into an empty live schema. There the table may be that of an Airflow brought since: then ours is still
+    where it was. (Only there: an old UI that is started makes those of its own tables that are missing.)
+    A drop has begun when it was announced, which is right before it, and a table is gone.
     """
     if plan.state == DROPPING:
         return not {move.table for move in plan.dropped} <= tables.get(plan.live, frozenset())
     first = plan.moves[0]
-    return first.table in tables.get(first.target, frozenset()) and not plan.dropped
+    if plan.dropped or first.table not in tables.get(first.target, frozenset()):
+        return False
+    return first.target != plan.live or first.table not in tables.get(first.source, frozenset())
 
 
 def judge(

@@ -23,7 +23,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move i
     match_charset,
     wait_for_sessions,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, PLAN, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
     BUILDING,
@@ -124,10 +124,15 @@ def begin(
 ) -> Mark:
     """An empty workspace with a mark that says what is being built there. Drops tables of our own only."""
     name = inspection.names.workspace
+    guard.enforce([guard.replaceable(inspection)], predicting=False)
     refuse_others(database, inspection, owner)
     sessions = wait_for_sessions(database, [name], SESSION_SECONDS, progress)
     guard.enforce([guard.nobody_connected(name, sessions)], predicting=False)
     create_schema(database, name, CHARSET, COLLATION)
+    for stale in inspection.plans:
+        # One of which nothing was done. Without the tables that it names, it would look as if they had been moved.
+        if stale.unfinished:
+            drop_tables(database, stale.schema, [PLAN])
     found = read_schema(database, name)
     leftovers = sorted(found.content) if found is not None else []
     if leftovers:

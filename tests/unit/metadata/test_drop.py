@@ -14,6 +14,7 @@ import contextlib
 import pymysql
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import AwayError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved
@@ -126,6 +127,30 @@ class TestAnnounced:
         server.as_root("CREATE TABLE kombu_queue (id INT PRIMARY KEY)", bare.names.live)
         with server.session() as database:
             assert not has_moved(inspect(database, bare.names))
+            assert reset(database, bare, mirror, run=LATER)["set_aside"]
+
+    def test_one_that_ended_while_rows_were_compared_has_not_begun(self, server, bare, mirror, monkeypatch):
+        """Its session was killed, so nothing could be withdrawn; the old Airflow goes on, and drops a table."""
+        with server.session() as database:
+            bare.make_old()
+            bare.make_new(database)
+        server.as_root(f"CREATE TABLE {KEPT} (id INT PRIMARY KEY)", bare.names.live)
+        with server.session() as database:
+            changes = {"method": "drop", "rehearsed_dump": bare.rehearsed(database, bare.names.live)}
+            number, real = database.value("SELECT CONNECTION_ID()"), database.rows
+
+            def rows(statement, values=()):
+                if "SHA2(" in statement and "`variable`" in statement:
+                    server.as_root(f"KILL {number}")
+                return real(statement, values)
+
+            monkeypatch.setattr(database, "rows", rows)
+            with pytest.raises(AwayError):
+                reset(database, bare, mirror, **changes)
+        server.as_root(f"DROP TABLE {KEPT}", bare.names.live)
+        with server.session() as database:
+            found = inspect(database, bare.names)
+            assert (found.stage, has_moved(found)) == ("old", False)
             assert reset(database, bare, mirror, run=LATER)["set_aside"]
 
     def test_one_that_the_server_refuses_is_withdrawn(self, server, bare, mirror):

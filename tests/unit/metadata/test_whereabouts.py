@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import workspace
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
@@ -54,6 +55,25 @@ def test_before_anything_is_moved(database, deployment, mirror, told):
     # A plan is only paper.
     Reset(database, deployment.request(), mirror, quiet)._write_plan(inspect(database, deployment.names))
     assert told(deployment) == untouched
+
+
+@pytest.mark.parametrize("rebuilding", [False, True])
+def test_a_plan_for_an_empty_schema_says_nothing_of_an_airflow_that_came_later(
+    database, bare, mirror, told, rebuilding
+):
+    """install.yml was refused after its plan was written; then an Airflow of somebody's own was brought there."""
+    bare.make_empty()
+    bare.make_new(database)
+    Reset(database, bare.request(), mirror, quiet)._write_plan(inspect(database, bare.names))
+    if rebuilding:
+        workspace.begin(database, inspect(database, bare.names), bare.owner(RUN), "bed/airflow:3.1.0", quiet)
+        # Then the new schema has no table yet.
+    bare.fill_old()
+
+    assert told(bare) == (False, f"No table of schema {bare.names.live} was moved or dropped.")
+    if not rebuilding:
+        assert inspect(database, bare.names).stage == "old"
+        assert reset(database, bare, mirror)["set_aside"] == bare.names.aside(RUN)
 
 
 @pytest.mark.parametrize("statement", ["DROP TABLE dag", "CREATE TABLE orders (id INT)", "DELETE FROM alembic_version"])
