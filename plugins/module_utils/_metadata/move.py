@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
@@ -18,7 +18,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalo
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import TABLESPACE_EXISTS
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, PLAN, PROBE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PLAN, PROBE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import read_neighbours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import Move, Plan, moves_done
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
@@ -209,17 +209,17 @@ def drop_schema(database: Database, schema: str) -> None:
         raise _half_dropped(database, schema, error) from None
 
 
-def drop_unreferenced(database: Database, schema: str) -> None:
+def drop_unreferenced(database: Database, schema: str, tables: Collection[str]) -> None:
     """Drop what an interrupted drop has left, but no table that a key of another schema refers to.
 
     Among themselves the tables refer to each other, and the server drops those that it may: again, as long as it helps.
     """
-    left = layout_of(database, [schema])[schema] - BOOKKEEPING
+    left = frozenset(tables)
     while left:
         try:
             database.execute("DROP TABLE " + ", ".join(quoted(schema, table) for table in sorted(left)))
         except OperatorError as error:
-            remaining = layout_of(database, [schema])[schema] - BOOKKEEPING
+            remaining = layout_of(database, [schema])[schema] & left
             if remaining == left:
                 raise _half_dropped(database, schema, error) from None
             left = remaining

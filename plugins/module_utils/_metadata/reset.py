@@ -127,6 +127,8 @@ class Reset:
             known = (content.rows, content.sum) if content is not None else (None, None)
             return Move(table, names.live, target, *known)
 
+        # Whoever finishes an interrupted drop may have nothing but the plan to compare what is left with.
+        rehearsed = guard.rehearsed_sums(request.rehearsed_dump or {})
         # The sentinel comes last: where it is, everything is.
         arriving = [Move(table, names.workspace, names.live) for table in [*new, INSTALL]]
         setting_aside = request.method == SET_ASIDE and bool(old)
@@ -140,7 +142,9 @@ class Reset:
             live=names.live,
             workspace=names.workspace,
             moves=tuple([leaving(table, aside) for table in old] if setting_aside else []) + tuple(arriving),
-            dropped=tuple(leaving(table, "") for table in old) if request.method == DROP else (),
+            dropped=tuple(Move(table, names.live, "", None, rehearsed.get(table)) for table in old)
+            if request.method == DROP
+            else (),
             facts=self._facts(inspection),
         )
 
