@@ -233,13 +233,13 @@ def judge(
     problems: list[str] = []
     if programs:
         problems.append(f"it has stored programs, which Airflow never makes: {_listed(programs)}")
-    other = [str(table) for table in live.tables.values() if not table.base]
+    other = {table.name: str(table) for table in live.tables.values() if not table.base}
     if other:
-        problems.append(f"it has what Airflow never makes: {_listed(other)}")
+        problems.append(f"it has what Airflow never makes: {_listed(other.values())}")
     if not live.content:
         return (FOREIGN if problems else EMPTY), tuple(problems)
     known = TABLES_BEFORE_2_7 | set(extra_tables)
-    strange = [name for name in live.content - known if not name.startswith(KEPT_TABLE_PREFIXES)]
+    strange = [name for name in live.content - known - other.keys() if not name.startswith(KEPT_TABLE_PREFIXES)]
     missing = ESSENTIAL_TABLES - live.content
     revision = revisions[0] if len(revisions) == 1 else None
     if ESSENTIAL_TABLES.isdisjoint(live.content - {"connection", "job", "log"}):
@@ -252,9 +252,9 @@ def judge(
             if not revisions
             else f"alembic_version has several revisions: {', '.join(revisions)}"
         )
-    elif revision in REVISIONS_FROM_2_7 and not problems:
+    elif revision in REVISIONS_FROM_2_7:
         # Newer tables are not ours to judge: such a schema is migrated in place and never reset.
-        return MIGRATABLE, ()
+        return (FOREIGN if problems else MIGRATABLE), tuple(problems)
     elif revision not in REVISIONS_BEFORE_2_7:
         problems.append(f"revision {revision} of alembic_version is none that Airflow 1.x to 3.3 has had")
     elif missing:
