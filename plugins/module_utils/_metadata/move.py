@@ -17,7 +17,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalo
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import TABLESPACE_EXISTS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import (
+    TABLESPACE_EXISTS,
+    AwayError,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PLAN, PROBE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import read_neighbours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import Move, Plan, moves_done
@@ -180,12 +183,14 @@ def create_schema(database: Database, schema: str, charset: str, collation: str)
 def drop_tables(database: Database, schema: str, tables: Sequence[str]) -> None:
     """Drop tables of a schema in one statement, whatever refers to whatever."""
     if tables:
-        with database.kept("its own setting of foreign_key_checks"):
-            database.execute("SET SESSION foreign_key_checks = 0")
-            try:
-                database.execute("DROP TABLE " + ", ".join(quoted(schema, table) for table in tables))
-            finally:
-                database.execute("SET SESSION foreign_key_checks = 1")
+        enforced = "SET SESSION foreign_key_checks = 1"
+        with database.between(
+            "SET SESSION foreign_key_checks = 0",
+            enforced,
+            undone_by=enforced,
+            what="its own setting of foreign_key_checks",
+        ):
+            database.execute("DROP TABLE " + ", ".join(quoted(schema, table) for table in tables))
 
 
 def refuse_keys(database: Database, live: str) -> None:
@@ -248,12 +253,15 @@ def probe_rename(database: Database, workspace: str, aside: str, engines: Iterab
         database.execute(f"CREATE TABLE {probes[0]} (id INT PRIMARY KEY) ENGINE = {quoted(engine)}")
         try:
             database.execute(f"RENAME TABLE {probes[0]} TO {probes[1]}")
+        except AwayError:
+            raise
         except OperatorError as error:
+            with contextlib.suppress(OperatorError):
+                database.execute(f"DROP TABLE IF EXISTS {', '.join(probes)}")
             raise OperatorError(
                 f"the server can't rename {engine} tables across schemas: {error.found}",
                 expected="tables that can be set aside",
                 untouched="all tables: the attempt was made on an empty table of this collection",
                 next_step="use method: drop, which wants a dump rehearsed in the same run",
             ) from None
-        finally:
-            database.execute(f"DROP TABLE IF EXISTS {', '.join(probes)}")
+        database.execute(f"DROP TABLE IF EXISTS {', '.join(probes)}")
