@@ -135,7 +135,8 @@ class Reset:
         return Plan(
             schema=aside if setting_aside else names.workspace,
             action=RESET,
-            method=request.method,
+            # Where there is nothing old, nothing is dropped.
+            method=request.method if old else SET_ASIDE,
             deployment=request.deployment,
             namespace=request.namespace,
             run=request.run,
@@ -187,7 +188,7 @@ class Reset:
             installed_at=now(),
             image=request.image or mark.image,
             revision=mark.revision,
-            method=request.method,
+            method=plan.method,
             set_aside=plan.schema if plan.schema != names.workspace else "",
             dump=plan.facts["dump"] or "",
         )

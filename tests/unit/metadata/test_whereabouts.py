@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import workspace
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved, old_tables
@@ -127,10 +128,25 @@ def test_installed_with_the_old_tables_set_aside(database, deployment, mirror, t
     assert told(deployment)[1].endswith(f"the old ones were in schema {aside}, which is gone.")
 
 
-def test_installed_where_nothing_was(database, bare, mirror, told):
+@pytest.mark.parametrize("method", ["set_aside", "drop"])
+def test_installed_where_nothing_was(database, bare, mirror, told, method):
+    bare.make_new(database)
+    plan = Reset(database, bare.request(method=method), mirror, quiet)._write_plan(inspect(database, bare.names))
+    bare.server.as_root(f"CREATE DATABASE IF NOT EXISTS {bare.names.live}")
+    move(bare, plan, 2)
+    assert told(bare) == (True, f"There were no old tables; 2 of {len(plan.moves)} new ones are in their place.")
+
+    reset(database, bare, mirror, method=method)
+    assert told(bare)[1].endswith("there were no old ones.")
+    # The way back takes the new ones away, as there is nothing else.
+    assert restore(database, bare, mirror)["changed"]
+
+
+def test_a_version_before_noted_a_drop_where_nothing_was(database, bare, mirror, told):
     bare.make_new(database)
     reset(database, bare, mirror)
-    assert told(bare)[1].endswith("there were no old ones.")
+    write_install(database, bare.names.live, bare.install(method="drop"))
+    assert "old rows, if there were any, are in the dump" in told(bare)[1]
 
 
 def test_half_dropped_and_dropped(database, deployment, mirror, told):
