@@ -64,7 +64,6 @@ class Drop:
         if unmoved:
             refuse_keys(database, plan.live)
         if plan.state == PLANNED:
-            plan = mark_plan(database, plan, DROPPING)
             self._progress(f"comparing {len(plan.dropped)} tables with the dump, then dropping schema {plan.live}")
             try:
                 # Whoever comes while the rows are read waits for the locks, and is seen before they are given back.
@@ -73,6 +72,8 @@ class Drop:
                         [self._dump_rehearsed(inspection, plan), nobody_connected(database, plan.live)],
                         predicting=False,
                     )
+                # Not before: until here whatever ends the run leaves nothing but a plan, and the old Airflow goes on.
+                plan = mark_plan(database, plan, DROPPING)
                 drop_schema(database, plan.live)
             except OperatorError:
                 self._withdraw(plan)
@@ -91,7 +92,7 @@ class Drop:
                 with locked(database, plan.live, sorted(left)):
                     self._refuse_other_rows(plan, left)
                     guard.enforce([nobody_connected(database, plan.live)], predicting=False)
-            drop_unreferenced(database, plan.live)
+                drop_unreferenced(database, plan.live, left)
         charset, collation = plan.facts["new_charset"]
         create_schema(database, plan.live, charset, collation)
         return plan
@@ -111,33 +112,49 @@ class Drop:
 
     def _withdraw(self, plan: Plan) -> None:
         """Take the announcement of a drop back where no table is gone: the old Airflow goes on, and so do its rows."""
-        with contextlib.suppress(OperatorError):  # the server is gone: then the next run finds the tables as they are
+        with contextlib.suppress(OperatorError):  # the session is gone: then the next run finds the tables as they are
             inspection = self._inspect()
             left = inspection.live.content if inspection.live is not None else frozenset()
             if {move.table for move in plan.dropped} <= left:
                 drop_tables(self._database, plan.workspace, [PLAN, INSTALL])
 
     def _refuse_other_rows(self, plan: Plan, left: Collection[str]) -> None:
-        """Raises OperatorError where what a drop has left isn't to be dropped, or isn't what the dump has."""
+        """Raises OperatorError where what a drop has left isn't to be dropped, or isn't what the dump has.
+
+        The sums of the dump are in the plan: the run that goes on has no dump. Plans of versions before have none.
+        """
         request = self._request
-        rehearsed = request.rehearsed_dump or {}
-        expected = f"airflow_reset_method drop, and the dump of run {plan.run}, which has these rows"
+        found = f"run {plan.run} was dropping schema {plan.live}, {len(left)} of {len(plan.dropped)} tables are left"
+        dump = plan.facts.get("dump") or f"the dump of run {plan.run}"
+        expected = f"airflow_reset_method drop, and rows that are in {dump}"
         untouched = (
             f"the {len(left)} tables that are left in schema {plan.live}, and the new ones, in the schema beside"
         )
-        if request.method != DROP or (rehearsed.get("database"), rehearsed.get("run")) != (plan.live, plan.run):
-            dump = f"the dump of run {rehearsed['run']}" if rehearsed.get("run") else "no rehearsed dump"
+        not_begun = (
+            f"; but if the old Airflow has run since then, it was itself that dropped the others: drop table"
+            f" {plan.schema}.{PLAN}, then run the same command again"
+        )
+        if request.method != DROP:
             raise OperatorError(
-                f"run {plan.run} was dropping schema {plan.live}, {len(left)} of {len(plan.dropped)} tables are left,"
-                f" and this run has method {request.method} and {dump}",
+                f"{found}, and this run has method {request.method}",
                 expected=expected,
                 untouched=untouched,
-                next_step="run it with the method and the run directory of that run; or have an administrator look at"
-                " what is left, and restore the dump",
+                next_step=f"run the same command with airflow_reset_method: drop{not_begun}",
             )
-        restored = guard.rehearsed_sums(rehearsed)
+        sums = {move.table: move.content for move in plan.dropped if move.content is not None}
+        rehearsed = request.rehearsed_dump or {}
+        if not sums and (rehearsed.get("database"), rehearsed.get("run")) == (plan.live, plan.run):
+            sums = guard.rehearsed_sums(rehearsed)
+        if not sums:
+            raise OperatorError(
+                f"{found}, and neither its plan nor this run has the sums of its dump",
+                expected=expected,
+                untouched=untouched,
+                next_step=f"as an administrator of the database: see that {dump} is whole, DROP DATABASE {plan.live},"
+                f" then run the same command again{not_begun}",
+            )
         now = fingerprints(self._database, plan.live, sorted(left), self._progress)
-        different = sorted(table for table, content in now.items() if restored.get(table) != content.sum)
+        different = sorted(table for table, content in now.items() if sums.get(table) != content.sum)
         if different:
             raise OperatorError(
                 f"run {plan.run} was dropping schema {plan.live}, and since then these tables were written to:"
@@ -145,5 +162,5 @@ class Drop:
                 expected=expected,
                 untouched=untouched,
                 next_step="find out who wrote there, and keep the rows; then make the tables what they are in the dump,"
-                " or restore the dump",
+                f" or restore the dump{not_begun}",
             )

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
     BUILDING,
     Mark,
+    names_of,
     read_mark,
     write_mark,
 )
@@ -159,7 +160,7 @@ class Restoration:
         sessions = wait_for_sessions(database, [self._schema], SESSION_SECONDS, self._progress)
         guard.enforce([guard.nobody_connected(self._schema, sessions)], predicting=False)
         create_schema(database, self._schema, manifest.charset, manifest.collation)
-        self._empty()
+        self._drop(self._left())
         mark = Mark(
             purpose=purpose,
             deployment=owner.deployment,
@@ -170,6 +171,7 @@ class Restoration:
             image="",
             revision="",
             created_at=ownership.server_now(database),
+            made=names_of(manifest.tables.keys()),
         )
         write_mark(database, self._schema, mark)
 
@@ -193,6 +195,20 @@ class Restoration:
             )
         if purpose == RESTORE:
             self._refuse_used(found)
+        strange = found.content - self._left()
+        if strange:
+            raise OperatorError(
+                f"schema {self._schema} has tables that are not of a dump: {', '.join(sorted(strange)[:10])}",
+                expected="no such schema, an empty one, or what an interrupted run of this module has left",
+                untouched="all tables: those of others are never dropped",
+                next_step="move those tables elsewhere, or name another `schema`, then run the same command again",
+            )
+
+    def _left(self) -> frozenset[str]:
+        """The tables that an interrupted run may have left: of its dump, which may have been another one."""
+        mark = read_mark(self._database, self._schema)
+        known = mark.tables if mark is not None else None
+        return known if known is not None else frozenset(self._manifest.tables)
 
     def _refuse_used(self, found: Schema) -> None:
         """Raises OperatorError where somebody may have begun to work with what an earlier run restored.
@@ -250,7 +266,7 @@ class Restoration:
 
     def clear(self) -> None:
         """Drop what was restored, and the mark last. The schema stays behind empty."""
-        self._empty()
+        self._drop(self._manifest.tables.keys())
         drop_tables(self._database, self._schema, [WORKSPACE])
 
     def keep(self) -> None:
@@ -262,10 +278,11 @@ class Restoration:
         found = read_schema(self._database, self._schema)
         return found is not None and WORKSPACE in found.tables
 
-    def _empty(self) -> None:
+    def _drop(self, tables: Collection[str]) -> None:
+        """Those of them that are there, and no others."""
         found = read_schema(self._database, self._schema)
         if found is not None:
-            drop_tables(self._database, self._schema, sorted(found.content))
+            drop_tables(self._database, self._schema, sorted(found.content.intersection(tables)))
 
     def _chunks(self) -> Iterator[bytes]:
         sent = reported = 0

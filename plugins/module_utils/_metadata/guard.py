@@ -30,6 +30,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import INSTALLED as REMEMBERED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import LOCKING, SHOWN_WITH
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import unknown_tables
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -206,6 +207,10 @@ def workspace_complete(inspection: Inspection) -> Finding:
     lacking = ESSENTIAL_TABLES - inspection.workspace.content
     if lacking:
         return Finding(name, REFUSED, f"schema {schema} lacks {', '.join(sorted(lacking))}", expected, step)
+    strange = unknown_tables(mark, inspection.workspace)
+    if strange:
+        found = f"schema {schema} has tables that no run of this collection made there: {', '.join(sorted(strange))}"
+        return Finding(name, REFUSED, found, expected, "move those tables elsewhere, then run the same command again")
     other = sorted(str(table) for table in inspection.workspace.tables.values() if not table.base)
     if other:
         return Finding(name, REFUSED, f"schema {schema} has {', '.join(other)}", expected, step)

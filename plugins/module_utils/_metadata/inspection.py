@@ -213,13 +213,17 @@ def _of_others(
 def has_begun(plan: Plan, tables: Mapping[str, frozenset[str]]) -> bool:
     """Whether anything that the plan says is done already. A plan without a deed is only paper.
 
-    Moves are made in order into schemas that were empty, so the first one tells. A drop has begun when it was
-    announced and a table is gone.
+    Moves are made in order, so the first one tells. It goes into a schema that was made for it, where nobody else puts
+    a table, or into an empty live schema. There the table may be that of an Airflow brought since: then ours is still
+    where it was. (Only there: an old UI that is started makes those of its own tables that are missing.)
+    A drop has begun when it was announced, which is right before it, and a table is gone.
     """
     if plan.state == DROPPING:
         return not {move.table for move in plan.dropped} <= tables.get(plan.live, frozenset())
     first = plan.moves[0]
-    return first.table in tables.get(first.target, frozenset()) and not plan.dropped
+    if plan.dropped or first.table not in tables.get(first.target, frozenset()):
+        return False
+    return first.target != plan.live or first.table not in tables.get(first.source, frozenset())
 
 
 def judge(
@@ -229,13 +233,13 @@ def judge(
     problems: list[str] = []
     if programs:
         problems.append(f"it has stored programs, which Airflow never makes: {_listed(programs)}")
-    other = [str(table) for table in live.tables.values() if not table.base]
+    other = {table.name: str(table) for table in live.tables.values() if not table.base}
     if other:
-        problems.append(f"it has what Airflow never makes: {_listed(other)}")
+        problems.append(f"it has what Airflow never makes: {_listed(other.values())}")
     if not live.content:
         return (FOREIGN if problems else EMPTY), tuple(problems)
     known = TABLES_BEFORE_2_7 | set(extra_tables)
-    strange = [name for name in live.content - known if not name.startswith(KEPT_TABLE_PREFIXES)]
+    strange = [name for name in live.content - known - other.keys() if not name.startswith(KEPT_TABLE_PREFIXES)]
     missing = ESSENTIAL_TABLES - live.content
     revision = revisions[0] if len(revisions) == 1 else None
     if ESSENTIAL_TABLES.isdisjoint(live.content - {"connection", "job", "log"}):
@@ -248,9 +252,9 @@ def judge(
             if not revisions
             else f"alembic_version has several revisions: {', '.join(revisions)}"
         )
-    elif revision in REVISIONS_FROM_2_7 and not problems:
+    elif revision in REVISIONS_FROM_2_7:
         # Newer tables are not ours to judge: such a schema is migrated in place and never reset.
-        return MIGRATABLE, ()
+        return (FOREIGN if problems else MIGRATABLE), tuple(problems)
     elif revision not in REVISIONS_BEFORE_2_7:
         problems.append(f"revision {revision} of alembic_version is none that Airflow 1.x to 3.3 has had")
     elif missing:

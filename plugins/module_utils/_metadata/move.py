@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
@@ -17,8 +17,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalo
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import TABLESPACE_EXISTS
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, PLAN, PROBE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import (
+    TABLESPACE_EXISTS,
+    AwayError,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PLAN, PROBE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import read_neighbours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import Move, Plan, moves_done
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
@@ -180,12 +183,14 @@ def create_schema(database: Database, schema: str, charset: str, collation: str)
 def drop_tables(database: Database, schema: str, tables: Sequence[str]) -> None:
     """Drop tables of a schema in one statement, whatever refers to whatever."""
     if tables:
-        with database.kept("its own setting of foreign_key_checks"):
-            database.execute("SET SESSION foreign_key_checks = 0")
-            try:
-                database.execute("DROP TABLE " + ", ".join(quoted(schema, table) for table in tables))
-            finally:
-                database.execute("SET SESSION foreign_key_checks = 1")
+        enforced = "SET SESSION foreign_key_checks = 1"
+        with database.between(
+            "SET SESSION foreign_key_checks = 0",
+            enforced,
+            undone_by=enforced,
+            what="its own setting of foreign_key_checks",
+        ):
+            database.execute("DROP TABLE " + ", ".join(quoted(schema, table) for table in tables))
 
 
 def refuse_keys(database: Database, live: str) -> None:
@@ -209,17 +214,17 @@ def drop_schema(database: Database, schema: str) -> None:
         raise _half_dropped(database, schema, error) from None
 
 
-def drop_unreferenced(database: Database, schema: str) -> None:
+def drop_unreferenced(database: Database, schema: str, tables: Collection[str]) -> None:
     """Drop what an interrupted drop has left, but no table that a key of another schema refers to.
 
     Among themselves the tables refer to each other, and the server drops those that it may: again, as long as it helps.
     """
-    left = layout_of(database, [schema])[schema] - BOOKKEEPING
+    left = frozenset(tables)
     while left:
         try:
             database.execute("DROP TABLE " + ", ".join(quoted(schema, table) for table in sorted(left)))
         except OperatorError as error:
-            remaining = layout_of(database, [schema])[schema] - BOOKKEEPING
+            remaining = layout_of(database, [schema])[schema] & left
             if remaining == left:
                 raise _half_dropped(database, schema, error) from None
             left = remaining
@@ -248,12 +253,15 @@ def probe_rename(database: Database, workspace: str, aside: str, engines: Iterab
         database.execute(f"CREATE TABLE {probes[0]} (id INT PRIMARY KEY) ENGINE = {quoted(engine)}")
         try:
             database.execute(f"RENAME TABLE {probes[0]} TO {probes[1]}")
+        except AwayError:
+            raise
         except OperatorError as error:
+            with contextlib.suppress(OperatorError):
+                database.execute(f"DROP TABLE IF EXISTS {', '.join(probes)}")
             raise OperatorError(
                 f"the server can't rename {engine} tables across schemas: {error.found}",
                 expected="tables that can be set aside",
                 untouched="all tables: the attempt was made on an empty table of this collection",
                 next_step="use method: drop, which wants a dump rehearsed in the same run",
             ) from None
-        finally:
-            database.execute(f"DROP TABLE IF EXISTS {', '.join(probes)}")
+        database.execute(f"DROP TABLE IF EXISTS {', '.join(probes)}")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
 
 FORMAT = 2
-# States of a plan. DROPPING is written before the one DROP DATABASE, so that no later run sends a second one.
+# States of a plan. DROPPING is written right before the one DROP DATABASE, so that no later run sends a second one.
 PLANNED, DROPPING, DONE, UNDONE = "planned", "dropping", "done", "undone"
 # What a plan is for.
 RESET, RESTORE = "reset", "restore"

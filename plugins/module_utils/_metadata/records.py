@@ -7,13 +7,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+import json
+from collections.abc import Collection
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import own_table, quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, WORKSPACE
 
 if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import Schema
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
 
 # What a schema beside the live one is being built for.
@@ -54,9 +57,22 @@ class Mark:
     image: str
     revision: str
     created_at: str
+    # Its tables (`names_of`), where they are known: from the beginning for a dump, else when it is complete. Marks of
+    # versions before have no such column.
+    made: str = ""
+
+    @property
+    def tables(self) -> frozenset[str] | None:
+        """The tables that are ours, or None where that isn't known."""
+        return frozenset(json.loads(self.made)) if self.made else None
 
     def as_result(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "made"}
+
+
+def names_of(tables: Collection[str]) -> str:
+    """As a mark keeps them."""
+    return json.dumps(sorted(tables))
 
 
 # In characters. NDB counts four bytes for each, and takes 14,000 in a row before MySQL 8.0 (since then 30,000).
@@ -84,13 +100,19 @@ def write_mark(database: Database, schema: str, mark: Mark) -> None:
     _write(database, schema, WORKSPACE, mark)
 
 
-def complete_mark(database: Database, schema: str, mark: Mark, revision: str) -> Mark:
-    """Say that what was being built is whole."""
+def complete_mark(database: Database, schema: str, mark: Mark, revision: str, tables: Collection[str]) -> Mark:
+    """Say that what was being built is whole, and of which tables it is."""
+    whole = replace(mark, state=COMPLETE, revision=revision, made=names_of(tables))
     database.execute(
-        f"UPDATE {quoted(schema, WORKSPACE)} SET state = %s, revision = %s",
-        [COMPLETE, revision],
+        f"UPDATE {quoted(schema, WORKSPACE)} SET state = %s, revision = %s, made = %s",
+        [whole.state, whole.revision, whole.made],
     )
-    return replace(mark, state=COMPLETE, revision=revision)
+    return whole
+
+
+def unknown_tables(mark: Mark, schema: Schema) -> frozenset[str]:
+    """Tables that others have made beside those that the mark stands for; the sentinel comes there after the mark."""
+    return schema.content - mark.tables - {INSTALL} if mark.tables is not None else frozenset()
 
 
 def columns_of(database: Database, schema: str, table: str) -> set[str]:
@@ -105,18 +127,20 @@ def columns_of(database: Database, schema: str, table: str) -> set[str]:
 
 
 def _read(database: Database, schema: str, table: str, kind: type[Record]) -> Record | None:
-    names = [entry.name for entry in fields(kind)]
-    if not columns_of(database, schema, table).issuperset(names):
+    there = columns_of(database, schema, table)
+    if not there.issuperset(entry.name for entry in fields(kind) if entry.default is MISSING):
         return None
+    names = [entry.name for entry in fields(kind) if entry.name in there]
     rows = database.rows(f"SELECT {', '.join(names)} FROM {quoted(schema, table)}")
-    return kind(*(str(value) for value in rows[0])) if len(rows) == 1 else None
+    return kind(**dict(zip(names, map(str, rows[0]), strict=True))) if len(rows) == 1 else None
 
 
 def _write(database: Database, schema: str, table: str, record: Install | Mark) -> None:
     values = asdict(record)
     target = quoted(schema, table)
     database.execute(f"DROP TABLE IF EXISTS {target}")
-    columns = ", ".join(f"{name} VARCHAR({_LONGER.get(name, 255)}) NOT NULL" for name in values)
+    kinds = {name: "TEXT" if name == "made" else f"VARCHAR({_LONGER.get(name, 255)})" for name in values}
+    columns = ", ".join(f"{name} {kind} NOT NULL" for name, kind in kinds.items())
     # With a key, because servers can be told to refuse tables without one.
     database.execute(f"CREATE TABLE {target} ({columns}, PRIMARY KEY (run)) {own_table(database)}")
     database.insert(target, list(values), [list(values.values())])

@@ -127,20 +127,25 @@ class Reset:
             known = (content.rows, content.sum) if content is not None else (None, None)
             return Move(table, names.live, target, *known)
 
+        # Whoever finishes an interrupted drop may have nothing but the plan to compare what is left with.
+        rehearsed = guard.rehearsed_sums(request.rehearsed_dump or {})
         # The sentinel comes last: where it is, everything is.
         arriving = [Move(table, names.workspace, names.live) for table in [*new, INSTALL]]
         setting_aside = request.method == SET_ASIDE and bool(old)
         return Plan(
             schema=aside if setting_aside else names.workspace,
             action=RESET,
-            method=request.method,
+            # Where there is nothing old, nothing is dropped.
+            method=request.method if old else SET_ASIDE,
             deployment=request.deployment,
             namespace=request.namespace,
             run=request.run,
             live=names.live,
             workspace=names.workspace,
             moves=tuple([leaving(table, aside) for table in old] if setting_aside else []) + tuple(arriving),
-            dropped=tuple(leaving(table, "") for table in old) if request.method == DROP else (),
+            dropped=tuple(Move(table, names.live, "", None, rehearsed.get(table)) for table in old)
+            if request.method == DROP
+            else (),
             facts=self._facts(inspection),
         )
 
@@ -183,7 +188,7 @@ class Reset:
             installed_at=now(),
             image=request.image or mark.image,
             revision=mark.revision,
-            method=request.method,
+            method=plan.method,
             set_aside=plan.schema if plan.schema != names.workspace else "",
             dump=plan.facts["dump"] or "",
         )

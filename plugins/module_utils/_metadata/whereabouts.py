@@ -77,6 +77,12 @@ def _moving(inspection: Inspection, plan: Plan) -> str:
 
 
 def _replaced(inspection: Inspection, install: Install) -> str:
+    if install.method == "drop" and not install.dump:
+        # Versions before noted the method that was asked for, also where there was nothing to drop.
+        return (
+            f"Run {install.run} has put the new tables in their place (method drop): old rows, if there were any, are"
+            f" in the dump alone, {_dump(None)}."
+        )
     if install.method == "drop":
         return (
             f"Run {install.run} has dropped the old tables (method drop), and put the new ones in their place: the old"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard, ownership
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import Schema, read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
     INSTALLED,
@@ -23,7 +23,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move i
     match_charset,
     wait_for_sessions,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, PLAN, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
     BUILDING,
@@ -31,6 +31,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.record
     MIGRATION,
     Mark,
     complete_mark,
+    unknown_tables,
     write_mark,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -82,28 +83,30 @@ def revisions_of(database: Database, schema: str) -> list[str]:
 
 def refuse_others(database: Database, inspection: Inspection, owner: Owner) -> None:
     """Raises OperatorError where the workspace holds anything that an earlier run of this deployment did not make."""
-    name, mark, workspace = inspection.names.workspace, inspection.mark, inspection.workspace
-    if workspace is None:
-        return
-    ownership.refuse_others(database, workspace, owner)
+    if inspection.workspace is not None:
+        ownership.refuse_others(database, inspection.workspace, owner)
+        _refuse_strange(database, inspection, inspection.workspace)
+
+
+def _refuse_strange(database: Database, inspection: Inspection, workspace: Schema) -> None:
+    mark = inspection.mark
     if inspection.workspace_state == "foreign":
         strange = sorted(workspace.content)
     elif mark is not None:
         # The mark is put into an empty schema, so what is older than it was put there by somebody else, beforehand.
-        strange = [
-            str(table)
-            for (table,) in database.rows(
-                "SELECT t.TABLE_NAME FROM information_schema.TABLES t JOIN information_schema.TABLES m"
-                " ON m.TABLE_SCHEMA = t.TABLE_SCHEMA AND m.TABLE_NAME = %s"
-                " WHERE t.TABLE_SCHEMA = %s AND t.CREATE_TIME < m.CREATE_TIME",
-                [WORKSPACE, name],
-            )
-            if table not in BOOKKEEPING
-        ]
+        older = database.rows(
+            "SELECT t.TABLE_NAME FROM information_schema.TABLES t JOIN information_schema.TABLES m"
+            " ON m.TABLE_SCHEMA = t.TABLE_SCHEMA AND m.TABLE_NAME = %s"
+            " WHERE t.TABLE_SCHEMA = %s AND t.CREATE_TIME < m.CREATE_TIME",
+            [WORKSPACE, workspace.name],
+        )
+        strange = sorted({str(table) for (table,) in older} - BOOKKEEPING | unknown_tables(mark, workspace))
     else:
         strange = []
     if strange:
-        raise _not_ours(name, f"has tables that no run of this collection made there: {', '.join(strange[:10])}")
+        raise _not_ours(
+            workspace.name, f"has tables that no run of this collection made there: {', '.join(strange[:10])}"
+        )
 
 
 def _not_ours(schema: str, what: str) -> OperatorError:
@@ -124,13 +127,20 @@ def begin(
 ) -> Mark:
     """An empty workspace with a mark that says what is being built there. Drops tables of our own only."""
     name = inspection.names.workspace
+    guard.enforce([guard.replaceable(inspection)], predicting=False)
     refuse_others(database, inspection, owner)
     sessions = wait_for_sessions(database, [name], SESSION_SECONDS, progress)
     guard.enforce([guard.nobody_connected(name, sessions)], predicting=False)
     create_schema(database, name, CHARSET, COLLATION)
+    for stale in inspection.plans:
+        # One of which nothing was done. Without the tables that it names, it would look as if they had been moved.
+        if stale.unfinished:
+            drop_tables(database, stale.schema, [PLAN])
     found = read_schema(database, name)
     leftovers = sorted(found.content) if found is not None else []
-    if leftovers:
+    if found is not None and leftovers:
+        # The wait may have taken a while.
+        _refuse_strange(database, inspection, found)
         progress(f"dropping {len(leftovers)} tables of an earlier run in schema {name}")
         drop_tables(database, name, leftovers)
     match_charset(database, name, CHARSET, COLLATION)
@@ -159,4 +169,5 @@ def finish(database: Database, schema: str, mark: Mark, head: str) -> None:
             untouched="the live schema",
             next_step="look at the Job's log above; run the same command again: it starts over with the new schema",
         )
-    complete_mark(database, schema, mark, head)
+    built = read_schema(database, schema)
+    complete_mark(database, schema, mark, head, built.content if built is not None else ())

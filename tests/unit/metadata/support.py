@@ -207,7 +207,10 @@ class Deployment:
         self.name = "demo"
 
     def make_old(self) -> None:
-        self.server.as_root(f"CREATE DATABASE {quoted(self.names.live)} CHARACTER SET latin1")
+        self.make_empty()
+        self.fill_old()
+
+    def fill_old(self) -> None:
         # A dump ends with statements that restore the session's settings; the rows need none of them.
         self.server.as_root((DATA / "airflow-1.10.15.sql").read_text(), self.names.live)
         self.server.as_root(f"SET time_zone='+00:00';{ROWS}", self.names.live)

@@ -14,11 +14,15 @@ import contextlib
 import pymysql
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import AwayError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PLAN
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+    RUN,
     ClientDiedError,
     DyingDatabase,
     quiet,
@@ -26,6 +30,8 @@ from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     restore,
     set_state,
 )
+
+LATER = "20261225t030000x0002"
 
 
 class TestDrop:
@@ -84,6 +90,48 @@ class TestDrop:
 
         assert "dropped before" in caught.value.untouched
 
+    @pytest.mark.parametrize("written", [False, True])
+    def test_a_half_done_drop_is_finished_by_a_run_without_the_dump(self, database, deployment, mirror, written):
+        """The playbook dumps in the stage `old` alone, so a run that goes on has none. The plan has its sums."""
+        changes, live = self._drop(database, deployment), deployment.names.live
+        action = Reset(database, deployment.request(**changes), mirror, quiet)
+        set_state(database, action._write_plan(inspect(database, deployment.names)), "dropping")
+        deployment.server.as_root("SET foreign_key_checks = 0; DROP TABLE ab_permission, chart", live)
+        if written:
+            deployment.server.as_root("INSERT INTO variable (`key`, val) VALUES ('new', 'x')", live)
+        left = deployment.tables(live)
+
+        if written:
+            with pytest.raises(OperatorError, match="written to: variable"):
+                reset(database, deployment, mirror, method="drop", run=LATER)
+            assert deployment.tables(live) == left
+        else:
+            assert reset(database, deployment, mirror, method="drop", run=LATER)["run"] == RUN
+            assert inspect(database, deployment.names).stage == "installed"
+
+    def test_one_whose_plan_has_no_sums_needs_the_dump(self, database, deployment, mirror):
+        """A version before wrote none."""
+        changes, names = self._drop(database, deployment), deployment.names
+        action = Reset(database, deployment.request(**changes), mirror, quiet)
+        plan = action._write_plan(inspect(database, names))
+        set_state(database, plan, "dropping")
+        plans = quoted(plan.schema, PLAN)
+        database.execute(f"UPDATE {plans} SET row_count = NULL, content = NULL WHERE to_schema IS NULL")
+        deployment.server.as_root("SET foreign_key_checks = 0; DROP TABLE ab_permission, chart", names.live)
+
+        with pytest.raises(OperatorError, match="31 of 33 tables are left, and neither its plan") as refused:
+            reset(database, deployment, mirror, method="drop")
+        assert f"DROP DATABASE {names.live}" in refused.value.next_step
+
+        assert reset(database, deployment, mirror, **changes)["changed"]
+
+    def test_one_whose_rest_an_administrator_has_dropped_is_finished(self, database, deployment, mirror):
+        action = Reset(database, deployment.request(**self._drop(database, deployment)), mirror, quiet)
+        set_state(database, action._write_plan(inspect(database, deployment.names)), "dropping")
+        deployment.server.as_root(f"DROP DATABASE {deployment.names.live}")
+
+        assert reset(database, deployment, mirror, method="drop")["changed"]
+
     def _drop(self, database, deployment):
         rehearsed = deployment.rehearsed(database, deployment.names.live)
         return {"method": "drop", "rehearsed_dump": rehearsed}
@@ -91,7 +139,6 @@ class TestDrop:
 
 # Rows of a migration of 1.10's, which the UI asks people to drop.
 KEPT = "_airflow_moved__2_2__dangling__xcom"
-LATER = "20261225t030000x0002"
 
 
 class TestAnnounced:
@@ -121,11 +168,41 @@ class TestAnnounced:
         assert bare.tables(bare.names.live) == before
         assert server.as_root("SELECT val FROM variable WHERE `key` = 'new'", bare.names.live).strip() == "x"
         assert ("written to: variable" if method == "drop" else "has method set_aside") in refused.value.found
+        # It tells how to go on where the old Airflow did.
+        server.as_root(f"DROP TABLE {bare.names.workspace}.{PLAN}")
+        assert f"drop table {bare.names.workspace}.{PLAN}" in refused.value.next_step
+        with server.session() as database:
+            assert not has_moved(inspect(database, bare.names))
+            assert reset(database, bare, mirror, run=LATER)["set_aside"]
 
     def test_a_table_more_is_no_beginning_either(self, server, bare, mirror, announced):
         server.as_root("CREATE TABLE kombu_queue (id INT PRIMARY KEY)", bare.names.live)
         with server.session() as database:
             assert not has_moved(inspect(database, bare.names))
+            assert reset(database, bare, mirror, run=LATER)["set_aside"]
+
+    def test_one_that_ended_while_rows_were_compared_has_not_begun(self, server, bare, mirror, monkeypatch):
+        """Its session was killed, so nothing could be withdrawn; the old Airflow goes on, and drops a table."""
+        with server.session() as database:
+            bare.make_old()
+            bare.make_new(database)
+        server.as_root(f"CREATE TABLE {KEPT} (id INT PRIMARY KEY)", bare.names.live)
+        with server.session() as database:
+            changes = {"method": "drop", "rehearsed_dump": bare.rehearsed(database, bare.names.live)}
+            number, real = database.value("SELECT CONNECTION_ID()"), database.rows
+
+            def rows(statement, values=()):
+                if "SHA2(" in statement and "`variable`" in statement:
+                    server.as_root(f"KILL {number}")
+                return real(statement, values)
+
+            monkeypatch.setattr(database, "rows", rows)
+            with pytest.raises(AwayError):
+                reset(database, bare, mirror, **changes)
+        server.as_root(f"DROP TABLE {KEPT}", bare.names.live)
+        with server.session() as database:
+            found = inspect(database, bare.names)
+            assert (found.stage, has_moved(found)) == ("old", False)
             assert reset(database, bare, mirror, run=LATER)["set_aside"]
 
     def test_one_that_the_server_refuses_is_withdrawn(self, server, bare, mirror):
@@ -236,6 +313,17 @@ class TestMeanwhile:
             assert reset(database, bare, mirror, **changes)["changed"]
 
         assert answers == [1205]
+
+    def test_a_table_that_was_made_beside_what_is_left_is_not_dropped(self, server, bare, mirror, while_reading):
+        live = bare.names.live
+        made = "CREATE TABLE {live}.orders (id INT PRIMARY KEY)"
+        with while_reading(lambda: self.write_elsewhere(server, live, made)) as (database, changes):
+            plan = Reset(database, bare.request(**changes), mirror, quiet)._write_plan(inspect(database, bare.names))
+            set_state(database, plan, "dropping")
+            server.as_root("SET foreign_key_checks = 0; DROP TABLE dag, xcom", live)
+            with pytest.raises(OperatorError, match="not where the plan"):
+                reset(database, bare, mirror, **changes)
+            assert bare.tables(live) == {"orders"}
 
     def test_a_set_aside_moves_nothing_under_who_has_come(self, server, bare, mirror, while_reading):
         came = []

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 # Names of schemas and tables can't be bound as values.
 # ruff: noqa: S608
+import dataclasses
 import gzip
 import json
 import os
@@ -160,6 +161,48 @@ class TestRestore:
         restoration.make_room("rehearsal")
 
         assert deployment.tables(restoration._schema) == {WORKSPACE}
+
+    @pytest.mark.parametrize("played", [False, True])
+    def test_a_rehearsal_drops_no_table_that_is_in_no_dump(self, deployment, restoration, tools, played):
+        """The one before was killed, and left its mark there."""
+        restoration.make_room("rehearsal")
+        if played:
+            restoration.play(tools)
+        deployment.server.as_root("CREATE TABLE orders (id INT)", restoration._schema)
+        before = deployment.tables(restoration._schema)
+
+        with pytest.raises(OperatorError, match="not of a dump: orders"):
+            restoration.make_room("rehearsal")
+
+        assert deployment.tables(restoration._schema) == before
+
+    def test_a_rehearsal_drops_what_that_of_another_dump_has_left(self, database, deployment, restoration, tools):
+        restoration.make_room("rehearsal")
+        restoration.play(tools)
+        manifest = restoration._manifest
+        fewer = {table: entry for table, entry in manifest.tables.items() if table != "xcom"}
+        other = Restoration(
+            database,
+            restoration._schema,
+            deployment.owner(),
+            restoration._dump,
+            dataclasses.replace(manifest, tables=fewer),
+            quiet,
+        )
+
+        other.make_room("rehearsal")
+
+        assert deployment.tables(restoration._schema) == {WORKSPACE}
+
+    def test_a_rehearsal_clears_away_its_own_tables_alone(self, deployment, restoration, tools):
+        restoration.make_room("rehearsal")
+        restoration.play(tools)
+        restoration.compare()
+        deployment.server.as_root("CREATE TABLE orders (id INT)", restoration._schema)
+
+        restoration.clear()
+
+        assert deployment.tables(restoration._schema) == {"orders"}
 
     def test_killed_before_its_last_stroke_is_known_to_be_done(self, database, deployment, restoration, tools):
         assert not restoration.is_done()

@@ -77,6 +77,13 @@ def test_foreign_with_the_reason(tables, views, revisions, programs, problem):
     assert any(problem in text for text in problems), problems
 
 
+@pytest.mark.parametrize("revision", ["405de8318b3a", OLD_REVISION])
+def test_a_known_revision_is_not_called_unknown_for_what_else_is_wrong(revision):
+    problems = judge(schema_with(OLD_TABLES, ("report",)), (revision,), [])[1]
+
+    assert problems == ("it has what Airflow never makes: report (view)",)
+
+
 def test_empty():
     assert judge(schema_with(()), (), []) == ("empty", ())
     assert judge(schema_with({"hopsworks_airflow_paused"}), (), []) == ("empty", ())

@@ -13,8 +13,9 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import AwayError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone, drop_tables, probe_rename
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN, PROBE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import read_install
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
@@ -219,3 +220,34 @@ def test_two_at_a_time_take_turns(server, database, deployment):
         pass
     with alone(database, deployment.names.live, 1):
         pass
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        lambda database, names: drop_tables(database, names.live, ["chart"]),
+        lambda database, names: probe_rename(database, names.workspace, names.live, ["InnoDB"]),
+    ],
+    ids=["drop_tables", "probe_rename"],
+)
+def test_a_connection_that_is_lost_is_told_as_such(server, database, deployment, monkeypatch, action):
+    """Whatever is tidied up afterwards needs the connection as well."""
+    real, number = database.execute, database.value("SELECT CONNECTION_ID()")
+
+    def execute(statement, values=()):
+        if statement.startswith(("DROP TABLE `", "RENAME TABLE")):
+            server.as_root(f"KILL {number}")
+        return real(statement, values)
+
+    monkeypatch.setattr(database, "execute", execute)
+    with pytest.raises(AwayError) as caught:
+        action(database, deployment.names)
+    assert "answered 2013" in caught.value.found
+
+
+def test_foreign_keys_are_enforced_again_after_a_drop(database, deployment):
+    drop_tables(database, deployment.names.live, ["chart"])
+    assert database.value("SELECT @@SESSION.foreign_key_checks") == 1
+    with pytest.raises(OperatorError):
+        drop_tables(database, deployment.names.live, ["chart"])
+    assert database.value("SELECT @@SESSION.foreign_key_checks") == 1

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import workspace
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved, old_tables
@@ -54,6 +56,25 @@ def test_before_anything_is_moved(database, deployment, mirror, told):
     # A plan is only paper.
     Reset(database, deployment.request(), mirror, quiet)._write_plan(inspect(database, deployment.names))
     assert told(deployment) == untouched
+
+
+@pytest.mark.parametrize("rebuilding", [False, True])
+def test_a_plan_for_an_empty_schema_says_nothing_of_an_airflow_that_came_later(
+    database, bare, mirror, told, rebuilding
+):
+    """install.yml was refused after its plan was written; then an Airflow of somebody's own was brought there."""
+    bare.make_empty()
+    bare.make_new(database)
+    Reset(database, bare.request(), mirror, quiet)._write_plan(inspect(database, bare.names))
+    if rebuilding:
+        workspace.begin(database, inspect(database, bare.names), bare.owner(RUN), "bed/airflow:3.1.0", quiet)
+        # Then the new schema has no table yet.
+    bare.fill_old()
+
+    assert told(bare) == (False, f"No table of schema {bare.names.live} was moved or dropped.")
+    if not rebuilding:
+        assert inspect(database, bare.names).stage == "old"
+        assert reset(database, bare, mirror)["set_aside"] == bare.names.aside(RUN)
 
 
 @pytest.mark.parametrize("statement", ["DROP TABLE dag", "CREATE TABLE orders (id INT)", "DELETE FROM alembic_version"])
@@ -107,10 +128,25 @@ def test_installed_with_the_old_tables_set_aside(database, deployment, mirror, t
     assert told(deployment)[1].endswith(f"the old ones were in schema {aside}, which is gone.")
 
 
-def test_installed_where_nothing_was(database, bare, mirror, told):
+@pytest.mark.parametrize("method", ["set_aside", "drop"])
+def test_installed_where_nothing_was(database, bare, mirror, told, method):
+    bare.make_new(database)
+    plan = Reset(database, bare.request(method=method), mirror, quiet)._write_plan(inspect(database, bare.names))
+    bare.server.as_root(f"CREATE DATABASE IF NOT EXISTS {bare.names.live}")
+    move(bare, plan, 2)
+    assert told(bare) == (True, f"There were no old tables; 2 of {len(plan.moves)} new ones are in their place.")
+
+    reset(database, bare, mirror, method=method)
+    assert told(bare)[1].endswith("there were no old ones.")
+    # The way back takes the new ones away, as there is nothing else.
+    assert restore(database, bare, mirror)["changed"]
+
+
+def test_a_version_before_noted_a_drop_where_nothing_was(database, bare, mirror, told):
     bare.make_new(database)
     reset(database, bare, mirror)
-    assert told(bare)[1].endswith("there were no old ones.")
+    write_install(database, bare.names.live, bare.install(method="drop"))
+    assert "old rows, if there were any, are in the dump" in told(bare)[1]
 
 
 def test_half_dropped_and_dropped(database, deployment, mirror, told):

@@ -146,6 +146,57 @@ def test_tables_older_than_our_mark_are_somebody_elses(database, bare):
     assert "orders" in bare.tables(bare.names.workspace)
 
 
+@pytest.mark.parametrize("meanwhile", [False, True], ids=["before", "while it waits"])
+def test_a_table_that_somebody_made_beside_ours_is_never_dropped(database, deployment, monkeypatch, meanwhile):
+    """When the new schema is complete, it is known which tables are in it."""
+    beside = deployment.names.workspace
+    workspace.finish(database, beside, deployment.mark(), NEW_REVISION)
+    before = deployment.tables(beside)
+
+    def make(*_given):
+        deployment.server.as_root("CREATE TABLE kept_connections (id INT)", beside)
+        return []
+
+    if meanwhile:
+        monkeypatch.setattr(workspace, "wait_for_sessions", make)
+    else:
+        make()
+    with pytest.raises(OperatorError, match="no run of this collection made there: kept_connections"):
+        begin(database, deployment, run="20261130t000000")
+
+    assert deployment.tables(beside) == before | {"kept_connections"}
+
+
+def test_a_table_that_somebody_made_beside_ours_is_not_moved_either(database, deployment, mirror):
+    beside = deployment.names.workspace
+    workspace.finish(database, beside, deployment.mark(), NEW_REVISION)
+    deployment.server.as_root("CREATE TABLE kept_connections (id INT)", beside)
+
+    with pytest.raises(OperatorError, match="no run of this collection made there: kept_connections"):
+        Reset(database, deployment.request(), mirror, quiet).predict()
+
+
+def test_what_was_made_there_before_is_dropped_with_a_mark_of_an_earlier_version(database, deployment):
+    """Its mark has no list of tables."""
+    beside = deployment.names.workspace
+    deployment.server.as_root(f"ALTER TABLE {WORKSPACE} DROP COLUMN made", beside)
+    assert standing(database, deployment) is not None
+
+    begin(database, deployment, run="20261130t000000")
+
+    assert deployment.tables(beside) == {WORKSPACE}
+
+
+def test_what_came_back_from_a_reset_is_ours(database, deployment, mirror):
+    """The sentinel is put there after the mark."""
+    workspace.finish(database, deployment.names.workspace, deployment.mark(), NEW_REVISION)
+    Reset(database, deployment.request(), mirror, quiet)._write_plan(inspect(database, deployment.names))
+
+    begin(database, deployment, run="20261130t000000")
+
+    assert deployment.tables(deployment.names.workspace) == {WORKSPACE}
+
+
 def test_a_migration_that_still_runs_is_not_pulled_from_under(server, database, deployment, monkeypatch):
     monkeypatch.setattr(workspace, "SESSION_SECONDS", 0.2)
     connection = pymysql.connect(
