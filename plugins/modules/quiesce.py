@@ -183,16 +183,12 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
     connected,
     read_address,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
-    FOREIGN,
-    INSTALLED,
-    MOVING,
-    inspect,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import FOREIGN, MOVING, inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import on_server, schemas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import patience_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
@@ -208,21 +204,23 @@ def act(call: Call) -> dict[str, Any]:
         names = on_server(database, names)
         owner = Owner(params["deployment"], call.cluster.namespace, names.live, params["run"])
         inspection = inspect(database, names, params["extra_tables"], owner)
-        action = Quiesce(database, names, owner, call.progress, installed=inspection.stage == INSTALLED)
-        # Every run looks for something to unpause: a schema that is not understood is no reason to fail without a list.
-        looking = params["state"] != "quiesced" and not params["dags"]
-        idle = looking and not inspection.others and not action.remembered()
-        if inspection.stage == FOREIGN and not idle:
+        state, installed = params["state"], inspection.has_sentinel
+        action = Quiesce(database, names, owner, call.progress, installed=installed)
+        # Every run looks for something to unpause: without a list, only another deployment is a reason to fail.
+        idle = state != "quiesced" and not params["dags"] and not inspection.others and not action.remembered()
+        # Where there is a list, it is no matter what else has come into the schema, as long as its tables are there.
+        refused = state == "quiesced" or inspection.others or (has_moved(inspection) and not installed)
+        if inspection.stage == FOREIGN and refused and not idle:
             guard.enforce([guard.replaceable(inspection)], predicting=False)
-        if idle or inspection.stage == MOVING or not action.has_dags():
+        if idle or inspection.stage == MOVING or not (state == "forgotten" or action.has_dags()):
             # No table of DAGs is in its place: there is nothing to pause, and nothing to unpause yet.
             nothing: dict[str, Any] = {"paused": [], "running": [], "dead": [], "resumed": [], "forgotten": []}
             missing: dict[str, Any] = {"unknown": [], "broken": [], "gone": []}
             result = {**nothing, **missing, "expected_seconds": {"running": 0.0, "longest": 0.0}}
-        elif params["state"] == "quiesced":
+        elif state == "quiesced":
             result = quiesced(call, action)
-        elif params["state"] == "resumed":
-            result = resumed(call, action, installed=inspection.stage == INSTALLED)
+        elif state == "resumed":
+            result = resumed(call, action, installed=installed)
         else:
             result = forgotten(call, action)
     return {**result, "seconds": round(time.monotonic() - begun, 1)}
