@@ -68,10 +68,13 @@ class PausedDags:
             (dag, e.file, int(e.gone), int(e.paused), owner.deployment, owner.namespace, owner.live, e.run or owner.run)
             for dag, e in dags.items()
         ]
-        with database.transaction():
+
+        def replace() -> None:
             database.execute(f"DELETE FROM {self._table}")
             for start in range(0, len(rows), BATCH):
                 database.insert(self._table, _COLUMNS, rows[start : start + BATCH])
+
+        database.together(replace)
         for schema in _elsewhere(database, self._schema, owner):
             drop_tables(database, schema, [PAUSED])
 
