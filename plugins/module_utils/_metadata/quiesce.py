@@ -15,7 +15,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalo
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import BATCH, PausedDag, PausedDags
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import columns_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.task_instances import Busy, read_busy
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.task_instances import (
+    Busy,
+    read_busy,
+    value_for_each,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -133,11 +137,11 @@ class Quiesce:
         instances = quoted(self._names.live, "task_instance")
         running, queued = 0.0, 0.0
         known = True
-        for entry in self.busy():
-            ((past,),) = self._database.rows(
-                f"SELECT MAX(duration) FROM {instances} WHERE dag_id = %s AND task_id = %s AND state = 'success'",
-                [entry.dag, entry.task],
-            )
+        busy = self.busy()
+        longest_run = f"SELECT MAX(duration) FROM {instances} WHERE dag_id = %s AND task_id = %s AND state = 'success'"
+        before = value_for_each(self._database, longest_run, [(entry.dag, entry.task) for entry in busy])
+        for entry in busy:
+            past = before[entry.dag, entry.task]
             if past is None:
                 known = False
             elif entry.state == "queued":
