@@ -196,7 +196,8 @@ old_tables:
 paused:
   description:
     - DAGs that runs have paused and not unpaused yet (C(now)), and by which runs (C(runs)).
-    - In an installed schema also those that the new Airflow has not parsed yet (C(waiting)).
+    - In an installed schema also those that the new Airflow did not have when they were to be unpaused (C(waiting)),
+      because it had not parsed them yet, or can't import their files, or because these were gone before.
   returned: success
   type: dict
   sample: {now: [p_demo_1__hello], waiting: [], runs: [20261122t030000]}

@@ -30,11 +30,11 @@ options:
       - V(quiesced) pauses all DAGs that are not paused, and waits for running and queued task instances to end. DAGs
         that are unpaused or added while it waits are paused as well. Where tasks don't end within O(timeout), the DAGs
         are unpaused and the module fails. Those that are RV(dead) are not waited for.
-      - V(resumed) unpauses exactly those that were paused. In the old schema the list is kept, so that the same DAGs
-        can be unpaused once more in the new schema. There a DAG is taken off the list when it is unpaused, when the new
-        Airflow reports its file as broken, or when its file was gone already before. The others stay on it for a later
-        run (RV(unknown)).
-      - V(forgotten) gives up on what is on the list, and unpauses nothing.
+      - V(resumed) unpauses exactly those that were paused, whatever else has come into the live schema since. In an old
+        schema the list is kept, so that the same DAGs can be unpaused once more in the new schema. There each DAG is
+        unpaused, and taken off the list, as soon as the new Airflow has it. The others stay on the list for a later
+        run (RV(unknown), RV(broken), RV(gone)), and a warning says which and why.
+      - V(forgotten) gives up on O(dags), or on all that is on the list, and unpauses nothing.
     type: str
     choices: [quiesced, resumed, forgotten]
     default: quiesced
@@ -47,16 +47,18 @@ options:
     type: str
     default: ''
   dags:
-    description: DAGs to unpause. If omitted or empty, those that were paused by V(quiesced).
+    description:
+      - DAGs to unpause, or to give up. If omitted or empty, those that were paused by O(state=quiesced).
     type: list
     elements: str
     default: []
   timeout:
     description:
       - Seconds to wait. With O(state=quiesced), for task instances to end; left out, 3600.
-      - With O(state=resumed) in a new schema, for the DAGs to be parsed, but not for those whose file the new Airflow
-        reports as broken; if omitted, 120. The time begins again with every DAG and every broken file that is added, so
-        a large folder may take as long as it needs.
+      - With O(state=resumed) in a new schema, for the DAGs to be parsed; if omitted, 120. DAGs that are there are
+        unpaused meanwhile. The time begins again with every DAG on the list that is parsed, or whose file the new
+        Airflow reports as broken for the first time, so a large folder may take as long as it needs. Other DAGs don't
+        count. Those of broken files, and of files that were gone before, are not waited for.
     type: int
   grace:
     description:
@@ -103,6 +105,14 @@ EXAMPLES = r"""
     database: "{{ database }}"
     deployment: airflow
     state: resumed
+
+- name: Give up on a DAG that was renamed
+  hopsworks.airflow.quiesce:
+    namespace: hopsworks
+    database: "{{ database }}"
+    deployment: airflow
+    state: forgotten
+    dags: [p_demo_1__old_name]
 """
 
 RETURN = r"""
@@ -149,13 +159,13 @@ unknown:
   elements: str
   sample: [p_demo_1__not_parsed_yet]
 broken:
-  description: DAGs that were on the list and whose file the new Airflow can't import.
+  description: DAGs on the list whose file the new Airflow can't import, and that stay on it.
   returned: state is resumed
   type: list
   elements: str
   sample: [p_demo_1__only_on_1_10]
 gone:
-  description: DAGs that were on the list and whose file was gone already before.
+  description: DAGs on the list whose file was gone already before, and that stay on it.
   returned: state is resumed
   type: list
   elements: str
@@ -183,16 +193,12 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
     connected,
     read_address,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
-    FOREIGN,
-    INSTALLED,
-    MOVING,
-    inspect,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import FOREIGN, MOVING, inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import on_server, schemas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import patience_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce, Resumed
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
@@ -208,21 +214,28 @@ def act(call: Call) -> dict[str, Any]:
         names = on_server(database, names)
         owner = Owner(params["deployment"], call.cluster.namespace, names.live, params["run"])
         inspection = inspect(database, names, params["extra_tables"], owner)
-        action = Quiesce(database, names, owner, call.progress, installed=inspection.stage == INSTALLED)
-        # Every run looks for something to unpause: a schema that is not understood is no reason to fail without a list.
-        looking = params["state"] != "quiesced" and not params["dags"]
-        idle = looking and not inspection.others and not action.remembered()
-        if inspection.stage == FOREIGN and not idle:
+        state, installed = params["state"], inspection.has_sentinel
+        action = Quiesce(database, names, owner, call.progress, installed=installed)
+        # Every run looks for something to unpause: without a list, only another deployment is a reason to fail.
+        idle = (
+            state != "quiesced"
+            and not (params["dags"] and state == "resumed")
+            and not inspection.others
+            and not action.remembered()
+        )
+        # Where there is a list, it is no matter what else has come into the schema, as long as its tables are there.
+        refused = state == "quiesced" or inspection.others or (has_moved(inspection) and not installed)
+        if inspection.stage == FOREIGN and refused and not idle:
             guard.enforce([guard.replaceable(inspection)], predicting=False)
-        if idle or inspection.stage == MOVING or not action.has_dags():
+        if idle or inspection.stage == MOVING or not (state == "forgotten" or action.has_dags()):
             # No table of DAGs is in its place: there is nothing to pause, and nothing to unpause yet.
             nothing: dict[str, Any] = {"paused": [], "running": [], "dead": [], "resumed": [], "forgotten": []}
             missing: dict[str, Any] = {"unknown": [], "broken": [], "gone": []}
             result = {**nothing, **missing, "expected_seconds": {"running": 0.0, "longest": 0.0}}
-        elif params["state"] == "quiesced":
+        elif state == "quiesced":
             result = quiesced(call, action)
-        elif params["state"] == "resumed":
-            result = resumed(call, action, installed=inspection.stage == INSTALLED)
+        elif state == "resumed":
+            result = resumed(call, action, installed=installed)
         else:
             result = forgotten(call, action)
     return {**result, "seconds": round(time.monotonic() - begun, 1)}
@@ -245,7 +258,7 @@ def quiesced(call: Call, action: Quiesce) -> dict[str, Any]:
         dags = action.due()
     return {
         "changed": bool(now),
-        "paused": sorted(dags),
+        "paused": sorted(dag for dag, entry in dags.items() if entry.paused),
         "running": [str(entry) for entry in busy],
         "dead": [str(entry) for entry in dead],
         "expected_seconds": vars(outlook),
@@ -257,15 +270,12 @@ def resumed(call: Call, action: Quiesce, *, installed: bool) -> dict[str, Any]:
     dags, timeout = call.params["dags"], call.params["timeout"]
     if call.check_mode:
         result = action.predict(dags)
+    elif installed and not dags:
+        result = action.resume_as_parsed(PARSE_SECONDS if timeout is None else timeout)
     else:
-        if installed and not dags:
-            action.wait_for_new(PARSE_SECONDS if timeout is None else timeout)
         result = action.resume(dags)
-    if installed and result.unknown:
-        call.warn(
-            f"{len(result.unknown)} DAGs that were paused are not known to the new Airflow yet, and stay on the list:"
-            f" {', '.join(result.unknown[:10])}"
-        )
+    if installed and not call.check_mode:
+        warn_of_the_rest(call, result)
     return {
         "changed": bool(result.unpaused),
         "resumed": result.unpaused,
@@ -279,8 +289,31 @@ def resumed(call: Call, action: Quiesce, *, installed: bool) -> dict[str, Any]:
     }
 
 
+def warn_of_the_rest(call: Call, result: Resumed) -> None:
+    """Say which DAGs are not unpaused, and why. Those that were gone before are nothing new."""
+    rest = [
+        f"{len(dags)} {why}: {', '.join(dags[:10])}{', ...' if len(dags) > 10 else ''}"
+        for why, dags in (
+            ("are not known to the new Airflow yet", result.unknown),
+            ("are in files that it can't import", result.broken),
+            ("are in files that were gone before", result.gone),
+        )
+        if dags
+    ]
+    if result.unknown or result.broken:
+        call.warn(
+            f"not all DAGs that were paused are unpaused; {'; '.join(rest)}. They stay on the list: run the same"
+            " playbook again when they are there, which unpauses them. Those that will never be there are given up by a"
+            " task with hopsworks.airflow.quiesce, state: forgotten and their names in `dags`"
+        )
+
+
 def forgotten(call: Call, action: Quiesce) -> dict[str, Any]:
-    dags = sorted(action.remembered()) if call.check_mode else action.forget()
+    wanted = call.params["dags"]
+    if call.check_mode:
+        dags = [dag for dag in action.remembered() if not wanted or dag in wanted]
+    else:
+        dags = action.forget(wanted)
     return {
         "changed": bool(dags),
         "forgotten": dags,

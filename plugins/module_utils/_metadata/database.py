@@ -14,12 +14,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import Network
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import (
     STATEMENT,
     AwayError,
+    RolledBackError,
     cause_of,
     explained,
 )
@@ -60,6 +61,12 @@ _WATCH = {
     "TCP_KEEPCNT": 3,
     "TCP_USER_TIMEOUT": GONE_SECONDS * 1000,
 }
+Result = TypeVar("Result")
+# How long to wait each time before a statement is sent again that the server has rolled back. The transactions that it
+# met are those of Airflow's scheduler: some each second, all of them short.
+PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0)
+# DDL isn't repeated: on servers that don't take back what it did, a part of it may be done. It wins over those anyway.
+_ALL_OR_NOTHING = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE)\b")
 # Asked whether it still lives before a statement that comes later than this after the last one.
 IDLE_SECONDS = 0.5
 
@@ -124,7 +131,8 @@ class Database:
 
     That keeps this session out of the list of sessions that use a schema, and statements free of hidden context.
     Every statement commits by itself, so a session that a server or a proxy closed while it was idle is replaced by
-    another one (`reopen`), unless something depends on its being the same (`kept`, `transaction`).
+    another one (`reopen`), unless something depends on its being the same (`kept`, `together`). What the server itself
+    has rolled back is sent again.
     """
 
     def __init__(
@@ -140,28 +148,30 @@ class Database:
         self._where, self._reopen = where, reopen
         self._used = time.monotonic()
         self._needed_for: list[str] = []
+        self._in_transaction = False
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """The rows a statement returns. Raises OperatorError with the server's own words, never with values."""
-        with self._cursor(statement, values) as cursor:
-            return list(cursor.fetchall())
+        return self._sent(statement, values, lambda cursor: list(cursor.fetchall()))
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> int:
         """Run a statement; returns the number of rows it affected."""
-        with self._cursor(statement, values) as cursor:
-            return int(cursor.rowcount)
+        return self._sent(statement, values, lambda cursor: int(cursor.rowcount))
 
-    @contextlib.contextmanager
-    def _cursor(self, statement: str, values: Sequence[object]) -> Iterator[Any]:
-        try:
-            self._alive()
-            with self._connection.cursor() as cursor:
-                cursor.execute(self._rendered(statement, values))
-                yield cursor
-        except pymysql.MySQLError as error:
-            raise explained(error, self._where) from None
-        finally:
-            self._used = time.monotonic()
+    def _sent(self, statement: str, values: Sequence[object], read: Callable[[Any], Result]) -> Result:
+        def send() -> Result:
+            try:
+                self._alive()
+                with self._connection.cursor() as cursor:
+                    cursor.execute(self._rendered(statement, values))
+                    return read(cursor)
+            except pymysql.MySQLError as error:
+                raise explained(error, self._where) from None
+            finally:
+                self._used = time.monotonic()
+
+        alone = not self._in_transaction and _ALL_OR_NOTHING.match(statement)
+        return _repeated(send) if alone else send()
 
     @contextlib.contextmanager
     def kept(self, purpose: str) -> Iterator[None]:
@@ -172,12 +182,19 @@ class Database:
         finally:
             self._needed_for.pop()
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """The statements of this block take effect together at its end, or none of them does."""
-        # Without a ROLLBACK the next statement that defines a table would commit what there is of it.
-        with self.between("START TRANSACTION", "COMMIT", undone_by="ROLLBACK", what="a transaction"):
-            yield
+    def together(self, work: Callable[[], None]) -> None:
+        """The statements of `work` take effect together, or none of them does."""
+
+        def attempt() -> None:
+            # Without a ROLLBACK the next statement that defines a table would commit what there is of it.
+            with self.between("START TRANSACTION", "COMMIT", undone_by="ROLLBACK", what="a transaction"):
+                self._in_transaction = True
+                try:
+                    work()
+                finally:
+                    self._in_transaction = False
+
+        _repeated(attempt)
 
     @contextlib.contextmanager
     def between(self, first: str, last: str, *, undone_by: str, what: str) -> Iterator[None]:
@@ -200,7 +217,7 @@ class Database:
             self._connection.close()
 
     def _alive(self) -> None:
-        """Make sure that there is a session before a statement is sent. No statement is ever sent twice."""
+        """Make sure that there is a session before a statement is sent. None is sent twice that may have been done."""
         if time.monotonic() - self._used < IDLE_SECONDS:
             return
         try:
@@ -224,11 +241,11 @@ class Database:
 
         The library's own way replaces every `%` where there are values, and none where there are none.
         """
+        places = sum(match[0] == "%s" for match in _TOKEN.finditer(statement))
+        if places != len(values):
+            raise ValueError(f"a statement takes {places} values and was given {len(values)}")
         given = iter(values)
-        text = _TOKEN.sub(lambda match: self._literal(next(given)) if match[0] == "%s" else match[0], statement)
-        if next(given, _NO_VALUE) is not _NO_VALUE:
-            raise ValueError("a statement was given more values than it takes")
-        return text
+        return _TOKEN.sub(lambda match: self._literal(next(given)) if match[0] == "%s" else match[0], statement)
 
     def _literal(self, value: object) -> str:
         if isinstance(value, bytes):
@@ -249,6 +266,16 @@ class Database:
                 f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([line] * len(rows))}",
                 [value for row in rows for value in row],
             )
+
+
+def _repeated(attempt: Callable[[], Result]) -> Result:
+    """The result of `attempt`, which is made again a few times while the server rolls it back."""
+    for pause in PAUSES_SECONDS:
+        try:
+            return attempt()
+        except RolledBackError:
+            time.sleep(pause)
+    return attempt()
 
 
 @contextlib.contextmanager
@@ -393,7 +420,6 @@ def own_table(database: Database) -> str:
 
 # What is in quotes stands for itself.
 _TOKEN = re.compile(r"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'|%s", re.DOTALL)
-_NO_VALUE = object()
 
 
 def like_prefix(text: str) -> str:

@@ -22,6 +22,14 @@ TABLESPACE_EXISTS = re.compile(r"\btablespace\b.*\bexists\b", re.IGNORECASE | re
 # progress", nodes of a cluster that are not in it yet; and all its users come back at once.
 AWAY = (1040, 1047, 1053, 1203, 2002, 2003, 2006, 2013)
 
+# What a server has rolled back whole, for a transaction of somebody else, and asks to be sent again: a deadlock, a
+# conflict that another node of a Galera cluster won, a temporary error of NDB.
+ROLLED_BACK = (1213, 1297)
+
+
+class RolledBackError(OperatorError):
+    """Nothing is left of the statement and its transaction, and the same may work when it is sent again."""
+
 
 class AwayError(OperatorError):
     """The server could not be reached, or went away: what failed may work soon, if it has worked before."""
@@ -36,6 +44,8 @@ def is_away(error: Exception) -> bool:
 def explained(error: Exception, where: str, untouched: str = STATEMENT, host: str = "") -> OperatorError:
     """A failure of the database library in an operator's words; `host` is whom a connection was to reach."""
     kind = AwayError if is_away(error) else OperatorError
+    if error.args and error.args[0] in ROLLED_BACK:
+        kind = RolledBackError
     encryption = explained_tls(cause_of(error), host)
     if encryption is not None:
         return kind(
@@ -104,6 +114,10 @@ _ENLARGE = (
     "as an administrator of the database: SET GLOBAL max_allowed_packet = 1073741824, and the same in its"
     " configuration; then run the same command again"
 )
+_IN_THE_WAY = (
+    "transactions of others to leave room for this one, which the server rolled back each time",
+    "see who writes so much (SHOW FULL PROCESSLIST; of NDB its cluster log), then run the same command again",
+)
 _TOO_LARGE = ("every row to fit into the server's max_allowed_packet, as a statement", _ENLARGE)
 _ADVICE: dict[int, tuple[str, str]] = {
     1045: (
@@ -123,6 +137,8 @@ _ADVICE: dict[int, tuple[str, str]] = {
         f"no other session to hold the tables for more than {LOCK_WAIT_SECONDS} s",
         "find who uses them (SHOW FULL PROCESSLIST), end it, run the same command again",
     ),
+    1213: _IN_THE_WAY,
+    1297: _IN_THE_WAY,
     1813: (
         "no file of a table that the server no longer knows, as one that died while it dropped tables may leave",
         (

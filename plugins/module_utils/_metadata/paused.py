@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ class PausedDag:
     """A DAG that was not paused before a quiesce.
 
     `file` is where it came from and `gone` whether that file was gone already; `paused` tells whether it is paused
-    since, or was unpaused again and is only kept for the new schema. `run` is the run that paused it.
+    since, or is only kept for when the new schema has it. `run` is the run that paused it.
     """
 
     file: str
@@ -68,36 +68,27 @@ class PausedDags:
             (dag, e.file, int(e.gone), int(e.paused), owner.deployment, owner.namespace, owner.live, e.run or owner.run)
             for dag, e in dags.items()
         ]
-        with database.transaction():
+
+        def replace() -> None:
             database.execute(f"DELETE FROM {self._table}")
             for start in range(0, len(rows), BATCH):
                 database.insert(self._table, _COLUMNS, rows[start : start + BATCH])
+
+        database.together(replace)
         for schema in _elsewhere(database, self._schema, owner):
             drop_tables(database, schema, [PAUSED])
 
-    def keep(self) -> None:
-        """All of them were unpaused: the list stays for the new schema alone."""
-        listed = self._gathered()
-        if any(entry.paused for entry in listed.values()):
-            self._database.execute(f"UPDATE {self._table} SET paused = 0")
-
-    def remove(self, dags: Sequence[str]) -> None:
-        """Take DAGs off the list, and the table away with the last of them."""
-        listed = self._gathered()
-        settled = [dag for dag in dags if dag in listed]
-        for start in range(0, len(settled), BATCH):
-            part = settled[start : start + BATCH]
-            marks = ", ".join(["%s"] * len(part))
-            self._database.execute(f"DELETE FROM {self._table} WHERE dag_id IN ({marks})", part)
-        if settled and len(settled) == len(listed):
-            self._database.execute(f"DROP TABLE {self._table}")
-
-    def _gathered(self) -> dict[str, PausedDag]:
-        """The list, all of it in this workspace."""
+    def change(self, dags: Mapping[str, PausedDag]) -> None:
+        """Have the list be this one, and take the table away with the last DAG."""
+        elsewhere = _elsewhere(self._database, self._schema, self._owner)
         listed = self.read()
-        if _elsewhere(self._database, self._schema, self._owner):
-            self.write(listed)
-        return listed
+        if dags and (elsewhere or dags != listed):
+            self.write(dags)
+        elif listed and not dags:
+            here = schemas_with(self._database, PAUSED)
+            for schema in (*elsewhere, self._schema):
+                if schema in here:
+                    drop_tables(self._database, schema, [PAUSED])
 
 
 def read_paused(database: Database, workspace: str, owner: Owner | None) -> dict[str, PausedDag]:

@@ -8,14 +8,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import BATCH, PausedDag, PausedDags
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import columns_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.task_instances import Busy, read_busy
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.task_instances import (
+    Busy,
+    read_busy,
+    value_for_each,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 
+# The scheduler locks rows of DAGs as well: a statement holds all its locks until it has the last of them. Those of no
+# others, by the primary key: a server that reads a small table from end to end locks every row.
+ROWS_AT_ONCE = 50
 # A scheduler that read `is_paused` a moment before the pause may still queue what it chose then.
 SETTLED_SECONDS = 2.0
 REPORT_SECONDS = 10.0
@@ -40,7 +47,7 @@ OUTLOOK_DAYS = 14
 
 @dataclass(frozen=True)
 class Resumed:
-    """DAGs that were unpaused, and those on the list that are not there.
+    """DAGs that were unpaused, and those on the list that are not there: they stay on it.
 
     `unknown` ones are not parsed yet, or never will be; the files of the `broken` ones can't be imported; the files of
     those that are `gone` were gone before already. `present` are all that are there.
@@ -77,8 +84,9 @@ class Quiesce:
     `dag.is_paused` is ever written, in no release is there a column that changes with it; so a DAG that is paused and
     unpaused is, row for row, what it was.
 
-    In a schema that was `installed`, DAGs are on the list until they are unpaused or it is known that there is nothing
-    to unpause: those that the new Airflow has not parsed yet stay on it, for a later run.
+    In a schema that was `installed`, DAGs are on the list until they are there: those that the new Airflow has not
+    parsed yet, or whose file can't be imported or is gone now, stay on it for a later run. A first import may fail for
+    no other reason than that all files are imported at once.
 
     A DAG that its owner pauses while it is paused by us can't be told from the others, and is unpaused with them. One
     that its owner unpauses after the wait is left as it is, and taken off the list.
@@ -129,11 +137,11 @@ class Quiesce:
         instances = quoted(self._names.live, "task_instance")
         running, queued = 0.0, 0.0
         known = True
-        for entry in self.busy():
-            ((past,),) = self._database.rows(
-                f"SELECT MAX(duration) FROM {instances} WHERE dag_id = %s AND task_id = %s AND state = 'success'",
-                [entry.dag, entry.task],
-            )
+        busy = self.busy()
+        longest_run = f"SELECT MAX(duration) FROM {instances} WHERE dag_id = %s AND task_id = %s AND state = 'success'"
+        before = value_for_each(self._database, longest_run, [(entry.dag, entry.task) for entry in busy])
+        for entry in busy:
+            past = before[entry.dag, entry.task]
             if past is None:
                 known = False
             elif entry.state == "queued":
@@ -202,68 +210,89 @@ class Quiesce:
     def predict(self, dags: Collection[str] = ()) -> Resumed:
         """What `resume` would do, by reading only."""
         due = self.due()
-        wanted = sorted(dags or due)
+        return self._predicted(due, dags or due, self._folders(due) if self._installed else {})
+
+    def resume(self, dags: Collection[str] = ()) -> Resumed:
+        """Unpause what is due, or `dags`, of what is there. What isn't there in a new schema stays on the list."""
+        listed, due = self.remembered(), self.due()
+        folders = self._folders(due) if self._installed else {}
+        wanted = dags or due
+        result = self._predicted(due, wanted, folders)
+        self._set_paused(result.unpaused, 0)
+        settled = result.present if self._installed else ()
+        self._list.change(
+            {
+                dag: replace(entry, file=_followed(entry.file, folders), paused=entry.paused and dag not in wanted)
+                for dag, entry in listed.items()
+                if dag not in settled
+            }
+        )
+        return result
+
+    def resume_as_parsed(self, timeout_seconds: float) -> Resumed:
+        """Unpause each DAG on the list as soon as a new Airflow has parsed it, as long as it gets on with them.
+
+        The time is for no progress: another one of them is there, or its file turns out to be broken. Each counts
+        once, whatever else is parsed, so this ends. Broken ones are not waited for, but unpaused when they are there.
+        """
+        unpaused: list[str] = []
+        known: set[tuple[str, bool]] = set()
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            result = self.resume()
+            unpaused += result.unpaused
+            found = {(dag, True) for dag in result.present} | {(dag, False) for dag in result.broken}
+            if not known.issuperset(found):
+                known |= found
+                deadline = time.monotonic() + timeout_seconds
+            if not result.unknown or time.monotonic() >= deadline:
+                return replace(result, unpaused=sorted(unpaused))
+            self._progress(f"waiting for {len(result.unknown)} DAGs to be parsed: {', '.join(result.unknown[:5])}")
+            time.sleep(min(PARSE_LOOK_SECONDS, timeout_seconds))
+
+    def forget(self, dags: Collection[str] = ()) -> list[str]:
+        """Give up on `dags`, or on all that is on the list; returns what was."""
+        listed = self.remembered()
+        given_up = [dag for dag in listed if not dags or dag in dags]
+        self._list.change({dag: entry for dag, entry in listed.items() if dag not in given_up})
+        return given_up
+
+    def _predicted(
+        self, due: Mapping[str, PausedDag], dags: Collection[str], folders: Mapping[str, Collection[str]]
+    ) -> Resumed:
+        wanted = sorted(dags)
         present, paused = self.among(wanted)
         absent = [dag for dag in wanted if dag not in present]
-        files = self._broken_files(due)[1] if self._installed and absent else frozenset()
+        files = self._broken_files(folders) if self._installed and absent else frozenset()
         broken = [dag for dag in absent if dag in due and due[dag].file in files]
         gone = [dag for dag in absent if dag in due and due[dag].gone and dag not in broken]
         return Resumed(paused, [dag for dag in absent if dag not in {*broken, *gone}], broken, gone, sorted(present))
 
-    def resume(self, dags: Collection[str] = ()) -> Resumed:
-        """Unpause what is due, or `dags`. In a new schema, what is settled by that is taken off the list."""
-        result = self.predict(dags)
-        self._set_paused(result.unpaused, 0)
-        if self._installed:
-            self._list.remove([*result.present, *result.broken, *result.gone])
-        else:
-            self._list.keep()
-        return result
+    def _folders(self, due: Mapping[str, PausedDag]) -> dict[str, set[str]]:
+        """The folders of DAGs, as they were where those that are `due` came from, and what each of them is now.
 
-    def forget(self) -> list[str]:
-        """Give up on what is on the list; returns what was."""
-        dags = sorted(self.remembered())
-        self._list.remove(dags)
-        return dags
-
-    def wait_for_new(self, timeout_seconds: float) -> None:
-        """Wait until the DAGs on the list have been parsed by a new Airflow, as long as it gets on with it.
-
-        The time is for no progress: neither a DAG nor a file that can't be imported has been added.
+        They are what is left of a DAG's file, now or before, without the part from its bundle's folder on. So none is
+        known without a DAG that was parsed.
         """
-        most, deadline = -1, 0.0
-        while True:
-            due = self.due()
-            errors, files = self._broken_files(due)
-            present = self.among(sorted(due))[0]
-            missing = [
-                dag for dag, entry in due.items() if dag not in present and not entry.gone and entry.file not in files
-            ]
-            known = int(self._database.value(f"SELECT COUNT(*) FROM {self._dag}")) + errors
-            if known > most:
-                most, deadline = known, time.monotonic() + timeout_seconds
-            if not missing or time.monotonic() >= deadline:
-                return
-            self._progress(f"waiting for {len(missing)} DAGs to be parsed: {', '.join(sorted(missing)[:5])}")
-            time.sleep(min(PARSE_LOOK_SECONDS, timeout_seconds))
-
-    def _broken_files(self, due: Mapping[str, PausedDag]) -> tuple[int, frozenset[str]]:
-        """How many files can't be imported, and their paths as they were where the DAGs that are `due` came from.
-
-        Airflow names a file from its bundle's folder on, and projects have files of the same name. So whole paths are
-        compared: the folder is what is left of a DAG's file, now or before, without that part. Without a DAG that was
-        parsed it isn't known, and nothing is said of any file.
-        """
-        names = self._database.rows(f"SELECT filename FROM {quoted(self._names.live, 'import_error')}")
-        broken = {str(name) for (name,) in names if name}
-        folders = set()
+        folders: dict[str, set[str]] = {}
         for dag, file, inside in self._database.rows(
             f"SELECT dag_id, fileloc, relative_fileloc FROM {self._dag} WHERE relative_fileloc <> ''"
         ):
-            for path in (str(file or ""), due[str(dag)].file if str(dag) in due else ""):
-                if path.endswith(f"/{inside}"):
-                    folders.add(path.removesuffix(f"/{inside}"))
-        return len(broken), frozenset(broken | {f"{folder}/{name}" for folder in folders for name in broken})
+            now, before = str(file or ""), due[str(dag)].file if str(dag) in due else ""
+            found = [path.removesuffix(f"/{inside}") for path in (now, before) if path.endswith(f"/{inside}")]
+            for folder in found:
+                folders.setdefault(folder, set()).add(found[0])
+        return folders
+
+    def _broken_files(self, folders: Collection[str]) -> frozenset[str]:
+        """The files that can't be imported, with their paths as they are and as they were.
+
+        Airflow names a file from its bundle's folder on, and projects have files of the same name. So whole paths are
+        compared.
+        """
+        names = self._database.rows(f"SELECT filename FROM {quoted(self._names.live, 'import_error')}")
+        broken = {str(name) for (name,) in names if name}
+        return frozenset(broken | {f"{folder}/{name}" for folder in folders for name in broken})
 
     def among(self, dags: Sequence[str]) -> tuple[set[str], list[str]]:
         """Which of these DAGs are there, and which of those are paused."""
@@ -278,10 +307,24 @@ class Quiesce:
         return set(present), [dag for dag, paused in present.items() if paused]
 
     def _set_paused(self, dags: Sequence[str], value: int) -> None:
-        for start in range(0, len(dags), BATCH):
-            part = dags[start : start + BATCH]
+        for start in range(0, len(dags), ROWS_AT_ONCE):
+            part = dags[start : start + ROWS_AT_ONCE]
             marks = ", ".join(["%s"] * len(part))
-            self._database.execute(f"UPDATE {self._dag} SET is_paused = %s WHERE dag_id IN ({marks})", [value, *part])
+            self._database.execute(
+                f"UPDATE {self._dag} FORCE INDEX (PRIMARY) SET is_paused = %s WHERE dag_id IN ({marks})", [value, *part]
+            )
+
+
+def _followed(file: str, folders: Mapping[str, Collection[str]]) -> str:
+    """A file's path in the folder that took the place of its own, if it is known that one did.
+
+    It is learnt from DAGs that are on the list and there, and these leave the list before the others are looked for.
+    """
+    folder = max((folder for folder in folders if file.startswith(f"{folder}/")), key=len, default=None)
+    if folder is None or len(folders[folder]) != 1:
+        return file
+    (now,) = folders[folder]
+    return now + file.removeprefix(folder)
 
 
 def _listed(busy: Sequence[Busy], most: int = 5) -> str:

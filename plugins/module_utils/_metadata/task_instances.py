@@ -15,14 +15,19 @@ a task instance is dead where the tables prove it, and is not waited for. In dou
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import columns_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
 
+Values = TypeVar("Values", bound="tuple[object, ...]")
+# So many SELECTs in one statement.
+AT_ONCE = 100
 # States of a task instance that a process works on, or that an executor is about to start: any release.
 BUSY_STATES = ("queued", "restarting", "running", "shutdown")
 # Heartbeats come every few seconds, and a task that has none for some minutes ends itself. A day is longer than the
@@ -67,33 +72,52 @@ def read_busy(database: Database, schema: str) -> list[Busy]:
         f" WHERE t.state IN ({marks}) ORDER BY 4 DESC",
         BUSY_STATES,
     )
-    found = []
-    for dag, task, state, seconds, is_silent, would_give_signs, run in rows:
-        dead = bool(is_silent)
-        if dead and state == "queued":
-            dead = not (_is_there(database, schema, dag) and (key is None or _goes_on(database, schema, dag, key, run)))
-        elif dead:
-            dead = bool(would_give_signs)
-        found.append(Busy(str(dag), str(task), str(state), int(seconds), dead))
-    return found
+    stuck = [(dag, run) for dag, _task, state, _seconds, silent, _signs, run in rows if silent and state == "queued"]
+    waited_for = _waited_for(database, schema, key, stuck)
+    return [
+        Busy(
+            str(dag),
+            str(task),
+            str(state),
+            int(seconds),
+            bool(is_silent) and ((dag, run) not in waited_for if state == "queued" else bool(would_give_signs)),
+        )
+        for dag, task, state, seconds, is_silent, would_give_signs, run in rows
+    ]
 
 
-# Values are given, not joined: tables that were made at different times may compare texts in different ways.
-def _is_there(database: Database, schema: str, dag: object) -> bool:
-    """Whether a scheduler has a DAG."""
+def _waited_for(
+    database: Database, schema: str, key: str | None, queued: Sequence[tuple[object, object]]
+) -> set[tuple[object, object]]:
+    """Those DAGs and runs of queued task instances that a scheduler has and goes on with.
+
+    One that has ended lately may have left something in a queue.
+    """
     columns = columns_of(database, schema, "dag")
     active = "NOT IFNULL(is_stale, 0)" if "is_stale" in columns else "1"
     active = "IFNULL(is_active, 1)" if active == "1" and "is_active" in columns else active
-    table = quoted(schema, "dag")
-    return bool(database.value(f"SELECT COUNT(*) FROM {table} WHERE dag_id = %s AND {active}", [dag]))
-
-
-def _goes_on(database: Database, schema: str, dag: object, key: str, run: object) -> bool:
-    """Whether a run exists and isn't over. One that has ended lately may have left something in a queue."""
-    return bool(
-        database.value(
-            f"SELECT COUNT(*) FROM {quoted(schema, 'dag_run')} WHERE dag_id = %s AND {quoted(key)} = %s"
-            f" AND (IFNULL(state, '') NOT IN ('success', 'failed') OR end_date >= {_LONG_AGO})",
-            [dag, run],
-        )
+    is_there = f"SELECT COUNT(*) FROM {quoted(schema, 'dag')} WHERE dag_id = %s AND {active}"
+    dags = value_for_each(database, is_there, [(dag,) for dag, _run in queued])
+    found = [(dag, run) for dag, run in queued if dags[(dag,)]]
+    if key is None:
+        return set(found)
+    goes_on = (
+        f"SELECT COUNT(*) FROM {quoted(schema, 'dag_run')} WHERE dag_id = %s AND {quoted(key)} = %s"
+        f" AND (IFNULL(state, '') NOT IN ('success', 'failed') OR end_date >= {_LONG_AGO})"
     )
+    return {pair for pair, number in value_for_each(database, goes_on, found).items() if number}
+
+
+def value_for_each(database: Database, select: str, wanted: Iterable[Values]) -> dict[Values, Any]:
+    """What a SELECT of one value returns for each set of values, in few statements: there may be thousands of them.
+
+    Values are given, not joined: tables that were made at different times may compare texts in different ways.
+    """
+    distinct = list(dict.fromkeys(wanted))
+    found: dict[Values, Any] = {}
+    for start in range(0, len(distinct), AT_ONCE):
+        part = distinct[start : start + AT_ONCE]
+        statement = " UNION ALL ".join(f"SELECT {number}, ({select})" for number in range(len(part)))
+        for number, value in database.rows(statement, [value for values in part for value in values]):
+            found[part[number]] = value
+    return found

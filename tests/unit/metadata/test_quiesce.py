@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import threading
 import time
@@ -19,14 +20,17 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.modules import quiesce as module
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     RUN,
     ClientDiedError,
     DyingDatabase,
+    call_of,
     quiet,
 )
 
 UNPAUSED = ["p_demo_1__gone", "p_demo_1__hello"]
+ENDLESS = 50
 FILES = {"p_demo_1__gone": "gone.py", "p_demo_1__hello": "hello.py"}
 
 
@@ -56,6 +60,46 @@ def upgraded(database, deployment, mirror):
                 )
 
     return parse
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Each look at the time is a minute after the one before; what is done while it sleeps is given, one a sleep."""
+    made = SimpleNamespace(minutes=0, meanwhile=iter(()), slept=0)
+
+    def monotonic():
+        made.minutes += 1
+        return made.minutes * 60.0
+
+    def sleep(_seconds):
+        made.slept += 1
+        assert made.slept < ENDLESS
+        do = next(made.meanwhile, None)
+        if do is not None:
+            do()
+
+    # Not the module itself: the session of the database looks at the clock as well.
+    monkeypatch.setattr(subject, "time", SimpleNamespace(monotonic=monotonic, sleep=sleep))
+    return made
+
+
+def on_the_list(deployment, *dags, file="/dags/other/late.py"):
+    table = f"{deployment.names.workspace}.{PAUSED}"
+    for dag in dags:
+        deployment.server.as_root(
+            f"INSERT INTO {table} SELECT '{dag}', '{file}', 0, 1, deployment, namespace, live, run FROM {table} LIMIT 1"
+        )
+
+
+def cannot_import(deployment, *files):
+    for file in files:
+        deployment.server.as_root(
+            f"INSERT INTO {deployment.names.live}.import_error (filename, stacktrace) VALUES ('{file}', 'x')"
+        )
+
+
+def can_import(deployment):
+    deployment.server.as_root(f"DELETE FROM {deployment.names.live}.import_error")
 
 
 def test_pauses_what_runs_and_unpauses_just_that(quiesce, deployment):
@@ -117,11 +161,8 @@ def test_what_was_paused_by_hand_after_a_resume_stays_paused(quiesce, deployment
 
 
 def test_the_same_dags_run_again_in_the_new_schema(upgraded, database, deployment):
-    """Those that come later, too; one whose file was gone before is not waited for."""
-    deployment.server.as_root(
-        f"INSERT INTO {deployment.names.workspace}.{PAUSED} SELECT 'p_demo_2__late', '/dags/p_demo_2/late.py', 0, 0,"
-        f" deployment, namespace, live, run FROM {deployment.names.workspace}.{PAUSED} LIMIT 1"
-    )
+    """Those that come later, too; also one whose file was gone before."""
+    on_the_list(deployment, "p_demo_2__late")
     upgraded("p_demo_1__hello", "p_demo_1__sleeping")
     quiesce = deployment.quiesce(database, installed=True)
 
@@ -133,7 +174,7 @@ def test_the_same_dags_run_again_in_the_new_schema(upgraded, database, deploymen
         ["p_demo_1__gone"],
     )
     assert list(quiesce.unpaused()) == ["p_demo_1__hello"]
-    assert sorted(quiesce.remembered()) == ["p_demo_2__late"]
+    assert sorted(quiesce.remembered()) == ["p_demo_1__gone", "p_demo_2__late"]
 
     # A rotation in between neither loses it nor takes it for one that it has paused itself.
     quiesce.pause()
@@ -141,6 +182,8 @@ def test_the_same_dags_run_again_in_the_new_schema(upgraded, database, deploymen
     upgraded("p_demo_2__late")
 
     assert quiesce.resume().unpaused == ["p_demo_2__late"]
+    upgraded("p_demo_1__gone")
+    assert quiesce.resume().unpaused == ["p_demo_1__gone"]
     assert PAUSED not in deployment.tables(deployment.names.workspace)
     assert quiesce.resume().unpaused == []
     assert "p_demo_1__sleeping" not in quiesce.unpaused()
@@ -164,34 +207,105 @@ def test_the_rest_can_be_given_up(upgraded, database, deployment):
     assert quiesce.forget() == []
 
 
-def test_waits_as_long_as_new_dags_arrive(upgraded, database, deployment, monkeypatch):
+def test_some_can_be_given_up(upgraded, database, deployment):
+    quiesce = deployment.quiesce(database, installed=True)
+
+    assert quiesce.forget(["p_demo_1__gone", "never_there"]) == ["p_demo_1__gone"]
+    assert list(quiesce.remembered()) == ["p_demo_1__hello"]
+
+
+def test_waits_as_long_as_dags_on_the_list_arrive(upgraded, database, deployment, clock):
     """The time is for no progress: one DAG a look is progress, whatever the time in all."""
-    clock = iter(range(0, 10_000, 50))
-    arriving = iter([["other_1"], [], ["other_2"], ["p_demo_1__hello"]])
-    # Not the module itself: the session of the database looks at the clock as well.
-    time = SimpleNamespace(
-        monotonic=lambda: next(clock),
-        sleep=lambda _seconds: upgraded(*next(arriving, [])),
-    )
-    monkeypatch.setattr(subject, "time", time)
+    late = [f"late_{number}" for number in range(5)]
+    on_the_list(deployment, *late)
+    clock.meanwhile = iter([lambda dag=dag: upgraded(dag) for dag in (*late, "p_demo_1__hello")])
+
+    result = deployment.quiesce(database, installed=True).resume_as_parsed(120)
+
+    assert result.unpaused == [*late, "p_demo_1__hello"]
+    assert result.unknown == []
+
+
+def test_a_file_that_turns_out_to_be_broken_is_progress_once(upgraded, database, deployment, clock):
+    on_the_list(deployment, "only_old", file="/dags/only_old.py")
+    upgraded("p_demo_1__sleeping")
+    again_and_again = [lambda: cannot_import(deployment, "only_old.py"), lambda: can_import(deployment)]
+    clock.meanwhile = itertools.cycle(again_and_again)
+
+    deployment.quiesce(database, installed=True).resume_as_parsed(120)
+
+    assert clock.slept == 2
+
+
+def test_the_wait_ends_whatever_else_is_parsed(upgraded, database, deployment, clock):
+    """One DAG was renamed, and users add some of their own all day."""
+    clock.meanwhile = (lambda number=number: upgraded(f"added_{number}") for number in itertools.count())
+
+    result = deployment.quiesce(database, installed=True).resume_as_parsed(120)
+
+    assert result.unknown == ["p_demo_1__hello"]
+
+
+def test_a_dag_that_is_there_does_not_wait_for_the_others(upgraded, database, deployment, clock):
+    on_the_list(deployment, "renamed")
+    upgraded("p_demo_1__hello")
+    quiesce, seen = deployment.quiesce(database, installed=True), []
+    clock.meanwhile = iter([lambda: seen.append((list(quiesce.unpaused()), sorted(quiesce.remembered())))])
+
+    quiesce.resume_as_parsed(120)
+
+    assert seen == [(["p_demo_1__hello"], ["p_demo_1__gone", "renamed"])]
+
+
+def test_a_dag_whose_first_import_failed_is_unpaused_when_it_is_there(upgraded, database, deployment, clock):
+    """All files are imported at once when Airflow starts, so one may take too long."""
+    on_the_list(deployment, "slow", "slower", "late", file="/dags/demo/slow.py")
+    upgraded("p_demo_1__hello")
+    cannot_import(deployment, "demo/slow.py")
     quiesce = deployment.quiesce(database, installed=True)
+    assert quiesce.predict().broken == ["late", "slow", "slower"]
+    on_the_list(deployment, "waited_for")
+    clock.meanwhile = iter([lambda: upgraded("slow"), lambda: upgraded("waited_for")])
 
-    quiesce.wait_for_new(120)
+    result = quiesce.resume_as_parsed(120)
 
-    assert next(arriving, None) is None
-    assert quiesce.resume().unpaused == ["p_demo_1__hello"]
+    assert result.unpaused == ["p_demo_1__hello", "slow", "waited_for"]
+    assert result.broken == ["late", "slower"]
+    # And in a later run.
+    can_import(deployment)
+    upgraded("slower")
+    assert quiesce.resume_as_parsed(0).unpaused == ["slower"]
+    assert sorted(quiesce.remembered()) == ["late", "p_demo_1__gone"]
 
 
-def test_gives_up_waiting_when_nothing_arrives_any_more(upgraded, database, deployment, monkeypatch):
-    looks = []
-    clock = iter(range(0, 10_000, 50))
-    monkeypatch.setattr(subject, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=looks.append))
-    quiesce = deployment.quiesce(database, installed=True)
+def test_what_is_not_there_is_not_taken_for_paused_by_the_next_run(upgraded, database, deployment, monkeypatch):
+    """A rotation would wait for all tasks where one within its grace is enough."""
+    upgraded("p_demo_1__hello")
+    deployment.quiesce(database, installed=True).resume()
+    act = {"live": deployment.names.live, "deployment": deployment.name, "state": "quiesced", "timeout": 60}
 
-    quiesce.wait_for_new(120)
+    assert module.act(call_of(database, monkeypatch, module, grace=60, **act))["paused"] == []
+    for check_mode in (True, False):
+        call = call_of(database, monkeypatch, module, check_mode=check_mode, **act)
+        assert module.act(call)["paused"] == ["p_demo_1__hello"]
 
-    assert 1 <= len(looks) <= 3
-    assert quiesce.resume().unknown == ["p_demo_1__hello"]
+
+def test_it_is_said_which_dags_stay_paused_and_why(upgraded, database, deployment, monkeypatch):
+    on_the_list(deployment, "broken", file="/dags/demo/slow.py")
+    on_the_list(deployment, "renamed")
+    cannot_import(deployment, "demo/slow.py")
+    upgraded("p_demo_1__hello")
+    act = {"live": deployment.names.live, "deployment": deployment.name, "state": "resumed", "timeout": 0}
+    warnings = []
+    call = dataclasses.replace(call_of(database, monkeypatch, module, **act), warn=warnings.append)
+
+    result = module.act(call)
+
+    assert (result["unknown"], result["broken"], result["gone"]) == (["renamed"], ["broken"], ["p_demo_1__gone"])
+    (warning,) = warnings
+    assert "1 are not known to the new Airflow yet: renamed; 1 are in files that it can't import: broken" in warning
+    assert "p_demo_1__gone" in warning
+    assert "run the same playbook again" in warning
 
 
 def test_waits_for_running_task_instances(quiesce, deployment):
@@ -296,8 +410,7 @@ def test_does_not_wait_for_dags_that_the_new_airflow_cannot_import(upgraded, dat
 
     assert (result.broken, result.unknown) == (["only_old"], ["others"])
     upgraded("others")
-    quiesce.wait_for_new(3600)
-    assert quiesce.resume().unpaused == ["others"]
+    assert quiesce.resume_as_parsed(3600).unpaused == ["others"]
 
 
 @pytest.mark.parametrize("folder", ["/dags", "/opt/airflow/dags"])
@@ -318,6 +431,10 @@ def test_a_broken_file_of_the_same_name_in_another_folder_says_nothing(upgraded,
 
     upgraded("p_demo_1__hello", folder=folder)
 
+    assert quiesce.predict().broken == ["broken"]
+    assert "mine" in quiesce.predict().unknown
+    # Also when the DAG that tells the folder is off the list.
+    quiesce.resume()
     assert quiesce.predict().broken == ["broken"]
     assert "mine" in quiesce.predict().unknown
 

@@ -200,3 +200,24 @@ def test_the_dead_are_named_and_not_waited_for(database, deployment, old, monkey
     assert result["dead"][0].startswith(f"{UNKNOWN}.say (running")
     assert quiesce.unpaused() == {}
     assert result["expected_seconds"]["running"] == 0.0
+
+
+@pytest.mark.parametrize("dag", [THERE, UNKNOWN])
+def test_thousands_of_task_instances_are_judged_in_few_statements(server, database, deployment, old, monkeypatch, dag):
+    """Each of another run, and of another task."""
+    server.as_root(
+        "INSERT INTO task_instance (task_id, dag_id, execution_date, state, pool)"
+        f" SELECT CONCAT('t', seq), '{dag}', '2023-01-01' + INTERVAL seq HOUR, 'queued', 'p' FROM seq_1_to_3000;"
+        "INSERT INTO dag_run (dag_id, execution_date, run_id, state)"
+        f" SELECT '{dag}', '2023-01-01' + INTERVAL seq HOUR, seq, IF(seq > 2000, 'running', 'failed')"
+        " FROM seq_1_to_3000",
+        deployment.names.live,
+    )
+    statements, rows = [], database.rows
+    monkeypatch.setattr(database, "rows", lambda *given: statements.append(given) or rows(*given))
+    quiesce = deployment.quiesce(database)
+
+    assert len(quiesce.dead()) == (2000 if dag == THERE else 3000)
+    quiesce.outlook()
+
+    assert len(statements) < 100

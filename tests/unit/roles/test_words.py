@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import CHECKOUT, LOOK
 
 STATUS = "{{ lookup('ansible.builtin.template', '%s') }}" % (CHECKOUT / "roles/status/templates/status.txt.j2")
+TEXT = "{{ (airflow_effects | selectattr('phase', 'equalto', 'resume') | first).text | split | join(' ') }}"
 DUE = "{{ airflow_effects | selectattr('phase', 'equalto', 'resume') | map(attribute='due') | first }}"
 NOTHING: dict[str, list[str]] = {"now": [], "waiting": [], "runs": []}
 UNCHANGED = {"changed": False}
@@ -55,7 +56,7 @@ def said(stage):
 def test_the_status_names_what_an_interrupted_run_has_left_paused(said):
     output = said(STATUS, {"now": ["one", "two"], "waiting": ["late"], "runs": ["20261122t030000"]})
     assert "paused by run 20261122t030000, and unpaused by the next run that ends: 2 DAGs (one, two)" in output
-    assert "not parsed yet, and unpaused by a later run: 1 DAGs (late)" in output
+    assert "not in the new Airflow yet, and unpaused by a later run that finds them there: 1 DAGs (late)" in output
 
 
 def test_the_status_says_nothing_of_paused_dags_where_there_are_none(said):
@@ -63,9 +64,26 @@ def test_the_status_says_nothing_of_paused_dags_where_there_are_none(said):
 
 
 @pytest.mark.parametrize(
-    ("paused", "due"),
-    [(NOTHING, False), ({**NOTHING, "waiting": ["late"]}, True), ({**NOTHING, "now": ["one"]}, True)],
-    ids=["nothing", "not parsed yet", "paused"],
+    ("kinds", "due"),
+    [
+        (None, False),
+        (["resumed"], True),
+        (["unknown"], True),
+        (["resumed", "broken"], True),
+        # It may stay so for ever.
+        (["broken"], False),
+        (["gone"], False),
+    ],
 )
-def test_an_upgrade_is_due_as_long_as_dags_wait(said, paused, due):
-    assert f"msg: {'true' if due else 'false'}" in said(DUE, paused).lower().replace('"', "").replace("=>", ":")
+def test_an_upgrade_is_due_as_long_as_dags_may_be_unpaused(said, kinds, due):
+    found = {kind: ["a_dag"] if kind in (kinds or ()) else [] for kind in ("resumed", "unknown", "broken", "gone")}
+    given = {"plan_resume": {"skipped": True} if kinds is None else {"changed": False, **found}}
+    paused = {**NOTHING, "waiting": kinds or []}
+    output = said(DUE, paused, **given)
+    assert f"msg: {'true' if due else 'false'}" in output.lower().replace('"', "").replace("=>", ":")
+
+
+def test_the_plan_says_which_dags_will_stay_paused(said):
+    found = {"resumed": ["one"], "unknown": ["late"], "broken": ["only_old"], "gone": ["deleted"]}
+    output = said(TEXT, {**NOTHING, "waiting": ["one"]}, plan_resume=found)
+    assert "unpauses 1 DAGs that were paused, and waits for 1 that are not parsed yet; 2 stay paused" in output
