@@ -13,9 +13,9 @@ description:
   - Runs C(mariadb-dump) or C(mysqldump) in a Job of its own, in one transaction, and streams its compressed output into
     a file on the machine that runs the module. The Job is removed afterwards.
   - The file gets its name when it is whole. A manifest beside it (suffix C(.json)) comes last and holds its SHA-256,
-    and of each table the number of rows and a sum over their content.
+    and of each table the number of rows, a sum over their content, and how the table is defined.
   - In check mode the Job is tried by a dry run, and refused with what admission, quota or nodes say against it.
-  - A dump of this run that is whole, and of which no row has changed since, is not made again.
+  - A dump of this run that is whole, and of which no row and no definition has changed since, is not made again.
   - Dump tools write C(FLOAT) with six digits, so the durations of task instances lose their last bits. The sums are of
     rows as a dump has them.
 version_added: 0.1.0
