@@ -83,9 +83,9 @@ def up_to_date(path: Path, now_there: dict[str, Content]) -> Manifest | None:
 
 
 def read_content(database: Database, name: str, progress: Callable[[str], None]) -> dict[str, Content]:
-    """What is in each table of a schema, and how it is defined."""
+    """What is in each table of a schema but our bookkeeping, and how it is defined."""
     schema = existing(read_schema(database, name), name)
-    tables = [table.name for table in schema.tables.values() if table.base]
+    tables = [table.name for table in schema.tables.values() if table.base and table.name not in BOOKKEEPING]
     defined = definitions(database, name, tables)
     found = fingerprints(database, name, tables, progress)
     return {table: replace(content, definition=defined[table]) for table, content in found.items()}
@@ -245,7 +245,6 @@ class Restoration:
     def compare(self) -> dict[str, Content]:
         """What is in the restored tables. Raises OperatorError where it isn't what was dumped."""
         restored = read_content(self._database, self._schema, self._progress)
-        restored = {table: content for table, content in restored.items() if table not in BOOKKEEPING}
         different = sorted(restored.keys() ^ self._manifest.tables.keys())
         different += [
             f"{table} ({entry.rows} rows dumped, {restored[table].rows} restored)"

@@ -28,11 +28,19 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_f
     read_manifest,
     whole,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, INSTALL, WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_restore
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import RUN, address_of, call_of, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+    NAMESPACE,
+    RUN,
+    address_of,
+    call_of,
+    quiet,
+    reset,
+)
 
 
 class TestDump:
@@ -207,6 +215,30 @@ class TestRestore:
         restoration.make_room("restore")
 
         assert deployment.tables(restoration._schema) == {WORKSPACE}
+
+    def test_of_a_schema_that_was_set_aside_is_rehearsed(self, database, deployment, mirror, tools, tmp_path):
+        """It holds the plan of the move as well, which is none of its tables."""
+        reset(database, deployment, mirror)
+        aside = deployment.names.aside(RUN)
+        path = dump_path(str(tmp_path), aside, "daily")
+        manifest = make_dump(database, tools, aside, "daily", path, read_content(database, aside, quiet), quiet)
+        assert len(manifest.tables) == 33
+        assert not any(table in gzip.decompress(path.read_bytes()).decode() for table in BOOKKEEPING)
+        owner = Owner(deployment.name, NAMESPACE, aside, "daily")
+        rehearsal = Restoration(database, f"{deployment.names.live}_rehearsal", owner, path, manifest, quiet)
+        for attempt in (1, 2):
+            rehearsal.make_room("rehearsal")
+            rehearsal.play(tools)
+            assert len(rehearsal.compare()) == 33, attempt
+            rehearsal.clear()
+        assert deployment.tables(rehearsal._schema) == set()
+
+    def test_of_an_installed_schema_has_its_sentinel(self, database, deployment, mirror, tools, tmp_path):
+        """A database that is restored from it is not reset a second time."""
+        reset(database, deployment, mirror)
+        live = deployment.names.live
+        made = make_dump(database, tools, live, RUN, tmp_path / "x.sql.gz", read_content(database, live, quiet), quiet)
+        assert INSTALL in made.tables
 
     def test_goes_over_nobodys_tables(self, database, deployment, dump, tools):
         over_live = Restoration(database, deployment.names.live, deployment.owner(), dump, read_manifest(dump), quiet)
