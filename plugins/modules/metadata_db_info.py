@@ -142,7 +142,8 @@ server:
 adopted_with:
   description:
     - The statements by which an administrator of the database gives O(deployment) what it has left there itself in
-      another namespace, after a restore or a move. Empty where nothing is another's, or it is another deployment's.
+      another namespace, or as another live schema, after a restore or a move. Empty where nothing is another's, or it
+      is another deployment's.
   returned: success
   type: list
   elements: str

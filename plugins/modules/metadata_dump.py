@@ -11,11 +11,12 @@ module: metadata_dump
 short_description: Dump Airflow's metadata database with the database's own tool
 description:
   - Runs C(mariadb-dump) or C(mysqldump) in a Job of its own, in one transaction, and streams its compressed output into
-    a file on the machine that runs the module. The Job is removed afterwards.
+    a file on the machine that runs the module. The Job is removed afterwards. What this collection notes down in a
+    schema for its own use, such as the plan of a move, is not dumped.
   - The file gets its name when it is whole. A manifest beside it (suffix C(.json)) comes last and holds its SHA-256,
-    and of each table the number of rows and a sum over their content.
+    and of each table the number of rows, a sum over their content, and how the table is defined.
   - In check mode the Job is tried by a dry run, and refused with what admission, quota or nodes say against it.
-  - A dump of this run that is whole, and of which no row has changed since, is not made again.
+  - A dump of this run that is whole, and of which no row and no definition has changed since, is not made again.
   - Dump tools write C(FLOAT) with six digits, so the durations of task instances lose their last bits. The sums are of
     rows as a dump has them.
 version_added: 0.1.0
@@ -134,7 +135,7 @@ def act(call: Call) -> dict[str, Any]:
         if call.check_mode and not path.exists():
             try_client(call, address, image, pod, params["run"], params["timeout"])
             # Without a dump to compare with, reading every row would tell nothing.
-            tables = schema.tables.values()
+            tables = [schema.tables[name] for name in schema.content]
             return {
                 "changed": True,
                 "path": str(path),

@@ -11,7 +11,9 @@ module: metadata_restore
 short_description: Restore a dump of Airflow's metadata database, for real or as a rehearsal
 description:
   - Plays a dump of M(hopsworks.airflow.metadata_dump) into a schema with the database's own tool in a Job, and
-    compares every table with what the dump's manifest says. The Job is removed afterwards.
+    compares every table with what the dump's manifest says, its rows and its definition. The Job is removed afterwards.
+  - Definitions are not compared, with a warning, where the manifest is one of an earlier version that has none. Where
+    the server is another one than that which was dumped, a difference between definitions is a warning.
   - Nothing is ever restored over anything. The schema must not exist, or be empty, or hold what an interrupted run of
     this module left there.
   - With O(state=restored), all tables that an interrupted run has restored are kept if they have just the rows of the
@@ -173,6 +175,7 @@ def act(call: Call) -> dict[str, Any]:
         restoration = Restoration(database, schema, owner, dump, manifest, call.progress)
         if not rehearsing and restoration.is_done():
             result["changed"] = restoration.has_mark()
+            warn_of(call, restoration)
             if not call.check_mode:
                 restoration.keep()
             return {**result, "seconds": round(time.monotonic() - begun, 1)}
@@ -191,6 +194,7 @@ def act(call: Call) -> dict[str, Any]:
         with connected(call.cluster, address, patience_of(call)) as database, alone(database, schema, LEFTOVER_SECONDS):
             restoration = Restoration(database, schema, owner, dump, manifest, call.progress)
             restored = restoration.compare()
+            warn_of(call, restoration)
             result["rows"] = sum(content.rows for content in restored.values())
             if rehearsing:
                 restoration.clear()
@@ -206,6 +210,11 @@ def act(call: Call) -> dict[str, Any]:
     if not rehearsing:
         result["diff"] = {"before": f"{schema}: empty\n", "after": f"{schema}: {len(manifest.tables)} tables\n"}
     return {**result, "seconds": round(time.monotonic() - begun, 1)}
+
+
+def warn_of(call: Call, restoration: Restoration) -> None:
+    for doubt in restoration.doubts:
+        call.warn(doubt)
 
 
 ACTION = Action(

@@ -27,11 +27,13 @@ class Content:
     """What is in a table: its exact number of rows, a sum over them all, and how long its longest row is in a dump.
 
     The length is in bytes, and at least that: text may take more, because some of its characters are escaped.
+    `definition` is how the table is defined (`definitions.definitions`), where that was read.
     """
 
     rows: int
     sum: str
     largest: int = field(default=0, compare=False)
+    definition: tuple[str, ...] = field(default=(), compare=False)
 
 
 def reported(schema: str, tables: Iterable[str], progress: Callable[[str], None]) -> Iterator[str]:

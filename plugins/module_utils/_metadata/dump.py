@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.conten
     fingerprints,
     refuse_too_large,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.definitions import definitions, differences
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import (
     REPORT_BYTES,
     DumpFile,
@@ -72,19 +74,27 @@ def existing(schema: Schema | None, name: str) -> Schema:
 
 
 def up_to_date(path: Path, now_there: dict[str, Content]) -> Manifest | None:
-    """The manifest of the dump that is there, if it is whole and holds just the rows that are live now."""
+    """The manifest of the dump that is there, if it is whole and holds just the tables and rows that are live now."""
     manifest = whole(path)
-    if manifest is None or {table: entry.sum for table, entry in manifest.tables.items()} != {
-        table: content.sum for table, content in now_there.items()
+    if manifest is None or {table: (entry.sum, entry.definition) for table, entry in manifest.tables.items()} != {
+        table: (content.sum, content.definition) for table, content in now_there.items()
     }:
         return None
     return manifest if all(entry.steady for entry in manifest.tables.values()) else None
 
 
 def read_content(database: Database, name: str, progress: Callable[[str], None]) -> dict[str, Content]:
+    """What is in each table of a schema but our bookkeeping, and how it is defined."""
     schema = existing(read_schema(database, name), name)
-    tables = [table.name for table in schema.tables.values() if table.base]
-    return fingerprints(database, name, tables, progress)
+    tables = [table.name for table in schema.tables.values() if table.base and table.name not in BOOKKEEPING]
+    defined = definitions(database, name, tables)
+    found = fingerprints(database, name, tables, progress)
+    return {table: replace(content, definition=defined[table]) for table, content in found.items()}
+
+
+def server_in_words(database: Database) -> str:
+    server = read_server(database)
+    return f"{server.engine} {server.version}"
 
 
 def make_dump(
@@ -98,7 +108,7 @@ def make_dump(
 ) -> Manifest:
     """Dump a schema into a file. What is at that path already is replaced when the new one is whole."""
     schema = existing(read_schema(database, name), name)
-    server = read_server(database)
+    server = server_in_words(database)
     refuse_too_large(database, name, {table: content.largest for table, content in before.items()})
     _refuse_limits(database)
     target = DumpFile(path, progress)
@@ -109,7 +119,7 @@ def make_dump(
             lambda size, digest: Manifest(
                 database=name,
                 run=run,
-                server=f"{server.engine} {server.version}",
+                server=server,
                 charset=schema.charset,
                 collation=schema.collation,
                 bytes=size,
@@ -149,6 +159,8 @@ class Restoration:
     ) -> None:
         self._database, self._schema, self._owner = database, schema, owner
         self._dump, self._manifest, self._progress = dump, manifest, progress
+        # What `compare` can't judge.
+        self.doubts: list[str] = []
 
     def make_room(self, purpose: str) -> None:
         """An empty schema with a mark, so that what an interrupted run leaves there is known as such and removed."""
@@ -223,7 +235,7 @@ class Restoration:
         raise OperatorError(
             f"schema {self._schema} {what}"
             if strange
-            else f"all tables of the dump are in schema {self._schema}, with other rows than in the dump",
+            else f"all tables of the dump are in schema {self._schema}, with other rows or definitions than in it",
             expected="no such schema, an empty one, or what an interrupted restore of this dump has left",
             untouched=f"all tables; those in {self._schema} may be in use, and have rows that no dump holds",
             next_step="name another `schema`; or, if nobody uses that one, drop its tables and run the same command"
@@ -240,7 +252,8 @@ class Restoration:
             if mark is None or mark.purpose != RESTORE or not ownership.owner_of(mark).is_same(self._owner):
                 return False
         now_there = read_content(self._database, self._schema, self._progress)
-        return all(now_there[table].sum == entry.sum for table, entry in self._manifest.tables.items() if entry.steady)
+        same = all(now_there[table].sum == entry.sum for table, entry in self._manifest.tables.items() if entry.steady)
+        return same and not self._redefined(now_there)
 
     def play(self, tools: Tools) -> None:
         tools.restore(self._schema, self._manifest.bytes, self._chunks())
@@ -248,21 +261,43 @@ class Restoration:
     def compare(self) -> dict[str, Content]:
         """What is in the restored tables. Raises OperatorError where it isn't what was dumped."""
         restored = read_content(self._database, self._schema, self._progress)
-        restored = {table: content for table, content in restored.items() if table not in BOOKKEEPING}
         different = sorted(restored.keys() ^ self._manifest.tables.keys())
         different += [
             f"{table} ({entry.rows} rows dumped, {restored[table].rows} restored)"
             for table, entry in self._manifest.tables.items()
             if table in restored and differs(restored[table], entry)
         ]
+        different += self._redefined(restored)
         if different:
             raise OperatorError(
                 f"what was restored from {self._dump} differs from what was dumped: {', '.join(different)}",
-                expected="the same tables with the same rows",
+                expected="the same tables, defined in the same way, with the same rows",
                 untouched=f"everything but schema {self._schema}, which keeps what was restored for you to look at",
                 next_step="dump again; if it happens again, don't rely on dumps of this database: see docs/operator.md",
             )
         return restored
+
+    def _redefined(self, restored: Mapping[str, Content]) -> list[str]:
+        """Which tables are defined in another way than those that were dumped; as doubts, where that can't be judged.
+
+        Another version of the server may write the same definition in other words.
+        """
+        dumped = {table: entry.definition for table, entry in self._manifest.tables.items()}
+        self.doubts = []
+        if dumped and not any(dumped.values()):
+            self.doubts.append(
+                f"the manifest of {self._dump} is one of an earlier version and does not say how tables are defined:"
+                " only their rows were compared"
+            )
+        found = differences(dumped, {table: content.definition for table, content in restored.items()})
+        here = server_in_words(self._database)
+        if not found or here == self._manifest.server:
+            return found
+        self.doubts.append(
+            f"{self._dump} was made by {self._manifest.server}, and {here} defines these tables in another way or other"
+            f" words: {', '.join(found)}"
+        )
+        return []
 
     def clear(self) -> None:
         """Drop what was restored, and the mark last. The schema stays behind empty."""

@@ -33,12 +33,14 @@ class Entry:
     """What a dump holds of one table. `steady`: nobody wrote to it between before and after the dump.
 
     `rows`: of one that isn't steady, the smaller number of the two. `largest`: bytes of its longest row, at least.
+    `definition`: how it is defined; empty in the manifests of earlier versions, and where that changed meanwhile.
     """
 
     rows: int
     sum: str
     steady: bool
     largest: int = 0
+    definition: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,10 @@ def read_manifest(dump: Path) -> Manifest:
         values: dict[str, Any] = json.loads(manifest_of(dump).read_bytes())
         if values.pop("format") != FORMAT:
             raise ValueError("unknown format")
-        tables = {name: Entry(**entry) for name, entry in values.pop("tables").items()}
+        tables = {
+            name: Entry(**{**entry, "definition": tuple(entry.get("definition", ()))})
+            for name, entry in values.pop("tables").items()
+        }
         return Manifest(tables=tables, **values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _not_whole(dump, f"its manifest can't be read ({type(error).__name__})") from None
@@ -172,6 +177,7 @@ def entries_of(before: Mapping[str, Content], after: Mapping[str, Content]) -> d
             content.sum,
             steady=after.get(table) == content,
             largest=content.largest,
+            definition=content.definition if table in after and after[table].definition == content.definition else (),
         )
         for table, content in before.items()
     }

@@ -61,6 +61,12 @@ def read_fitness(database: Database, rights: Rights, tls: Tls | None = None) -> 
     engine = settings.get("default_storage_engine", "INNODB")
     if engine not in ("INNODB", "NDB", "NDBCLUSTER"):
         problems.append(f"the server makes tables with {engine} (default_storage_engine): Airflow's need InnoDB or NDB")
+    if settings.get("explicit_defaults_for_timestamp", "ON") in ("OFF", "0"):
+        problems.append(
+            "the server makes columns of times that change by themselves with every update of their row"
+            " (explicit_defaults_for_timestamp is OFF), in Airflow's tables and in restored ones: set it to ON in the"
+            " server's configuration, and with SET GLOBAL or by a restart"
+        )
     row_format = settings.get("innodb_default_row_format", "DYNAMIC")
     if engine == "INNODB" and row_format != "DYNAMIC":
         problems.append(
@@ -103,5 +109,5 @@ def no_process(rights: Rights) -> str:
 _SETTINGS = (
     "SHOW GLOBAL VARIABLES WHERE Variable_name IN"
     " ('read_only', 'super_read_only', 'innodb_read_only', 'require_secure_transport',"
-    " 'default_storage_engine', 'innodb_default_row_format')"
+    " 'default_storage_engine', 'innodb_default_row_format', 'explicit_defaults_for_timestamp')"
 )

@@ -80,17 +80,29 @@ class Claim:
 
     @property
     def adopted_with(self) -> str | None:
-        """The statement that gives it to who asks, where that is the same deployment in another namespace."""
-        if self.owner is None or self.asked_by is None:
+        """The statement that gives it to who asks, where that is the same deployment in another namespace.
+
+        Or with another live schema, whose sentinel it is: a dump of the former one was restored under that name.
+        """
+        if self.owner is None or self.asked_by is None or self.owner.is_same(self.asked_by):
             return None
-        before, after = self.owner.namespace, self.asked_by.namespace
-        if before == after or not replace(self.owner, namespace=after).is_same(self.asked_by):
+        before, after = self.owner, self.asked_by
+        renamed = self.table == INSTALL and self.schema == after.live
+        if not replace(before, namespace=after.namespace, live=after.live if renamed else before.live).is_same(after):
             return None
         table = quoted(self.schema, self.table)
         if self.table == PLAN:
-            old, new = (f'"namespace": "{namespace}"' for namespace in (before, after))
+            old, new = (f'"namespace": "{owner.namespace}"' for owner in (before, after))
             return f"UPDATE {table} SET detail = REPLACE(detail, '{old}', '{new}') WHERE position = 0"
-        return f"UPDATE {table} SET namespace = '{after}' WHERE namespace = '{before}'"
+        changed = [name for name in ("namespace", "live") if getattr(before, name) != getattr(after, name)]
+        values, conditions = (
+            [f"{name} = {_literal(getattr(owner, name))}" for name in changed] for owner in (after, before)
+        )
+        return f"UPDATE {table} SET {', '.join(values)} WHERE {' AND '.join(conditions)}"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def claims(database: Database, schema: Schema) -> Iterator[Claim]:
@@ -173,9 +185,10 @@ def refuse_others(database: Database, schema: Schema, owner: Owner) -> None:
 
 
 def adopted_with(found: Iterable[Claim]) -> list[str]:
-    """The statements that give a deployment what it had itself in another namespace; none where anything is another's.
+    """The statements that give a deployment what it had itself elsewhere; none where anything is another's.
 
-    After a disaster, or for a copy of a production, a database is restored for a deployment in another namespace.
+    After a disaster, or for a copy of a production, a database is restored for a deployment in another namespace, or
+    under another name.
     """
     statements = [claim.adopted_with for claim in found]
     return [] if None in statements else [statement for statement in statements if statement is not None]
@@ -190,7 +203,7 @@ def next_step(found: Iterable[Claim]) -> str:
     statements = adopted_with(found)
     if statements:
         advice += (
-            "; if this database was restored or moved for this namespace, and no deployment in the other one uses it,"
+            "; if this database was restored or moved for this deployment, and no other one uses it,"
             f" adopt it, as an administrator of the database: {'; '.join(statements)}"
         )
     return advice

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_server
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.nodes import other_nodes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -38,6 +39,8 @@ SHOWN_WITH = {
 _OF_A_SCHEMA = NEEDED.union(
     *SHOWN_WITH.values(), ("CREATE TEMPORARY TABLES", "CREATE VIEW", "LOCK TABLES", "SHOW VIEW", "GRANT OPTION")
 )
+# Schemas of which no right on everything is to give anything, where it can be taken away (partial_revokes).
+_OF_THE_SERVER = ("mysql", "sys")
 _EVERY = frozenset({"ALL", "ALL PRIVILEGES"})
 _GRANT = re.compile(
     r"^(?P<verb>GRANT|REVOKE) (?P<rights>.+?) ON (?:TABLE )?"
@@ -121,10 +124,20 @@ class Rights:
     def remedies(self, live: str, schemas: Iterable[str], needed: Collection[str] = NEEDED) -> list[str]:
         """The statements that give what is lacking, for an administrator.
 
-        Where a grant is in force for a schema, a wider one would stay hidden behind it: that one is extended.
+        Where a grant is in force for a schema, a wider one would stay hidden behind it: that one is extended. Where
+        wild cards are none, nothing but a grant on everything covers schemas whose names only a later run knows; what
+        it gives on the server's own schemas is taken away again.
         """
         wanted: dict[str, set[str]] = {}
-        for schema in dict.fromkeys(schemas):
+        schemas, names = list(dict.fromkeys(schemas)), Schemas(live, "")
+        of_a_run = [schema for schema in schemas if schema.startswith((names.aside(""), names.undone("")))]
+        if self._literal and any(not self.holds(right, schema) for schema in of_a_run for right in needed):
+            given = ", ".join(sorted(needed))
+            return [
+                f"GRANT {given} ON *.* TO {self.account}",
+                *(f"REVOKE {given} ON {quoted(schema)}.* FROM {self.account}" for schema in _OF_THE_SERVER),
+            ]
+        for schema in schemas:
             lacking = {right for right in needed if not self.holds(right, schema)}
             if lacking:
                 inside = schema.startswith(live) and not self._literal

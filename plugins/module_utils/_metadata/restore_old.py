@@ -7,7 +7,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import stored_programs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
+    ABSENT,
+    EMPTY,
     FOREIGN,
     INSTALLED,
     MIGRATABLE,
@@ -15,6 +18,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
     Inspection,
     inspect,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import INSTALLED as REMEMBERED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import UNDONE as REMEMBERED_UNDONE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import (
@@ -39,9 +43,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan i
     read_plan,
     write_plan,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import Request
@@ -64,11 +69,12 @@ class Restore:
         plan = inspection.begun
         if inspection.stage == MOVING and plan is not None:
             guard.enforce([self._confirmed(), self._can_be_taken_back(plan)], predicting=True)
-            return self._result(inspection, plan, changed=True)
+            return self._result(inspection, plan)
         if inspection.stage != INSTALLED:
-            return self._nothing(inspection)
-        guard.enforce(self._examine(inspection), predicting=True)
-        return self._result(inspection, self._planned(inspection), changed=True)
+            return self._in_place(inspection, changes=False)
+        findings = self._examine(inspection)
+        guard.enforce(findings, predicting=True)
+        return self._result(inspection, self._planned(inspection), findings)
 
     def carry_out(self) -> dict[str, Any]:
         database = self._database
@@ -81,14 +87,15 @@ class Restore:
                 self._take_back(plan)
             else:
                 self._restore(plan)
-            return self._result(inspection, plan, changed=True)
+            return self._result(inspection, plan)
         if inspection.stage != INSTALLED:
-            return self._nothing(inspection)
-        guard.enforce([*self._examine(inspection)[:-1]], predicting=False)
+            return self._in_place(inspection, changes=True)
+        findings = self._examine(inspection)[:-1]
+        guard.enforce(findings, predicting=False)
         self._alone()
         plan = self._write_plan(inspection)
         self._restore(plan)
-        return self._result(inspection, plan, changed=True)
+        return self._result(inspection, plan, findings)
 
     def _confirmed(self) -> guard.Finding:
         return guard.confirmed(self._request.deployment, self._request.confirm)
@@ -107,8 +114,15 @@ class Restore:
 
     def _examine(self, inspection: Inspection) -> list[guard.Finding]:
         """The conditions; who is connected is the last of them."""
-        live, install = self._names.live, inspection.install
-        findings = [self._confirmed()]
+        live, install, undone = self._names.live, inspection.install, self._names.undone(self._request.run)
+        rights = read_rights(self._database)
+        involved = [live, undone, *([install.set_aside] if install is not None and install.set_aside else [])]
+        findings = [
+            self._confirmed(),
+            guard.rights_suffice(rights, live, involved),
+            guard.nothing_hidden(rights, live, there=True, dropping=False),
+            self._movable(inspection),
+        ]
         if install is not None and install.method == "drop":
             findings.append(
                 guard.Finding(
@@ -121,7 +135,7 @@ class Restore:
             )
         elif install is not None and install.set_aside:
             findings.append(self._aside_whole(inspection, install.set_aside))
-        in_the_way = inspection.in_the_way(self._names.undone(self._request.run))
+        in_the_way = inspection.in_the_way(undone)
         if in_the_way is not None:
             findings.append(
                 guard.Finding(
@@ -134,6 +148,25 @@ class Restore:
             )
         sessions = [] if inspection.live is None else wait_for_sessions(self._database, [live], 0, self._progress)
         return [*findings, guard.nobody_connected(live, sessions)]
+
+    def _movable(self, inspection: Inspection) -> guard.Finding:
+        """Nothing is among the new tables that a reset would refuse among the old ones.
+
+        The server moves neither views nor tables with triggers, and everything else would stay among the old tables.
+        """
+        name, live = "only_tables", self._names.live
+        strange = stored_programs(self._database, live)
+        if inspection.live is not None:
+            strange += [str(table) for table in inspection.live.tables.values() if not table.base]
+        if not strange:
+            return guard.Finding(name, guard.HOLDS, f"there are only tables in schema {live}")
+        return guard.Finding(
+            name,
+            guard.REFUSED,
+            f"schema {live} has what Airflow never makes: {', '.join(sorted(strange))}",
+            "only tables, without triggers: the server moves nothing else",
+            "keep what you need of it elsewhere, drop it there, then run the same command again",
+        )
 
     def _aside_whole(self, inspection: Inspection, schema: str) -> guard.Finding:
         name = "aside_whole"
@@ -148,6 +181,15 @@ class Restore:
         if noted != found.content:
             different = ", ".join(sorted(noted ^ found.content))
             return guard.Finding(name, guard.REFUSED, f"schema {schema} differs in {different}", expected, step)
+        triggers = [program for program in stored_programs(self._database, schema) if program.startswith("trigger ")]
+        if triggers:
+            return guard.Finding(
+                name,
+                guard.REFUSED,
+                f"schema {schema} has {', '.join(triggers)}: the server moves no table with a trigger",
+                expected,
+                "drop what is named, then run the same command again",
+            )
         return guard.Finding(name, guard.HOLDS, f"all {len(noted)} old tables are in schema {schema}")
 
     def _aside(self, inspection: Inspection) -> Plan | None:
@@ -203,6 +245,7 @@ class Restore:
     def _take_back(self, plan: Plan) -> None:
         make_moves(self._database, plan, self._progress, backwards=True)
         self._settle(plan)
+        self._close(plan)
 
     def _restore(self, plan: Plan) -> None:
         database = self._database
@@ -222,10 +265,29 @@ class Restore:
             match_charset(self._database, plan.live, charset[0], charset[1])
         self._mirror.write(Memory(REMEMBERED_UNDONE, plan.deployment, plan.run, plan.live, now()))
 
-    def _nothing(self, inspection: Inspection) -> dict[str, Any]:
-        """The old tables are in their place already, or it can't be told: then it is refused."""
+    def _close(self, plan: Plan) -> None:
+        """Say that a reset was taken back: from now on its plan is the plan of nothing that is left to do."""
+        if plan.schema == plan.workspace:
+            drop_tables(self._database, plan.schema, [PLAN])
+        else:
+            mark_plan(self._database, plan, UNDONE)
+
+    def _in_place(self, inspection: Inspection, *, changes: bool) -> dict[str, Any]:
+        """The old tables are in their place already, or it can't be told: then it is refused.
+
+        A run that took a reset back and died after the moves has left the last strokes.
+        """
         if inspection.stage in (FOREIGN, MIGRATABLE):
             guard.enforce([guard.replaceable(inspection)], predicting=False)
+        if inspection.stage in (ABSENT, EMPTY):
+            guard.enforce([self._nothing_aside(inspection)], predicting=False)
+        left = next((plan for plan in inspection.plans if self._is_unsettled(inspection, plan)), None)
+        if left is not None:
+            guard.enforce([self._confirmed()], predicting=not changes)
+            if changes:
+                self._settle(left)
+                self._close(left)
+            return {**self._result(inspection, left), "moved": 0}
         return {
             "changed": False,
             "stage": inspection.stage,
@@ -238,16 +300,47 @@ class Restore:
             "conditions": [],
         }
 
-    def _result(self, inspection: Inspection, plan: Plan, *, changed: bool) -> dict[str, Any]:
+    def _nothing_aside(self, inspection: Inspection) -> guard.Finding:
+        """No tables are set aside of a schema that has none: it was lost after a reset."""
+        name, live = "nothing_aside", self._names.live
+        for plan in inspection.plans:
+            found = inspection.schemas.get(plan.schema)
+            if plan.action == RESET and plan.state == DONE and found is not None and found.content:
+                return guard.Finding(
+                    name,
+                    guard.REFUSED,
+                    f"schema {live} is {inspection.stage}, and {len(found.content)} old tables are set aside in"
+                    f" {plan.schema}: the new ones were lost after run {plan.run}",
+                    "the new tables, which make room for the old ones",
+                    f"restore a dump of the new tables into schema {live} (metadata_restore); or, as an administrator"
+                    f" of the database, rename the tables of {plan.schema} into it, but for {PLAN}",
+                )
+        return guard.Finding(name, guard.HOLDS, "no tables are set aside")
+
+    def _is_unsettled(self, inspection: Inspection, plan: Plan) -> bool:
+        """Whether this is a reset that was taken back and has left something of itself."""
+        if plan.action != RESET or not plan.unfinished:
+            return False
+        live, charset, memory = inspection.live, plan.facts.get("old_charset"), self._mirror.read()
+        remembered = memory is not None and (memory.state, memory.run, memory.schema) == (
+            REMEMBERED,
+            plan.run,
+            plan.live,
+        )
+        return remembered or bool(charset and live is not None and [live.charset, live.collation] != charset)
+
+    def _result(self, inspection: Inspection, plan: Plan, findings: Sequence[guard.Finding] = ()) -> dict[str, Any]:
         returning = [move for move in plan.moves if plan.live in (move.source, move.target) and move.content]
+        taken_back = plan.action == RESET
         return {
-            "changed": changed,
+            "changed": True,
             "stage": inspection.stage,
             "method": plan.method,
             "run": plan.run,
             "revision": plan.facts.get("old_revision"),
-            "set_aside": plan.schema,
-            "moved": len(plan.moves),
+            # New tables go back to where they were built, or to where the plan of the way back puts them.
+            "set_aside": plan.workspace if taken_back else plan.schema,
+            "moved": inspection.moves_done if taken_back else len(plan.moves),
             "tables": [{"name": move.table, "rows": move.rows, "checksum": move.content} for move in returning],
-            "conditions": [],
+            "conditions": [finding.as_result() for finding in findings],
         }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import advice_for
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import secret_forms
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import TOOL_COMMAND
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tool_output import codes_in, own_lines
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -39,10 +40,13 @@ DUMP = (
 tool=$(command -v mariadb-dump || command -v mysqldump) || { echo "no mariadb-dump or mysqldump" >&2; exit 127; }
 command -v gzip >/dev/null || { echo "no gzip" >&2; exit 127; }
 case $("$tool" --version) in *MariaDB*) own= ;; *) own=--set-gtid-purged=OFF ;; esac
+schema=$2
+shift 2
 exec 5>&1
 code=$({ { printf %s "$credentials" | "$tool" --defaults-file=/dev/stdin $own --single-transaction --quick \\
     --hex-blob --no-tablespaces --skip-add-locks --skip-add-drop-table --skip-disable-keys --skip-triggers \\
-    --max-allowed-packet=1G --default-character-set=utf8mb4 -- "$2" 6>&-; echo $? >&6; } | gzip -c >&5; } 6>&1)
+    --max-allowed-packet=1G --default-character-set=utf8mb4 "$@" -- "$schema" 6>&-; echo $? >&6; } |
+    gzip -c >&5; } 6>&1)
 exit "$code"
 """
 )
@@ -73,8 +77,11 @@ class Tools:
     tls_folder: str = ""
 
     def dump(self, schema: str, write: Callable[[bytes], object]) -> None:
-        """Dump a schema, gzip-compressed, in chunks. Raises OperatorError where the tool fails."""
-        self._run(DUMP, [schema], (), write)
+        """Dump a schema, gzip-compressed, in chunks. Raises OperatorError where the tool fails.
+
+        Without our bookkeeping: what it says is true of the schema it stands in, and not of one restored elsewhere.
+        """
+        self._run(DUMP, [schema, *(f"--ignore-table={schema}.{table}" for table in sorted(BOOKKEEPING))], (), write)
 
     def restore(self, schema: str, size: int, chunks: Iterable[bytes]) -> None:
         """Play a gzip-compressed dump of `size` bytes into a schema. Raises OperatorError where the tool fails."""

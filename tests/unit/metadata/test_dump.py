@@ -28,10 +28,19 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_f
     read_manifest,
     whole,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, INSTALL, WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import RUN, address_of, quiet
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_restore
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+    NAMESPACE,
+    RUN,
+    address_of,
+    call_of,
+    quiet,
+    reset,
+)
 
 
 class TestDump:
@@ -78,6 +87,11 @@ class TestDump:
         assert up_to_date(dump, read_content(database, deployment.names.live, quiet)) is not None
 
         deployment.server.as_root(f"UPDATE {deployment.names.live}.variable SET val = 'other'")
+
+        assert up_to_date(dump, read_content(database, deployment.names.live, quiet)) is None
+
+    def test_of_tables_that_are_defined_in_another_way_now_is_made_again(self, database, deployment, dump):
+        deployment.server.as_root(f"ALTER TABLE {deployment.names.live}.variable ADD KEY by_value (val(10))")
 
         assert up_to_date(dump, read_content(database, deployment.names.live, quiet)) is None
 
@@ -223,7 +237,7 @@ class TestRestore:
         before = deployment.tables(restoration._schema)
 
         assert not restoration.is_done()
-        with pytest.raises(OperatorError, match="with other rows than in the dump"):
+        with pytest.raises(OperatorError, match="with other rows or definitions than in it"):
             restoration.make_room("restore")
 
         assert deployment.tables(restoration._schema) == before
@@ -243,6 +257,30 @@ class TestRestore:
         restoration.make_room("restore")
 
         assert deployment.tables(restoration._schema) == {WORKSPACE}
+
+    def test_of_a_schema_that_was_set_aside_is_rehearsed(self, database, deployment, mirror, tools, tmp_path):
+        """It holds the plan of the move as well, which is none of its tables."""
+        reset(database, deployment, mirror)
+        aside = deployment.names.aside(RUN)
+        path = dump_path(str(tmp_path), aside, "daily")
+        manifest = make_dump(database, tools, aside, "daily", path, read_content(database, aside, quiet), quiet)
+        assert len(manifest.tables) == 33
+        assert not any(table in gzip.decompress(path.read_bytes()).decode() for table in BOOKKEEPING)
+        owner = Owner(deployment.name, NAMESPACE, aside, "daily")
+        rehearsal = Restoration(database, f"{deployment.names.live}_rehearsal", owner, path, manifest, quiet)
+        for attempt in (1, 2):
+            rehearsal.make_room("rehearsal")
+            rehearsal.play(tools)
+            assert len(rehearsal.compare()) == 33, attempt
+            rehearsal.clear()
+        assert deployment.tables(rehearsal._schema) == set()
+
+    def test_of_an_installed_schema_has_its_sentinel(self, database, deployment, mirror, tools, tmp_path):
+        """A database that is restored from it is not reset a second time."""
+        reset(database, deployment, mirror)
+        live = deployment.names.live
+        made = make_dump(database, tools, live, RUN, tmp_path / "x.sql.gz", read_content(database, live, quiet), quiet)
+        assert INSTALL in made.tables
 
     def test_goes_over_nobodys_tables(self, database, deployment, dump, tools):
         over_live = Restoration(database, deployment.names.live, deployment.owner(), dump, read_manifest(dump), quiet)
@@ -270,6 +308,91 @@ class TestRestore:
 
         with pytest.raises(OperatorError, match="differs from what was dumped"):
             restoration.compare()
+
+    @pytest.mark.parametrize(
+        ("change", "told"),
+        [
+            (
+                "ALTER TABLE dag_run MODIFY execution_date timestamp(6) NULL DEFAULT current_timestamp(6)",
+                "dag_run .*execution_date",
+            ),
+            ("ALTER TABLE variable MODIFY val text", r"variable .*dumped: `val` mediumtext.*restored: `val` text"),
+            ("ALTER TABLE slot_pool DROP KEY pool", "slot_pool .*dumped: UNIQUE KEY .*restored: nothing"),
+            ("ALTER TABLE log ENGINE = Aria", "log .*InnoDB.*Aria"),
+        ],
+    )
+    def test_whose_tables_are_defined_in_another_way_is_noticed(self, deployment, restoration, tools, change, told):
+        """With the very same rows."""
+        restoration.make_room("restore")
+        restoration.play(tools)
+        assert restoration.is_done()
+        deployment.server.as_root(change, restoration._schema)
+
+        with pytest.raises(OperatorError, match=told):
+            restoration.compare()
+        assert not restoration.is_done()
+
+    def test_by_a_server_that_gives_times_an_update_of_their_own_is_noticed(self, server, restoration, tools):
+        server.as_root("SET GLOBAL explicit_defaults_for_timestamp = 0")
+        try:
+            restoration.make_room("rehearsal")
+            restoration.play(tools)
+        finally:
+            server.as_root("SET GLOBAL explicit_defaults_for_timestamp = 1")
+
+        with pytest.raises(OperatorError, match=r"task_instance .*ON UPDATE current_timestamp"):
+            restoration.compare()
+
+    def test_with_a_manifest_of_an_earlier_version_says_what_was_not_compared(
+        self, database, deployment, dump, restoration, tools
+    ):
+        text = json.loads(manifest_of(dump).read_text())
+        for entry in text["tables"].values():
+            del entry["definition"]
+        manifest_of(dump).write_text(json.dumps(text))
+        earlier = Restoration(database, restoration._schema, deployment.owner(), dump, read_manifest(dump), quiet)
+        earlier.make_room("restore")
+        earlier.play(tools)
+        deployment.server.as_root("ALTER TABLE log ENGINE = Aria", earlier._schema)
+
+        assert earlier.compare()["log"].rows == 300
+
+        (doubt,) = earlier.doubts
+        assert "does not say how tables are defined" in doubt
+        assert earlier.is_done()
+
+    def test_on_another_server_says_what_is_defined_in_other_words(
+        self, database, deployment, dump, restoration, tools, monkeypatch
+    ):
+        manifest = dataclasses.replace(read_manifest(dump), server="MariaDB 10.5.1")
+        elsewhere = Restoration(database, restoration._schema, deployment.owner(), dump, manifest, quiet)
+        elsewhere.make_room("restore")
+        elsewhere.play(tools)
+        elsewhere.compare()
+        assert elsewhere.doubts == []
+        deployment.server.as_root("ALTER TABLE log ENGINE = Aria", elsewhere._schema)
+
+        elsewhere.compare()
+
+        (doubt,) = elsewhere.doubts
+        assert "MariaDB 10.5.1" in doubt
+        assert "Aria" in doubt
+
+        warned = []
+        call = call_of(
+            database,
+            monkeypatch,
+            metadata_restore,
+            live=deployment.names.live,
+            deployment=deployment.name,
+            state="restored",
+            dump=str(dump),
+            schema=elsewhere._schema,
+        )
+        monkeypatch.setattr(metadata_restore, "read_manifest", lambda _dump: manifest)
+        monkeypatch.setattr(metadata_restore, "client_of", lambda *_given: ("image", "pod"))
+        result = metadata_restore.act(dataclasses.replace(call, warn=warned.append))
+        assert (result["changed"], warned) == (True, [doubt])
 
     def test_the_tools_failure_is_told(self, server, restoration, pod):
         wrong = Tools(None, "mysqlds-0", None, address_of(server, "wrong"), 60)

@@ -74,6 +74,16 @@ def test_a_real_server_that_is_read_only(server, database):
         server.as_root("SET GLOBAL read_only = 0; DROP USER IF EXISTS may_write")
 
 
+def test_a_server_that_changes_times_by_itself(server, database):
+    server.as_root("SET GLOBAL explicit_defaults_for_timestamp = 0")
+    try:
+        (problem,) = read_fitness(database, read_rights(database)).problems
+    finally:
+        server.as_root("SET GLOBAL explicit_defaults_for_timestamp = 1")
+    assert "explicit_defaults_for_timestamp is OFF" in problem
+    assert "set it to ON" in problem
+
+
 @pytest.fixture
 def look(database, deployment, monkeypatch):
     """The state of the database as the preflight has it, and what it was warned of."""

@@ -67,6 +67,8 @@ class TestInterrupted:
             assert inspect(database, names).stage == "old"
             assert deployment.content(database, names.live) == old, done
             assert deployment.tables(names.workspace) == new | {INSTALL}
+            assert read_plan(database, plan.schema).state == "undone"
+            set_state(database, plan, "planned")
 
     def test_at_every_point_the_way_back_is_finished(self, database, deployment, mirror):
         names = deployment.names

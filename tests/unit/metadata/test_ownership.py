@@ -18,7 +18,12 @@ import yaml
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import dump as dumps
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard, ownership, workspace
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import REHEARSAL, Restoration
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
+    REHEARSAL,
+    Restoration,
+    make_dump,
+    read_content,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import Manifest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
@@ -328,6 +333,40 @@ class TestAnotherNamespace:
 
         assert as_result(found)["adopted_with"] == []
         assert "UPDATE" not in guard.replaceable(found).next_step
+
+    @pytest.mark.parametrize("changes", [{}, {"namespace": "recovered"}])
+    @pytest.mark.parametrize("suffix", ["_restored", "_o'clock"])
+    def test_an_installed_schema_under_another_name_can_be_adopted(
+        self, database, deployment, mirror, dump, tools, suffix, changes
+    ):
+        """As metadata_restore restores it beside the live one: then airflow_database_name names it."""
+        live = deployment.names.live
+        Reset(database, deployment.request(), mirror, quiet).carry_out()
+        before = read_content(database, live, quiet)
+        manifest = make_dump(database, tools, live, "daily", dump, before, quiet)
+        names = Schemas(f"{live}{suffix}", f"{live}{suffix}_beside")
+        restoration = Restoration(database, names.live, deployment.owner(), dump, manifest, quiet)
+        restoration.make_room("restore")
+        restoration.play(tools)
+        restoration.keep()
+        owner = dataclasses.replace(deployment.owner(), live=names.live, **changes)
+        refused = inspect(database, names, owner=owner)
+        (statement,) = as_result(refused)["adopted_with"]
+        assert statement in guard.replaceable(refused).next_step
+
+        deployment.server.as_root(statement)
+
+        assert inspect(database, names, owner=owner).stage == "installed"
+        assert inspect(database, deployment.names, owner=deployment.owner()).stage == "installed"
+        other = dataclasses.replace(owner, deployment="other")
+        assert as_result(inspect(database, names, owner=other))["adopted_with"] == []
+
+    @pytest.mark.parametrize("table", [WORKSPACE, PAUSED, PLAN, INSTALL])
+    def test_what_stands_beside_another_live_schema_is_not_offered(self, deployment, table):
+        """Two deployments of one name, which share a workspace by mistake: what is in it is in use."""
+        owner = dataclasses.replace(deployment.owner(), live="elsewhere")
+
+        assert ownership.adopted_with([Claim(deployment.names.workspace, table, deployment.owner(), owner)]) == []
 
     def test_nothing_is_offered_where_one_of_several_is_anothers(self, deployment, moved):
         mine = Claim("s", WORKSPACE, deployment.owner(), moved)

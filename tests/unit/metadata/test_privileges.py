@@ -104,6 +104,27 @@ class TestMySQL:
         assert missing_in(lines, ["a_b"], literal=True) == []
         assert len(missing_in(lines, ["airflow_beside"], literal=True)) == len(NEEDED)
 
+    @pytest.mark.parametrize("granted", [[], ["airflow", "airflow_beside", "airflow_rehearsal"], ["airflow_beside"]])
+    def test_with_partial_revokes_one_remedy_is_for_all_runs(self, granted):
+        """Each run has names of its own for schemas set aside, and no wild card means them beforehand."""
+
+        def involved(run):
+            return ["airflow", "airflow_beside", f"airflow_before_{run}", f"airflow_undone_{run}"]
+
+        lines = [f"GRANT ALL PRIVILEGES ON `{schema}`.* TO `airflow`@`%`" for schema in granted]
+        remedies = Rights([Grants.read(lines)], "'airflow'@'%'", literal=True).remedies("airflow", involved("run"))
+        rights = Rights([Grants.read([*lines, *remedies])], "'airflow'@'%'", literal=True)
+
+        assert rights.missing(involved("20261128t232155")) == []
+        assert rights.remedies("airflow", involved("20261128t232155")) == []
+        # Nothing of the server itself is given along.
+        assert len(rights.missing(["mysql", "sys"])) == 2 * len(NEEDED)
+
+    def test_with_partial_revokes_a_remedy_for_one_schema_is_for_that_one(self):
+        (remedy,) = Rights([Grants()], "'a'@'%'", literal=True).remedies("airflow", ["airflow"], {"LOCK TABLES"})
+
+        assert remedy == "GRANT LOCK TABLES ON `airflow`.* TO 'a'@'%'"
+
 
 def test_of_two_equally_specific_grants_both_have_to_give_it():
     lines = ["GRANT SELECT, DROP ON `airflow_%`.* TO a", "GRANT SELECT ON `airflow%`.* TO a"]

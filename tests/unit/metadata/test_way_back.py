@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Names of schemas and tables can't be bound as values.
+# ruff: noqa: S608
 
 """Going back to the old tables has a guard, too."""
 
@@ -11,13 +12,21 @@ from __future__ import annotations
 import pymysql
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PLAN
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     PASSWORD,
     RUN,
     UNDO_RUN,
+    ClientDiedError,
+    DyingDatabase,
+    RememberingMirror,
     quiet,
     reset,
     restore,
@@ -31,11 +40,14 @@ class TestWayBackIsRefused:
 
     def refused(self, database, schemas, mirror, match, **changes):
         before = schemas.everything(database)
-        action = Restore(database, schemas.request(run=UNDO_RUN, **changes), mirror, quiet)
-        for attempt in (action.predict, action.carry_out):
+        for attempt in self.attempts(database, schemas, mirror, **changes):
             with pytest.raises(OperatorError, match=match):
                 attempt()
         assert schemas.everything(database) == before
+
+    def attempts(self, database, schemas, mirror, **changes):
+        action = Restore(database, schemas.request(run=UNDO_RUN, **changes), mirror, quiet)
+        return action.predict, action.carry_out
 
     def test_without_the_name_typed(self, database, deployment, mirror):
         reset(database, deployment, mirror)
@@ -55,6 +67,48 @@ class TestWayBackIsRefused:
         reset(database, deployment, mirror)
         deployment.server.as_root(f"DROP DATABASE {deployment.names.aside(RUN)}")
         self.refused(database, deployment, mirror, "has no plan of a finished reset")
+
+    @pytest.mark.parametrize("loss", ["DROP DATABASE {0}", "DROP DATABASE {0}; CREATE DATABASE {0}"])
+    def test_when_the_live_schema_is_lost(self, database, deployment, mirror, loss):
+        """Nothing is in its place, so that is not said, either."""
+        reset(database, deployment, mirror)
+        deployment.server.as_root(loss.format(deployment.names.live))
+        self.refused(database, deployment, mirror, f"33 old tables are set aside in {deployment.names.aside(RUN)}")
+
+    @pytest.mark.parametrize(
+        ("statement", "named"),
+        [
+            ("CREATE VIEW failures AS SELECT dag_id FROM dag_run WHERE state = 'failed'", "failures \\(view\\)"),
+            ("CREATE TRIGGER audit AFTER DELETE ON variable FOR EACH ROW SET @x = 1", "trigger audit"),
+            ("CREATE SEQUENCE numbers", "numbers \\(sequence\\)"),
+            ("CREATE PROCEDURE tidy() SELECT 1", "procedure tidy"),
+        ],
+    )
+    def test_when_there_is_what_airflow_never_makes(self, database, deployment, mirror, statement, named):
+        """The server moves no view and no table with a trigger: found before everything is stopped."""
+        reset(database, deployment, mirror)
+        deployment.server.as_root(statement, deployment.names.live)
+        tables = {schema: deployment.tables(schema) for schema in deployment.schemas()}
+        for attempt in self.attempts(database, deployment, mirror):
+            with pytest.raises(OperatorError, match=named):
+                attempt()
+        assert {schema: deployment.tables(schema) for schema in deployment.schemas()} == tables
+
+    def test_when_an_old_table_has_a_trigger(self, database, deployment, mirror):
+        reset(database, deployment, mirror)
+        deployment.server.as_root(
+            "CREATE TRIGGER audit AFTER DELETE ON variable FOR EACH ROW SET @x = 1", deployment.names.aside(RUN)
+        )
+        self.refused(database, deployment, mirror, "has trigger audit")
+
+    def test_when_rights_on_the_schema_for_the_new_tables_are_lacking(self, server, database, deployment, mirror):
+        reset(database, deployment, mirror)
+        undone = quoted(deployment.names.undone(UNDO_RUN).replace("_", "\\_"))
+        server.as_root(f"GRANT SELECT ON {undone}.* TO airflow@'%'")
+        try:
+            self.refused(database, deployment, mirror, f"lacks ALTER ON {deployment.names.undone(UNDO_RUN)}")
+        finally:
+            server.as_root(f"REVOKE SELECT ON {undone}.* FROM airflow@'%'")
 
     def test_when_there_is_no_room_for_the_new_tables(self, database, deployment, mirror):
         reset(database, deployment, mirror)
@@ -107,3 +161,97 @@ class TestWayBackIsRefused:
     def test_of_a_schema_that_is_not_ours(self, database, deployment, mirror):
         deployment.server.as_root("CREATE TABLE orders (id INT)", deployment.names.live)
         self.refused(database, deployment, mirror, "orders")
+
+
+class AwayMirror(RememberingMirror):
+    """The ConfigMap behind an API server that is away for a while."""
+
+    away = False
+
+    def write(self, memory):
+        if self.away:
+            raise OperatorError("the API server does not answer", expected="", untouched="", next_step="")
+        super().write(memory)
+
+
+class TestTakenBack:
+    """A reset that was half done is taken back: the old tables are live again, as if there had been none."""
+
+    @pytest.fixture
+    def mirror(self):
+        return AwayMirror()
+
+    @pytest.fixture
+    def half_done(self, server, bare, mirror):
+        """The reset died after it was remembered, before its plan was marked as done."""
+        with server.session() as database:
+            bare.make_old()
+            bare.make_new(database)
+        with server.session() as database, pytest.raises(ClientDiedError):
+            reset(DyingDatabase(database, before="UPDATE"), bare, mirror)
+        assert mirror.memory.state == "installed"
+        return bare
+
+    def test_says_where_the_new_tables_are(self, database, half_done, mirror):
+        predicted = Restore(database, half_done.request(run=UNDO_RUN), mirror, quiet).predict()
+
+        result = restore(database, half_done, mirror)
+
+        assert result["set_aside"] == predicted["set_aside"] == half_done.names.workspace
+        assert "dag_version" in half_done.tables(result["set_aside"])
+
+    @pytest.mark.parametrize("interrupted_by", ["the API server", "a kill"])
+    def test_is_finished_by_the_same_command(self, server, half_done, mirror, interrupted_by):
+        with server.session() as database:
+            if interrupted_by == "a kill":
+                with pytest.raises(ClientDiedError):
+                    restore(DyingDatabase(database, before="ALTER DATABASE"), half_done, mirror)
+            else:
+                mirror.away = True
+                with pytest.raises(OperatorError, match="API server"):
+                    restore(database, half_done, mirror)
+                mirror.away = False
+        with server.session() as database:
+            assert Restore(database, half_done.request(run=UNDO_RUN), mirror, quiet).predict()["changed"]
+            with pytest.raises(OperatorError, match="confirmation"):
+                restore(database, half_done, mirror, confirm="")
+
+            assert restore(database, half_done, mirror)["changed"]
+
+            self.is_as_if_there_had_been_no_reset(database, half_done, mirror)
+
+    def test_is_done_once(self, database, half_done, mirror):
+        assert restore(database, half_done, mirror)["changed"]
+        self.is_as_if_there_had_been_no_reset(database, half_done, mirror)
+
+    def test_leaves_a_memory_of_another_reset(self, database, deployment, mirror):
+        """A plan of which nothing was done is no reason to forget what was."""
+        Reset(database, deployment.request(run=LATER), mirror, quiet)._write_plan(inspect(database, deployment.names))
+        remembered = Memory("installed", deployment.name, RUN, deployment.names.live, "2026-11-22T03:00:00Z")
+        mirror.memory = remembered
+
+        assert not restore(database, deployment, mirror)["changed"]
+
+        assert mirror.memory == remembered
+
+    def test_of_an_empty_schema(self, database, bare, mirror):
+        """Its plan is in the workspace, which the next run uses again."""
+        bare.make_empty()
+        bare.make_new(database)
+        with pytest.raises(ClientDiedError):
+            reset(DyingDatabase(database, before="DROP TABLE `airflow"), bare, mirror)
+        with pytest.raises(ClientDiedError):
+            restore(DyingDatabase(database, before="ALTER DATABASE"), bare, mirror)
+
+        assert restore(database, bare, mirror)["changed"]
+
+        assert not restore(database, bare, mirror)["changed"]
+        assert reset(database, bare, mirror, run=LATER)["changed"]
+
+    def is_as_if_there_had_been_no_reset(self, database, deployment, mirror):
+        assert not restore(database, deployment, mirror)["changed"]
+        assert mirror.memory.state == "undone"
+        assert read_schema(database, deployment.names.live).charset == "latin1"
+        assert inspect(database, deployment.names).stage == "old"
+        assert Reset(database, deployment.request(run=LATER), mirror, quiet).predict()["changed"]
+        assert reset(database, deployment, mirror, run=LATER)["changed"]

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How tables are defined: a restored table with the same rows may be another one.
+
+Settings of the server act when a table is made. explicit_defaults_for_timestamp, for example, gives columns a default
+and an update of their own, which no row shows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+
+# The next number is no part of what a table is: the server counts on from the highest there is.
+_NEXT_NUMBER = re.compile(r" AUTO_INCREMENT=\d+")
+MOST_SHOWN = 5
+
+
+def definitions(database: Database, schema: str, tables: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Of each table its columns, keys, constraints and options, a line each, as the server writes them for a dump.
+
+    Sorted: the server may give keys in another order than that in which it got them. The order of columns is in the
+    sums over the rows.
+    """
+    return {table: _lines(str(database.rows(f"SHOW CREATE TABLE {quoted(schema, table)}")[0][1])) for table in tables}
+
+
+def _lines(statement: str) -> tuple[str, ...]:
+    _head, *lines = statement.splitlines()
+    return tuple(sorted(_NEXT_NUMBER.sub("", line.strip().removesuffix(",")) for line in lines))
+
+
+def differences(dumped: Mapping[str, Collection[str]], restored: Mapping[str, Collection[str]]) -> list[str]:
+    """What is defined in another way, in words. A table of which nothing is known differs in nothing."""
+    found = []
+    for table, lines in dumped.items():
+        now = restored.get(table, ())
+        if not lines or not now:
+            continue
+        lacking = [line for line in lines if line not in now]
+        added = [line for line in now if line not in lines]
+        if lacking or added:
+            found.append(f"{table} (dumped: {_shown(lacking)}; restored: {_shown(added)})")
+    return found
+
+
+def _shown(lines: list[str]) -> str:
+    rest = len(lines) - MOST_SHOWN
+    return ", ".join(lines[:MOST_SHOWN]) + (f" and {rest} more" if rest > 0 else "") or "nothing"
