@@ -42,6 +42,16 @@ options:
         type: list
         elements: dict
         default: []
+      volumes:
+        description: Further volumes of the pod, such as one with the Python package of that auth manager.
+        type: list
+        elements: dict
+        default: []
+      volume_mounts:
+        description: Further mounts of the container.
+        type: list
+        elements: dict
+        default: []
       image_pull_secrets:
         description: The pod's C(imagePullSecrets).
         type: list

@@ -80,26 +80,18 @@ seconds:
 import time
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import Job
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
-    POD_ARGUMENT,
-    head_in,
-    pod_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.revision_job import is_pinned, revision_job
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import POD_ARGUMENT, pod_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.revision_job import newest_revision
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
     params, begun = call.params, time.monotonic()
-    image, known = params["image"], params["known_revision"]
-    if known and image == params["known_image"] and is_pinned(image):
-        return {"revision": known, "version": None, "asked": False, "seconds": 0.0}
-    call.progress(f"asking {image} which schema it is made for")
-    manifest = revision_job(image, params["deployment"], pod_of(call.cluster, params["pod"]), params["timeout"])
-    head, version = head_in(Job(call.cluster, manifest, call.progress, ()).run(params["timeout"]))
-    return {"revision": head, "version": version, "asked": True, "seconds": round(time.monotonic() - begun, 1)}
+    known = params["known_revision"] if params["image"] == params["known_image"] else ""
+    head, version = newest_revision(call, params["image"], pod_of(call.cluster, params["pod"]), known)
+    seconds = round(time.monotonic() - begun, 1)
+    return {"revision": head, "version": version, "asked": version is not None, "seconds": seconds}
 
 
 ACTION = Action(

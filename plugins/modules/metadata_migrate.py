@@ -35,6 +35,8 @@ options:
     description:
       - Id of the run, at most 32 lower-case letters, digits and underscores. A schema that this run has completed
         with the same image is left as it is; one of an earlier run is built again.
+      - An image without a digest is asked again for its newest revision, by a Job, also in check mode. The tag may
+        stand for another image by then.
     type: str
     required: true
   image:
@@ -108,6 +110,7 @@ reason:
 """
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import workspace
@@ -132,6 +135,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import on_server, schemas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import patience_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.revision_job import newest_revision
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, told
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -152,11 +156,17 @@ def act(call: Call) -> dict[str, Any]:
             "workspace": names.workspace,
             "tables": len(inspection.workspace.content) if inspection.workspace else 0,
         }
-        result = workspace.standing(inspection, params["run"], params["image"], before)
+        pod = pod_of(call.cluster, params["pod"])
+
+        def newest(revision: str) -> str:
+            # Which schema an image is made for depends on none of the components' settings.
+            alone_with_it = replace(pod, environment=[], volumes=[], volume_mounts=[])
+            return newest_revision(call, params["image"], alone_with_it, revision)[0]
+
+        result = workspace.standing(inspection, params["run"], params["image"], before, newest)
         if result is not None:
             return {**result, **known}
         workspace.refuse_others(database, inspection, owner)
-        pod = pod_of(call.cluster, params["pod"])
         manifest = migrate_job(
             address,
             params["database"]["password_secret"],

@@ -69,7 +69,10 @@ try:
     url = address("mysqldb", password, "")
 except ImportError:
     pass
-environment = dict(os.environ, AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=url)
+# No connection of the components' settings: theirs is to the live schema.
+theirs = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN")
+environment = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
+environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = url
 code = subprocess.call(["airflow", "db", "migrate"], env=environment)
 if code:
     sys.exit(code if code > 0 else 1)
@@ -94,6 +97,8 @@ POD_ARGUMENT: dict[str, Any] = {
         "tolerations": {"type": "list", "elements": "dict", "default": []},
         "resources": {"type": "dict", "default": {}},
         "environment": {"type": "list", "elements": "dict", "default": []},
+        "volumes": {"type": "list", "elements": "dict", "default": []},
+        "volume_mounts": {"type": "list", "elements": "dict", "default": []},
         "image_pull_secrets": {"type": "list", "elements": "dict", "default": [], "no_log": False},
         "image_pull_policy": {"type": "str", "choices": ["Always", "IfNotPresent", "Never"], "default": "IfNotPresent"},
         "container_security_context": {"type": "dict", "default": {}},
@@ -117,6 +122,8 @@ class Pod:
     tolerations: list[dict[str, Any]] = field(default_factory=list)
     resources: dict[str, Any] = field(default_factory=dict)
     environment: list[dict[str, Any]] = field(default_factory=list)
+    volumes: list[dict[str, Any]] = field(default_factory=list)
+    volume_mounts: list[dict[str, Any]] = field(default_factory=list)
     image_pull_secrets: list[dict[str, str]] = field(default_factory=list)
     image_pull_policy: str = "IfNotPresent"
     container_security_context: dict[str, Any] = field(default_factory=dict)
@@ -174,6 +181,7 @@ def job_of(
     `kept_seconds` is how long it stays where its run was killed.
     """
     own = {"imagePullPolicy": pod.image_pull_policy, "securityContext": pod.container_security}
+    mounts = [*container.get("volumeMounts", []), *pod.volume_mounts]
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -191,8 +199,8 @@ def job_of(
                     "enableServiceLinks": False,
                     "terminationGracePeriodSeconds": grace_seconds,
                     **pod.placement,
-                    "containers": [{**own, "resources": pod.resources, **container}],
-                    "volumes": volumes,
+                    "containers": [{**own, "resources": pod.resources, **container, "volumeMounts": mounts}],
+                    "volumes": [*volumes, *pod.volumes],
                 },
             },
         },
@@ -232,7 +240,9 @@ def migrate_job(
         "name": "migrate",
         "image": image,
         "command": ["/bin/sh", "-c", SHELL, "migrate", PROGRAM],
+        # Of several with one name, the last one counts: the Job's own.
         "env": [
+            *pod.environment,
             {"name": "USER", "value": "airflow"},
             {"name": "LOGNAME", "value": "airflow"},
             {"name": "PYTHONUNBUFFERED", "value": "1"},
@@ -244,7 +254,6 @@ def migrate_job(
             {"name": "DATABASE_TLS_MYSQLDB", "value": address.tls.query("mysqldb", TLS_FOLDER)},
             {"name": "DATABASE_TLS_PYMYSQL", "value": address.tls.query("pymysql", TLS_FOLDER)},
             {"name": "PASSWORD_FILE", "value": f"{PASSWORD_FOLDER}/password"},
-            *pod.environment,
         ],
         "volumeMounts": [
             {"name": "database", "mountPath": PASSWORD_FOLDER, "readOnly": True},

@@ -7,17 +7,22 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import Job
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
     LABEL_ACTION,
     LABEL_DEPLOYMENT,
     RESULT_MARK,
     SHELL,
     Pod,
+    head_in,
     job_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import short_name
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 
 ASK = "ask"
 KEPT_SECONDS = 300
@@ -35,6 +40,19 @@ print("RESULT_MARK" + json.dumps({"heads": ScriptDirectory(folder).get_heads(), 
 def is_pinned(image: str) -> bool:
     """Whether a reference means the same content for ever."""
     return "@sha256:" in image
+
+
+def newest_revision(call: Call, image: str, pod: Pod, known: str) -> tuple[str, str | None]:
+    """Revision of an image, and its version where a Job was run to ask it.
+
+    `known` is what an image of the same reference answered before. A tag may stand for another image by now.
+    """
+    if known and is_pinned(image):
+        return known, None
+    call.progress(f"asking {image} which schema it is made for")
+    seconds = call.params["timeout"]
+    manifest = revision_job(image, call.params["deployment"], pod, seconds)
+    return head_in(Job(call.cluster, manifest, call.progress, ()).run(seconds))
 
 
 def revision_job(image: str, deployment: str, pod: Pod, timeout_seconds: int) -> dict[str, Any]:

@@ -46,8 +46,13 @@ CHARSET, COLLATION = "utf8mb4", "utf8mb4_unicode_ci"
 SESSION_SECONDS = 60
 
 
-def standing(inspection: Inspection, run: str, image: str, revisions: list[str]) -> dict[str, Any] | None:
+def standing(
+    inspection: Inspection, run: str, image: str, revisions: list[str], newest: Callable[[str], str]
+) -> dict[str, Any] | None:
     """The result where nothing is to be built, else None; `revisions` are those of the workspace.
+
+    `newest` asks the image for its revision, given what it answered when the workspace was built. It is called only
+    where the workspace would be kept.
 
     Raises OperatorError for a live schema that no new one is ever to replace.
     """
@@ -63,6 +68,7 @@ def standing(inspection: Inspection, run: str, image: str, revisions: list[str])
         and inspection.workspace_state == COMPLETE
         and (mark.run, mark.image) == (run, image)
         and revisions == [mark.revision]
+        and newest(mark.revision) == mark.revision
     ):
         return _unchanged(mark.revision, f"schema {inspection.names.workspace} is complete already")
     return None

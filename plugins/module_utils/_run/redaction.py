@@ -10,13 +10,30 @@ import functools
 import html
 import html.entities
 import re
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "(hidden)"
 # Shorter values would be found everywhere, and be guessed from what is left around them.
 SHORTEST_VALUE = 6
 
-PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+# All that is repeated below is bounded, or gives nothing back, or begins where no other attempt does: so the time for a
+# text is proportional to its length. A text that is cut off inside a quoted value is hidden to its end.
+_QUOTED = r"""(?:'(?:[^'\\]|\\[\s\S]?|'')*+(?:'|\Z)|"(?:[^"\\]|\\[\s\S]?|"")*+(?:"|\Z))"""
+# A word of a shell: quoted or not, or in parts of both.
+_WORD = r"""(?:'[^'\n]*+'?|"(?:[^"\\\n]|\\.?)*+"?|\\.?|[^\s'"\\])++"""
+_SENSITIVE = (
+    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|(?:fernet|api|private|access|account|secret)[_-]?key)"
+)
+_SQL_VALUE = re.compile(rf"(?i){_QUOTED}|\b0x[0-9a-f]+")
+
+
+def _statement(found: re.Match[str]) -> str:
+    """The rest of a statement that sets a password: in which of its values that is depends on the server."""
+    return _SQL_VALUE.sub(HIDDEN, found[0])
+
+
+PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL), f"{HIDDEN} PEM"),
     # A line from the middle of a PEM file, on its own.
     (re.compile(r"(?m)^[A-Za-z0-9+/]{64}$"), HIDDEN),
@@ -25,20 +42,46 @@ PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<=://)([^\s:/@]*):\S*@"), rf"\1:{HIDDEN}@"),
     (re.compile(r"(?i)\b(authorization\W{1,4}\w+\s+|bearer\s+)[^\s\"',]+"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)((?:set-)?cookie:\s*)[^\n]+"), rf"\1{HIDDEN}"),
-    (re.compile(r"(?i)(identified\s+by\s+(?:password\s+)?)(?:'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")"), rf"\1{HIDDEN}"),
+    # To the end of the statement, or to an empty line.
+    (
+        re.compile(rf"(?i)\b(?:identified\s+(?:by|with|via)|set\s+password)\b(?:{_QUOTED}|[^;'\"\n]|\n(?!\n))*+"),
+        _statement,
+    ),
+    (re.compile(rf"(?i)\b((?:old_)?password(?:\s{{1,9}}|\s{{0,9}}\(\s{{0,9}})){_QUOTED}"), rf"\1{HIDDEN}"),
     # The password of MySQL's clients follows the option without a blank.
-    (re.compile(r"\b((?:mysql|mariadb)[\w-]{0,20}(?:\s[^\n]{0,200}?)?\s-p)[^\s\"']+"), rf"\1{HIDDEN}"),
+    (
+        re.compile(
+            rf"""\b((?:mysql|mariadb)[\w-]{{0,20}}(?:\s[^\n]{{0,200}}?)?\s)"""
+            rf"""(?:-p{_WORD}|'-p[^'\n]++'?|"-p(?:[^"\\\n]|\\.?)++"?)"""
+        ),
+        rf"\1-p{HIDDEN}",
+    ),
+    (re.compile(rf"\b((?:mysql|mariadb-)admin\b[^\n]{{0,200}}?\spassword\s{{1,9}}){_WORD}"), rf"\1{HIDDEN}"),
+    # Addresses without a scheme, as Go's drivers take them: one attempt a word, as far as its last @ before a server.
+    (
+        re.compile(r"(?<!\S)([^\s:]*+):(?!//)\S*@(?=\w{0,16}\(|/\w|[\w.-]{1,253}:\d{2,5}(?!\w))"),
+        rf"\1:{HIDDEN}@",
+    ),
+    # A name and its value apart, as in the variables of a container.
+    (
+        re.compile(
+            rf"""(?ix)
+            (\b(?:name|key)["']?\s{{0,9}}[:=]\s{{0,9}}["']?[\w.-]{{0,64}}?{_SENSITIVE}[\w.-]{{0,64}}+["']?
+             \s{{0,64}}+(?:,\s{{0,64}}+)?["']?value["']?\s{{0,9}}[:=]\s{{0,9}})
+            (?:{_QUOTED}|[^\s,;}}]+)
+            """
+        ),
+        rf"\1{HIDDEN}",
+    ),
     (re.compile(r"(hooks\.slack\.com/services/)[\w/-]+"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)(<\w*(?:pass|token|secret)\w*>)[^<]+"), rf"\1{HIDDEN}"),
-    (re.compile(r"(?i)(--[\w-]*(?:pass|passwd|password|token|secret)\s+)\S+"), rf"\1{HIDDEN}"),
+    (re.compile(rf"(?i)((?<![\w-])--[\w-]*(?:pass|passwd|password|token|secret)\s{{1,9}}){_WORD}"), rf"\1{HIDDEN}"),
     (
         # From the beginning of a name: elsewhere a long line would be looked through again from each of its letters.
         re.compile(
-            r"""(?ix)
-            ((?<![\w.-])[\w.-]*
-             (?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|(?:fernet|api|private|access|account|secret)[_-]?key)
-             (?:[_-][\w-]{1,32})?["']?\s*(?:=>|[=:])\s*)
-            (?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.|'')*'|[^\s,;}]+)
+            rf"""(?ix)
+            ((?<![\w.-])[\w.-]*{_SENSITIVE}(?:[_-][\w-]{{1,32}})?["']?\s*(?:=>|[=:])\s*)
+            (?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.|'')*'|[^\s,;}}]+)
             """
         ),
         rf"\1{HIDDEN}",

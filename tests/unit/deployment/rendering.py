@@ -22,7 +22,8 @@ PLAY = [
                 "ansible.builtin.copy": {
                     "dest": "{{ rendered }}/{{ inventory_hostname }}.json",
                     "content": "{{ {'objects': airflow_objects, 'workloads': airflow_workloads,"
-                    " 'job_pod': airflow_job_pod, 'client_pod': airflow_client_pod,"
+                    " 'job_pod': airflow_job_pod, 'migration_pod': airflow_migration_pod,"
+                    " 'client_pod': airflow_client_pod,"
                     " 'images': airflow_images, 'provided': airflow_provided} | to_json }}",
                     "mode": "0600",
                 }

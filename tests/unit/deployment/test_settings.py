@@ -21,6 +21,8 @@ TOLERATION = {"key": "team", "operator": "Exists"}
 PLACED: dict[str, dict] = {
     "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}
 }
+PACKAGES = {"name": "packages", "configMap": {"name": "company"}}
+MOUNTED = {"name": "packages", "mountPath": "/opt/company"}
 SMALL = {"requests": {"memory": "1Mi"}, "limits": {"memory": "2Mi"}}
 
 
@@ -68,6 +70,18 @@ HOSTS = {
             dag_processor={"node_selector": {"disk": "hdd"}, "replicas": 2},
         ),
         "airflow_seccomp_profile": {},
+    },
+    "manager": {
+        "airflow_config": {
+            "core": {"auth_manager": "company.Manager", "fernet_key": "@{fernet-key}"},
+            "scheduler": {"x": 1},
+        },
+        "airflow_extra_env": [
+            {"name": "PYTHONPATH", "value": "/opt/company"},
+            {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "company", "key": "token"}}},
+        ],
+        "airflow_shared_volumes": [PACKAGES],
+        "airflow_shared_volume_mounts": [MOUNTED],
     },
     "schedulers": {"airflow_components": components(scheduler={"replicas": 2})},
     "locked": {"airflow_components": components(scheduler={"replicas": 2}), "airflow_row_locks": True},
@@ -201,6 +215,23 @@ def test_the_pod_of_the_databases_tools_may_run_its_image(deployments, host, con
     pod = deployments[host]["client_pod"]
     assert pod["security_context"] == {**context, "seccompProfile": {"type": "RuntimeDefault"}}
     assert {**pod, "security_context": deployments[host]["job_pod"]["security_context"]} == deployments[host]["job_pod"]
+
+
+def test_the_migration_has_the_settings_that_decide_which_tables_there_are(deployments):
+    pod, wanted = deployments["manager"]["migration_pod"], HOSTS["manager"]
+    assert pod["environment"] == [
+        {"name": "AIRFLOW__CORE__AUTH_MANAGER", "value": "company.Manager"},
+        *wanted["airflow_extra_env"],
+    ]
+    assert (pod["volumes"], pod["volume_mounts"]) == ([PACKAGES], [MOUNTED])
+    # A Job that only asks an image, or has the database's tools, gets no Secret.
+    for other in (deployments["manager"]["job_pod"], deployments["manager"]["client_pod"]):
+        assert not other.keys() & {"environment", "volumes", "volume_mounts"}
+        assert {**pod, **other} == pod
+    for role in ("plan", "schema"):
+        tasks = yaml.safe_load((ROOT / f"roles/{role}/tasks/main.yml").read_text(encoding="utf-8"))
+        (asked,) = [task["hopsworks.airflow.metadata_migrate"] for task in tasks if "metadata_migrate" in str(task)]
+        assert asked["pod"] == "{{ airflow_migration_pod }}"
 
 
 def test_jobs_run_as_the_account_that_has_the_pull_secrets(deployments):

@@ -34,6 +34,10 @@ def job(**changes):
     return migrate_job(ADDRESS, SECRET, "airflow_beside", "image:1", "demo", "20261122t030000", Pod(**changes), 900)
 
 
+def container(made):
+    return made["spec"]["template"]["spec"]["containers"][0]
+
+
 def test_the_job_never_carries_the_password():
     text = json.dumps(job())
 
@@ -60,6 +64,21 @@ def test_what_the_deployment_wants_of_pods_is_in_it():
     assert specification["nodeSelector"] == {"disk": "ssd"}
     names = {entry["name"] for entry in specification["containers"][0]["env"]}
     assert {"USER", "LOGNAME", "AIRFLOW__CORE__AUTH_MANAGER"} <= names
+
+
+def test_its_own_variables_win_over_those_of_the_components():
+    """Of several with one name, Kubernetes takes the last."""
+    own = {entry["name"]: entry["value"] for entry in container(job())["env"]}
+    given = [{"name": name, "value": "x"} for name in (*own, "FURTHER")]
+    found = {entry["name"]: entry["value"] for entry in container(job(environment=given))["env"]}
+    assert found == {**own, "FURTHER": "x"}
+
+
+def test_what_settings_name_may_be_in_a_volume():
+    volume, mount = {"name": "packages", "configMap": {"name": "x"}}, {"name": "packages", "mountPath": "/x"}
+    made = job(volumes=[volume], volume_mounts=[mount])
+    assert [entry["name"] for entry in made["spec"]["template"]["spec"]["volumes"]] == ["database", "packages"]
+    assert container(made)["volumeMounts"][-1] == mount
 
 
 def test_settings_of_a_production_are_in_it():
@@ -181,6 +200,18 @@ class TestProgram:
         # What PyMySQL makes of the text: https://github.com/PyMySQL/PyMySQL/blob/main/pymysql/connections.py
         text = unquote(address.split(":")[2].rpartition("@")[0])
         assert text.encode("latin-1") == PASSWORD.encode()
+
+    @pytest.mark.parametrize("name", ["DATABASE__SQL_ALCHEMY_CONN", "CORE__SQL_ALCHEMY_CONN_CMD"])
+    def test_the_schema_is_the_one_that_is_built_whatever_the_components_connect_to(self, image, name):
+        with (image.parent / "bin/airflow").open("a") as command:
+            command.truncate(0)
+            command.write("#!/bin/sh\nenv | grep SQL_ALCHEMY >&2\n")
+
+        ended = self.run(**{f"AIRFLOW__{name}": "mysql://live", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": "x"})
+
+        assert ended.returncode == 0, ended.stderr
+        (told,) = ended.stderr.splitlines()
+        assert told.startswith("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=mysql+pymysql://air%40flow:")
 
     @pytest.mark.parametrize("other_driver", [True, False])
     def test_connects_as_the_components_do_before_it_migrates(self, image, other_driver):

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import revision_job as job_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
     RESULT_MARK,
     Pod,
@@ -100,7 +101,7 @@ def ask(monkeypatch):
         def run(self, _timeout):
             return [RESULT_MARK + '{"heads": ["d2f4e1b3c5a7"], "version": "3.3.2"}']
 
-    monkeypatch.setattr(image_revision_info, "Job", Job)
+    monkeypatch.setattr(job_module, "Job", Job)
 
     def act(image, known_image):
         params = {

@@ -10,23 +10,38 @@
 from __future__ import annotations
 
 import dataclasses
+from unittest import mock
 
 import pymysql
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import workspace
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import revision_job, workspace
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import RESULT_MARK
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PAUSED, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import NEW_REVISION, PASSWORD, RUN, quiet
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_migrate
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+    NEW_REVISION,
+    PASSWORD,
+    RUN,
+    address_of,
+    call_of,
+    quiet,
+)
 
 IMAGE = "bed/airflow:3.0.6"
 
 
-def standing(database, deployment, *, run=RUN, image=IMAGE):
+def same(revision):
+    """An image that answers what it answered before."""
+    return revision
+
+
+def standing(database, deployment, *, run=RUN, image=IMAGE, newest=same):
     revisions = workspace.revisions_of(database, deployment.names.workspace)
-    return workspace.standing(inspect(database, deployment.names), run, image, revisions)
+    return workspace.standing(inspect(database, deployment.names), run, image, revisions, newest)
 
 
 def begin(database, deployment, *, name="demo", run=RUN):
@@ -47,6 +62,50 @@ def test_what_this_run_has_built_is_kept(database, deployment):
 )
 def test_what_was_built_for_something_else_is_built_anew(database, deployment, changes):
     assert standing(database, deployment, **changes) is None
+
+
+def test_what_an_image_of_the_same_tag_was_built_for_is_built_again(database, deployment):
+    assert standing(database, deployment, newest=lambda _known: "d2f4e1b3c5a7") is None
+
+
+@pytest.mark.parametrize("changes", [{"run": "20261130t000000"}, {"image": "bed/airflow:3.1.0"}])
+def test_no_image_is_asked_about_what_is_built_again_anyway(database, deployment, changes):
+    assert standing(database, deployment, newest=mock.Mock(side_effect=AssertionError), **changes) is None
+
+
+@pytest.mark.parametrize(
+    ("image", "answer", "changed"),
+    [
+        (IMAGE, NEW_REVISION, False),
+        (IMAGE, "d2f4e1b3c5a7", True),
+        (f"bed/airflow@sha256:{'0' * 64}", "d2f4e1b3c5a7", False),
+    ],
+    ids=["the same image", "another image of the tag", "pinned by its digest"],
+)
+def test_the_image_is_asked_unless_it_is_pinned(database, deployment, monkeypatch, image, answer, changed):
+    deployment.server.as_root(f"UPDATE {deployment.names.workspace}.{WORKSPACE} SET image = '{image}'")
+    asked = []
+
+    class Job:
+        def __init__(self, _cluster, manifest, _progress, _secrets):
+            (container,) = manifest["spec"]["template"]["spec"]["containers"]
+            asked.append((container["image"], [each["name"] for each in container["env"]]))
+
+        def run(self, _timeout):
+            return [f'{RESULT_MARK}{{"heads": ["{answer}"], "version": "3.3.2"}}']
+
+    monkeypatch.setattr(revision_job, "Job", Job)
+    monkeypatch.setattr(metadata_migrate, "told", lambda *_given: None)
+    monkeypatch.setattr(metadata_migrate, "Admission", mock.Mock())
+    given = {"live": deployment.names.live, "deployment": deployment.name, "run": RUN, "image": image}
+    pod = {"environment": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}}]}
+    call = call_of(database, monkeypatch, metadata_migrate, check_mode=True, pod=pod, **given)
+    call.params["database"] = {"password_secret": {"name": "database", "key": "password"}}
+    address = dataclasses.replace(address_of(deployment.server), name=deployment.names.live)
+    monkeypatch.setattr(metadata_migrate, "read_address", lambda *_given: address)
+
+    assert metadata_migrate.act(call)["changed"] is changed
+    assert asked == ([] if "@" in image else [(image, ["USER", "LOGNAME"])])
 
 
 @pytest.mark.parametrize(

@@ -42,11 +42,44 @@ PEM = "-----BEGIN PRIVATE KEY-----\nQ0FOQVJZ\nCANARY\n-----END PRIVATE KEY-----"
         "passphrase: CANARY",
         "SECRET_KEY_BASE=CANARY",
         "mysql --password CANARY -e x",
+        "mysql --password 'with a blank, CANARY' -e x",
         "mariadb-dump -h x -pCANARY airflow",
+        "sh: mysql -h mysql -u x -p'CANARY' airflow: not found",
+        "mysql -p'with a blank, CANARY' airflow",
+        'mysql -p"CANARY" airflow',
+        "mysql -ppart'CANARY' airflow",
+        "mysql -p\\'CANARY airflow",
+        "+ mysql -h mysql '-pwith a blank, CANARY' airflow",
+        '+ mysql -h mysql "-pCANARY" airflow',
+        "mysqldump -pfirst x | mysql -pCANARY y",
+        "mysqladmin -u root password CANARY",
+        "mariadb-admin password 'with a blank, CANARY'",
+        "DATA_SOURCE_NAME=airflow:CANARY@(mysql:3306)/airflow",
+        "dsn airflow:CANARY@tcp(mysql:3306)/airflow",
+        "dsn airflow:p@ss:CANARY@unix(/run/mysqld.sock)/airflow",
+        "dsn airflow:CANARY@/airflow",
+        "dsn airflow:CANARY@mysql:3306/airflow",
+        '{"name": "MYSQL_PASSWORD", "value": "CANARY"}',
+        "{'name': 'MYSQL_PASSWORD',\n 'value': 'with a blank, CANARY'}",
+        "- name: API_TOKEN\n  value: CANARY",
+        '{"key": "db-password", "value": "abc\\"CANARY"}',
         "<password>CANARY</password>",
         "https://hooks.slack.com/services/T0/B0/CANARY",
         "ALTER USER x IDENTIFIED BY 'CANARY'",
         "ALTER USER x IDENTIFIED BY 'it''s CANARY'",
+        "ALTER USER x IDENTIFIED BY 'it\\'s CANARY'",
+        "ALTER USER x IDENTIFIED BY 'cut off after CANARY",
+        "ALTER USER x IDENTIFIED BY 'cut off after CANARY\\",
+        "CREATE USER 'x'@'%' IDENTIFIED WITH caching_sha2_password BY 'CANARY'",
+        "ALTER USER x IDENTIFIED VIA mysql_native_password USING PASSWORD('CANARY')",
+        "ALTER USER x IDENTIFIED BY 'new;'\n  REPLACE 'CANARY'",
+        "GRANT ALL ON x.* TO x IDENTIFIED WITH mysql_native_password AS 'CANARY'",
+        'ALTER USER x IDENTIFIED WITH y AS "CANARY"',
+        "SET PASSWORD = 'CANARY'",
+        "SET PASSWORD FOR 'x'@'%' = PASSWORD('CANARY')",
+        "SET @hash = OLD_PASSWORD('CANARY')",
+        "CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (USER 'x', PASSWORD 'CANARY')",
+        "CHANGE REPLICATION SOURCE TO SOURCE_USER='r', SOURCE_PASSWORD='CANARY'",
         "password='it''s CANARY'",
         "password => CANARY",
         "Set-Cookie: session=CANARY; path=/",
@@ -83,12 +116,49 @@ def test_what_looks_like_a_secret_is_hidden(text):
         "mysql://mysql:3306/airflow",
         "mysql -P 3306 --protocol=tcp: a sub-path",
         "user@example.com wrote",
+        "apache/airflow:3.0.6@sha256:" + "a" * 64,
+        '{"name": "MYSQL_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "x"}}}',
+        '{"name": "MYSQL_HOST", "value": "mysql"}',
+        "the host is identified by a number; it's there, and 'x' too",
+        "mysqladmin: connect failed for 'root'@'localhost'",
+        "mysql -u x -p airflow",
+        "03:00:00 root@mysql:3306 answers",
         "sha256:" + "a" * 64,
         "2026-11-22T03:00:00Z event Pod airflow-webserver-7d4f: Unhealthy: Readiness probe failed",
     ],
 )
 def test_the_rest_is_left_readable(text):
     assert redact(text) == text
+
+
+def test_the_rest_of_a_statement_is_left():
+    text = "ALTER USER x IDENTIFIED WITH y AS 0x2441CA REQUIRE NONE; SELECT 'z'"
+    assert redact(text) == f"ALTER USER x IDENTIFIED WITH y AS {HIDDEN} REQUIRE NONE; SELECT 'z'"
+    assert redact("IDENTIFIED BY 'a'\n\nit said 'b'") == f"IDENTIFIED BY {HIDDEN}\n\nit said 'b'"
+
+
+# Beginnings of what is looked for, of which none comes to its end.
+NEVER_ENDING = [
+    "identified by ",
+    "identified by 'x''",
+    "set password '\\",
+    "mysql -p ",
+    "mysql '-p ",
+    "mysqladmin password ",
+    "a:b@",
+    "a:",
+    "name: password, ",
+    "name: pass",
+    "password(",
+    "'",
+    " " * 50,
+]
+
+
+@pytest.mark.parametrize("text", NEVER_ENDING)
+def test_a_long_text_is_looked_through_once(text):
+    """Would take hours if it were looked through again from each beginning."""
+    assert redact(text * (1_000_000 // len(text)))
 
 
 def test_the_host_of_a_url_is_left():

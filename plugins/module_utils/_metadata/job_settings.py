@@ -1,0 +1,44 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The settings of the components that decide which tables `airflow db migrate` makes, for its Job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# An auth manager and external managers bring tables of their own.
+SECTIONS = ("core", "database")
+# Secrets, which stay where they are, and the connection, which is the Job's own.
+NOT_PASSED = ("fernet_key", "internal_api_secret_key", "sql_alchemy_conn")
+# What the launcher of the components puts in the place of this is not in the Job.
+REFERENCE = "@{"
+
+
+def environment_of(configuration: Mapping[str, Any], further: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Variables of the Job: of the `configuration` by section and option, and the components' `further` ones.
+
+    As with the components, a variable wins over an option of the same meaning.
+    """
+    found: dict[str, str] = {}
+    for section in SECTIONS:
+        for option, value in (configuration.get(section) or {}).items():
+            name, text = str(option).lower(), _text(value)
+            if REFERENCE not in text and not name.startswith(NOT_PASSED):
+                # Kubernetes takes $(…) for another variable.
+                found[f"AIRFLOW__{section.upper()}__{name.upper()}"] = text.replace("$", "$$")
+    given = {str(variable["name"]) for variable in further}
+    own = [{"name": name, "value": text} for name, text in found.items() if name not in given]
+    return [*own, *(dict(variable) for variable in further)]
+
+
+def _text(value: Any) -> str:
+    """A value as the template of airflow.cfg writes it: Airflow reads lists and mappings as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, (Mapping, list, tuple)):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value).strip()
