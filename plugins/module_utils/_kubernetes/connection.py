@@ -43,6 +43,8 @@ def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
     anonymously.
     """
     options = {option: _given(option, params) for option in AUTH_ARG_SPEC}
+    begun_on = params.get("cluster") or {}
+    options["context"] = options["context"] or begun_on.get("context")
     configuration = kubernetes.client.Configuration()
     # Repeated by the client above it, which has to know of each attempt.
     configuration.retries = False
@@ -72,9 +74,12 @@ def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
         configuration.tls_server_name = None
     if problem := problem_of(str(configuration.host)):
         raise _wrong(f"the address of the API server {problem}")
+    if begun_on and configuration.host != begun_on["server"]:
+        raise _another_server(begun_on["server"], configuration.host, chosen.context)
     _use_proxy(configuration, options, chosen.cluster)
     _check(configuration, credentials.trouble if credentials is not None else "")
     client = PatientClient(configuration, patience, credentials)
+    client.context = chosen.context
     try:
         impersonate(client, headers_for(options, chosen.user))
     except ValueError as error:
@@ -234,4 +239,15 @@ def _wrong(found: str) -> OperatorError:
         "credentials for it",
         untouched="everything; nothing was requested",
         next_step=f"correct it until `kubectl get namespaces` works with it ({PLACE}), and run the same command again",
+    )
+
+
+def _another_server(begun_on: str, host: str, context: str | None) -> OperatorError:
+    of = f" (context {context} of the kubeconfig)" if context else ""
+    return OperatorError(
+        f"this run began on the API server {begun_on}, and what says how to reach it leads to {host}{of} now",
+        expected="one API server for the whole run",
+        untouched="everything that this action was to change; nothing was requested",
+        next_step=f"choose {begun_on} again, by the kubeconfig or by airflow_context and airflow_kubernetes_auth, and "
+        "run the same command again: it goes on where this stopped",
     )

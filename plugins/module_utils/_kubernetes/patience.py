@@ -148,6 +148,8 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
         super().__init__(configuration)
         self.patience = patience or Patience()
         self.credentials = credentials
+        # Of the kubeconfig, if it is made by one.
+        self.context: str | None = None
         self._certificate = version_of_certificate(configuration)
 
     def use_current(self) -> Identity | None:

@@ -95,6 +95,10 @@ class Action:
                     "holder": {"type": "str", "required": True},
                 },
             },
+            "cluster": {
+                "type": "dict",
+                "options": {"server": {"type": "str", "required": True}, "context": {"type": "str"}},
+            },
             **options,
         }
 
