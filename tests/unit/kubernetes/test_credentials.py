@@ -24,6 +24,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clus
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer, Clock
 from ansible_collections.hopsworks.airflow.tests.unit.kubernetes.support import kubeconfig, plugin, script
 
@@ -217,6 +218,25 @@ def test_a_plugin_is_asked_again_when_the_server_refuses_what_it_gave(server, tm
     with pytest.raises(ApiException, match="401"):
         cluster.core.list_namespaced_pod("lab")
     assert (count(), len(server.requests)) == (3, 4)
+
+
+@pytest.mark.parametrize("trouble", ["", "the session has expired"])
+def test_credentials_that_are_refused_are_not_called_a_missing_right(server, tmp_path, clock, trouble):
+    user, _count = execs({"token": "token-@"}, tmp_path)
+
+    def act(call):
+        if trouble:
+            script(tmp_path / "plugin", f"echo {trouble} >&2; exit 3")
+        clock.now = 60
+        server.away = 401
+        call.cluster.core.list_namespaced_pod("lab")
+
+    params = {"namespace": "lab", "lock": None, "kubeconfig": kubeconfig({"server": server.host}, user)}
+    failure = Action(act, {}).perform("test", params, check_mode=False, warn=print)["failure"]
+    assert "401" in failure["found"]
+    assert trouble in failure["found"]
+    assert "log in again" in failure["next_step"]
+    assert "right" not in failure["next_step"]
 
 
 def test_a_command_in_a_pod_is_asked_for_as_whoever_is_given_now(server, tmp_path, clock):
