@@ -123,7 +123,10 @@ def _load(options: dict[str, Any], configuration: Any) -> tuple[Credentials | No
     try:
         loader, chosen = read(given, options["context"] or None, persist=bool(options["persist_config"]))
         credentials = Credentials(
-            loader.load_and_set, file=bool(chosen.user.get("tokenFile")), ends=lambda: getattr(loader, "expiry", None)
+            loader.load_and_set,
+            file=bool(chosen.user.get("tokenFile")),
+            plugin=bool(chosen.user.get("exec") or chosen.user.get("auth-provider")),
+            ends=lambda: getattr(loader, "expiry", None),
         )
         _set_server(loader, configuration)
         return credentials, chosen

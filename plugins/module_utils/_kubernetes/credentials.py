@@ -49,9 +49,19 @@ class Credentials:
     that were given beside it.
     """
 
-    def __init__(self, load: Callable[[Any], object], *, file: bool, ends: Callable[[], Any] = lambda: None) -> None:
-        """`load` sets a configuration, and `ends` says until when that is good. `file`: it is read from a file."""
+    def __init__(
+        self,
+        load: Callable[[Any], object],
+        *,
+        file: bool,
+        plugin: bool = False,
+        ends: Callable[[], Any] = lambda: None,
+    ) -> None:
+        """`load` sets a configuration, and `ends` says until when that is good. `file` and `plugin` say where it is
+        from: others exchange it there.
+        """
         self._load, self._file, self._ends = load, file, ends
+        self.renews = file or plugin
         self._lock = threading.Lock()
         # What a plugin said instead of giving anything, or why a file could not be read.
         self.trouble = ""

@@ -14,9 +14,6 @@ import ssl
 
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from kubernetes.client.exceptions import ApiException
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import credentials as subject
@@ -26,7 +23,13 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.exec
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer, Clock
-from ansible_collections.hopsworks.airflow.tests.unit.kubernetes.support import kubeconfig, plugin, script
+from ansible_collections.hopsworks.airflow.tests.unit.kubernetes.support import (
+    kubeconfig,
+    made_pair,
+    pair_as_data,
+    plugin,
+    script,
+)
 
 pytestmark = pytest.mark.usefixtures("environment")
 
@@ -77,21 +80,6 @@ def user(request, tmp_path):
     if request.param == "certificate":
         return pair_as_data()
     return {"token": "of-the-kubeconfig"}
-
-
-def made_pair():
-    key = ec.generate_private_key(ec.SECP256R1())
-    name, now = x509.Name([]), datetime.datetime.now(datetime.UTC)
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(hours=1))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode(), private.decode()
-
-
-def pair_as_data():
-    names = ("client-certificate-data", "client-key-data")
-    return {name: base64.b64encode(text.encode()).decode() for name, text in zip(names, made_pair(), strict=True)}
 
 
 def test_the_host_that_was_given_is_asked_and_not_that_of_the_kubeconfig(server, another, user):
