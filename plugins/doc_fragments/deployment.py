@@ -29,6 +29,20 @@ options:
         description: Who holds it, as given to M(hopsworks.airflow.run_lock).
         type: str
         required: true
+  cluster:
+    description:
+      - Where the run began, as M(hopsworks.airflow.cluster_info) returns it. The action refuses to act upon another API
+        server.
+      - If omitted, the action goes wherever the options and the kubeconfig lead.
+    type: dict
+    suboptions:
+      server:
+        description: URL of the API server.
+        type: str
+        required: true
+      context:
+        description: Context of the kubeconfig, used if O(context) is omitted.
+        type: str
 requirements:
   - kubernetes >= 29.0.0, < 36
 """

@@ -93,6 +93,12 @@ options:
     description: Whether to ask the API server for each right that the runbook needs.
     type: bool
     default: true
+  duration:
+    description:
+      - Seconds that the whole run may take by its timeouts. A token or a client certificate for the API server that
+        ends sooner, and that no exec plugin or C(tokenFile) renews, is warned of. If V(0), this is not asked.
+    type: int
+    default: 0
   runbook:
     description: What is about to be done; a V(rotation) needs fewer rights than an V(upgrade) or an installation.
     type: str
@@ -151,6 +157,7 @@ findings:
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import MANAGED_BY_OTHERS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.credentials import credentials_that_end
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.preflight import Preflight, failure
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -168,6 +175,7 @@ def act(call: Call) -> dict[str, Any]:
         managed_by_others=params["managed_by_others"],
     )
     accepted = params["managed_by_others"] == "accept"
+    findings += credentials_that_end(call.cluster, params["duration"])
     findings += preflight.shared(params["changed_secrets"], params["deployment"])
     findings += preflight.sessions(params["sessions"], params["stopped"])
     findings += preflight.reloaded(params["workloads"], params["changed_secrets"], accepted=accepted)
@@ -208,6 +216,7 @@ ACTION = Action(
             "options": {"name": {"type": "str", "required": True}, "port": {"type": "int", "required": True}},
         },
         "rights": {"type": "bool", "default": True},
+        "duration": {"type": "int", "default": 0},
         "runbook": {"type": "str", "choices": ["upgrade", "rotation"], "default": "upgrade"},
         "managed_by_others": MANAGED_BY_OTHERS,
     },

@@ -20,6 +20,7 @@ from kubernetes import client, config
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import Network
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PatientClient
 
 ROOT = pathlib.Path(__file__).parents[2]
 KUBECONFIG = ROOT / ".sandbox" / "kubeconfig"
@@ -49,7 +50,7 @@ class Bed:
         if not KUBECONFIG.exists():
             raise FileNotFoundError("there is no bed: run `ansible-playbook sandbox/create.yml` first")
         config.load_kube_config(str(KUBECONFIG))
-        self.cluster = Cluster(client.ApiClient(), NAMESPACE)
+        self.cluster = Cluster(PatientClient(client.Configuration.get_default_copy()), NAMESPACE)
 
     # What operators type
 

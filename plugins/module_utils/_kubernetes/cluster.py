@@ -38,8 +38,15 @@ class Cluster:
     def server(self) -> str:
         return str(self.api.configuration.host)
 
+    @property
+    def trouble(self) -> str:
+        """What went wrong when credentials were last looked for; empty if nothing did."""
+        credentials = self.api.credentials
+        return credentials.trouble if credentials is not None else ""
+
     def fresh_api(self) -> Any:
         """A second client with the same configuration and default headers, not shared with any thread."""
+        self.api.use_current()
         fresh = client.ApiClient(self.api.configuration)
         fresh.default_headers.update(self.api.default_headers)
         return fresh

@@ -5,22 +5,21 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import pathlib
 import ssl
 import urllib.parse
-from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_MAP, AUTH_ARG_SPEC
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import problem_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.credentials import Credentials, Identity
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.impersonation import (
     headers_for,
     impersonate,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.kubeconfig import Chosen, chosen_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.kubeconfig import Chosen, read
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience, PatientClient
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -38,21 +37,30 @@ PLACE = "https://kubernetes.io/docs/tasks/access-application-cluster/configure-a
 def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
     """A client by the options of `kubernetes.core.k8s_auth_options` and by their environment variables (K8S_AUTH_*).
 
-    Without any of them it is that of the pod that this runs in, else the kubeconfig of kubectl. Raises OperatorError,
-    with the reason, for whatever makes one that can't work, and never makes one that would ask anonymously.
+    Without any of them it is that of the pod that this runs in, else the kubeconfig of kubectl. An option counts more
+    than these, for as long as the client lives. Those that say who asks stand for all that a kubeconfig says of that.
+    Raises OperatorError, with the reason, for whatever makes one that can't work, and never makes one that would ask
+    anonymously.
     """
     options = {option: _given(option, params) for option in AUTH_ARG_SPEC}
+    begun_on = params.get("cluster") or {}
+    options["context"] = options["context"] or begun_on.get("context")
     configuration = kubernetes.client.Configuration()
     # Repeated by the client above it, which has to know of each attempt.
     configuration.retries = False
-    with _complaints() as complaints:
-        chosen = _load(options, configuration)
+    credentials, chosen = _load(options, configuration)
+    by_password = options["username"] and options["password"]
+    if by_password or any(options[name] for name in ("api_key", "client_cert", "client_key")):
+        credentials = None
+    identity = credentials.current() if credentials is not None else Identity()
+    identity.configure(configuration)
     for name, option in AUTH_ARG_MAP.items():
         value = options.get(option)
         if value is None or option in ("kubeconfig", "context", "persist_config", "proxy", "no_proxy"):
             continue
         if option == "api_key":
-            configuration.api_key = {"authorization": f"Bearer {value}"}
+            if value:
+                configuration.api_key = {"authorization": f"Bearer {value}"}
         elif option == "password" and options["username"]:
             # The client knows user and password, and sends them nowhere.
             basic = make_headers(basic_auth=f"{options['username']}:{value}")
@@ -61,11 +69,17 @@ def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
             configuration.proxy_headers = make_headers(**{key: item for key, item in value.items() if item is not None})
         else:
             setattr(configuration, name, value.rstrip("/") if option == "host" else value)
+    if options["host"]:
+        # As with kubectl: the name in the kubeconfig is that of the server in the kubeconfig.
+        configuration.tls_server_name = None
     if problem := problem_of(str(configuration.host)):
         raise _wrong(f"the address of the API server {problem}")
+    if begun_on and configuration.host != begun_on["server"]:
+        raise _another_server(begun_on["server"], configuration.host, chosen.context)
     _use_proxy(configuration, options, chosen.cluster)
-    _check(configuration, complaints)
-    client = PatientClient(configuration, patience)
+    _check(configuration, credentials.trouble if credentials is not None else "")
+    client = PatientClient(configuration, patience, credentials)
+    client.context = chosen.context
     try:
         impersonate(client, headers_for(options, chosen.user))
     except ValueError as error:
@@ -91,32 +105,31 @@ def _given(option: str, params: dict[str, Any]) -> Any:
     return [item for item in value.split(",") if item] if kind == "list" else value
 
 
-def _load(options: dict[str, Any], configuration: Any) -> Chosen:
-    """Fill in what a kubeconfig or the pod knows, unless the options are enough by themselves.
+def _load(options: dict[str, Any], configuration: Any) -> tuple[Credentials | None, Chosen]:
+    """Fill in what a kubeconfig or the pod knows of the server, unless the options are enough by themselves.
 
-    Returns the kubeconfig's entries.
+    Returns who asks, and the kubeconfig's entries.
     """
     enough = (("username", "password"), ("api_key",), ("client_cert", "client_key"))
     if options["host"] and any(all(options[name] for name in names) for names in enough):
-        return Chosen()
+        return None, Chosen()
     _forget_files()
     given = options["kubeconfig"]
     if not (given or options["context"]):
         with contextlib.suppress(kubernetes.config.ConfigException):
-            kubernetes.config.load_incluster_config(client_configuration=configuration)
-            return Chosen()
-    arguments = {
-        "context": options["context"] or None,
-        "client_configuration": configuration,
-        "persist_config": bool(options["persist_config"]),
-    }
+            kubernetes.config.load_incluster_config(configuration, try_refresh_token=False)
+            return Credentials(_load_account, file=True), Chosen()
     where = "given as a mapping" if isinstance(given, dict) else _place(given)
     try:
-        if isinstance(given, dict):
-            kubernetes.config.load_kube_config_from_dict(config_dict=given, **arguments)
-        else:
-            kubernetes.config.load_kube_config(config_file=given or None, **arguments)
-        return chosen_of(given, arguments["context"])
+        loader, chosen = read(given, options["context"] or None, persist=bool(options["persist_config"]))
+        credentials = Credentials(
+            loader.load_and_set,
+            file=bool(chosen.user.get("tokenFile")),
+            plugin=bool(chosen.user.get("exec") or chosen.user.get("auth-provider")),
+            ends=lambda: getattr(loader, "expiry", None),
+        )
+        _set_server(loader, configuration)
+        return credentials, chosen
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
@@ -129,6 +142,17 @@ def _load(options: dict[str, Any], configuration: Any) -> Chosen:
         raise _wrong(f"the kubeconfig ({where}) can't be read: {error.strerror}: {error.filename}") from None
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise _wrong(f"the kubeconfig ({where}) is none: {type(error).__name__} while it was read") from None
+
+
+def _load_account(found: Any) -> None:
+    kubernetes.config.load_incluster_config(found, try_refresh_token=False)
+
+
+def _set_server(loader: Any, configuration: Any) -> None:
+    """What the client's loader has read of the cluster; it has no way to ask for that alone."""
+    for name in ("host", "ssl_ca_cert", "verify_ssl", "tls_server_name"):
+        if hasattr(loader, name):
+            setattr(configuration, name, getattr(loader, name))
 
 
 def _forget_files() -> None:
@@ -149,27 +173,6 @@ def _paths(given: str | None) -> list[str]:
 
 def _place(given: str | None) -> str:
     return " and ".join(_paths(given))
-
-
-class _Complaints(logging.Handler):
-    """What the client library logs instead of raising it: an exec plugin that is missing or fails."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(record.getMessage())
-
-
-@contextlib.contextmanager
-def _complaints() -> Iterator[list[str]]:
-    handler, root = _Complaints(), logging.getLogger()
-    root.addHandler(handler)
-    try:
-        yield handler.texts
-    finally:
-        root.removeHandler(handler)
 
 
 def _use_proxy(configuration: Any, options: dict[str, Any], cluster: dict[str, Any]) -> None:
@@ -207,14 +210,14 @@ def _environment(name: str) -> str | None:
     return os.environ.get(name) or os.environ.get(name.upper())
 
 
-def _check(configuration: Any, complaints: list[str]) -> None:
+def _check(configuration: Any, trouble: str) -> None:
     _check_files(configuration)
     address = urllib.parse.urlsplit(configuration.host)
     somebody = configuration.api_key.get("authorization") or configuration.cert_file
     # A proxy on this machine (`kubectl proxy`) adds the credentials.
     if somebody or (address.scheme == "http" and address.hostname in LOOPBACK):
         return
-    why = f": {complaints[-1].strip()[:500]}" if complaints else ""
+    why = f": {trouble}" if trouble else ""
     raise _wrong(f"there are no credentials for the API server {configuration.host}{why}")
 
 
@@ -239,4 +242,15 @@ def _wrong(found: str) -> OperatorError:
         "credentials for it",
         untouched="everything; nothing was requested",
         next_step=f"correct it until `kubectl get namespaces` works with it ({PLACE}), and run the same command again",
+    )
+
+
+def _another_server(begun_on: str, host: str, context: str | None) -> OperatorError:
+    of = f" (context {context} of the kubeconfig)" if context else ""
+    return OperatorError(
+        f"this run began on the API server {begun_on}, and what says how to reach it leads to {host}{of} now",
+        expected="one API server for the whole run",
+        untouched="everything that this action was to change; nothing was requested",
+        next_step=f"choose {begun_on} again, by the kubeconfig or by airflow_context and airflow_kubernetes_auth, and "
+        "run the same command again: it goes on where this stopped",
     )

@@ -5,32 +5,52 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
-    from kubernetes.config import kube_config
+    from kubernetes.config import ConfigException, kube_config
 
 
 @dataclass(frozen=True)
 class Chosen:
     """The entries of a context's cluster and user in a kubeconfig: the client takes less from them than kubectl."""
 
+    context: str | None = None
     cluster: dict[str, Any] = field(default_factory=dict)
     user: dict[str, Any] = field(default_factory=dict)
 
 
-def chosen_of(kubeconfig: str | dict[str, Any] | None, context: str | None) -> Chosen:
-    """The entries in a kubeconfig that the client has loaded before."""
+def read(kubeconfig: str | dict[str, Any] | None, context: str | None, *, persist: bool) -> tuple[Any, Chosen]:
+    """The client's loader for a context of a kubeconfig, and the context's entries.
+
+    Without a name the current context is taken, of several files that of the first that has one, as kubectl does: the
+    client takes that of the first file or of the last, by its version.
+    """
+    persister = None
     if isinstance(kubeconfig, dict):
-        found = kube_config.ConfigNode("kube-config", kubeconfig)
+        found, files = kube_config.ConfigNode("kube-config", kubeconfig), [kubeconfig]
     else:
-        found = kube_config.KubeConfigMerger(kubeconfig or kube_config.KUBE_CONFIG_DEFAULT_LOCATION).config
-    chosen = found["contexts"].get_with_name(context or found["current-context"])["context"]
+        merged = kube_config.KubeConfigMerger(kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config")
+        found, files = merged.config, list(merged.config_files.values())
+        persister = merged.save_changes if persist else None
+    if found is None:
+        raise ConfigException("Invalid kube-config file. No configuration found.")
+    if context is None:
+        context = next((file["current-context"] for file in files if file.get("current-context")), None)
+    loader = kube_config.KubeConfigLoader(
+        found, active_context=context, config_base_path=None, config_persister=persister
+    )
+    return loader, _chosen(found, context)
+
+
+def _chosen(found: Any, context: str | None) -> Chosen:
+    chosen = found["contexts"].get_with_name(context)["context"]
 
     def entry(kind: str) -> dict[str, Any]:
         named = found[f"{kind}s"].get_with_name(chosen[kind], safe=True) if chosen.safe_get(kind) else None
         value = named.safe_get(kind) if named is not None else None
         return dict(getattr(value, "value", value) or {})
 
-    return Chosen(entry("cluster"), entry("user"))
+    return Chosen(context, entry("cluster"), entry("user"))

@@ -13,6 +13,11 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.credentials import (
+    Credentials,
+    Identity,
+    version_of_certificate,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.stored import contains
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
     is_passing,
@@ -133,15 +138,41 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
     Reads are repeated, and those writes whose repetition does no harm: where the answer to the first one was lost, the
     second is told that it comes too late, and then what is there is compared with what was written. What streams (a
     watch, a log) is asked for once. Between attempts it waits ever longer, or as long as the server says.
+
+    With `credentials`, each request is made as whoever these say at that time, else as the configuration says.
     """
 
-    def __init__(self, configuration: Any, patience: Patience | None = None) -> None:
+    def __init__(
+        self, configuration: Any, patience: Patience | None = None, credentials: Credentials | None = None
+    ) -> None:
         super().__init__(configuration)
         self.patience = patience or Patience()
+        self.credentials = credentials
+        # Of the kubeconfig, if it is made by one.
+        self.context: str | None = None
+        self._certificate = version_of_certificate(configuration)
+
+    def use_current(self) -> Identity | None:
+        """Take whoever asks now, and return it."""
+        identity = self.credentials.current() if self.credentials is not None else None
+        if identity is not None:
+            identity.configure(self.configuration)
+        certificate = version_of_certificate(self.configuration)
+        if certificate != self._certificate:
+            # A connection keeps the certificate that it was made with.
+            self.rest_client = type(self.rest_client)(self.configuration)
+            self._certificate = certificate
+        return identity
+
+    def may_ask_as_another(self, error: Exception, identity: Identity | None) -> bool:
+        """Whether an identity was refused and there is another by now."""
+        if self.credentials is None or identity is None:
+            return False
+        return isinstance(error, ApiException) and error.status == 401 and self.credentials.others_than(identity)
 
     def another(self, patience: Patience | None = None) -> PatientClient:
         """A client of the same configuration and headers, without a connection of this one's."""
-        made = PatientClient(self.configuration, patience or self.patience)
+        made = PatientClient(self.configuration, patience or self.patience, self.credentials)
         made.default_headers.update(self.default_headers)
         return made
 
@@ -161,10 +192,13 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
             query, headers = list(query_params or []), dict(header_params or {})
             if changes:
                 self.patience.allow()
+            nonlocal identity
+            identity = self.use_current()
             return super(PatientClient, self).call_api(resource_path, method, path_params, query, headers, **others)
 
         asked = _Asked(resource_path, method, path_params, query_params or [], header_params or {}, others.get("body"))
         changes = asked.changes
+        identity: Identity | None = None
         if others.get("_preload_content") is False or others.get("async_req"):
             return send()
         failing_since: float | None = None
@@ -177,6 +211,8 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
                     done = self._done_before(asked, error)
                     if done is not None:
                         return self._as_asked(*done, others)
+                if self.may_ask_as_another(error, identity):
+                    continue
                 failing_since = failing_since or time.monotonic()
                 wait = max(pause, _retry_after(error))
                 maybe_done = maybe_done or not _was_not_begun(error)

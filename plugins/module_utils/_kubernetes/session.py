@@ -48,6 +48,7 @@ def open_session(
     deadline: float | None = None
     pause, absence = SHORTEST_PAUSE_SECONDS, Absence()
     while True:
+        identity = cluster.api.use_current()
         # The call replaces methods of its client while it runs.
         core = client.CoreV1Api(cluster.fresh_api())
         # Its frames are read here; `binary`, which the oldest client doesn't know, is for its own way to read.
@@ -56,6 +57,8 @@ def open_session(
         except ApiException as error:
             deadline = time.monotonic() + patience_seconds if deadline is None else deadline
             answered = _as_answered(error)
+            if cluster.api.may_ask_as_another(answered, identity):
+                continue
             if _was_not_begun(error):
                 absence.noted()
             elif not absence.may_be_over(answered, patience_seconds):

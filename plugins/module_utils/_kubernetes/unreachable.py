@@ -129,6 +129,23 @@ def reason(error: Exception) -> str:
     return innermost
 
 
+LOG_IN_AGAIN = (
+    "log in again, as for kubectl, until `kubectl auth whoami` works with the same kubeconfig, or replace the token or "
+    "the certificate; then run the same command again: it goes on where this stopped"
+)
+
+
+def unauthorized(error: ApiException, trouble: str) -> OperatorError:
+    """Credentials that the API server does not know, or no longer. `trouble`: why there are no others."""
+    return OperatorError(
+        f"the Kubernetes API server does not accept the credentials, or no longer (401: {message_of(error)})"
+        f"{f'; there are no others: {trouble}' if trouble else ''}",
+        expected="a token or a client certificate that is valid until the end of the run",
+        untouched="what this request was to change, and what this action had not reached",
+        next_step=LOG_IN_AGAIN,
+    )
+
+
 def unreachable(error: Exception, host: str) -> OperatorError:
     """An API server that gave no answer, in an operator's words."""
     found = reason(error)

@@ -19,7 +19,11 @@ from ansible_collections.kubernetes.core.plugins.module_utils.args_common import
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of, unreachable
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
+    message_of,
+    unauthorized,
+    unreachable,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import Keeper
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
@@ -95,6 +99,10 @@ class Action:
                     "holder": {"type": "str", "required": True},
                 },
             },
+            "cluster": {
+                "type": "dict",
+                "options": {"server": {"type": "str", "required": True}, "context": {"type": "str"}},
+            },
             **options,
         }
 
@@ -146,6 +154,8 @@ def in_words(cluster: Cluster, act: Callable[[], dict[str, Any]]) -> dict[str, A
     except OperatorError as error:
         return _failed(error)
     except ApiException as error:
+        if error.status == 401:
+            return _failed(unauthorized(error, cluster.trouble))
         return _failed(from_api(error) if error.status else unreachable(error, cluster.server))
     except HTTPError as error:
         return _failed(unreachable(error, cluster.server))

@@ -20,6 +20,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
+    LOG_IN_AGAIN,
+    message_of,
+    reason,
+    unauthorized,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import (
     DURATION_SECONDS,
@@ -32,6 +38,13 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+try:
+    from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
+except ImportError:  # reported by the module's own requirement check
+    ApiException = Exception
+    HTTPError = OSError  # type: ignore[misc,assignment]
 
 RENEWAL_SECONDS = 10.0
 # After a renewal that failed.
@@ -73,6 +86,8 @@ class Keeper:
         # When the last renewal that succeeded was sent; both processes see it.
         self._proof = mmap.mmap(-1, 8)
         self._lost: OperatorError | None = None
+        # Why the last renewal failed.
+        self._failed: Exception | None = None
         self._done = threading.Event()
 
     def perform(self, act: Act, warn: Callable[[str], None]) -> Result:
@@ -129,7 +144,8 @@ class Keeper:
             except OperatorError as error:
                 self._lost = error
                 return
-            except Exception:  # noqa: BLE001  whatever it is, the lock is not proven by it, and time goes on
+            except Exception as error:  # noqa: BLE001  whatever it is, the lock is not proven by it, and time goes on
+                self._failed = error
                 pause = RETRY_SECONDS
 
     def _renewed(self, sent: float) -> None:
@@ -151,14 +167,26 @@ class Keeper:
                 next_step=f"{self._lost.next_step}. It goes on where this action stopped",
             )
         if unproven > DURATION_SECONDS - MARGIN_SECONDS:
+            why, next_step = self._why()
             raise OperatorError(
-                f"the API server has not confirmed this run's lock for {unproven:.0f} s; {ended} before another run "
-                "can take the lock",
+                f"the API server has not confirmed this run's lock for {unproven:.0f} s{why}; {ended} before another "
+                "run can take the lock",
                 expected=f"a renewal every {RENEWAL_SECONDS:.0f} s",
                 untouched=untouched,
-                next_step="when the API server answers again, run the same command again: it goes on where this "
-                "stopped",
+                next_step=next_step,
             )
+
+    def _why(self) -> tuple[str, str]:
+        """Why the lock is not confirmed, as far as that is known, and what to do about it."""
+        error = self._failed
+        next_step = "when the API server answers again, run the same command again: it goes on where this stopped"
+        if isinstance(error, ApiException) and error.status == 401:
+            return f": {unauthorized(error, self._cluster.trouble).found}", LOG_IN_AGAIN
+        if isinstance(error, ApiException) and error.status:
+            return f" ({error.status}: {message_of(error)})", next_step
+        if isinstance(error, (ApiException, HTTPError)):
+            return f" ({reason(error)})", next_step
+        return "", next_step
 
     def _be_child(self, act: Act, writing: int, alive: int) -> NoReturn:
         """Nothing of the parent's is used or run here: its pipes, its handlers, its frames, the end of its process."""

@@ -6,7 +6,20 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import patience
+from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer, Clock
+
+VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "ALL_PROXY", "KUBECONFIG", "K8S_AUTH_KUBECONFIG")
+
+
+@pytest.fixture
+def environment(monkeypatch, tmp_path):
+    """Nothing of this machine says how to reach an API server, and waiting takes no time."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(patience, "time", Clock())
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import json
 import re
 import socket
 import ssl
-import stat
 import threading
 
 import pytest
@@ -23,51 +22,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import connection as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import credentials as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.api_server import Clock
+from ansible_collections.hopsworks.airflow.tests.unit.kubernetes.support import SERVER, kubeconfig, plugin, script
 
-SERVER = "https://api.example:6443"
-VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "ALL_PROXY", "KUBECONFIG", "K8S_AUTH_KUBECONFIG")
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch, tmp_path):
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(patience, "time", Clock())
-
-
-def kubeconfig(cluster=None, user=None, **more):
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": SERVER, **(cluster or {})}}],
-        "users": [{"name": "u", "user": {"token": "canary"} if user is None else user}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-        **more,
-    }
+pytestmark = pytest.mark.usefixtures("environment")
 
 
 def configuration(**options):
     return connect(options, Patience()).configuration
-
-
-def script(path, text):
-    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return str(path)
-
-
-def plugin(command):
-    return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": command, "interactiveMode": "Never"}}
 
 
 def test_a_kubeconfig_is_used(tmp_path):

@@ -56,6 +56,18 @@ def test_what_a_phase_has_paused_is_unpaused_when_it_has_ended(run):
     ]
 
 
+def test_all_of_a_run_and_its_way_back_stay_with_the_cluster_that_it_began_on(run):
+    """A kubeconfig may get another current context while the run works."""
+    played = run({"failing": [PAUSE, KEEP, FAIL]}, {"metadata_db_info": OLD}, run_replaces=True)
+
+    begun, *later = played.asked
+    assert (begun["action"], begun.get("cluster")) == ("cluster_info", None)
+    assert later[-1]["action"] == "run_lock"
+    assert {(entry["action"], entry["cluster"]["context"]) for entry in later} == {
+        (entry["action"], "production") for entry in later
+    }
+
+
 def test_a_run_that_has_paused_nothing_unpauses_what_another_has_left(run):
     """Killed while one phase had everything paused, ended by a run of other phases."""
     played = run({"other": [{"hopsworks.airflow.signing_keys": {"state": "replaced"}}]})

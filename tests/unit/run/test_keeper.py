@@ -132,8 +132,10 @@ def children():
     return pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="utf-8").split()
 
 
-@pytest.mark.parametrize("fault", ["hang", "refuse", 503, 403])
-def test_an_action_is_killed_when_the_server_stops_confirming_the_lock(server, cluster, fault):
+@pytest.mark.parametrize(
+    ("fault", "why"), [("hang", "in time"), ("refuse", ""), (503, "(503: fault)"), (403, "(403: fault)"), (401, "401")]
+)
+def test_an_action_is_killed_when_the_server_stops_confirming_the_lock(server, cluster, fault, why):
     """In the middle of a renewal, too: whoever waits for an answer doesn't see that time is up."""
 
     def act(cluster, _warn):
@@ -157,6 +159,8 @@ def test_an_action_is_killed_when_the_server_stops_confirming_the_lock(server, c
     with keeping(told), pytest.raises(OperatorError) as failure:
         perform(cluster, act)
     assert "has not confirmed this run's lock for" in failure.value.found
+    assert why in failure.value.found
+    assert ("log in again" in failure.value.next_step) == (fault == 401)
     assert "run the same command again" in failure.value.next_step
     assert writes(server) == ["before"]
     assert no_children()

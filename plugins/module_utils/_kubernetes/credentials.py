@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+try:
+    from kubernetes.config import ConfigException
+except ImportError:  # reported by the module's own requirement check
+    ConfigException = Exception
+
+# The part of the life of what a plugin gave after which it is asked again.
+USED_PART = 0.8
+# Between two times that a plugin is asked: it may give what has ended already, by the clock of this machine.
+PLUGIN_PAUSE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who asks: a header, or the files of a client certificate and its key; and when it ends, if its source says so."""
+
+    authorization: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    ends: datetime.datetime | None = None
+
+    def configure(self, configuration: Any) -> None:
+        configuration.api_key = {"authorization": self.authorization} if self.authorization else {}
+        configuration.cert_file, configuration.key_file = self.certificate, self.key
+
+
+class Credentials:
+    """Who asks, by a kubeconfig or by a pod's account, and who it is later on, as kubectl has it: a file is read for
+    each request, a plugin is asked before what it gave ends, and both are after an answer of 401.
+
+    The Python client does a part of that, and each time it sets whatever else the kubeconfig says, over the options
+    that were given beside it.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[Any], object],
+        *,
+        file: bool,
+        plugin: bool = False,
+        ends: Callable[[], Any] = lambda: None,
+    ) -> None:
+        """`load` sets a configuration, and `ends` says until when that is good. `file` and `plugin` say where it is
+        from: others exchange it there.
+        """
+        self._load, self._file, self._ends = load, file, ends
+        self.renews = file or plugin
+        self._lock = threading.Lock()
+        # What a plugin said instead of giving anything, or why a file could not be read.
+        self.trouble = ""
+        self._asked_at, self._due = time.monotonic(), math.inf
+        with complaints() as said:
+            self._identity = self._read()
+        self.trouble = said[-1] if said else ""
+
+    def current(self) -> Identity:
+        with self._lock:
+            if self._file or time.monotonic() >= self._due:
+                self._read_again()
+            return self._identity
+
+    def others_than(self, refused: Identity) -> bool:
+        """Whether there is another identity than one that the API server has refused."""
+        with self._lock:
+            if self._identity == refused and (self._file or time.monotonic() >= self._asked_at + PLUGIN_PAUSE_SECONDS):
+                self._read_again()
+            return self._identity != refused
+
+    def _read(self) -> Identity:
+        found = SimpleNamespace(api_key={}, cert_file=None, key_file=None)
+        self._load(found)
+        # A file may end with a line feed, which no header can have.
+        authorization = (found.api_key.get("authorization") or "").strip()
+        ends = self._ends()
+        if ends is not None:
+            life = (ends - datetime.datetime.now(datetime.UTC)).total_seconds()
+            self._due = self._asked_at + max(PLUGIN_PAUSE_SECONDS, USED_PART * life)
+        return Identity(authorization or None, found.cert_file, found.key_file, ends)
+
+    def _read_again(self) -> None:
+        """Where that fails, the one before may still be good; if not, the API server says so."""
+        self._asked_at = time.monotonic()
+        if self._due < math.inf:
+            self._due = self._asked_at + PLUGIN_PAUSE_SECONDS
+        with complaints() as said:
+            try:
+                self._identity = self._read()
+            except (ConfigException, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+                said.append(str(error))
+        self.trouble = said[-1] if said else ""
+
+
+def version_of_certificate(configuration: Any) -> tuple[Any, ...]:
+    """What changes when a client certificate is exchanged, be it in the same file."""
+    return tuple((file, _modified(file)) for file in (configuration.cert_file, configuration.key_file))
+
+
+def _modified(file: str | None) -> int | None:
+    try:
+        return os.stat(file).st_mtime_ns if file else None
+    except OSError:
+        return None
+
+
+class _Complaints(logging.Handler):
+    """What the client library logs instead of raising it: an exec plugin that is missing or fails."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage().strip()[:500])
+
+
+@contextlib.contextmanager
+def complaints() -> Iterator[list[str]]:
+    handler, root = _Complaints(), logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield handler.texts
+    finally:
+        root.removeHandler(handler)

@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import datetime
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes import client
+
+# Nothing of an unknown form is guessed at.
+UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError, OSError, OverflowError, binascii.Error)
+
+
+def end_of_credentials(cluster: Cluster) -> tuple[str, datetime.datetime] | None:
+    """What the client asks with, in words, and when it ends; None where that is unknown, or where others follow it (an
+    exec plugin, a token's file, the account of a pod).
+    """
+    credentials, configuration = cluster.api.credentials, cluster.api.configuration
+    if credentials is not None and credentials.renews:
+        return None
+    ends = []
+    if configuration.cert_file:
+        ends.append(("client certificate", _end_of_certificate(configuration.cert_file)))
+    ends.append(("token", _end_of_token(str(configuration.api_key.get("authorization")))))
+    # The API server goes by the certificate where it gets both.
+    return next(((what, end) for what, end in ends if end is not None), None)
+
+
+def lasts_too_short(cluster: Cluster, seconds: float) -> tuple[str, str] | None:
+    """What ends before `seconds` have passed, by the API server's clock: in words, and in what time it does."""
+    found = end_of_credentials(cluster)
+    if found is None:
+        return None
+    what, end = found
+    _version, _status, headers = client.VersionApi(cluster.api).get_code_with_http_info()
+    now = server_time(headers) or datetime.datetime.now(datetime.UTC)
+    left = (end - now).total_seconds()
+    if left >= seconds:
+        return None
+    return f"the {what} for the API server ends at {end:%Y-%m-%d %H:%M} UTC", f"in {max(0.0, left) / 60:.0f} minutes"
+
+
+def _end_of_token(authorization: str) -> datetime.datetime | None:
+    """RFC 7519; a service account's is one, and so is that of most logins."""
+    with contextlib.suppress(*UNREADABLE):
+        claims = authorization.split(" ")[1].split(".")[1]
+        document: Any = parse(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+        return datetime.datetime.fromtimestamp(float(document["exp"]), datetime.UTC)
+    return None
+
+
+def _end_of_certificate(file: str) -> datetime.datetime | None:
+    with contextlib.suppress(ImportError, *UNREADABLE):
+        from cryptography import x509
+
+        with open(file, "rb") as stream:
+            found = x509.load_pem_x509_certificate(stream.read())
+        # The older ones have no other name for it.
+        end: datetime.datetime = getattr(found, "not_valid_after_utc", None) or found.not_valid_after
+        return end if end.tzinfo else end.replace(tzinfo=datetime.UTC)
+    return None

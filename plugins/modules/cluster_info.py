@@ -1,0 +1,72 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_info
+short_description: Which API server actions act upon
+description:
+  - Says where the options, the environment, the kubeconfig or the pod lead now. Nothing is requested from the server.
+  - A run asks once, when it begins, and gives the answer to each of its actions as their option O(cluster). So a run
+    stays with its cluster when the kubeconfig gets another current context in the meantime (C(kubectl config
+    use-context)).
+version_added: 0.1.0
+author: hopsworks.airflow contributors (@hopsworks)
+extends_documentation_fragment:
+  - hopsworks.airflow.kubernetes
+  - hopsworks.airflow.deployment
+  - hopsworks.airflow.attributes.info_module
+"""
+
+EXAMPLES = r"""
+- name: See which cluster this is
+  hopsworks.airflow.cluster_info:
+    namespace: hopsworks
+  register: begun_on
+
+- name: Act upon the same one, whatever the kubeconfig says by then
+  hopsworks.airflow.workloads_info:
+    namespace: hopsworks
+    cluster: "{{ begun_on.cluster }}"
+    names: [airflow-webserver]
+"""
+
+RETURN = r"""
+cluster:
+  description: Where actions lead.
+  returned: success
+  type: dict
+  contains:
+    server:
+      description: URL of the API server.
+      type: str
+      sample: https://production.example:6443
+    context:
+      description: The context of the kubeconfig; null where no kubeconfig is used.
+      type: str
+      sample: production
+"""
+
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+
+
+def act(call: Call) -> dict[str, Any]:
+    return {"cluster": {"server": call.cluster.server, "context": call.cluster.api.context}}
+
+
+ACTION = Action(act, {}, under_lock=False)
+
+
+def main() -> None:
+    run_as_module(ACTION)
+
+
+if __name__ == "__main__":
+    main()
