@@ -33,7 +33,8 @@ class ActionModule(ActionBase):
         name = type(self).__module__.rpartition(".")[2]
         args = plain(self._task.args)
         with open(os.environ["ASKED"], "a") as stream:
-            stream.write(json.dumps({"action": name, "check": bool(self._task.check_mode), **args}) + "\\n")
+            said = {"action": name, "host": task_vars["inventory_hostname"], "check": bool(self._task.check_mode)}
+            stream.write(json.dumps({**said, **args}) + "\\n")
         with open(os.environ["ANSWERS"]) as stream:
             answers = json.load(stream)
         answer = answers.get(f"{name}:{args.get('state')}", answers.get(name, {}))
@@ -107,6 +108,11 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.hosts: tuple[str, ...] = ("demo",)
+        # Of the play.
+        self.keywords: dict[str, Any] = {}
+        # Of `ansible-playbook`.
+        self.arguments: tuple[str, ...] = ()
         self.root = folder / "ansible_collections/hopsworks/airflow"
         for name in (
             "meta",
@@ -152,8 +158,8 @@ class Stage:
             "deployment_render": False,
             **variables,
         }
-        (self.folder / "inventory.json").write_text(json.dumps({"airflow": {"hosts": {"demo": host}}}))
-        play = {"hosts": "airflow", "gather_facts": False, "tasks": tasks}
+        (self.folder / "inventory.json").write_text(json.dumps({"airflow": {"hosts": dict.fromkeys(self.hosts, host)}}))
+        play = {"hosts": "airflow", "gather_facts": False, **self.keywords, "tasks": tasks}
         (self.folder / "play.yml").write_text(yaml.safe_dump([play]))
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
@@ -165,7 +171,7 @@ class Stage:
             "ANSWERS": str(self.folder / "answers"),
         }
         done = subprocess.run(
-            [str(TOOLS / "ansible-playbook"), "-i", "inventory.json", "play.yml"],
+            [str(TOOLS / "ansible-playbook"), "-i", "inventory.json", "play.yml", *self.arguments],
             cwd=self.folder,
             env=environment,
             capture_output=True,
