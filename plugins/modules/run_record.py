@@ -47,7 +47,7 @@ options:
     description: Identifier of a new run; not used where an unfinished run is gone on with.
     type: str
   playbook:
-    description: Name of the playbook, without its ending.
+    description: Name of the playbook, without its ending. With V(read), the one that RV(in_the_way) is about.
     type: str
   by:
     description: Who runs it.
@@ -113,6 +113,11 @@ unfinished:
   returned: always
   type: bool
   sample: false
+in_the_way:
+  description: Why a run of O(playbook) can't be opened, in words; null where it can.
+  returned: always
+  type: str
+  sample:
 facts:
   description: The facts of each phase of the newest run that is done, by its name.
   returned: always
@@ -150,10 +155,12 @@ def act(call: Call) -> dict[str, Any]:
         record.finish()
     if state != "read" and not call.check_mode:
         record.write()
+    hindrance = record.in_the_way(given["playbook"]) if given["playbook"] else None
     return {
         "changed": state != "read",
         "run": record.run,
         "unfinished": record.unfinished() is not None,
+        "in_the_way": str(hindrance) if hindrance else None,
         "facts": record.facts(),
         "history": record.history,
     }

@@ -70,16 +70,23 @@ class RunRecord:
         """The run that a next one has to finish, if there is one."""
         return self.run if self.run is not None and self.run["status"] != "done" else None
 
+    def in_the_way(self, playbook: str) -> OperatorError | None:
+        """Why a run of this playbook can't be opened, if it can't."""
+        unfinished = self.unfinished()
+        if unfinished is None or unfinished["playbook"] == playbook:
+            return None
+        return OperatorError(
+            f"run {unfinished['id']} of {unfinished['playbook']}.yml is unfinished ({unfinished['status']})",
+            expected=f"no unfinished run of another playbook before {playbook}.yml",
+            untouched="everything",
+            next_step=f"finish it first: run {unfinished['playbook']}.yml again",
+        )
+
     def open(self, run_id: str, playbook: str, by: str) -> Run:
         """Begin a run, or go on with an unfinished one of the same playbook (then `run_id` is not used)."""
+        if error := self.in_the_way(playbook):
+            raise error
         unfinished = self.unfinished()
-        if unfinished is not None and unfinished["playbook"] != playbook:
-            raise OperatorError(
-                f"run {unfinished['id']} of {unfinished['playbook']}.yml is unfinished ({unfinished['status']})",
-                expected=f"no unfinished run of another playbook before {playbook}.yml",
-                untouched="everything",
-                next_step=f"finish it first: run {unfinished['playbook']}.yml again",
-            )
         if unfinished is None:
             if self.run is not None:
                 summary = {key: value for key, value in self.run.items() if key != "phases"}
