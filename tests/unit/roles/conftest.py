@@ -53,7 +53,14 @@ def plain(value):
         return value
     return str(value)
 """
-RECORD: dict[str, Any] = {"run": None, "unfinished": False, "in_the_way": None, "facts": {}, "history": []}
+RECORD: dict[str, Any] = {
+    "run": None,
+    "unfinished": False,
+    "in_the_way": None,
+    "seen": "",
+    "facts": {},
+    "history": [],
+}
 CLOSED = {"id": "r1", "playbook": "x", "status": "done", "attempts": [], "phases": []}
 DATABASE = {
     "stage": "installed",

@@ -266,3 +266,18 @@ def test_a_run_without_work_closes_what_is_unfinished_of_its_own_kind_alone(run,
 
     assert played.code == 0, played.output
     assert played.actions("run_lock") == (["run_lock", "run_lock:released"] if unfinished else [])
+
+
+def test_a_run_acts_under_the_id_of_its_record_and_after_nobody_else(run):
+    """Two began together: the other one has opened its run, failed and given the lock back, while this one planned."""
+    theirs = {**RECORD, "run": {**UNFINISHED, "playbook": "x"}, "unfinished": True}
+    answers = {"run_record": {**RECORD, "seen": "as it was"}, "run_record:open": theirs, "run_record:finished": theirs}
+    keep = {"state": "saved", "definitions": [], "backup_secret": "{{ airflow_backup_secret }}"}
+    played = run({"one": [], "keeping": [{"hopsworks.airflow.deployment_objects": keep}]}, answers)
+
+    assert played.code == 0, played.output
+    (opened,) = [entry for entry in played.asked if entry.get("state") == "open"]
+    assert opened["seen"] == "as it was"
+    (kept,) = [entry for entry in played.asked if entry["action"] == "deployment_objects"]
+    assert kept["backup_secret"] == "airflow-before-r0"
+    assert {entry["run"] for entry in played.asked if entry.get("state") in ("phase", "finished")} == {"r0"}

@@ -51,3 +51,47 @@ def test_whether_a_run_could_be_opened_is_said_before_there_is_a_lock(record):
         opened(record, "r2", "rotate")
     record("finished")
     assert record(playbook="rotate")["in_the_way"] is None
+
+
+def interrupted(record):
+    opened(record, "r2", "rotate", phases=["publish"])
+
+
+def ended(record):
+    opened(record, "r2", "rotate", phases=["publish"])
+    record("finished")
+
+
+def gone_on(record):
+    record("phase", done="publish", begin="activate")
+
+
+@pytest.mark.parametrize("before", [lambda _record: None, ended, interrupted], ids=["none", "ended", "interrupted"])
+@pytest.mark.parametrize("between", [ended, interrupted, gone_on])
+def test_a_plan_from_before_another_run_is_not_carried_out(record, before, between):
+    """Between the look and the lock it began, ended or went on: under whose id would this one act, and on what?"""
+    before(record)
+    if between is gone_on and before is not interrupted:
+        interrupted(record)
+    seen = record()["seen"]
+    between(record)
+    left = record()
+    with pytest.raises(OperatorError, match="another run has acted on this deployment since") as refused:
+        opened(record, "r3", "rotate", seen=seen)
+    assert "run r2 of rotate.yml" in refused.value.found
+    assert record() == left
+
+    opened(record, "r3", "rotate", seen=left["seen"])
+
+
+def test_a_run_that_another_one_has_followed_does_not_write_into_its_record(record):
+    """Its lock ran out, another run came and went, and it took the lock again for its way back."""
+    opened(record, "r1", "rotate", phases=["publish"])
+    record("finished", run="r1")
+    opened(record, "r2", "rotate", phases=["publish"])
+    for state in ("phase", "failed", "finished"):
+        with pytest.raises(OperatorError, match=r"is at run r2 of rotate\.yml"):
+            record(state, run="r1", begin="activate", failure="x")
+    assert record()["run"]["status"] == "running"
+    record("failed", run="r2", begin="publish", failure="x")
+    assert record()["run"]["status"] == "failed"
