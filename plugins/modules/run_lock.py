@@ -32,7 +32,8 @@ options:
     description:
       - Whether the lock is to be held or given back.
       - With V(confirmed), a lock that this holder has taken before is renewed, even where its time has run out, unless
-        another run has taken it. An API server that is away is waited for, up to O(timeout) seconds.
+        another run has it. Where another run has taken it and given it back since, it is taken again; then what was
+        known before has to be looked at again. An API server that is away is waited for, up to O(timeout) seconds.
     type: str
     choices: [held, confirmed, released]
     default: held
@@ -101,11 +102,11 @@ def act(call: Call) -> dict[str, Any]:
     holder = call.params["holder"]
     if call.params["state"] == "released":
         return {"released": not call.check_mode and lock.release(holder)}
+    process_id = playbook_process()
     if call.params["state"] == "confirmed":
         if not call.check_mode:
-            lock.confirm(holder, call.params["timeout"], call.progress)
+            lock.confirm(holder, controller_process(process_id), call.params["timeout"], call.progress)
         return {}
-    process_id = playbook_process()
     previous = lock.acquire(holder, controller_process(process_id), check_mode=call.check_mode)
     return {"taken_over_from": previous, "process_id": process_id}
 

@@ -44,10 +44,18 @@ options:
     choices: [read, open, phase, failed, finished]
     default: read
   run:
-    description: Identifier of a new run; not used where an unfinished run is gone on with.
+    description:
+      - With V(open), identifier of a new run; not used where an unfinished run is gone on with.
+      - With V(phase), V(failed) and V(finished), the run that is written. If omitted, whichever is the newest; else any
+        other one is refused.
+    type: str
+  seen:
+    description:
+      - With V(open), what RV(seen) was when the plan was made. A run that has begun, gone on or ended since then is
+        a reason to refuse, because the plan may not be true any more. If omitted, this is not asked.
     type: str
   playbook:
-    description: Name of the playbook, without its ending.
+    description: Name of the playbook, without its ending. With V(read), the one that RV(in_the_way) is about.
     type: str
   by:
     description: Who runs it.
@@ -113,6 +121,16 @@ unfinished:
   returned: always
   type: bool
   sample: false
+seen:
+  description: What stands for the newest run as it is; empty where there was none.
+  returned: always
+  type: str
+  sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+in_the_way:
+  description: Why a run of O(playbook) can't be opened, in words; null where it can.
+  returned: always
+  type: str
+  sample:
 facts:
   description: The facts of each phase of the newest run that is done, by its name.
   returned: always
@@ -138,6 +156,10 @@ def act(call: Call) -> dict[str, Any]:
     given = call.params
     record = RunRecord(call.cluster, given["name"] or record_name(given["deployment"]), given["deployment"])
     state = given["state"]
+    if given["seen"] is not None and state == "open":
+        record.refuse_changed(given["seen"])
+    if given["run"] and state in ("phase", "failed", "finished"):
+        record.refuse_other(given["run"])
     if state == "open":
         record.open(given["run"], given["playbook"], given["by"])
     if given["done"]:
@@ -150,10 +172,13 @@ def act(call: Call) -> dict[str, Any]:
         record.finish()
     if state != "read" and not call.check_mode:
         record.write()
+    hindrance = record.in_the_way(given["playbook"]) if given["playbook"] else None
     return {
         "changed": state != "read",
         "run": record.run,
         "unfinished": record.unfinished() is not None,
+        "seen": record.seen,
+        "in_the_way": str(hindrance) if hindrance else None,
         "facts": record.facts(),
         "history": record.history,
     }
@@ -170,6 +195,7 @@ ACTION = Action(
             "default": "read",
         },
         "run": {"type": "str"},
+        "seen": {"type": "str"},
         "playbook": {"type": "str"},
         "by": {"type": "str"},
         "begin": {"type": "str"},

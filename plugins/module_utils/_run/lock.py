@@ -191,18 +191,19 @@ class Lock:
                 if error.status not in (404, 409):
                     raise
 
-    def confirm(self, holder: str, seconds: float, tell: Callable[[str], None]) -> None:
+    def confirm(self, holder: str, process: str, seconds: float, tell: Callable[[str], None]) -> None:
         """Renew, and wait up to `seconds` for an API server that is away. `tell` gets a line after each failed try.
 
-        Raises OperatorError where `holder` no longer holds the lock, and what the last try failed with when the time
-        is over.
+        One that is free is taken again: it ran out, and another run has taken it and given it back since. So whoever
+        goes on has to look at everything again. Raises OperatorError where another run has it, and what the last try
+        failed with when the time is over.
         """
         begun, absence = elapsed(), Absence()
         # The holder has had the right to renew: a server that refuses it is just back.
         absence.noted()
         while True:
             try:
-                self.renew(holder)
+                self._renew_or_take(holder, process)
                 return
             except (ApiException, HTTPError) as error:
                 away = elapsed() - begun
@@ -211,6 +212,13 @@ class Lock:
                 tell(f"the API server has been away for {away:.0f} s; waits for it up to {seconds:.0f} s")
                 # Between two tries of a client that doesn't wait by itself.
                 time.sleep(CONFIRMATION_PAUSE_SECONDS)
+
+    def _renew_or_take(self, holder: str, process: str) -> None:
+        lease = self.read()
+        if lease is None or not lease.spec.holder_identity:
+            self.acquire(holder, process)
+        else:
+            self.renew(holder)
 
     def _held_by(self, lease: Any | None) -> OperatorError:
         if lease is None or not lease.spec.holder_identity:

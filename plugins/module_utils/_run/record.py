@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -70,16 +71,52 @@ class RunRecord:
         """The run that a next one has to finish, if there is one."""
         return self.run if self.run is not None and self.run["status"] != "done" else None
 
+    @property
+    def seen(self) -> str:
+        """What stands for the newest run as it is, to tell later whether it is the same; empty without one."""
+        return hashlib.sha256(json.dumps(self.run, sort_keys=True).encode()).hexdigest() if self.run else ""
+
+    def refuse_changed(self, seen: str) -> None:
+        """Raises OperatorError where another run has written since the record was `seen`."""
+        if self.seen == seen:
+            return
+        run = f"run {self.run['id']} of {self.run['playbook']}.yml, {self.run['status']}" if self.run else "none"
+        raise OperatorError(
+            f"another run has acted on this deployment since this one looked at it (the last one is {run})",
+            expected="no other run between the plan and the lock",
+            untouched="everything; what was planned may not be true any more",
+            next_step="run the same command again: it looks again, and goes on with what is unfinished",
+        )
+
+    def refuse_other(self, run_id: str) -> None:
+        """Raises OperatorError where the newest run is not this one."""
+        if self.run is not None and self.run["id"] == run_id:
+            return
+        found = f"run {self.run['id']} of {self.run['playbook']}.yml" if self.run else "no run"
+        raise OperatorError(
+            f"ConfigMap {self._name} is at {found}",
+            expected=f"run {run_id}, which is to be written",
+            untouched="the record",
+            next_step="see what the other run has done (status.yml), then run the same command again",
+        )
+
+    def in_the_way(self, playbook: str) -> OperatorError | None:
+        """Why a run of this playbook can't be opened, if it can't."""
+        unfinished = self.unfinished()
+        if unfinished is None or unfinished["playbook"] == playbook:
+            return None
+        return OperatorError(
+            f"run {unfinished['id']} of {unfinished['playbook']}.yml is unfinished ({unfinished['status']})",
+            expected=f"no unfinished run of another playbook before {playbook}.yml",
+            untouched="everything",
+            next_step=f"finish it first: run {unfinished['playbook']}.yml again",
+        )
+
     def open(self, run_id: str, playbook: str, by: str) -> Run:
         """Begin a run, or go on with an unfinished one of the same playbook (then `run_id` is not used)."""
+        if error := self.in_the_way(playbook):
+            raise error
         unfinished = self.unfinished()
-        if unfinished is not None and unfinished["playbook"] != playbook:
-            raise OperatorError(
-                f"run {unfinished['id']} of {unfinished['playbook']}.yml is unfinished ({unfinished['status']})",
-                expected=f"no unfinished run of another playbook before {playbook}.yml",
-                untouched="everything",
-                next_step=f"finish it first: run {unfinished['playbook']}.yml again",
-            )
         if unfinished is None:
             if self.run is not None:
                 summary = {key: value for key, value in self.run.items() if key != "phases"}

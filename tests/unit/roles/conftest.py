@@ -33,7 +33,8 @@ class ActionModule(ActionBase):
         name = type(self).__module__.rpartition(".")[2]
         args = plain(self._task.args)
         with open(os.environ["ASKED"], "a") as stream:
-            stream.write(json.dumps({"action": name, "check": bool(self._task.check_mode), **args}) + "\\n")
+            said = {"action": name, "host": task_vars["inventory_hostname"], "check": bool(self._task.check_mode)}
+            stream.write(json.dumps({**said, **args}) + "\\n")
         with open(os.environ["ANSWERS"]) as stream:
             answers = json.load(stream)
         answer = answers.get(f"{name}:{args.get('state')}", answers.get(name, {}))
@@ -52,7 +53,14 @@ def plain(value):
         return value
     return str(value)
 """
-RECORD: dict[str, Any] = {"run": None, "unfinished": False, "facts": {}, "history": []}
+RECORD: dict[str, Any] = {
+    "run": None,
+    "unfinished": False,
+    "in_the_way": None,
+    "seen": "",
+    "facts": {},
+    "history": [],
+}
 CLOSED = {"id": "r1", "playbook": "x", "status": "done", "attempts": [], "phases": []}
 DATABASE = {
     "stage": "installed",
@@ -108,6 +116,11 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.hosts: tuple[str, ...] = ("demo",)
+        # Of the play.
+        self.keywords: dict[str, Any] = {}
+        # Of `ansible-playbook`.
+        self.arguments: tuple[str, ...] = ()
         self.root = folder / "ansible_collections/hopsworks/airflow"
         for name in (
             "meta",
@@ -153,8 +166,8 @@ class Stage:
             "deployment_render": False,
             **variables,
         }
-        (self.folder / "inventory.json").write_text(json.dumps({"airflow": {"hosts": {"demo": host}}}))
-        play = {"hosts": "airflow", "gather_facts": False, "tasks": tasks}
+        (self.folder / "inventory.json").write_text(json.dumps({"airflow": {"hosts": dict.fromkeys(self.hosts, host)}}))
+        play = {"hosts": "airflow", "gather_facts": False, **self.keywords, "tasks": tasks}
         (self.folder / "play.yml").write_text(yaml.safe_dump([play]))
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
@@ -166,7 +179,7 @@ class Stage:
             "ANSWERS": str(self.folder / "answers"),
         }
         done = subprocess.run(
-            [str(TOOLS / "ansible-playbook"), "-i", "inventory.json", "play.yml"],
+            [str(TOOLS / "ansible-playbook"), "-i", "inventory.json", "play.yml", *self.arguments],
             cwd=self.folder,
             env=environment,
             capture_output=True,

@@ -11,7 +11,7 @@ import re
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import record_name
-from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import DATABASE, RECORD
+from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import CLOSED, DATABASE, RECORD
 
 PAUSE = {"hopsworks.airflow.quiesce": {"state": "quiesced"}, "register": "paused"}
 KEEP = {"ansible.builtin.set_fact": {"airflow_phase_facts": {"paused": "{{ paused.paused }}"}}}
@@ -23,10 +23,10 @@ OLD = {**DATABASE, "stage": "old", "moved": False}
 def run(stage):
     """Runs phases of these tasks in the frame."""
 
-    def play(phases, answers=None, **variables):
+    def play(phases, answers=None, *, due=True, **variables):
         stage.role("looking", {"ansible.builtin.debug": {"msg": "look"}})
         stage.role("looking", {"ansible.builtin.debug": {"msg": "look again"}}, file="look")
-        stage.role("planning", {"ansible.builtin.set_fact": {"airflow_due": True, "airflow_plan": []}})
+        stage.role("planning", {"ansible.builtin.set_fact": {"airflow_due": due, "airflow_plan": []}})
         stage.role("report", {"ansible.builtin.debug": {"msg": "report"}})
         for name, tasks in phases.items():
             stage.role(name, *tasks)
@@ -250,3 +250,46 @@ def test_record_and_lock_have_the_deployments_name(run):
     name = record_name("demo")
     assert {entry["name"] for entry in played.asked if entry["action"] in ("run_record", "run_lock")} == {name}
     assert {entry["deployment"] for entry in played.asked if entry["action"] in ("run_record", "quiesce")} == {"demo"}
+
+
+UNFINISHED = {"id": "r0", "playbook": "another", "status": "running", "attempts": [], "phases": []}
+IN_THE_WAY = {**RECORD, "run": UNFINISHED, "unfinished": True, "in_the_way": "run r0 of another.yml is unfinished"}
+
+
+@pytest.mark.parametrize("due", [True, False])
+def test_the_unfinished_run_of_another_playbook_keeps_its_lock(run, due):
+    """It may have run out while the run still works, and would be away when it goes back."""
+    played = run({"other": [FAIL]}, {"run_record": IN_THE_WAY}, due=due)
+
+    assert played.actions("run_lock", "run_record") == ["run_record"]
+    assert (played.code != 0) == due
+    if due:
+        assert "run r0 of another.yml is unfinished" in played.output
+    else:
+        assert "Nothing to do: demo" in played.output
+        assert "Run r0 of another.yml is unfinished: run another.yml again." in played.output
+
+
+@pytest.mark.parametrize("unfinished", [True, False])
+def test_a_run_without_work_closes_what_is_unfinished_of_its_own_kind_alone(run, unfinished):
+    ours = {**RECORD, "run": {**UNFINISHED, "playbook": "x"}, "unfinished": unfinished}
+    answers = {"run_record": ours, "run_record:finished": {**RECORD, "run": CLOSED}}
+    played = run({}, answers, due=False)
+
+    assert played.code == 0, played.output
+    assert played.actions("run_lock") == (["run_lock", "run_lock:released"] if unfinished else [])
+
+
+def test_a_run_acts_under_the_id_of_its_record_and_after_nobody_else(run):
+    """Two began together: the other one has opened its run, failed and given the lock back, while this one planned."""
+    theirs = {**RECORD, "run": {**UNFINISHED, "playbook": "x"}, "unfinished": True}
+    answers = {"run_record": {**RECORD, "seen": "as it was"}, "run_record:open": theirs, "run_record:finished": theirs}
+    keep = {"state": "saved", "definitions": [], "backup_secret": "{{ airflow_backup_secret }}"}
+    played = run({"one": [], "keeping": [{"hopsworks.airflow.deployment_objects": keep}]}, answers)
+
+    assert played.code == 0, played.output
+    (opened,) = [entry for entry in played.asked if entry.get("state") == "open"]
+    assert opened["seen"] == "as it was"
+    (kept,) = [entry for entry in played.asked if entry["action"] == "deployment_objects"]
+    assert kept["backup_secret"] == "airflow-before-r0"
+    assert {entry["run"] for entry in played.asked if entry.get("state") in ("phase", "finished")} == {"r0"}

@@ -351,7 +351,7 @@ def test_a_confirmation_waits_for_a_server_that_is_away(away):
         if len(told) == 3:
             away.away = None
 
-    Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", 60, tell)
+    Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", ELSEWHERE, 60, tell)
     assert len(told) == 3
     assert "waits for it up to 60 s" in told[0]
     assert away.writes()[-1][0] == "PATCH"
@@ -366,7 +366,7 @@ def test_a_confirmation_waits_for_a_server_that_is_back_and_does_not_know_the_ro
         told.append(line)
         away.away = faults[len(told)]
 
-    Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", 60, tell)
+    Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", ELSEWHERE, 60, tell)
     assert len(told) == len(faults) - 1
 
 
@@ -374,17 +374,44 @@ def test_a_confirmation_that_goes_on_being_forbidden_ends(away, monkeypatch):
     monkeypatch.setattr(subject, "PATIENCE_SECONDS", 0.1)
     away.away = 403
     with pytest.raises(ApiException, match="403"):
-        Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", 60, [].append)
+        Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", ELSEWHERE, 60, [].append)
 
 
 def test_a_confirmation_ends_when_its_time_is_over(away):
     told = []
     with pytest.raises(HTTPError):
-        Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", 0.1, told.append)
+        Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", ELSEWHERE, 0.1, told.append)
     assert told
 
 
 def test_a_confirmation_of_what_another_run_has_taken_ends_at_once(away):
     away.away = None
     with pytest.raises(OperatorError, match="alice works on this deployment"):
-        Lock(away.cluster(), "airflow-runbook").confirm("bob", 60, pytest.fail)
+        Lock(away.cluster(), "airflow-runbook").confirm("bob", ELSEWHERE, 60, pytest.fail)
+
+
+def test_a_confirmation_takes_a_lock_that_is_free_again(away):
+    """It ran out between two actions; another run took it, was refused for another reason, and gave it back."""
+    away.away = None
+    away.skew += DURATION_SECONDS
+    theirs, ours = (Lock(away.cluster(Patience(0.0)), "airflow-runbook") for _run in "ab")
+    assert theirs.acquire("bob", ELSEWHERE) == "alice"
+    assert theirs.release("bob")
+    with pytest.raises(OperatorError, match="is free"):
+        ours.renew("alice")
+
+    process = controller_process(os.getpid())
+    ours.confirm("alice", process, 60, pytest.fail)
+
+    lease = ours.read()
+    assert lease.spec.holder_identity == "alice"
+    assert lease.metadata.annotations[subject.PROCESS_ANNOTATION] == process
+    with pytest.raises(OperatorError, match="alice works on this deployment"):
+        theirs.acquire("bob", ELSEWHERE)
+
+
+def test_a_confirmation_that_crosses_another_run_is_refused(lock, server):
+    server.before_write = lambda: lock.acquire("bob", ELSEWHERE)
+    with pytest.raises(OperatorError, match="bob works on this deployment"):
+        lock.confirm("alice", ELSEWHERE, 60, pytest.fail)
+    assert holder(server) == "bob"

@@ -46,3 +46,18 @@ def test_defaults_of_actions_are_set_where_the_description_is():
     """Before ansible-core 2.19 they are evaluated for every task, before any role is there."""
     for path in PLAYBOOKS:
         assert not [play["name"] for play in plays(path) if "module_defaults" in play], path.name
+
+
+@pytest.mark.parametrize("name", ["install", "rotate", "upgrade"])
+def test_no_deployment_waits_for_another_one(name):
+    """The default strategy takes all hosts through one task after the other, also past the failure of one of them."""
+    (play,) = plays(ROOT / f"playbooks/{name}.yml")[1:]
+    assert play["strategy"] == "ansible.builtin.free"
+    assert "run_once" not in (ROOT / f"playbooks/{name}.yml").read_text(encoding="utf-8")
+
+
+def test_no_role_needs_all_hosts_at_the_same_task():
+    """Strategy `free` ignores these."""
+    for path in (ROOT / "roles").rglob("*.yml"):
+        text = path.read_text(encoding="utf-8")
+        assert [word for word in ("run_once:", "any_errors_fatal:", "throttle:") if word in text] == [], path
