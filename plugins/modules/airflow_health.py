@@ -113,7 +113,8 @@ options:
     type: str
   timeout:
     description:
-      - How long to wait for each part, in seconds. Longer than C([scheduler] scheduler_heartbeat_sec) and
+      - How long to wait for each part, in seconds, which includes an Airflow that does not answer, or for which a proxy
+        answers (404, 502, 503, 504). Longer than C([scheduler] scheduler_heartbeat_sec) and
         C(job_heartbeat_sec).
     type: int
     default: 300
@@ -215,6 +216,7 @@ from urllib.parse import urlsplit
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health import metrics
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.contracts import Contracts
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import LOGIN_OPTIONS, password_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import (
     REQUESTS_IMPORT_ERROR,
     AirflowApi,
@@ -229,9 +231,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action impo
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
-def check_contracts(call: Call, password: str | None) -> dict[str, Any]:
+def check_contracts(call: Call, patience: Patience, password: str | None) -> dict[str, Any]:
     given = call.params
-    contracts = Contracts(lambda: AirflowApi(given["url"], given["ca_file"]))
+    contracts = Contracts(lambda: AirflowApi(given["url"], given["ca_file"], patience=patience))
     counts: dict[str, int] = {}
     if password is not None:
         path = given["cookie_path"] or urlsplit(given["url"]).path or "/"
@@ -250,20 +252,25 @@ def check_contracts(call: Call, password: str | None) -> dict[str, Any]:
 
 def act(call: Call) -> dict[str, Any]:
     given = call.params
-    api = AirflowApi(given["url"], given["ca_file"])
+    patience = Patience(given["timeout"], call.progress)
+    api = AirflowApi(given["url"], given["ca_file"], patience=patience)
     password = password_of(call.cluster, given["login"]) if given["login"] else None
     result: dict[str, Any] = {"dags": None, "import_errors": [], "canary": None}
     result["version"] = api.get("/api/v2/version", having="version")["version"]
-    result.update(check_contracts(call, password))
+    patience.begin()
+    result.update(check_contracts(call, patience, password))
+    patience.begin()
     states, heartbeats = components(api, given["components"], given["timeout"], call.progress)
     result.update(components=states, heartbeats=heartbeats)
     if password is not None:
+        patience.begin()
         api.login(given["login"]["user"], password)
         if given["canary_dag"] and not call.check_mode:
             canary = result["canary"] = run_dag(api, given["canary_dag"], given["timeout"], call.progress)
             if canary["why"] is not None:
                 call.warn(f"DAG {given['canary_dag']} was not run: {canary['why']}")
         # The run may have taken longer than a token lives.
+        patience.begin()
         api.login(given["login"]["user"], password)
         result["dags"] = api.get("/api/v2/dags", limit=1)["total_entries"]
         result["import_errors"] = import_errors(api)

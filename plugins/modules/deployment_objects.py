@@ -23,7 +23,8 @@ options:
   state:
     description:
       - V(saved) keeps in O(backup_secret) what the live objects of O(definitions) are, workloads too, and which of them
-        are missing. What was kept before stays, until it was restored.
+        are missing. So are the immutable ConfigMaps that workloads of this deployment start with. What was kept before
+        stays, until it was restored.
       - V(applied) makes the objects what O(definitions) say. Those that this collection made are changed by server-side
         apply. Those that others made are replaced, so that no field of theirs is left (O(replace)); a Service keeps its
         address, and a service account its tokens and pull secrets. What others use of them and is not in O(definitions)

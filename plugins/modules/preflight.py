@@ -26,6 +26,8 @@ options:
     description:
       - Name of the deployment that is going to act. Workloads that another deployment of this collection made are
         refused, and so are O(changed_secrets) that another one uses. If omitted, this is not asked.
+      - With O(workloads), all that this collection made for it and that run, or whose pods have not ended, must be
+        among these. Others are refused, because a renamed scheduler would run beside the new one.
     type: str
   workloads:
     description:
@@ -34,6 +36,12 @@ options:
     type: list
     elements: str
     default: []
+  stage:
+    description:
+      - Stage of the database, as M(hopsworks.airflow.metadata_db_info) returns it. Where it is V(absent), V(empty) or
+        V(old), workloads in O(stopped) that this collection made for O(deployment) are refused if they run, because
+        they use another database. If omitted, this is not asked.
+    type: str
   sessions:
     description:
       - Sessions on the live schema, as M(hopsworks.airflow.metadata_db_info) returns them. Pods of the namespace that
@@ -158,7 +166,8 @@ from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import MANAGED_BY_OTHERS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.credentials import credentials_that_end
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.preflight import Preflight, failure
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.finding import failure
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.preflight import Preflight
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
@@ -176,6 +185,8 @@ def act(call: Call) -> dict[str, Any]:
     )
     accepted = params["managed_by_others"] == "accept"
     findings += credentials_that_end(call.cluster, params["duration"])
+    findings += preflight.undescribed(params["workloads"], params["deployment"])
+    findings += preflight.elsewhere(params["stage"], params["stopped"], params["deployment"])
     findings += preflight.shared(params["changed_secrets"], params["deployment"])
     findings += preflight.sessions(params["sessions"], params["stopped"])
     findings += preflight.reloaded(params["workloads"], params["changed_secrets"], accepted=accepted)
@@ -195,6 +206,7 @@ ACTION = Action(
     {
         "deployment": {"type": "str"},
         "workloads": {"type": "list", "elements": "str", "default": []},
+        "stage": {"type": "str"},
         "sessions": {"type": "list", "elements": "dict", "default": []},
         "stopped": {"type": "list", "elements": "str", "default": []},
         "secrets": {

@@ -20,6 +20,8 @@ description:
     says how long. Running the same command again goes on there.
   - Says V(changed) only where the API server's dry run differs from the live object. A run that changes nothing
     restarts nothing; it only makes again what an earlier run left in a back-off.
+  - After a rollout, removes the immutable ConfigMaps of the deployment that no workload, none of its revisions and no
+    pod uses any more.
   - Also stops workloads and starts again what it stopped.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
@@ -130,14 +132,22 @@ workloads:
       grace_seconds: 600
 """
 
+import contextlib
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, told
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier, Step
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import deployment_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.configurations import remove_unused
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.interruption import grace_of_interrupted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes.client.exceptions import ApiException
 
 
 def act(call: Call) -> dict[str, Any]:
@@ -160,6 +170,7 @@ def applied(call: Call) -> dict[str, Any]:
         seconds = applier.roll_out(
             steps, timeout_seconds=call.params["timeout"], wait_for_old=call.params["wait_for_old"]
         )
+        tidy(call, steps)
     return {
         "changed": any(step.action != "unchanged" for step in steps),
         "workloads": [
@@ -174,6 +185,17 @@ def applied(call: Call) -> dict[str, Any]:
         ],
         "diff": [step.diff() for step in steps if step.action not in ("unchanged", "retried")],
     }
+
+
+def tidy(call: Call, steps: list[Step]) -> None:
+    """Remove configuration that nothing uses any more, after a rollout. What can't be removed harms nobody."""
+    deployments = {deployment_of(step.definition) for step in steps if step.action != "unchanged"} - {None}
+    for deployment in sorted(map(str, deployments)):
+        try:
+            for name in remove_unused(Objects(call.cluster), deployment):
+                call.progress(f"ConfigMap {name}: removed, nothing uses it any more")
+        except ApiException as error:
+            call.warn(f"configuration that nothing uses any more can't be removed: {message_of(error)}")
 
 
 def scaled(call: Call) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.patience import Patience, is_from_in_front
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import check_address
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import distrust
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.session import (
@@ -27,10 +28,14 @@ class AirflowApi:
     """A logged-in client of the REST API of Airflow 3 (https://airflow.apache.org/docs/apache-airflow/3.0.6/stable-rest-api-ref.html).
 
     `url` is the public address, through the reverse proxy, as people use it. `ca_file` is a bundle to trust, if not the
-    system's; without `verify` any certificate will do.
+    system's; without `verify` any certificate will do. `patience` is how long an Airflow that is not reached is waited
+    for.
     """
 
-    def __init__(self, url: str, ca_file: str | None = None, *, verify: bool = True) -> None:
+    def __init__(
+        self, url: str, ca_file: str | None = None, *, verify: bool = True, patience: Patience | None = None
+    ) -> None:
+        self._patience = patience or Patience()
         check_address(url, "the public address of Airflow (`url`, airflow_public_url)", base=True)
         self._url = url.rstrip("/")
         self._session = session_to(self._url, ca_file, verify=verify)
@@ -61,8 +66,10 @@ class AirflowApi:
         """The decoded answer. Raises OperatorError for anything but success, and a document without member `having`."""
         return self._checked("GET", path, None, query, having)
 
-    def post(self, path: str, body: Any) -> Any:
-        return self._checked("POST", path, body, {})
+    def make(self, path: str, body: Any, made: str) -> Any:
+        """The answer to a POST, or what is at `made` if it is there already: the answer to an earlier try was lost."""
+        answer = self._request("POST", path, body)
+        return self.get(made) if answer.status_code == 409 else self._decoded(f"POST {path}", answer)
 
     def patch(self, path: str, body: Any) -> Any:
         return self._checked("PATCH", path, body, {})
@@ -101,27 +108,37 @@ class AirflowApi:
         query: dict[str, Any] | None = None,
         headers: dict[str, str | None] | None = None,
     ) -> requests.Response:
-        try:
-            answer: requests.Response = request(
-                self._session, method, self._url + path, json=body, params=query, headers=headers
-            )
-        except requests.RequestException as error:
-            distrusted = distrust(error)
-            if distrusted is not None:
-                raise OperatorError(
-                    f"the certificate of {self._url} is not trusted here: {distrusted}",
-                    expected="a certificate of an authority in the system's store, or in the file that `ca_file` names",
-                    untouched="nothing was changed by this check",
-                    next_step="set airflow_ca_file (`ca_file`) to a file with the authority's certificate in PEM form, "
-                    "or add that to the system's store, then run the same command again",
-                ) from error
-            raise OperatorError(
-                f"{method} {path} at {self._url} got no answer ({type(error).__name__})",
-                expected="an answer of the api-server through the reverse proxy",
+        while True:
+            try:
+                answer: requests.Response = request(
+                    self._session, method, self._url + path, json=body, params=query, headers=headers
+                )
+            except requests.RequestException as error:
+                failure = self._unanswered(f"{method} {path}", error)
+                if distrust(error) is not None or not self._patience.wait(failure.found):
+                    raise failure from error
+                continue
+            if not is_from_in_front(answer) or not self._patience.wait(
+                f"{method} {path} at {self._url} was answered with {answer.status_code}"
+            ):
+                return answer
+
+    def _unanswered(self, what: str, error: requests.RequestException) -> OperatorError:
+        distrusted = distrust(error)
+        if distrusted is not None:
+            return OperatorError(
+                f"the certificate of {self._url} is not trusted here: {distrusted}",
+                expected="a certificate of an authority in the system's store, or in the file that `ca_file` names",
                 untouched="nothing was changed by this check",
-                next_step="check the proxy and the api-server's pod, then run the same command again",
-            ) from error
-        return answer
+                next_step="set airflow_ca_file (`ca_file`) to a file with the authority's certificate in PEM form, "
+                "or add that to the system's store, then run the same command again",
+            )
+        return OperatorError(
+            f"{what} at {self._url} got no answer ({type(error).__name__})",
+            expected="an answer of the api-server through the reverse proxy",
+            untouched="nothing was changed by this check",
+            next_step="check the proxy and the api-server's pod, then run the same command again",
+        )
 
     def _refused(self, what: str, answer: requests.Response) -> OperatorError:
         return OperatorError(

@@ -78,8 +78,11 @@ def run_dag(api: AirflowApi, dag_id: str, seconds: float, progress: Callable[[st
             return {"dag_id": dag_id, "run_id": None, "state": NOT_RUN, "seconds": 0.0, "tasks": {}, "why": text}
         api.patch(path, {"is_paused": False})
     try:
-        run = api.post(f"{path}/dagRuns", {"logical_date": datetime.datetime.now(datetime.UTC).isoformat()})
-        run_path = f"{path}/dagRuns/{quote(run['dag_run_id'], safe='')}"
+        date = datetime.datetime.now(datetime.UTC).isoformat()
+        # By a name of our own, as Airflow would name it: asked for twice, because an answer was lost, it is one run.
+        run_id = f"manual__{date}"
+        run_path = f"{path}/dagRuns/{quote(run_id, safe='')}"
+        run = api.make(f"{path}/dagRuns", {"dag_run_id": run_id, "logical_date": date}, run_path)
         while run["state"] not in ("success", "failed"):
             _check(deadline, f"the run of DAG {dag_id} is still {run['state']}", "it to end in success")
             time.sleep(INTERVAL_SECONDS)

@@ -37,7 +37,7 @@ class Right:
 REPLACED = ("get", "create", "update", "patch", "delete")
 # Server-side apply of an object that does not exist yet needs both `patch` and `create`.
 RIGHTS: tuple[Right, ...] = (
-    Right("", "configmaps", ("get", "create", "update", "patch", "delete"), "run record, configuration"),
+    Right("", "configmaps", ("get", "list", "create", "update", "patch", "delete"), "run record, configuration"),
     Right("", "events", ("list", "watch"), "the cause of a failure"),
     Right("", "pods", ("list", "watch", "create", "delete"), "rollouts, images on the nodes"),
     Right("", "pods/exec", ("get", "create"), "dumps by the database's own tool"),

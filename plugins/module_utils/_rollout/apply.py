@@ -29,6 +29,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belongi
     refuse_another,
     refuse_twice,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.configurations import configurations_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
     STOPPED_ANNOTATION,
     comparable,
@@ -287,10 +288,15 @@ class Applier:
     def _back_up(self, step: Step) -> None:
         """Keep the object that is going to be deleted, unless an earlier attempt of this run has kept it."""
         if self._backup_secret is not None:
-            kept = [(step.kind, step.live)] + [(each["kind"], each) for each in [step.beside] if each is not None]
+            kept = [(step.kind, step.name, step.live)]
+            if step.beside is not None:
+                kept.append((step.beside["kind"], step.name, step.beside))
+            if step.live is not None:
+                configurations = configurations_of(self._objects, step.live)
+                kept += [("ConfigMap", each["metadata"]["name"], each) for each in configurations]
             deployment = deployment_of(step.definition)
             Backup(self._cluster, self._backup_secret).keep(
-                [record_of(kind, step.name, live, deployment) for kind, live in kept]
+                [record_of(kind, name, live, deployment) for kind, name, live in kept]
             )
 
     def _remove(self, step: Step, timeout_seconds: float) -> None:

@@ -8,7 +8,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import event_time
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.secret_texts import secret_texts
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
 if TYPE_CHECKING:
@@ -57,24 +57,12 @@ def log_lines(cluster: Cluster, pod: str, container: str) -> list[str]:
 
 
 def _secrets_of(cluster: Cluster, pod: Object) -> tuple[str, ...]:
-    """All values of the Secrets that a pod uses, as far as they are text and readable."""
+    """What is secret in the Secrets that a pod uses, as far as these can be read."""
     values: set[str] = set()
     for name in sorted(secret_names(pod["spec"])):
         with contextlib.suppress(ApiException, HTTPError):
-            for value in (cluster.secret_entries(name) or {}).values():
-                with contextlib.suppress(UnicodeDecodeError):
-                    values.update(_texts(value.decode()))
-    return tuple(values)
-
-
-def _texts(value: str) -> set[str]:
-    """A value, its lines, and where it is a JSON document the strings in it."""
-    texts = {value.strip(), *(line.strip() for line in value.splitlines())}
-    with contextlib.suppress(ValueError):
-        document = parse(value)
-        if isinstance(document, dict):
-            texts.update(text for text in document.values() if isinstance(text, str))
-    return texts
+            values |= secret_texts(cluster.secret_entries(name) or {})
+    return tuple(sorted(values))
 
 
 def secret_names(pod_spec: dict[str, Any]) -> set[str]:

@@ -16,6 +16,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.heartbea
     heartbeat_of,
     patience_seconds,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossless import main_container, moment
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
@@ -82,15 +83,15 @@ class LoginGate:
 
     kind = "login"
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    def __init__(self, access: Access, patience: Patience | None = None) -> None:
+        self._access, self._patience = access, patience
         self._calls = 0
 
     def check(self, pods: list[Object]) -> str | None:
         self._calls = 0
         for _pod in range(max(1, sum(not is_finished(pod) for pod in pods))):
             try:
-                api = AirflowApi(self._access.url, self._access.ca_file)
+                api = AirflowApi(self._access.url, self._access.ca_file, patience=self._patience)
                 api.login(str(self._access.user), str(self._access.password))
                 api.get("/api/v2/dags", limit=1)
             except OperatorError as error:
@@ -174,10 +175,11 @@ def prove(access: Access, components: set[str]) -> None:
     """
     problems = []
     pulse = Pulse(sorted(HEARTBEATS[component] for component in components if component in HEARTBEATS))
-    deadline = time.monotonic() + min(patience_seconds(access.heartbeat_seconds), access.timeout_seconds)
+    seconds = min(patience_seconds(access.heartbeat_seconds), access.timeout_seconds)
     silent = _silent(access, pulse)
     if "api-server" in components and access.password is not None:
-        problems.append(LoginGate(access).check([]))
+        problems.append(LoginGate(access, Patience(seconds)).check([]))
+    deadline = time.monotonic() + seconds
     while silent and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
         silent = _silent(access, pulse)

@@ -7,8 +7,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import ManagedByOthers
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed_secret import managers_of_secret
@@ -27,6 +26,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belongi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.clients import owner_of, pods_behind
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_ours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import secret_names
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.finding import Finding
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import assess, belongs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloaders import (
@@ -35,6 +35,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloade
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import KINDS, find, find_all
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.services import reached
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.undescribed import beside, elsewhere
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
@@ -51,31 +52,8 @@ Object = dict[str, Any]
 
 # The first in which `preStop: {sleep: ...}` works without a feature gate; without it restarts lose requests.
 OLDEST_KUBERNETES = (1, 30)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found. Level `warning` is for what can go wrong later, and does not end the run."""
-
-    check: str
-    ok: bool
-    found: str
-    expected: str
-    next_step: str = ""
-    level: Literal["error", "warning"] = "error"
-
-
-def failure(findings: list[Finding]) -> OperatorError | None:
-    """All findings that forbid to begin, in one message, or None."""
-    failed = [finding for finding in findings if not finding.ok and finding.level == "error"]
-    if not failed:
-        return None
-    return OperatorError(
-        "; ".join(finding.found for finding in failed),
-        expected="; ".join(dict.fromkeys(finding.expected for finding in failed)),
-        untouched="everything",
-        next_step="; ".join(dict.fromkeys(finding.next_step for finding in failed)),
-    )
+# Stages of a database in which no workload of this collection works with it.
+BEFORE_AIRFLOW_3 = ("absent", "empty", "old")
 
 
 class Preflight:
@@ -290,6 +268,21 @@ class Preflight:
                 "CronJob): the run waits a minute for its sessions to end, then goes back",
                 level="warning",
             )
+
+    def undescribed(self, described: list[str], deployment: str | None) -> list[Finding]:
+        """Workloads that were made for this deployment, that run, and that are none of those described."""
+        if deployment is None or not described:
+            return []
+        namespace = self._cluster.namespace
+        return self._guarded("workloads", functools.partial(beside, self._objects, namespace, deployment, described))
+
+    def elsewhere(self, stage: str | None, names: list[str], deployment: str | None) -> list[Finding]:
+        """Workloads that were made for this deployment and that run, while the database is not one of Airflow 3."""
+        if deployment is None or stage not in BEFORE_AIRFLOW_3:
+            return []
+        namespace = self._cluster.namespace
+        look = functools.partial(elsewhere, self._objects, namespace, deployment, names, stage)
+        return self._guarded("workloads", look)
 
     def shared(self, changed: list[str], deployment: str | None) -> list[Finding]:
         """Secrets that are going to be changed, and that another deployment of this collection uses."""

@@ -18,6 +18,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belongi
     refuse_another,
     refuse_twice,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.configurations import configurations_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
     comparable,
     is_half_replaced,
@@ -68,7 +69,7 @@ def keep(cluster: Cluster, definitions: list[Object], backup_secret: str, *, che
     """
     refuse_twice(definitions, UNTOUCHED)
     objects, backup = Objects(cluster), Backup(cluster, backup_secret)
-    records = []
+    records, configurations = [], {}
     half = []
     for definition in definitions:
         kind, name = definition["kind"], definition["metadata"]["name"]
@@ -84,6 +85,15 @@ def keep(cluster: Cluster, definitions: list[Object], backup_secret: str, *, che
             if other["kind"] != kind and (live is None or other["spec"].get("replicas", 1)):
                 refuse_another(other, deployment, UNTOUCHED)
                 records.append(record_of(other["kind"], name, other, deployment))
+        if live is not None and kind in WORKLOADS:
+            # They may be removed when nothing is left that uses them.
+            configurations |= {each["metadata"]["name"]: each for each in configurations_of(objects, live)}
+    defined = {(definition["kind"], definition["metadata"]["name"]) for definition in definitions}
+    records += [
+        record_of("ConfigMap", name, live, deployment_of(live))
+        for name, live in configurations.items()
+        if ("ConfigMap", name) not in defined
+    ]
     new = backup.missing(records)
     lost = [f"{record.kind} {record.name}" for record in half if record in new]
     if lost:

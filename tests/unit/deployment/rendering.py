@@ -61,3 +61,9 @@ def rendered(folder: pathlib.Path, hosts: dict[str, dict]) -> dict[str, dict | s
 def named(objects: list[dict], kind: str, name: str) -> dict:
     (found,) = [item for item in objects if (item["kind"], item["metadata"]["name"]) == (kind, name)]
     return found
+
+
+def launcher(objects: list[dict]) -> dict:
+    """The ConfigMap that the pods start with; its name ends with what its content says."""
+    (found,) = [item for item in objects if item["kind"] == "ConfigMap"]
+    return found

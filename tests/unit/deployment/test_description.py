@@ -11,10 +11,9 @@ import json
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.tests.unit.deployment.rendering import named, rendered
+from ansible_collections.hopsworks.airflow.tests.unit.deployment.rendering import launcher, named, rendered
 from ansible_collections.hopsworks.airflow.tests.unit.deployment.test_settings import components
 
-LAUNCHER = "airflow-webserver-launcher"
 DAGS = {
     "airflow_extra_volume_mounts": [{"name": "dags", "mountPath": "/d"}],
     "airflow_extra_volumes": [{"name": "dags", "emptyDir": {}}],
@@ -148,7 +147,7 @@ def wrong(tmp_path_factory):
 
 def configuration(host):
     parser = configparser.ConfigParser()
-    parser.read_string(named(host["objects"], "ConfigMap", LAUNCHER)["data"]["airflow.cfg.template"])
+    parser.read_string(launcher(host["objects"])["data"]["airflow.cfg.template"])
     return parser
 
 

@@ -11,7 +11,7 @@ import re
 import pytest
 import yaml
 
-from .rendering import ROOT, named, rendered
+from .rendering import ROOT, launcher, named, rendered
 
 NODE_PORT = {"name": "http", "port": 12358, "targetPort": 12358, "nodePort": 31280}
 ROLE = yaml.safe_load((ROOT / "roles/deployment/defaults/main.yml").read_text(encoding="utf-8"))
@@ -33,6 +33,7 @@ def components(**own):
 
 HOSTS = {
     "plain": {},
+    "configured": {"airflow_config": {"core": {"parallelism": "thirty-two"}}},
     "reached": {
         "airflow_service_spec": {"type": "NodePort", "ports": [NODE_PORT]},
         "airflow_service_annotations": {"team": "data"},
@@ -280,8 +281,37 @@ def test_what_a_run_makes_is_known(deployments):
         ("Secret", "hopsworks-airflow-keys"),
         ("Secret", "airflow-runtime"),
         ("ServiceAccount", "airflow"),
-        ("ConfigMap", "airflow-webserver-launcher"),
+        ("ConfigMap", launcher(deployments["plain"]["objects"])["metadata"]["name"]),
     }
+
+
+def mounted(deployment):
+    """What the pods of each component start with."""
+    volumes = [
+        volume
+        for each in deployment["workloads"]
+        for volume in each["spec"]["template"]["spec"]["volumes"]
+        if volume["name"] == "launcher"
+    ]
+    return [volume["configMap"]["name"] for volume in volumes]
+
+
+def test_a_configuration_is_never_changed_under_the_pods_that_have_it(deployments):
+    """Old pods that start again, while the new ones can't start with the new settings, find what they had."""
+    plain, other = deployments["plain"], deployments["configured"]
+    for deployment in (plain, other):
+        configuration = launcher(deployment["objects"])
+        assert configuration["immutable"] is True
+        assert re.fullmatch("airflow-webserver-launcher-[0-9a-f]{10}", configuration["metadata"]["name"])
+        assert mounted(deployment) == [configuration["metadata"]["name"]] * 3
+    assert launcher(plain["objects"])["data"] != launcher(other["objects"])["data"]
+    assert mounted(plain) != mounted(other)
+    # What says nothing about the configuration does not restart what it is no matter to.
+    assert launcher(deployments["reached"]["objects"]) == {
+        **launcher(plain["objects"]),
+        "metadata": launcher(deployments["reached"]["objects"])["metadata"],
+    }
+    assert mounted(deployments["reached"]) == mounted(plain)
 
 
 def test_every_setting_is_described(deployments):

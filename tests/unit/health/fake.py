@@ -41,6 +41,8 @@ class FakeAirflow:
         self.paths = []
         self.jobs = []
         self.beats = itertools.count(1)
+        # What whoever stands in front answers instead, one for each request: a status, or None for no answer at all.
+        self.in_front = []
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -70,6 +72,14 @@ class FakeAirflow:
         body = json.loads(request.rfile.read(length) or b"{}")
         path = request.path.removeprefix(BASE).partition("?")[0]
         self.paths.append(path)
+        if self.in_front:
+            status = self.in_front.pop(0)
+            if status is not None:
+                request.send_response(status)
+                request.send_header("Content-Length", "4")
+                request.end_headers()
+                request.wfile.write(b"oops")
+            return
         status, content, cookies = self.route(path, request.headers, body)
         data = json.dumps(content).encode()
         request.send_response(status)
@@ -116,7 +126,7 @@ class FakeAirflow:
             claims = self.claims(bearer, "urn:airflow.apache.org:task")
             fitting = isinstance(claims, dict) and path == f"/execution/task-reschedules/{claims['sub']}/start_date"
             return (200, None, []) if fitting else (403, {}, [])
-        return 404, {}, []
+        return 404, {"detail": "Not Found"}, []
 
     def health(self):
         beat = (BEGIN + datetime.timedelta(seconds=next(self.beats))).isoformat()

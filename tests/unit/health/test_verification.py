@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime
+from urllib.parse import quote
 
 import pytest
 
@@ -75,9 +76,10 @@ class Dags:
         self.dag.update(body)
         self.changes.append(body["is_paused"])
 
-    def post(self, _path, _body):
+    def make(self, _path, body, made):
         self.changes.append("run")
-        return {"dag_run_id": "manual", "state": "queued"}
+        assert made.endswith(quote(body["dag_run_id"], safe=""))
+        return {"dag_run_id": body["dag_run_id"], "state": "queued"}
 
     def get(self, path, **_query):
         if path.endswith("/taskInstances"):

@@ -70,6 +70,19 @@ def test_who_uses_the_old_database_is_asked_when_somebody_does(preflight):
     assert (second["sessions"], second["stopped"]) == (sessions, first["workloads"])
 
 
+@pytest.mark.parametrize("found", ["absent", "empty", "old"])
+def test_whether_what_runs_uses_another_database_is_asked_where_it_can_not_use_this_one(preflight, found):
+    playbook = "upgrade" if found == "old" else "install"
+    played = preflight({**OLD, "stage": found}, HEAD, playbook)
+    assert played.code == 0, played.output
+    first, second = (entry for entry in played.asked if entry["action"] == "preflight")
+    assert (second["deployment"], second["stage"], second["stopped"]) == ("demo", found, first["workloads"])
+
+
+def test_what_runs_with_the_installed_database_is_not_asked_about_another(preflight):
+    assert len(preflight(INSTALLED, HEAD).actions("preflight")) == 1
+
+
 def test_tables_of_plugins_reach_the_database(stage):
     tasks = [
         {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}}

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import apply as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import scale
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier, surge_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.interruption import grace_of_interrupted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -397,3 +398,14 @@ def test_a_stateful_set_that_is_stopped_beside_has_its_own_grace(namespace):
     namespace.made(old)
     (step,) = applier(namespace).plan([workload("scheduler")])
     assert grace_of_interrupted(step) == 30
+
+
+def test_what_a_replaced_workload_starts_with_is_kept_with_it(namespace):
+    live = workload(image="old")
+    live["metadata"]["labels"] = by("demo")
+    live["spec"]["template"]["spec"]["volumes"] = [{"name": "x", "configMap": {"name": "launcher-a"}}]
+    configuration = {"kind": "ConfigMap", "metadata": {"name": "launcher-a", "labels": by("demo")}, "immutable": True}
+    for definition in (live, {**configuration, "apiVersion": "v1"}):
+        namespace.made(definition)
+    assert roll_out(namespace, {**workload(), "metadata": {"name": "web", "labels": by("demo")}}) == ["replaced"]
+    assert set(Backup(namespace.cluster, BACKUP).records) == {"deployment-web", "configmap-launcher-a"}

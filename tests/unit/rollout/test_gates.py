@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health import patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.heartbeats import Pulse, patience_seconds
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import gates
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import (
@@ -26,7 +27,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 
 
 class Airflow(ThreadingHTTPServer):
-    """The three answers that gates ask for; a number in an answer's place is a status."""
+    """The three answers that gates ask for; a number in an answer's place is a status, a list has one
+    for each request."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -51,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
             "/api/v2/dags?limit=1": self.server.dags,
             "/api/v2/monitor/health": self.server.health,
         }
-        answer = answers[path]
+        answer = answers[path].pop(0) if isinstance(answers[path], list) else answers[path]
         self.send_response(answer if isinstance(answer, int) else 200)
         self.end_headers()
         self.wfile.write(answer.encode() if isinstance(answer, str) else json.dumps(answer).encode())
@@ -224,6 +226,13 @@ def test_all_that_does_not_work_is_told_before_anything_is_restarted(airflow, ac
     assert "scheduler is" not in found
     assert "of the scheduler" not in found
     assert refused.value.untouched == "all workloads"
+
+
+def test_a_login_that_is_not_reached_is_waited_for(airflow, access, monkeypatch):
+    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.001)
+    airflow.login = [502, 503, airflow.login]
+    prove(access, {"api-server"})
+    assert airflow.login == []
 
 
 def test_a_scheduler_that_died_is_found_while_airflow_still_calls_it_healthy(airflow, access):

@@ -10,11 +10,8 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import preflight as subject
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.preflight import (
-    Finding,
-    Preflight,
-    failure,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.finding import Finding, failure
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.preflight import Preflight
 
 
 def finding(name, *, ok=False, level="error"):

@@ -9,13 +9,13 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.preflight import Finding
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.finding import Finding
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import preflight as subject
 
 DEFAULTS = {name: option.get("default") for name, option in yaml.safe_load(subject.DOCUMENTATION)["options"].items()}
-CHECKS = ["run", "shared", "sessions", "reloaded"]
+CHECKS = ["run", "undescribed", "elsewhere", "shared", "sessions", "reloaded"]
 
 
 @pytest.fixture
@@ -47,6 +47,12 @@ def test_secrets_that_change_are_looked_at_with_whoever_uses_them(act, managed, 
     act("warning", managed_by_others=managed)
     assert act.asked["shared"] == (["keys"], "demo")
     assert act.asked["reloaded"] == (["web"], ["keys"], ("accepted", accepted))
+
+
+def test_what_runs_of_the_deployment_is_compared_with_its_description(act):
+    act("warning", stage="empty", stopped=["scheduler"])
+    assert act.asked["undescribed"] == (["web"], "demo")
+    assert act.asked["elsewhere"] == ("empty", ["scheduler"], "demo")
 
 
 def test_what_any_of_them_refuses_ends_the_run(act):

@@ -306,3 +306,32 @@ def test_a_half_replaced_object_whose_backup_is_lost_is_not_kept_as_the_old_one(
     old.secrets.clear()
     with pytest.raises(OperatorError, match="half replaced"):
         keep(old.cluster, NEW, SECRET, check_mode=False)
+
+
+def of_ours(configuration, *names):
+    """Workloads of this collection that start with a configuration, and it."""
+    labels = by("demo")
+    yield {**obj("ConfigMap", configuration, labels=labels, data={"x": configuration}), "immutable": True}
+    for name in names:
+        made = workload(name, configuration)
+        made["metadata"]["labels"] = labels
+        made["spec"]["template"]["spec"]["volumes"] = [{"name": "x", "configMap": {"name": configuration}}]
+        yield made
+
+
+def test_the_configuration_of_workloads_that_come_back_comes_back(namespace):
+    old, new = list(of_ours("launcher-a", "web", "dag-processor")), list(of_ours("launcher-b", "web", "dag-processor"))
+    for definition in old:
+        namespace.apply(copy.deepcopy(definition))
+    before = content(namespace)
+    keep(namespace.cluster, new, SECRET, check_mode=False)
+    assert len(Backup(namespace.cluster, SECRET).records) == 4
+    for kind, name in list(namespace.live):
+        namespace.delete(kind, name)
+    for definition in new:
+        namespace.apply(copy.deepcopy(definition))
+    namespace.log.clear()
+    assert restore(namespace)["ConfigMap launcher-b"] == "removed"
+    assert content(namespace) == before
+    created = [(kind, name) for verb, kind, name in namespace.log if verb == "create"]
+    assert created[0] == ("ConfigMap", "launcher-a")

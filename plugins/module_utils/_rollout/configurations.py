@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""ConfigMaps that pods start with, and that are never changed: other settings are another ConfigMap.
+
+So a pod that starts again has what its workload was rolled out with, whatever became of newer settings, and so has an
+older revision that a workload goes back to. They are known by their labels and by being immutable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import deployment_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.references import references
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes.client.exceptions import ApiException
+
+Object = dict[str, Any]
+WITH_TEMPLATE = ("Deployment", "StatefulSet", "ReplicaSet")
+
+
+def configurations_of(objects: Objects, workload: Object) -> list[Object]:
+    """Those that a workload's pods start with, with their kind, of the deployment that the workload is of."""
+    deployment = deployment_of(workload)
+    found = (objects.read("ConfigMap", name) for name in _names_in(workload["spec"]["template"]["spec"]))
+    return [
+        {**live, "kind": "ConfigMap", "apiVersion": "v1"}
+        for live in found
+        if live is not None and _is_configuration(live, deployment)
+    ]
+
+
+def remove_unused(objects: Objects, deployment: str) -> list[str]:
+    """Delete those of a deployment that no workload, none of its revisions and no pod names. Returns their names.
+
+    Without the right to list ConfigMaps all of them stay.
+    """
+    try:
+        # Before all that may use them: one that is made meanwhile is not among them.
+        listed = objects.list("ConfigMap")["items"]
+    except ApiException as error:
+        if error.status != 403:
+            raise
+        return []
+    mine = [live for live in listed if _is_configuration(live, deployment)]
+    if not mine:
+        return []
+    specs = [item["spec"]["template"]["spec"] for kind in WITH_TEMPLATE for item in objects.list(kind)["items"]]
+    specs += [pod["spec"] for pod in objects.list("Pod")["items"]]
+    used = {name for spec in specs for name in _names_in(spec)}
+    unused = [live["metadata"] for live in mine if live["metadata"]["name"] not in used]
+    for metadata in unused:
+        objects.delete("ConfigMap", metadata["name"], uid=metadata["uid"])
+    return [metadata["name"] for metadata in unused]
+
+
+def _is_configuration(live: Object, deployment: str | None) -> bool:
+    return bool(deployment is not None and live.get("immutable") and deployment_of(live) == deployment)
+
+
+def _names_in(pod_spec: Object) -> list[str]:
+    return sorted(reference.name for reference in references(pod_spec) if reference.kind == "ConfigMap")

@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found. Level `warning` is for what can go wrong later, and does not end the run."""
+
+    check: str
+    ok: bool
+    found: str
+    expected: str
+    next_step: str = ""
+    level: Literal["error", "warning"] = "error"
+
+
+def failure(findings: list[Finding]) -> OperatorError | None:
+    """All findings that forbid to begin, in one message, or None."""
+    failed = [finding for finding in findings if not finding.ok and finding.level == "error"]
+    if not failed:
+        return None
+    return OperatorError(
+        "; ".join(finding.found for finding in failed),
+        expected="; ".join(dict.fromkeys(finding.expected for finding in failed)),
+        untouched="everything",
+        next_step="; ".join(dict.fromkeys(finding.next_step for finding in failed)),
+    )

@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which texts of a Secret must not be shown.
+
+A program shows any part of what it reads: an entry, a line of it, or what a document in it says somewhere. And not all
+that is in a Secret is one: with a number or a brace for a secret, no line of a log would be left to show.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import re
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import SHORTEST_VALUE
+
+SECRET_NAME = re.compile(r"(?i)pass|pwd|secret|token|credential|key|pin\b|auth")
+# Of what stands beside a password.
+PUBLIC_NAME = re.compile(
+    r"(?i)(?:.*[_.-])?(?:user(?:name)?|login|host(?:name)?|port|db(?:name)?|database|(?:conn_)?type)"
+)
+PUBLIC_VALUE = re.compile(r"[\w.@-]+")
+# What no secret looks like, and each log has.
+TRIVIAL = re.compile(r"(?i)\W*\w{0,2}\W*|true|false|none|null|yes|off")
+# A line of an INI file, of YAML or of variables for a shell.
+SETTING = re.compile(r"\s*(?:-\s+)?(?:export\s+)?[\"']?([\w.-]+)[\"']?\s*[=:]\s*(.+)")
+# A text of a document that is a document itself, or has several lines.
+INNER = re.compile(r"\s*[\[{]|.*\n")
+URL_PASSWORD = re.compile(r"://[^\s:/@]*:(\S+)@")
+
+
+def secret_texts(entries: Mapping[str, bytes]) -> set[str]:
+    """What of these entries is secret, as far as it is text."""
+    found: set[str] = set()
+    for name, content in entries.items():
+        with contextlib.suppress(UnicodeDecodeError):
+            text = content.decode().strip()
+            if not is_public(name, text) and not _is_public_value(name, text, entries):
+                found.update(_texts((name,), text))
+                # As whoever shows the Secret itself has it.
+                found.add(base64.b64encode(content).decode())
+    return {text for text in found if not TRIVIAL.fullmatch(text)}
+
+
+def is_public(name: str, text: str) -> bool:
+    """Whether an entry is one of those of a Secret of signing keys that anybody may see."""
+    if name == "generation":
+        return text.isdecimal()
+    if name.endswith(".kid"):
+        return True
+    if name.endswith("-public.pem"):
+        return text.startswith("-----BEGIN PUBLIC KEY-----")
+    if name != "jwks.json":
+        return False
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        # RFC 7518, 6.2 and 6.4: `d` is of private keys, `k` of shared ones.
+        return not any({"d", "k"} & set(key) for key in parse(text)["keys"])
+    return False
+
+
+def _texts(names: tuple[str, ...], text: str) -> Iterator[str]:
+    """A text and what is secret inside it; `names` lead to it."""
+    document = None
+    with contextlib.suppress(ValueError):
+        document = parse(text)
+    if isinstance(document, dict | list):
+        yield from _leaves(names, document)
+        return
+    lines = [line.strip() for line in text.splitlines()]
+    # All lines by themselves: what reads a value with several has them as a whole in no line of a log.
+    yield from (line for line in lines if len(lines) == 1 or _counts(names, line) or line.isalnum())
+    for line in lines:
+        if setting := SETTING.fullmatch(line):
+            yield from _leaf((*names, setting[1]), setting[2].strip().strip("\"'"))
+        for password in URL_PASSWORD.findall(line):
+            yield from {password, urllib.parse.unquote(password)}
+        with contextlib.suppress(ValueError):
+            for name, value in urllib.parse.parse_qsl(urllib.parse.urlsplit(line).query):
+                yield from _leaf((*names, name), value)
+
+
+def _leaves(names: tuple[str, ...], document: Any) -> Iterator[str]:
+    """Not by recursion: a document may be as deep as Python's parser takes it."""
+    left = [(names, document)]
+    while left:
+        path, value = left.pop()
+        if isinstance(value, dict):
+            left += [((*path, key), item) for key, item in value.items() if not _is_public_value(key, item, value)]
+        elif isinstance(value, list):
+            left += [(path, item) for item in value]
+        elif isinstance(value, str) and INNER.match(value):
+            yield from _texts(path, value.strip())
+        elif value is not None and not isinstance(value, bool):
+            yield from _leaf(path, str(value))
+
+
+def _leaf(names: tuple[str, ...], value: str) -> Iterator[str]:
+    if _counts(names, value):
+        yield value
+        yield from URL_PASSWORD.findall(value)
+
+
+def _counts(names: tuple[str, ...], value: str) -> bool:
+    """Whether a part is taken for a secret: a short one only where a name that leads to it says so."""
+    return len(value) >= SHORTEST_VALUE or any(SECRET_NAME.search(name) for name in names)
+
+
+def _is_public_value(name: str, value: Any, beside: Mapping[str, Any]) -> bool:
+    """Whether it is the name of a user, say, that stands beside the password. Alone it may be a user's password."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return bool(
+        PUBLIC_NAME.fullmatch(name)
+        and PUBLIC_VALUE.fullmatch(text)
+        and any(re.search(r"(?i)pass|pwd", other) for other in beside)
+    )

@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is shown of a pod that fails: its log and events, without what its Secrets hold, and with all else."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import evidence
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.secret_texts import secret_texts
+from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
+
+BASE = "/api/v1/namespaces/lab"
+CAUSE = "AirflowConfigException: {x} error: can't use 'scheduler' at line 12 of /run/airflow/airflow.cfg, port 3306"
+KEYS = {
+    "generation": "1",
+    "jwks.json": '{\n  "keys": [\n    {"kty": "RSA", "n": "AirflowConfigException", "kid": "scheduler"}\n  ]\n}',
+    "scheduler.kid": "scheduler",
+    "scheduler-public.pem": "-----BEGIN PUBLIC KEY-----\nscheduler\n-----END PUBLIC KEY-----\n",
+}
+
+
+@pytest.fixture
+def server():
+    server = ApiServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def shown(server):
+    def shown(log, **entries):
+        """What is shown of a pod with this log and one Secret."""
+        data = {name: base64.b64encode(text.encode()).decode() for name, text in entries.items()}
+        server.objects[f"{BASE}/secrets/keys"] = {"metadata": {"name": "keys"}, "data": data}
+        server.objects[f"{BASE}/pods/web-1-x/log"] = log
+        involved = {"kind": "Pod", "name": "web-1-x"}
+        server.objects[f"{BASE}/events/e"] = {
+            "metadata": {"name": "e"},
+            "reason": "BackOff",
+            "message": "back-off 1m20s",
+            "lastTimestamp": "2026-11-28T03:12:10Z",
+            "involvedObject": involved,
+        }
+        volume = {"name": "secrets", "projected": {"sources": [{"secret": {"name": "keys"}}]}}
+        pod = {"metadata": {"name": "web-1-x"}, "spec": {"containers": [{"name": "web"}], "volumes": [volume]}}
+        cluster = server.cluster()
+        return "\n".join(evidence(cluster, Objects(cluster), ["web-1-x"], pod=pod, container="web"))
+
+    return shown
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        KEYS,
+        {"flag": "true", "number": "12", "brace": "{"},
+        {"username": "scheduler", "port": "3306", "password": "CANARY-1"},
+        {"connection": json.dumps({"port": 3306, "x": "line", "y": True, "z": None, "tls": {"min": "12"}})},
+        {"settings": "[x]\nmode = use\n{\nport: 3306\n"},
+    ],
+    ids=["signing keys", "trivial", "beside a password", "document", "settings"],
+)
+def test_what_is_no_secret_hides_nothing(shown, entries):
+    lines = shown(CAUSE, **entries)
+    assert CAUSE in lines
+    assert "back-off 1m20s" in lines
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"airflow": "CANARY-9"},
+        {"airflow": "C4N"},
+        {"username": "CANARY-9"},  # the password of a user of that name
+        {"lake": json.dumps({"conn_type": "x", "extra": {"access": "CANARY-9"}})},
+        {"lake": json.dumps({"conn_type": "x", "extra": json.dumps({"deep": [["CANARY-9"]]})})},
+        {"lake": json.dumps([1, {"x": ["CANARY-9"]}])},
+        {"lake": json.dumps({"password": "C4N"})},
+        {"passwords.json": json.dumps({"admin": "C4N"})},
+        {"lake": json.dumps({"number": 19283746})},
+        {"settings.ini": "[database]\nsql = CANARY-9\n"},
+        {"settings.ini": "[smtp]\nsmtp_password = C4N\n"},
+        {"settings.yaml": "smtp:\n  hosts:\n    - secret: 'C4N'\n"},
+        {"env": 'export SOMETHING="CANARY-9"'},
+        {"url": "mysql://airflow:CANARY-9@mysql/airflow"},
+        {"url": "mysql://airflow:CANARY%2D9@mysql/airflow"},
+        {"lake": json.dumps({"uri": "mysql://airflow:CANARY-9@mysql/airflow"})},
+        {"url": "aws://?secret=C4N"},
+        {"several": "first\nCANARY-9\n"},
+        {"several": "first\nC4NA\n"},
+        {"jwks.json": json.dumps({"keys": [{"kty": "oct", "k": "CANARY-9"}]})},
+        {"generation": "CANARY-9"},
+        {"x-public.pem": "CANARY-9"},
+    ],
+)
+def test_what_a_secret_holds_is_hidden_wherever_it_stands(shown, entries):
+    lines = shown("rejected: got CANARY-9 C4N C4NA 19283746 at last", **entries)
+    short = "C4NA" if "C4NA" in str(entries) else "C4N"
+    wanted = next((text for text in ("CANARY-9", "19283746") if text in str(entries).replace("%2D", "-")), short)
+    assert "log of web" in lines or "(hidden) line" in lines
+    assert wanted not in lines.split()
+
+
+def test_a_secret_that_is_shown_as_a_whole_is_hidden(shown):
+    document = json.dumps({"auths": {"registry": {"auth": "CANARY-9"}}}, indent=2)
+    key = "-----BEGIN X-----\nQ0FOQVJZQ0FOQVJZ\n-----END X-----"
+    lines = [base64.b64encode(text.encode()).decode() for text in (document, key)]
+    found = shown("\n".join([*lines, "Q0FOQVJZQ0FOQVJZ"]), document=document, inner=json.dumps({"x": key}), key=key)
+    assert not any(line in found for line in [*lines, "Q0FOQVJZQ0FOQVJZ"])
+
+
+def test_entries_that_are_no_text_are_passed_over():
+    assert "CANARY-9" in secret_texts({"keystore": b"\xfe\xed\xfe\xed", "x": b"CANARY-9"})
+
+
+def test_a_document_that_nests_deeply_is_read():
+    assert "CANARY-9" in secret_texts({"x": ("[" * 500 + '"CANARY-9"' + "]" * 500).encode()})
