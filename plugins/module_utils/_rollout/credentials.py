@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.lifetime import lasts_too_short
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.preflight import Finding
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.finding import Finding
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
