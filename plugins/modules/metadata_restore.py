@@ -13,7 +13,7 @@ description:
   - Plays a dump of M(hopsworks.airflow.metadata_dump) into a schema with the database's own tool in a Job, and
     compares every table with what the dump's manifest says. The Job is removed afterwards.
   - Nothing is ever restored over anything. The schema must not exist, or be empty, or hold what an interrupted run of
-    this module left there.
+    this module left there, and no other table.
   - With O(state=restored), all tables that an interrupted run has restored are kept if they have just the rows of the
     dump, else refused, because somebody may work with them already.
 version_added: 0.1.0
