@@ -39,7 +39,8 @@ options:
     description:
       - V(set_aside) moves the old tables to schema C(<live>_before_<run>).
       - V(drop) drops the live schema, once. It wants a dump of the very same rows, rehearsed in the same run.
-        The tables are locked while their rows are compared with it, which needs the right C(LOCK TABLES).
+        The tables are locked while their rows are compared with it, which needs the right C(LOCK TABLES). A drop that
+        the server did not survive is finished without that dump.
     type: str
     choices: [set_aside, drop]
     default: set_aside
@@ -118,7 +119,7 @@ stage:
   type: str
   sample: old
 method:
-  description: How the reset is made, or was.
+  description: How the reset is made, or was; V(set_aside) where there is nothing to drop.
   returned: success
   type: str
   sample: set_aside

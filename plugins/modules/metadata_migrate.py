@@ -14,7 +14,8 @@ description:
   - It runs as a Job with a unique name, which is watched, its log shown while it is written, and deleted afterwards.
     A Job that a killed run left behind is removed first.
   - A schema that an interrupted run left half built is emptied, table by table, and built again. It is recognised by a
-    table C(hopsworks_airflow_workspace), which is put there first; tables of anybody else are never dropped.
+    table C(hopsworks_airflow_workspace), which is put there first. Tables of anybody else are never dropped. But one
+    that is made there while the schema is being built can't be told from those of the build.
   - The image itself is asked for its newest revision, and the schema is complete when it has that revision.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)

@@ -15,7 +15,7 @@ description:
   - Definitions are not compared, with a warning, where the manifest is one of an earlier version that has none. Where
     the server is another one than that which was dumped, a difference between definitions is a warning.
   - Nothing is ever restored over anything. The schema must not exist, or be empty, or hold what an interrupted run of
-    this module left there.
+    this module left there, and no other table.
   - With O(state=restored), all tables that an interrupted run has restored are kept if they have just the rows of the
     dump, else refused, because somebody may work with them already.
 version_added: 0.1.0

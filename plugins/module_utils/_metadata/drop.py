@@ -130,16 +130,17 @@ class Drop:
         untouched = (
             f"the {len(left)} tables that are left in schema {plan.live}, and the new ones, in the schema beside"
         )
-        not_begun = (
-            f"; but if the old Airflow has run since then, it was itself that dropped the others: drop table"
-            f" {plan.schema}.{PLAN}, then run the same command again"
+        # First, because what else is advised would be wrong then.
+        unless_begun = (
+            "if the old Airflow has run since then, it was itself that dropped the others, and no drop had begun: drop"
+            f" table {plan.schema}.{PLAN}, then run the same command again; else"
         )
         if request.method != DROP:
             raise OperatorError(
                 f"{found}, and this run has method {request.method}",
                 expected=expected,
                 untouched=untouched,
-                next_step=f"run the same command with airflow_reset_method: drop{not_begun}",
+                next_step=f"{unless_begun} run it with airflow_reset_method: drop",
             )
         sums = {move.table: move.content for move in plan.dropped if move.content is not None}
         rehearsed = request.rehearsed_dump or {}
@@ -150,8 +151,8 @@ class Drop:
                 f"{found}, and neither its plan nor this run has the sums of its dump",
                 expected=expected,
                 untouched=untouched,
-                next_step=f"as an administrator of the database: see that {dump} is whole, DROP DATABASE {plan.live},"
-                f" then run the same command again{not_begun}",
+                next_step=f"{unless_begun}, as an administrator of the database, see that {dump} is whole,"
+                f" DROP DATABASE {plan.live}, then run the same command again",
             )
         now = fingerprints(self._database, plan.live, sorted(left), self._progress)
         different = sorted(table for table, content in now.items() if sums.get(table) != content.sum)
@@ -161,6 +162,6 @@ class Drop:
                 f" {', '.join(different)}",
                 expected=expected,
                 untouched=untouched,
-                next_step="find out who wrote there, and keep the rows; then make the tables what they are in the dump,"
-                f" or restore the dump{not_begun}",
+                next_step=f"{unless_begun} find out who wrote there, and keep the rows; then make the tables what they"
+                " are in the dump, or restore the dump",
             )

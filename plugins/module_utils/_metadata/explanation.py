@@ -19,8 +19,10 @@ STATEMENT = "what this statement was to change; earlier statements of this actio
 TABLESPACE_EXISTS = re.compile(r"\btablespace\b.*\bexists\b", re.IGNORECASE | re.DOTALL)
 
 # What a server is told by that goes down, is down or comes up: no connection, one that was cut off, "shutdown in
-# progress", nodes of a cluster that are not in it yet; and all its users come back at once.
-AWAY = (1040, 1047, 1053, 1203, 2002, 2003, 2006, 2013)
+# progress", nodes of a cluster that are not in it yet; and all its users come back at once. The library answers for it
+# where it has found the connection cut off before.
+CLOSED = 0
+AWAY = (CLOSED, 1040, 1047, 1053, 1203, 2002, 2003, 2006, 2013)
 
 # What a server has rolled back whole, for a transaction of somebody else, and asks to be sent again: a deadlock, a
 # conflict that another node of a Galera cluster won, a temporary error of NDB.
@@ -71,15 +73,17 @@ def explained(error: Exception, where: str, untouched: str = STATEMENT, host: st
             next_step="install that package here and in the image, or have an administrator of the database give the"
             " user another way to log in (ALTER USER ... IDENTIFIED ...), then run the same command again",
         )
-    code, text = error.args[0] if error.args else 0, str(error.args[-1] if error.args else error)
+    code, text = error.args[0] if error.args else "nothing", str(error.args[-1] if error.args else error)
     # 1025, 150: a table takes the place of one that a key of another schema still refers to, and doesn't fit it.
     known = 1451 if code == 1025 and "150" in text else 1813 if TABLESPACE_EXISTS.search(text) else code
     expected, next_step = _ADVICE.get(
-        known if isinstance(known, int) else 0,
+        known if isinstance(known, int) else -1,
         ("the statement to be accepted", "see the server's message; run the same command again when it is put right"),
     )
     return kind(
-        f"the database server {where} answered {code}: {text}",
+        f"the session is closed that the database server {where} gave"
+        if code == CLOSED
+        else f"the database server {where} answered {code}: {text}",
         expected=expected,
         untouched=untouched,
         next_step=next_step,
@@ -120,6 +124,7 @@ _IN_THE_WAY = (
 )
 _TOO_LARGE = ("every row to fit into the server's max_allowed_packet, as a statement", _ENLARGE)
 _ADVICE: dict[int, tuple[str, str]] = {
+    CLOSED: _UNREACHABLE,
     1045: (
         "the user and the password of the Secret to be accepted",
         (

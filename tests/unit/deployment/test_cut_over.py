@@ -45,7 +45,7 @@ def test_all_is_kept_before_the_stop_and_replaced_between_stop_and_move():
     (kept,) = place(steps, "deployment_objects", state="saved")
     stops = place(steps, "workloads", state="stopped")
     (objects,) = place(steps, "include_tasks", file="objects.yml")
-    (moved,) = place(steps, "metadata_db", state="reset")
+    (moved,) = place(steps, "include_tasks", file="reset.yml")
     assert first < copied < kept < min(stops) < max(stops) < objects < moved
     # Copying and keeping take minutes in which the UI answers: whether something runs is looked at again, at the end.
     assert last == min(stops) - 1
@@ -60,6 +60,7 @@ def test_nothing_is_applied_while_the_old_deployment_runs():
     includes = [(file, when) for name, file, when in steps if name == "include_tasks"]
     assert includes == [
         ("replace.yml", "airflow_stage != 'installed'"),
+        ("reset.yml", "airflow_stage == 'installed'"),
         ("objects.yml", "airflow_stage == 'installed'"),
     ]
     assert "k8s" not in [name for name, _arguments, _when in steps]

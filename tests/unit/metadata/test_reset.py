@@ -75,6 +75,25 @@ def test_run_again_changes_nothing(database, deployment, mirror):
     assert deployment.definition(deployment.names.live) == before
 
 
+@pytest.mark.parametrize("left", ["memory", "mark"])
+def test_what_is_left_to_note_of_a_reset_is_due_once(database, deployment, mirror, left):
+    """The ConfigMap is lost, or another one after an adoption; or the run died right before its end."""
+    reset(database, deployment, mirror)
+    if left == "memory":
+        mirror.memory = None
+    else:
+        deployment.mark_new(database)
+    action = Reset(database, deployment.request(run="20261130t000000"), mirror, quiet)
+
+    assert action.predict()["changed"]
+    result = action.carry_out()
+
+    assert (result["changed"], result["run"]) == (True, RUN)
+    assert mirror.memory.state == "installed"
+    assert deployment.tables(deployment.names.workspace) == set()
+    assert not action.predict()["changed"]
+
+
 def test_an_empty_database_gets_the_new_schema(database, bare, mirror):
     bare.make_empty()
     bare.make_new(database)

@@ -13,8 +13,10 @@ import contextlib
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import database as database_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import like_prefix, quoted, session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import AwayError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import LOCK_WAIT_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import Tls
@@ -126,6 +128,16 @@ def test_a_statement_is_never_sent_twice(server, database, schema):
         database.execute(f"INSERT INTO {quoted(schema, 't')} VALUES (5, 'once')")
 
     assert server.as_root(f"SELECT COUNT(*) FROM {schema}.t").strip() == "1"
+
+
+def test_a_statement_on_a_session_that_is_closed_is_told_as_such(server, database, monkeypatch):
+    """The one that found it closed was told, and this one comes right after it."""
+    monkeypatch.setattr(database_module, "IDLE_SECONDS", 60)
+    server.as_root(f"KILL {database.value('SELECT CONNECTION_ID()')}")
+    for _attempt in ("the first", "the next"):
+        with pytest.raises(AwayError) as caught:
+            database.value("SELECT 1")
+    assert "the session is closed" in caught.value.found
 
 
 def test_a_server_that_is_gone_is_told(server, bare):

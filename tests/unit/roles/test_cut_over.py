@@ -121,3 +121,17 @@ def test_a_failing_run_unpauses_what_an_earlier_run_has_proved(settings_changed,
     played = settings_changed(scheduler(600), answers, code=2)
     assert played.actions("quiesce", "workloads")[-1] == last
     assert ("What was paused is unpaused." in played.output) is (last == UNPAUSE)
+
+
+@pytest.mark.parametrize("due", [True, False])
+def test_what_the_plan_says_of_the_tables_is_done_where_they_are_installed(settings_changed, due):
+    """A run died right before its end, or the ConfigMap that remembers it is lost."""
+    answer = {"changed": due, "stage": "installed", "run": "r0", "set_aside": "airflow_before_r0"}
+    played = settings_changed(scheduler(None), {"metadata_db": answer})
+
+    assert ("notes that the reset of run r0 is done" in played.output) is due
+    assert played.actions("metadata_db", "workloads") == ["metadata_db:reset", ROLL_OUT]
+    (closed,) = [
+        entry for entry in played.asked if entry["action"] == "run_record" and entry.get("state") == "finished"
+    ]
+    assert "airflow_before_r0" not in str(closed), "this run has set nothing aside"
