@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -168,14 +168,20 @@ def schemas_with(database: Database, table: str) -> list[str]:
     return [str(schema) for schema, name in found if name == table]
 
 
-def alike(database: Database, schema: str) -> Callable[[str], bool]:
-    """Whether a name that the server answers with means this schema.
+def alike(database: Database, written: str) -> Callable[[str], bool]:
+    """Whether a name that the server answers with means this schema, or this table.
 
     The catalogue compares names without regard to capitals, whether the server does so itself or not.
     """
     if int(database.value("SELECT @@lower_case_table_names")):
-        return lambda name: name.lower() == schema.lower()
-    return lambda name: name == schema
+        return lambda name: name.lower() == written.lower()
+    return lambda name: name == written
+
+
+def meant(database: Database, there: Collection[str], named: Iterable[str]) -> frozenset[str]:
+    """Those of the names that the server answers with that are meant by what somebody wrote."""
+    are_they = [alike(database, name) for name in named]
+    return frozenset(name for name in there if any(is_it(name) for is_it in are_they))
 
 
 def stored_programs(database: Database, schema: str) -> list[str]:

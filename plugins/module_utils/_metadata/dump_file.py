@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import json
@@ -57,14 +58,12 @@ class Manifest:
     created_at: str
     tables: Mapping[str, Entry] = field(default_factory=dict)
 
-    def write(self, dump: Path) -> None:
+    def write(self, path: Path) -> None:
         text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1, sort_keys=True) + "\n"
-        part = manifest_of(dump).with_suffix(".part")
-        with open_private(part) as stream:
+        with open_private(path) as stream:
             stream.write(text.encode())
             stream.flush()
             os.fsync(stream.fileno())
-        part.replace(manifest_of(dump))
 
 
 def manifest_of(dump: Path) -> Path:
@@ -101,8 +100,8 @@ def verify(dump: Path, manifest: Manifest) -> None:
             digest.update(chunk)
             size += len(chunk)
             tail = (tail + unpack.decompress(chunk))[-400:]
-    except (OSError, zlib.error) as error:
-        raise _not_whole(dump, f"it can't be read ({type(error).__name__})") from None
+    except zlib.error as error:
+        raise _unreadable(dump, error) from None
     if (size, digest.hexdigest()) != (manifest.bytes, manifest.sha256):
         raise _not_whole(dump, f"its {size} bytes are not the {manifest.bytes} that were written (SHA-256)")
     if not unpack.eof or LAST_LINE not in tail:
@@ -119,10 +118,18 @@ def whole(dump: Path) -> Manifest | None:
     return manifest
 
 
-def chunks_of(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            yield chunk
+def chunks_of(dump: Path) -> Iterator[bytes]:
+    """A dump from end to end. Raises OperatorError where it can't be read."""
+    try:
+        with dump.open("rb") as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                yield chunk
+    except OSError as error:
+        raise _unreadable(dump, error) from None
+
+
+def _unreadable(dump: Path, error: Exception) -> OperatorError:
+    return _not_whole(dump, f"it can't be read ({type(error).__name__})")
 
 
 def _not_whole(dump: Path, what: str) -> OperatorError:
@@ -134,18 +141,36 @@ def _not_whole(dump: Path, what: str) -> OperatorError:
     )
 
 
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Says in words why the system does not write a file."""
+    try:
+        yield
+    except OSError as error:
+        raise OperatorError(
+            f"{path} can't be written: {error.strerror or error}",
+            expected="room for it, and the right to write there",
+            untouched="the database, and an earlier dump of that name",
+            next_step=f"make room in {path.parent}, or name another folder (`directory`), then run the same command"
+            " again",
+        ) from None
+
+
 class DumpFile:
     """A dump while it is written: under another name, private, its digest counted along."""
 
     def __init__(self, path: Path, progress: Callable[[str], None]) -> None:
         self.path, self._progress = path, progress
         self._part = path.with_name(path.name + ".part")
+        self._manifest_part = manifest_of(path).with_name(manifest_of(path).name + ".part")
         self._digest, self.bytes, self._reported = hashlib.sha256(), 0, 0
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._stream = open_private(self._part)
+        with _writing(path):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._stream = open_private(self._part)
 
     def write(self, data: bytes) -> None:
-        self._stream.write(data)
+        with _writing(self.path):
+            self._stream.write(data)
         self._digest.update(data)
         self.bytes += len(data)
         if self.bytes - self._reported >= REPORT_BYTES:
@@ -153,20 +178,30 @@ class DumpFile:
             self._progress(f"{self.bytes / 1e6:.0f} MB dumped (compressed)")
 
     def commit(self, manifest: Callable[[int, str], Manifest]) -> Manifest:
-        """Give it its name, then write the manifest, which makes it count. An earlier manifest goes first."""
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        self._stream.close()
+        """Give it its name, then the manifest, which makes it count, its own. An earlier manifest goes first.
+
+        Both are written before that: where there is no room for them, an earlier dump stays as it is.
+        """
+        with _writing(self.path):
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+            self._stream.close()
         made = manifest(self.bytes, self._digest.hexdigest())
         verify(self._part, made)
-        manifest_of(self.path).unlink(missing_ok=True)
-        self._part.replace(self.path)
-        made.write(self.path)
+        with _writing(manifest_of(self.path)):
+            made.write(self._manifest_part)
+            manifest_of(self.path).unlink(missing_ok=True)
+            self._part.replace(self.path)
+            self._manifest_part.replace(manifest_of(self.path))
         return made
 
     def discard(self) -> None:
-        self._stream.close()
-        self._part.unlink(missing_ok=True)
+        """Remove what there is of it, whatever ended it."""
+        with contextlib.suppress(OSError):  # it writes what it still holds, and there may be no room for that
+            self._stream.close()
+        for part in (self._part, self._manifest_part):
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
 
 
 def entries_of(before: Mapping[str, Content], after: Mapping[str, Content]) -> dict[str, Entry]:

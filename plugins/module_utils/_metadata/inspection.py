@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import (
     Schema,
     Server,
+    meant,
     read_schema,
     read_schemas,
     read_server,
@@ -155,7 +156,8 @@ def inspect(
         stage = INSTALLED if install is not None else FOREIGN
         problems = () if install is not None else (f"table {INSTALL} is not one that this collection wrote",)
     else:
-        stage, problems = judge(live, revisions, stored_programs(database, names.live), extra_tables)
+        known = meant(database, live.content, extra_tables)
+        stage, problems = judge(live, revisions, stored_programs(database, names.live), known)
     workspace = schemas.get(names.workspace)
     strange = _of_others(database, schemas, names, plans, owner) if owner is not None else ()
     if strange:

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 # Names of schemas and tables can't be bound as values.
 # ruff: noqa: S608
+import contextlib
 import dataclasses
 import gzip
 import json
 import os
+import resource
+import signal
 import stat
 import types
 
@@ -41,6 +44,19 @@ from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     quiet,
     reset,
 )
+
+
+@contextlib.contextmanager
+def disk_of(size):
+    """No file can be longer than that, which is to whoever writes as if the disk were full."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 class TestDump:
@@ -105,6 +121,31 @@ class TestDump:
         assert any("Access denied" in line for line in caught.value.evidence)
         assert whole(dump) is not None
         assert not list(dump.parent.glob("*.part"))
+
+    @pytest.mark.parametrize("full_at", ["the dump", "its last bytes", "its manifest"])
+    def test_on_a_disk_that_is_full_is_told_in_words(self, database, deployment, dump, tools, full_at):
+        before = read_content(database, deployment.names.live, quiet)
+        there = {path.name: path.read_bytes() for path in dump.parent.iterdir()}
+        small = types.SimpleNamespace(dump=lambda _schema, write: write(gzip.compress(os.urandom(2000))))
+        given = small if full_at == "its last bytes" else tools
+        room = len(dump.read_bytes()) + 1000 if full_at == "its manifest" else 1000
+
+        with (
+            disk_of(room),
+            pytest.raises(OperatorError, match=r"\.(gz|json) can't be written: File too large") as caught,
+        ):
+            make_dump(database, given, deployment.names.live, RUN, dump, before, quiet)
+
+        assert str(dump.parent) in caught.value.next_step
+        assert {path.name: path.read_bytes() for path in dump.parent.iterdir()} == there
+        assert whole(dump) is not None
+
+    def test_into_a_folder_that_can_not_be_made_is_told_in_words(self, database, deployment, tools, tmp_path):
+        (tmp_path / "file").write_text("")
+        path = dump_path(str(tmp_path / "file" / "folder"), deployment.names.live, RUN)
+
+        with pytest.raises(OperatorError, match="can't be written: Not a directory"):
+            make_dump(database, tools, deployment.names.live, RUN, path, {}, quiet)
 
     def test_that_ends_early_is_noticed(self, database, deployment, tmp_path):
         """A connection that breaks without anybody noticing: no last line."""
@@ -393,6 +434,14 @@ class TestRestore:
         monkeypatch.setattr(metadata_restore, "client_of", lambda *_given: ("image", "pod"))
         result = metadata_restore.act(dataclasses.replace(call, warn=warned.append))
         assert (result["changed"], warned) == (True, [doubt])
+
+    def test_of_a_file_that_can_not_be_read_any_more_is_told_in_words(self, dump, restoration, tools):
+        """And not as a connection that broke."""
+        restoration.make_room("rehearsal")
+        dump.unlink()
+
+        with pytest.raises(OperatorError, match="not a whole dump: it can't be read"):
+            restoration.play(tools)
 
     def test_the_tools_failure_is_told(self, server, restoration, pod):
         wrong = Tools(None, "mysqlds-0", None, address_of(server, "wrong"), 60)

@@ -123,6 +123,21 @@ def test_a_rehearsal_in_the_workspace_is_refused_whatever_it_is_called(folding, 
     assert old.schemas() == {old.names.live}
 
 
+def test_extra_tables_are_found_under_any_capitals(folding_server, folding, old):
+    folding_server.as_root("CREATE TABLE Team_Notes (id INT)", old.names.live)
+
+    assert inspect(folding, old.names).stage == "foreign"
+    assert inspect(folding, old.names, ["Team_Notes"]).stage == "old"
+    assert inspect(folding, old.names, ["team_notes", "absent"]).stage == "old"
+
+
+def test_where_names_are_not_folded_an_extra_table_is_the_very_same_one(database, deployment):
+    deployment.server.as_root("CREATE TABLE team_notes (id INT)", deployment.names.live)
+
+    assert inspect(database, deployment.names, ["Team_Notes"]).stage == "foreign"
+    assert inspect(database, deployment.names, ["team_notes"]).stage == "old"
+
+
 def test_the_whole_reset(folding, old, monkeypatch, mirror):
     old.make_new(folding)
     monkeypatch.setattr(metadata_db, "Mirror", lambda *_given: mirror)
