@@ -45,8 +45,8 @@ options:
   sessions:
     description:
       - Sessions on the live schema, as M(hopsworks.airflow.metadata_db_info) returns them. Pods of the namespace that
-        have one, and are not of the workloads in O(stopped), are warned of. Where the database server sees the address
-        of a proxy or a node, it can't be told whose a session is.
+        have one, and are not of the workloads in O(stopped), are warned of, and so are sessions of no pod in the
+        namespace. Where the database server sees the address of a proxy or a node, it can't be told whose a session is.
     type: list
     elements: dict
     default: []

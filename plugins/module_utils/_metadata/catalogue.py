@@ -218,6 +218,16 @@ def sessions_in(database: Database, *schemas: str) -> list[Session]:
     ]
 
 
+def session_with(database: Database, number: int) -> Session | None:
+    """The session of this number, if it is there and is shown."""
+    found = database.rows(
+        "SELECT USER, HOST, DB, COMMAND, TIME FROM information_schema.PROCESSLIST WHERE ID = %s", [number]
+    )
+    for user, host, schema, command, seconds in found:
+        return Session(number, str(user), str(host), schema or "", command or "", int(seconds or 0))
+    return None
+
+
 def count_rows(database: Database, schema: str, table: str) -> int:
     """Exact number of rows; reads an index of the table from end to end."""
     return int(database.value(f"SELECT COUNT(*) FROM {quoted(schema, table)}"))

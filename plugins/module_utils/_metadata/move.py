@@ -13,6 +13,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import (
     Session,
     read_schema,
+    session_with,
     sessions_in,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums
@@ -25,11 +26,15 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import read_neighbours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import Move, Plan, moves_done
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import EVERYWHERE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
 
+# A session that holds the lock asks again sooner than this, also while it waits for an API server that is away. One
+# whose machine is gone is ended by the server, which may not hear of that otherwise.
+IDLE_ALONE_SECONDS = 300
 LEFT_FILE_SECONDS = 120.0
 LEFT_FILE_PAUSE_SECONDS = 1.0
 
@@ -43,20 +48,46 @@ def alone(database: Database, live: str, timeout_seconds: float) -> Iterator[Non
     """
     name = f"hopsworks.airflow/{live}"[-64:]
     if database.value("SELECT GET_LOCK(%s, %s)", [name, timeout_seconds]) != 1:
-        raise OperatorError(
-            f"another session of this collection still works on schema {live}",
-            expected=f"it to end within {timeout_seconds:.0f} s",
-            untouched="all tables, by this run",
-            next_step="SHOW FULL PROCESSLIST shows it; run the same command again when it has ended",
-        )
+        raise _held(database, live, name, timeout_seconds)
     # The server gives the name to others as soon as this session ends.
     with database.kept(f"the lock on schema {live}"):
         try:
+            database.execute(f"SET SESSION wait_timeout = {IDLE_ALONE_SECONDS}")
             yield
         finally:
             # Where the session is gone the name is free, and what went before has said so.
             with contextlib.suppress(OperatorError):
                 database.value("SELECT RELEASE_LOCK(%s)", [name])
+                database.execute(f"SET SESSION wait_timeout = {EVERYWHERE['wait_timeout']}")
+
+
+def _held(database: Database, live: str, name: str, timeout_seconds: float) -> OperatorError:
+    """Who has the lock, and what ends that."""
+    number = database.value("SELECT IS_USED_LOCK(%s)", [name])
+    holder = session_with(database, int(number)) if number is not None else None
+    found, again = f"another session of this collection still works on schema {live}", "run the same command again"
+    if holder is None:
+        next_step = f"SHOW FULL PROCESSLIST shows it; {again} when it has ended"
+    elif holder.command == "Sleep":
+        found += f": session {holder.id} of {holder.user}@{holder.host}, idle for {holder.seconds} s"
+        next_step = (
+            f"if a run goes on there, wait for its end; if its machine is gone, the server ends the session within"
+            f" {IDLE_ALONE_SECONDS} s, or KILL {holder.id} does at once; then {again}"
+        )
+    else:
+        found += (
+            f": session {holder.id} of {holder.user}@{holder.host} carries out a statement for {holder.seconds} s"
+            f" ({holder.command})"
+        )
+        next_step = (
+            f"wait until SHOW FULL PROCESSLIST no longer shows it: its statement must end by itself; then {again}"
+        )
+    return OperatorError(
+        found,
+        expected=f"it to end within {timeout_seconds:.0f} s",
+        untouched="all tables, by this run",
+        next_step=next_step,
+    )
 
 
 @contextlib.contextmanager

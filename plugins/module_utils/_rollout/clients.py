@@ -6,10 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 Object = dict[str, Any]
+# How many are named.
+MOST = 5
 
 
 def pods_behind(sessions: Iterable[Object], pods: Iterable[Object]) -> list[Object]:
@@ -18,10 +22,35 @@ def pods_behind(sessions: Iterable[Object], pods: Iterable[Object]) -> list[Obje
     return [pod for pod in pods if not pod["spec"].get("hostNetwork") and hosts & _addresses(pod)]
 
 
+def of_no_pod(sessions: Sequence[Object], pods: Iterable[Object], stopped: Sequence[Object]) -> str:
+    """Whose sessions are of no pod, in words, or an empty text; `stopped` are the pods that are going to be.
+
+    The address of a pod in its node's network is that of everything on the node, so it may be a stopped pod's.
+    """
+    known = {address for pod in pods if not pod["spec"].get("hostNetwork") for address in _addresses(pod)}
+    known |= {address for pod in stopped for address in _addresses(pod)}
+    strange = [session for session in sessions if host_of(str(session["host"])) not in known]
+    if not strange:
+        return ""
+    counted = Counter(f"{session.get('user', '')}@{host_of(str(session['host']))}" for session in strange)
+    words = [f"{who} ({count})" if count > 1 else who for who, count in sorted(counted.items())]
+    more = [f"{len(words) - MOST} more"] if len(words) > MOST else []
+    # Where the deployment is none of those that can be told apart, it is among the others.
+    hidden = stopped and len(strange) == len(sessions)
+    unsure = ", or the deployment's own, seen from the address of a proxy or a node" if hidden else ""
+    return f"{len(strange)} sessions on the live schema are of no pod{unsure}: {', '.join([*words[:MOST], *more])}"
+
+
 def host_of(text: str) -> str:
-    """The host of a session, which the server writes with a port, and an address of IPv4 as one of IPv6."""
+    """The address of a session's host, or its name.
+
+    The server writes it with a port, and an address of IPv4 as one of IPv6. A server that resolves names writes a pod's
+    address in the form that Kubernetes has for it.
+    """
     host, colon, port = text.rpartition(":")
-    return (host if colon and port.isdigit() else text).removeprefix("::ffff:")
+    host = (host if colon and port.isdigit() else text).removeprefix("::ffff:")
+    pod = re.fullmatch(r"(\d{1,3}(?:-\d{1,3}){3})\.\S+\.(?:svc|pod)\.\S+", host)
+    return pod[1].replace("-", ".") if pod else host
 
 
 def owner_of(pod: Object) -> str:

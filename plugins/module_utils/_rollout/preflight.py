@@ -23,7 +23,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belongi
     deployment_of,
     is_of_another,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.clients import owner_of, pods_behind
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.clients import (
+    of_no_pod,
+    owner_of,
+    pods_behind,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_ours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import secret_names
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.finding import Finding
@@ -250,13 +254,26 @@ class Preflight:
             yield Finding(check, ok=False, found=error.found, expected=error.expected, next_step=error.next_step)
 
     def sessions(self, sessions: list[Object], stopped: list[str]) -> list[Finding]:
-        """Pods that use the database and are of none of the workloads that are stopped for its sake."""
+        """Who uses the database and is of none of the workloads that are stopped for its sake."""
         return self._guarded("sessions", functools.partial(self._sessions, sessions, stopped)) if sessions else []
 
     def _sessions(self, sessions: list[Object], stopped: list[str]) -> Iterator[Finding]:
         workloads = [workload for name in stopped for workload in find_all(self._objects, name)]
-        for pod in pods_behind(sessions, self._objects.list("Pod")["items"]):
-            if any(belongs(workload, pod) for workload in workloads):
+        pods = self._objects.list("Pod")["items"]
+        ending = [pod for pod in pods if any(belongs(workload, pod) for workload in workloads)]
+        strange = of_no_pod(sessions, pods, ending)
+        if strange:
+            yield Finding(
+                "sessions",
+                ok=False,
+                found=f"{strange} (looked for in namespace {self._cluster.namespace})",
+                expected=f"only pods of {', '.join(stopped)} in the database when its tables are moved",
+                next_step="end them before the run (SHOW FULL PROCESSLIST shows whose they are): when all is stopped,"
+                " it waits a minute for them to end, then goes back",
+                level="warning",
+            )
+        for pod in pods_behind(sessions, pods):
+            if pod in ending:
                 continue
             yield Finding(
                 "sessions",

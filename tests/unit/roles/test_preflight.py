@@ -61,9 +61,10 @@ def test_no_image_is_asked_where_its_own_schema_is_still_to_be_built(preflight):
     assert played.actions("image_revision_info") == []
 
 
-def test_who_uses_the_old_database_is_asked_when_somebody_does(preflight):
+@pytest.mark.parametrize("database", [OLD, MOVING], ids=["old", "moving"])
+def test_who_uses_the_database_that_is_replaced_is_asked_when_somebody_does(preflight, database):
     sessions = [{"host": "10.244.0.7:40312"}]
-    played = preflight({**OLD, "sessions": sessions}, HEAD)
+    played = preflight({**database, "sessions": sessions}, HEAD)
     assert played.code == 0, played.output
     first, second = (entry for entry in played.asked if entry["action"] == "preflight")
     assert (first["deployment"], first.get("sessions")) == ("demo", None)
