@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import socket
 import struct
@@ -53,7 +54,7 @@ def opcode_received(stream):
 def serve(listener, pings):
     """Answers when it has got some pings, and nothing before."""
     stream, _peer = listener.accept()
-    with stream:
+    with stream, contextlib.suppress(EOFError, OSError):
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += received(stream, 1)
