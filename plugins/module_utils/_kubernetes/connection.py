@@ -30,6 +30,8 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
     from requests.utils import should_bypass_proxies
     from urllib3.util import make_headers
 
+# These say who asks, and an empty one nothing.
+WHO = ("api_key", "client_cert", "client_key")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PLACE = "https://kubernetes.io/docs/tasks/access-application-cluster/configure-access-multiple-clusters/"
 
@@ -50,7 +52,7 @@ def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
     configuration.retries = False
     credentials, chosen = _load(options, configuration)
     by_password = options["username"] and options["password"]
-    if by_password or any(options[name] for name in ("api_key", "client_cert", "client_key")):
+    if by_password or any(options[name] for name in WHO):
         credentials = None
     identity = credentials.current() if credentials is not None else Identity()
     identity.configure(configuration)
@@ -58,9 +60,10 @@ def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
         value = options.get(option)
         if value is None or option in ("kubeconfig", "context", "persist_config", "proxy", "no_proxy"):
             continue
+        if option in WHO and not value:
+            continue
         if option == "api_key":
-            if value:
-                configuration.api_key = {"authorization": f"Bearer {value}"}
+            configuration.api_key = {"authorization": f"Bearer {value}"}
         elif option == "password" and options["username"]:
             # The client knows user and password, and sends them nowhere.
             basic = make_headers(basic_auth=f"{options['username']}:{value}")

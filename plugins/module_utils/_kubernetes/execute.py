@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.frames import (
     ClosedError,
+    Pings,
     read_frame,
     readable,
 )
@@ -61,7 +62,7 @@ def execute(
     )
     errors = status = b""
     deadline = time.monotonic() + timeout_seconds
-    late = False
+    late, pings = False, Pings(session)
     try:
         # Not by the client's update(): it keeps a copy of all output in memory.
         while not (late := time.monotonic() >= deadline):
@@ -79,6 +80,8 @@ def execute(
             elif pending is not None:
                 session.write_channel(STDIN_CHANNEL, pending)
                 pending = next(chunks, None)
+            else:
+                pings.send_due()
     except (ClosedError, WebSocketConnectionClosedException, OSError):
         # Told apart below: with a status the command had ended, without one it may still run.
         pass

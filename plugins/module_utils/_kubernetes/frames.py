@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import select
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,10 @@ try:
     from websocket import ABNF
 except ImportError:  # reported by the module's own requirement check
     ABNF = None
+
+
+# As kubectl does: load balancers end a connection on which nothing is sent for a while, some after 20 s.
+PING_SECONDS = 5.0
 
 
 class ClosedError(Exception):
@@ -40,3 +45,17 @@ def read_frame(session: Any) -> tuple[int, bytes] | None:
     if opcode not in (ABNF.OPCODE_BINARY, ABNF.OPCODE_TEXT) or not frame.data:
         return None
     return frame.data[0], frame.data[1:]
+
+
+class Pings:
+    """Keeps a connection from being idle while there is nothing else to send."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._due = time.monotonic() + PING_SECONDS
+
+    def send_due(self) -> None:
+        """Only while nothing can be read: what the other side said before it ended is not lost by that."""
+        if time.monotonic() >= self._due:
+            self._session.sock.ping()
+            self._due = time.monotonic() + PING_SECONDS

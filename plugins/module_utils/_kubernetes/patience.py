@@ -29,9 +29,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unre
 try:
     from kubernetes.client import ApiClient
     from kubernetes.client.exceptions import ApiException
+    from kubernetes.client.rest import RESTClientObject
     from urllib3.exceptions import HTTPError
 except ImportError:  # reported by the module's own requirement check
     ApiClient = object
+    RESTClientObject = None
     ApiException = Exception
     HTTPError = OSError  # type: ignore[misc,assignment]
 
@@ -160,7 +162,7 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
         certificate = version_of_certificate(self.configuration)
         if certificate != self._certificate:
             # A connection keeps the certificate that it was made with.
-            self.rest_client = type(self.rest_client)(self.configuration)
+            self.rest_client = RESTClientObject(self.configuration)
             self._certificate = certificate
         return identity
 
@@ -187,18 +189,19 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
     ) -> Any:
         others["_request_timeout"] = others.get("_request_timeout") or self.patience.timeout
 
+        identity: Identity | None = None
+
         def send() -> Any:
+            nonlocal identity
             # It adds to what it is given.
             query, headers = list(query_params or []), dict(header_params or {})
             if changes:
                 self.patience.allow()
-            nonlocal identity
             identity = self.use_current()
             return super(PatientClient, self).call_api(resource_path, method, path_params, query, headers, **others)
 
         asked = _Asked(resource_path, method, path_params, query_params or [], header_params or {}, others.get("body"))
         changes = asked.changes
-        identity: Identity | None = None
         if others.get("_preload_content") is False or others.get("async_req"):
             return send()
         failing_since: float | None = None

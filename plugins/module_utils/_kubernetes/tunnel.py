@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.frames import (
+    PING_SECONDS,
     ClosedError,
+    Pings,
     read_frame,
     readable,
 )
@@ -28,7 +30,6 @@ except ImportError:  # reported by the module's own requirement check
     ApiException = WebSocketException = Exception
 
 DATA_CHANNEL = 0
-IDLE_SECONDS = 30
 
 
 class Tunnel:
@@ -99,8 +100,12 @@ def relay(near: socket.socket, session: Any) -> None:
     """
     near.setblocking(True)
     opened: set[int] = set()
+    pings = Pings(session)
     while True:
-        for source in readable(session, [near], IDLE_SECONDS):
+        sources = readable(session, [near], PING_SECONDS)
+        if not sources:
+            pings.send_due()
+        for source in sources:
             if source is near:
                 data = near.recv(65536)
                 if not data:

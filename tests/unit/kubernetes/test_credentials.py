@@ -114,9 +114,12 @@ def test_a_certificate_that_was_given_is_used_and_no_token_of_the_kubeconfig(ser
     assert client.configuration.cert_file == options["client_cert"]
 
 
-def test_an_empty_token_is_none_that_was_given(server):
-    asked(connect({"kubeconfig": kubeconfig({"server": server.host}), "api_key": ""}, Patience()))
+def test_options_that_are_empty_do_not_say_who_asks(server):
+    empty = {"api_key": "", "client_cert": "", "client_key": "", "username": "", "password": ""}
+    client = connect({"kubeconfig": kubeconfig({"server": server.host}), **empty}, Patience())
+    asked(client)
     assert authorization(server) == "Bearer canary"
+    assert client.configuration.cert_file is None
 
 
 def test_whom_to_trust_is_what_was_given_for_later_clients_as_well(server, tmp_path, user):

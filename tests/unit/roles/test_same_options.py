@@ -68,7 +68,7 @@ def asked() -> list[Asked]:
             for part in ("block", "rescue", "always"):
                 collect(role, task.get(part, []))
             found.extend(
-                Asked(role, task["name"], key.removeprefix(PREFIX), options, task.get("check_mode") is True)
+                Asked(role, task["name"], key.removeprefix(PREFIX), options or {}, task.get("check_mode") is True)
                 for key, options in task.items()
                 if key.startswith(PREFIX)
             )
