@@ -72,7 +72,8 @@ def _is_summary(run: Any) -> bool:
 def bounded(run: Run) -> Run:
     """A run with its first attempt and its last ones.
 
-    Of the phases of the others those stay that have told something, as `RunRecord.facts` puts them together.
+    Of the phases of the others those stay that have told something, as `RunRecord.facts` puts them together, and of
+    what no later attempt has come to, that it was begun.
     """
     attempts = [{**attempt, "number": number_of(run, index)} for index, attempt in enumerate(run.get("attempts", []))]
     if len(attempts) <= FIRST_ATTEMPTS + LAST_ATTEMPTS:
@@ -81,14 +82,22 @@ def bounded(run: Run) -> Run:
     if "phases" not in run:
         return {**run, "attempts": kept}
     numbers = {attempt["number"] for attempt in kept}
-    merged: dict[str, Run] = {}
-    for phase in run["phases"]:
-        if phase.get("attempt") not in numbers and phase["status"] == "done":
-            before = merged.get(phase["name"], {}).get("facts", {})
-            merged[phase["name"]] = {**phase, "facts": together(before, phase["facts"])}
     phases = [phase for phase in run["phases"] if phase.get("attempt") in numbers]
     first = [phase for phase in phases if phase["attempt"] <= kept[0]["number"]]
-    return {**run, "attempts": kept, "phases": [*first, *merged.values(), *phases[len(first) :]]}
+    later = phases[len(first) :]
+    merged: dict[str, Run] = {}
+    not_ended: dict[str, Run] = {}
+    for phase in run["phases"]:
+        name = phase["name"]
+        if phase.get("attempt") in numbers:
+            continue
+        if phase["status"] == "done":
+            merged[name] = {**phase, "facts": together(merged.get(name, {}).get("facts", {}), phase["facts"])}
+            not_ended.pop(name, None)
+        else:
+            not_ended[name] = {**phase, "facts": {}}
+    begun = [phase for name, phase in not_ended.items() if name not in {entry["name"] for entry in later}]
+    return {**run, "attempts": kept, "phases": [*first, *merged.values(), *begun, *later]}
 
 
 def number_of(run: Run, index: int) -> int:
