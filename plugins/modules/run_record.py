@@ -141,7 +141,9 @@ abandons:
   type: str
   sample:
 facts:
-  description: The facts of each phase of the newest run that is done, by its name.
+  description:
+    - The facts of each phase of the newest run that is done, by its name. Where a later attempt failed, what an earlier
+      one told of that phase and of those after it is left away, except what stays true, such as where the dump is.
   returned: always
   type: dict
   sample: {snapshot: {files: 12}}

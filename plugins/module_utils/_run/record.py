@@ -17,7 +17,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.entries imp
     history_of,
     number_of,
     packed,
-    together,
+    told,
     unpacked,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -187,15 +187,8 @@ class RunRecord:
         self._close(self._running(), "done")
 
     def facts(self) -> dict[str, dict[str, Any]]:
-        """The facts of each phase that is done, by its name.
-
-        A phase that a later attempt found done already has nothing to tell then: what an earlier one told is kept.
-        """
-        facts: dict[str, dict[str, Any]] = {}
-        for phase in self.run["phases"] if self.run is not None else []:
-            if phase["status"] == "done":
-                facts[phase["name"]] = together(facts.get(phase["name"], {}), phase["facts"])
-        return facts
+        """What is known of each phase, by its name, after all attempts."""
+        return told(self.run["phases"]) if self.run is not None else {}
 
     def write(self) -> None:
         """Write it, unless somebody else wrote in between: then the API server answers 409."""
