@@ -38,7 +38,8 @@ options:
   state:
     description:
       - V(read) returns the record. V(open) begins a run, or goes on with the unfinished one of the same playbook, with
-        its first phase in O(begin).
+        its first phase in O(begin). An unfinished run of another playbook is closed as abandoned where it has begun
+        nothing but phases that prepare a cut-over (RV(abandons)), else it is a reason to refuse (RV(in_the_way)).
       - V(phase) ends the phase O(done) and begins the phase O(begin). V(failed) and V(finished) close the run.
     type: str
     choices: [read, open, phase, failed, finished]
@@ -55,7 +56,8 @@ options:
         a reason to refuse, because the plan may not be true any more. If omitted, this is not asked.
     type: str
   playbook:
-    description: Name of the playbook, without its ending. With V(read), the one that RV(in_the_way) is about.
+    description:
+      - Name of the playbook, without its ending. With V(read), the one that RV(in_the_way) and RV(abandons) are about.
     type: str
   by:
     description: Who runs it.
@@ -131,8 +133,17 @@ in_the_way:
   returned: always
   type: str
   sample:
+abandons:
+  description:
+    - The unfinished run of another playbook that ends when a run of O(playbook) is opened, because it has changed
+      nothing of what serves; null where there is none.
+  returned: always
+  type: str
+  sample:
 facts:
-  description: The facts of each phase of the newest run that is done, by its name.
+  description:
+    - The facts of each phase of the newest run that is done, by its name. Where a later attempt failed, what an earlier
+      one told of that phase and of those after it is left away, except what stays true, such as where the dump is.
   returned: always
   type: dict
   sample: {snapshot: {files: 12}}
@@ -173,12 +184,14 @@ def act(call: Call) -> dict[str, Any]:
     if state != "read" and not call.check_mode:
         record.write()
     hindrance = record.in_the_way(given["playbook"]) if given["playbook"] else None
+    abandons = record.abandoned_by(given["playbook"]) if given["playbook"] else None
     return {
         "changed": state != "read",
         "run": record.run,
         "unfinished": record.unfinished() is not None,
         "seen": record.seen,
         "in_the_way": str(hindrance) if hindrance else None,
+        "abandons": abandons and f"{abandons['id']} of {abandons['playbook']}.yml",
         "facts": record.facts(),
         "history": record.history,
     }

@@ -30,6 +30,8 @@ SHOWN = 20
 # The first attempt, and the last ones; a rotation that AWX repeats can have hundreds.
 FIRST_ATTEMPTS, LAST_ATTEMPTS = 1, 19
 FAILURE_CHARACTERS = 8_000
+# What a phase told that stays true when a later attempt fails in it, or before it; all of it, where nothing is named.
+LASTING: dict[str, tuple[str, ...]] = {"snapshot": (), "backup": (), "cut_over": ("set_aside",)}
 
 
 def packed(run: Run) -> tuple[Texts, Texts]:
@@ -72,7 +74,8 @@ def _is_summary(run: Any) -> bool:
 def bounded(run: Run) -> Run:
     """A run with its first attempt and its last ones.
 
-    Of the phases of the others those stay that have told something, as `RunRecord.facts` puts them together.
+    Of the phases of the others those stay that have told something, as `told` puts them together, and of
+    what no later attempt has come to, that it was begun.
     """
     attempts = [{**attempt, "number": number_of(run, index)} for index, attempt in enumerate(run.get("attempts", []))]
     if len(attempts) <= FIRST_ATTEMPTS + LAST_ATTEMPTS:
@@ -81,14 +84,55 @@ def bounded(run: Run) -> Run:
     if "phases" not in run:
         return {**run, "attempts": kept}
     numbers = {attempt["number"] for attempt in kept}
-    merged: dict[str, Run] = {}
-    for phase in run["phases"]:
-        if phase.get("attempt") not in numbers and phase["status"] == "done":
-            before = merged.get(phase["name"], {}).get("facts", {})
-            merged[phase["name"]] = {**phase, "facts": together(before, phase["facts"])}
     phases = [phase for phase in run["phases"] if phase.get("attempt") in numbers]
     first = [phase for phase in phases if phase["attempt"] <= kept[0]["number"]]
-    return {**run, "attempts": kept, "phases": [*first, *merged.values(), *phases[len(first) :]]}
+    later = phases[len(first) :]
+    merged: dict[str, Run] = {}
+    not_ended: dict[str, Run] = {}
+    for phase in run["phases"]:
+        name = phase["name"]
+        if phase.get("attempt") in numbers:
+            continue
+        if phase["status"] == "done":
+            merged[name] = {**phase, "facts": together(merged.get(name, {}).get("facts", {}), phase["facts"])}
+            not_ended.pop(name, None)
+        else:
+            not_ended[name] = {**phase, "facts": {}}
+            if name in merged:
+                merged[name] = {**merged[name], "facts": lasting(name, merged[name]["facts"])}
+    # A later attempt says the same, unless the first one had ended it.
+    known = {phase["name"] for phase in later} - {phase["name"] for phase in first if phase["status"] == "done"}
+    begun = [phase for name, phase in not_ended.items() if name not in known]
+    return {**run, "attempts": kept, "phases": [*first, *merged.values(), *begun, *later]}
+
+
+def told(phases: list[Run]) -> dict[str, Run]:
+    """What is known of each phase, by its name, after all attempts.
+
+    A phase that a later attempt found done already has nothing to tell then: what an earlier one told is kept. One that
+    a later attempt began and did not end may have changed anything: of it, that is no longer known but what lasts. What
+    comes after it is not told until an attempt has found that done again.
+    """
+    known: dict[str, Run] = {}
+    unsure: set[str] = set()
+    order = list(dict.fromkeys(phase["name"] for phase in phases))
+    for phase in phases:
+        name = phase["name"]
+        if phase["status"] == "done":
+            known[name] = together(known.get(name, {}), phase["facts"])
+            unsure.discard(name)
+        else:
+            known[name] = lasting(name, known.get(name, {}))
+            unsure.update(order[order.index(name) :])
+    kept = {name: lasting(name, facts) if name in unsure else facts for name, facts in known.items()}
+    return {name: facts for name, facts in kept.items() if facts or name not in unsure}
+
+
+def lasting(name: str, facts: Run) -> Run:
+    """Of what a phase told, what stays true."""
+    if name not in LASTING:
+        return {}
+    return {key: value for key, value in facts.items() if key in (LASTING[name] or facts)}
 
 
 def number_of(run: Run, index: int) -> int:

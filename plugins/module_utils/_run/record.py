@@ -17,7 +17,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.entries imp
     history_of,
     number_of,
     packed,
-    together,
+    told,
     unpacked,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 
 HISTORY_LENGTH = 20
+ENDED = ("done", "abandoned")
+
+# Phases of upgrade.yml and install.yml before their cut-over. All they leave is beside what serves, and a run that does
+# them once more does them as a whole.
+PREPARING = frozenset({"snapshot", "backup", "keys", "images", "schema"})
 
 Run = dict[str, Any]
 
@@ -40,7 +45,7 @@ class RunRecord:
 
     Nothing in it decides whether a phase has work to do: every phase looks at the live system for that.
 
-    A run is a mapping: `id`, `playbook`, `deployment`, `status` (running, failed, done), `begun`, `ended`,
+    A run is a mapping: `id`, `playbook`, `deployment`, `status` (running, failed, done, abandoned), `begun`, `ended`,
     `attempts` (list of `number`, `by`, `begun`, `ended`; the first and the last ones) and `phases` (list of `name`,
     `status` (running, done, failed, interrupted), `attempt`, `begun`, `ended`, `facts`, `failure`). Times are ISO 8601
     in UTC. Entries of the ConfigMap that are not ours are kept. A record of another deployment, or one that can't be
@@ -69,7 +74,7 @@ class RunRecord:
 
     def unfinished(self) -> Run | None:
         """The run that a next one has to finish, if there is one."""
-        return self.run if self.run is not None and self.run["status"] != "done" else None
+        return self.run if self.run is not None and self.run["status"] not in ENDED else None
 
     @property
     def seen(self) -> str:
@@ -103,7 +108,7 @@ class RunRecord:
     def in_the_way(self, playbook: str) -> OperatorError | None:
         """Why a run of this playbook can't be opened, if it can't."""
         unfinished = self.unfinished()
-        if unfinished is None or unfinished["playbook"] == playbook:
+        if unfinished is None or unfinished["playbook"] == playbook or self.abandoned_by(playbook):
             return None
         return OperatorError(
             f"run {unfinished['id']} of {unfinished['playbook']}.yml is unfinished ({unfinished['status']})",
@@ -112,10 +117,25 @@ class RunRecord:
             next_step=f"finish it first: run {unfinished['playbook']}.yml again",
         )
 
+    def abandoned_by(self, playbook: str) -> Run | None:
+        """The unfinished run of another playbook that ends when a run of this one is opened, if there is one.
+
+        It has begun nothing but phases that leave what serves as it is, so nothing has to be finished first.
+        """
+        unfinished = self.unfinished()
+        if unfinished is None or unfinished["playbook"] == playbook:
+            return None
+        return unfinished if {phase["name"] for phase in unfinished["phases"]} <= PREPARING else None
+
     def open(self, run_id: str, playbook: str, by: str) -> Run:
-        """Begin a run, or go on with an unfinished one of the same playbook (then `run_id` is not used)."""
+        """Begin a run, or go on with an unfinished one of the same playbook (then `run_id` is not used).
+
+        One of another playbook is closed as abandoned, or in the way: OperatorError.
+        """
         if error := self.in_the_way(playbook):
             raise error
+        if abandoned := self.abandoned_by(playbook):
+            abandoned.update(status="abandoned", ended=abandoned.get("ended") or now())
         unfinished = self.unfinished()
         if unfinished is None:
             if self.run is not None:
@@ -167,15 +187,8 @@ class RunRecord:
         self._close(self._running(), "done")
 
     def facts(self) -> dict[str, dict[str, Any]]:
-        """The facts of each phase that is done, by its name.
-
-        A phase that a later attempt found done already has nothing to tell then: what an earlier one told is kept.
-        """
-        facts: dict[str, dict[str, Any]] = {}
-        for phase in self.run["phases"] if self.run is not None else []:
-            if phase["status"] == "done":
-                facts[phase["name"]] = together(facts.get(phase["name"], {}), phase["facts"])
-        return facts
+        """What is known of each phase, by its name, after all attempts."""
+        return told(self.run["phases"]) if self.run is not None else {}
 
     def write(self) -> None:
         """Write it, unless somebody else wrote in between: then the API server answers 409."""

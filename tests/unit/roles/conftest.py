@@ -57,6 +57,7 @@ RECORD: dict[str, Any] = {
     "run": None,
     "unfinished": False,
     "in_the_way": None,
+    "abandons": None,
     "seen": "",
     "facts": {},
     "history": [],

@@ -293,3 +293,16 @@ def test_a_run_acts_under_the_id_of_its_record_and_after_nobody_else(run):
     (kept,) = [entry for entry in played.asked if entry["action"] == "deployment_objects"]
     assert kept["backup_secret"] == "airflow-before-r0"
     assert {entry["run"] for entry in played.asked if entry.get("state") in ("phase", "finished")} == {"r0"}
+
+
+@pytest.mark.parametrize("due", [True, False])
+def test_an_unfinished_run_that_only_prepared_is_given_up_where_something_is_due(run, due):
+    """Keys were compromised, and an upgrade with a mistyped image has stopped."""
+    left = {**IN_THE_WAY, "in_the_way": None, "abandons": "r0 of another.yml"}
+    answers = {"run_record": left, "run_record:open": {**RECORD, "run": CLOSED}}
+    answers["run_record:finished"] = answers["run_record:open"]
+    played = run({"other": []}, answers, due=due)
+
+    assert played.code == 0, played.output
+    assert ("run_record:open" in played.actions("run_record")) == due
+    assert ("Run r0 of another.yml is unfinished. It has only prepared a cut-over" in played.output) == due

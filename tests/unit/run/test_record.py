@@ -104,6 +104,7 @@ def test_an_unfinished_run_is_gone_on_with_under_its_own_id(read, failed):
 def test_another_playbook_does_not_begin_over_an_unfinished_run(read):
     record = read()
     record.open("r1", "upgrade", "alice")
+    record.begin("cut_over")
     record.write()
     with pytest.raises(OperatorError, match=r"upgrade\.yml is unfinished"):
         read().open("r2", "install", "bob")

@@ -95,3 +95,40 @@ def test_a_run_that_another_one_has_followed_does_not_write_into_its_record(reco
     assert record()["run"]["status"] == "running"
     record("failed", run="r2", begin="publish", failure="x")
     assert record()["run"]["status"] == "failed"
+
+
+@pytest.mark.parametrize("ends", ["failed", "killed"])
+def test_keys_can_be_replaced_beside_a_run_that_only_prepared_a_cut_over(record, ends):
+    """An upgrade with a mistyped image, on a deployment whose keys are compromised then."""
+    opened(record, "r1", "upgrade", phases=["snapshot", "backup", "keys", "images"])
+    if ends == "failed":
+        record("failed", begin="images", failure="ErrImagePull")
+    found = record(playbook="rotate")
+    assert (found["in_the_way"], found["abandons"]) == (None, "r1 of upgrade.yml")
+    assert record(playbook="upgrade")["abandons"] is None
+
+    opened(record, "r2", "rotate", phases=["replace_keys"], seen=found["seen"])
+
+    after = record()
+    assert (after["run"]["id"], after["run"]["status"]) == ("r2", "running")
+    (abandoned,) = after["history"]
+    assert (abandoned["id"], abandoned["status"]) == ("r1", "abandoned")
+    assert abandoned["ended"]
+    record("finished", run="r2")
+    opened(record, "r3", "upgrade", phases=["snapshot"])
+    assert record()["run"]["id"] == "r3"
+
+
+@pytest.mark.parametrize("phase", ["cut_over", "verify", "resume", "publish", "replace_keys", "some_other"])
+def test_whatever_else_was_begun_has_to_be_finished_first(record, phase):
+    """Also where later attempts have not come so far again, and where so many of them have that it was long ago."""
+    opened(record, "r1", "upgrade", phases=["images"])
+    for attempt in range(25):
+        if attempt in (2, 24):
+            found = record(playbook="rotate")
+            assert "run upgrade.yml again" in found["in_the_way"]
+            assert found["abandons"] is None
+            with pytest.raises(OperatorError, match=r"run r1 of upgrade\.yml is unfinished"):
+                opened(record, "r2", "rotate")
+        record("failed", begin=phase if attempt == 1 else "images", failure="x")
+        opened(record, "r2", "upgrade", begin="images")

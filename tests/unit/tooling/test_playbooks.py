@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.record import PREPARING
+
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 OF_AWX = sorted((ROOT / "awx/playbooks").glob("*.yml"))
@@ -61,3 +63,13 @@ def test_no_role_needs_all_hosts_at_the_same_task():
     for path in (ROOT / "roles").rglob("*.yml"):
         text = path.read_text(encoding="utf-8")
         assert [word for word in ("run_once:", "any_errors_fatal:", "throttle:") if word in text] == [], path
+
+
+def test_what_comes_before_a_cut_over_has_not_to_be_finished():
+    """By these names a record tells that a run has changed nothing of what serves."""
+    before = set()
+    for name in ("upgrade", "install"):
+        (play,) = plays(ROOT / f"playbooks/{name}.yml")[1:]
+        phases = play["tasks"][0]["vars"]["run_phases"]
+        before |= set(phases[: phases.index("cut_over")])
+    assert before == PREPARING
