@@ -54,6 +54,13 @@ options:
       - Needed with O(state=saved) and O(state=restored). With O(state=applied) what is replaced is kept there if it is
         not there yet.
     type: str
+  other_secrets:
+    description:
+      - Secrets that are made before, by others. In check mode with O(state=saved) quotas are asked whether they have
+        room for O(backup_secret) and for those of these that are not there yet.
+    type: list
+    elements: str
+    default: []
   replace:
     description:
       - Whether O(state=applied) replaces objects that others made, and makes another object where a field can't be
@@ -112,7 +119,8 @@ objects:
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.exposure import losses
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import Replacer, keep
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.keeping import keep
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import Replacer
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restoration import Restorer
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -143,7 +151,15 @@ def applied(call: Call) -> dict[str, Any]:
 
 def saved(call: Call) -> dict[str, Any]:
     definitions, secret = call.params["definitions"], call.params["backup_secret"]
-    new = {(record.kind, record.name) for record in keep(call.cluster, definitions, secret, check_mode=call.check_mode)}
+    kept = keep(
+        call.cluster,
+        definitions,
+        secret,
+        check_mode=call.check_mode,
+        secrets=call.params["other_secrets"],
+        warn=call.warn,
+    )
+    new = {(record.kind, record.name) for record in kept}
     names = [(definition["kind"], definition["metadata"]["name"]) for definition in definitions]
     header = f"entries of Secret {secret}"
     before = [f"{kind} {name}" for kind, name in names if (kind, name) not in new]
@@ -196,6 +212,7 @@ ACTION = Action(
         "state": {"type": "str", "choices": ["applied", "saved", "restored"], "default": "applied"},
         "definitions": {"type": "list", "elements": "dict"},
         "backup_secret": {"type": "str", "no_log": False},
+        "other_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
         "replace": {"type": "bool", "default": False},
         "missing_ok": {"type": "bool", "default": False},
         "timeout": {"type": "int", "default": 600},

@@ -28,6 +28,10 @@ except ImportError:  # reported by the module's own requirement check
     ApiException = Exception
 
 
+# What the API server says where a quota is full.
+FULL = "exceeded quota"
+
+
 class StoredSecret:
     """One Secret as it was read, and the way to change some of its entries and annotations and no others.
 
@@ -149,6 +153,16 @@ class StoredSecret:
         evidence: tuple[str, ...] = ()
         with contextlib.suppress(TypeError, ValueError, KeyError):
             evidence = (str(parse(error.body)["message"]),)
+        if FULL in "".join(evidence):
+            # Said in the same way as a right that is missing.
+            return OperatorError(
+                f"a quota of namespace {self._cluster.namespace} has no room for Secret {self.name}",
+                expected="quotas with room for the Secrets that are made",
+                untouched="the Secret, and every pod that uses it",
+                next_step="have the quota raised, or delete Secrets that are not needed any more (those of finished "
+                "runs, airflow-before-..., among them); then run the same command again",
+                evidence=evidence,
+            )
         return OperatorError(
             f"whoever runs this may not {verb} Secret {self.name} in namespace {self._cluster.namespace}",
             expected=f"the verb {verb} on secrets, for the name {self.name}, and no admission policy against it",

@@ -8,6 +8,7 @@ import gzip
 import json
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -107,10 +108,21 @@ class Backup:
         """Keep those of which nothing is kept yet. `whole` says that there are no others."""
         wanted = self.missing(records)
         self._clear(everything=self.state == RESTORED)
-        first = 1 + max((number for number, _record in self._records.values()), default=-1)
-        self._write([entry for number, record in enumerate(wanted, start=first) for entry in _entries(number, record)])
+        for secret, batch in self._placed(wanted):
+            secret.write(batch)
+        self._read()
         if whole and self.state != WHOLE:
             self._mark(WHOLE)
+
+    def try_keeping(self, records: list[Record]) -> tuple[list[str], list[str]]:
+        """The same by dry runs. Returns the names of the Secrets that would be made, and what could not be told.
+
+        Raises OperatorError where a Secret may not be written.
+        """
+        placed = list(self._placed(self.missing(records)))
+        untold = [secret.write(batch, dry_run=True) for secret, batch in placed]
+        made = [secret.name for secret, batch in placed if batch and not secret.exists]
+        return made, [text for text in untold if text is not None]
 
     def restored(self) -> None:
         """All of it is back in its place."""
@@ -139,16 +151,23 @@ class Backup:
         match = ENTRY.fullmatch(entry)
         return match["object"] if match else ""
 
-    def _write(self, entries: list[tuple[str, bytes]]) -> None:
+    def _placed(self, wanted: list[Record]) -> Iterator[tuple[StoredSecret, dict[str, bytes]]]:
+        """Which entries go to which Secret: the last that there is, then those after it."""
+        emptied = self.state == RESTORED
+        kept = [] if emptied else [number for number, _record in self._records.values()]
+        first = 1 + max(kept, default=-1)
+        entries = [entry for number, record in enumerate(wanted, start=first) for entry in _entries(number, record)]
+        secrets, count = self._secrets[-2:], len(self._secrets)
         while entries:
-            # The last that there is, then the one after it.
-            for secret in self._secrets[-2:]:
-                room, batch = ROOM_BYTES - _size(secret), {}
-                while entries and len(entries[0][1]) <= room:
-                    name, content = entries.pop(0)
-                    batch[name], room = content, room - len(content)
-                secret.write(batch)
-            self._read()
+            if not secrets:
+                count += 1
+                secrets.append(StoredSecret(self._cluster, f"{self.name}-{count}"))
+            secret, batch = secrets.pop(0), {}
+            room = ROOM_BYTES - (0 if emptied else _size(secret))
+            while entries and len(entries[0][1]) <= room:
+                name, content = entries.pop(0)
+                batch[name], room = content, room - len(content)
+            yield secret, batch
 
 
 def _entries(number: int, record: Record) -> list[tuple[str, bytes]]:

@@ -10,11 +10,16 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import COLLECTIONS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes.client.exceptions import ApiException
     from kubernetes.utils.quantity import parse_quantity
 
 Object = dict[str, Any]
@@ -22,7 +27,7 @@ Amounts = dict[str, Decimal]
 # Quotas name these without `requests.` as well.
 SHORT_NAMES = ("cpu", "memory", "ephemeral-storage")
 # And these without `count/`.
-PLAIN_NAMES = ("configmaps", "services")
+PLAIN_NAMES = ("configmaps", "secrets", "services")
 
 # What the API server says of an object that does not fit; the amounts are what `limited` is of.
 EXCEEDED = re.compile(
@@ -246,3 +251,20 @@ def _text(amount: Decimal, name: str) -> str:
     if "memory" in name or "storage" in name:
         return f"{float(amount) / 2**20:.6g}Mi"
     return f"{float(amount):.6g}"
+
+
+def refuse_shortfalls(objects: Objects, more: Counter[str], untouched: str) -> None:
+    """Raises OperatorError where quotas have no room for `more` objects, by the names that quotas have for them."""
+    try:
+        quotas = [quota_of(found) for found in objects.list("ResourceQuota")["items"]]
+    except ApiException as error:
+        if error.status != 403:
+            raise
+        return  # the look at the pods warns of it
+    if short := [text for quota in quotas for text in shortfalls(quota, [], [], more.elements())]:
+        raise OperatorError(
+            "; ".join(short),
+            expected="quotas with room for all objects that are made",
+            untouched=untouched,
+            next_step="have the quota raised, or remove objects that are not needed; then run the same command again",
+        )

@@ -12,25 +12,23 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.obje
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.allocated import allocated, without
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Step
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, Record, record_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, record_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import (
     deployment_of,
     refuse_another,
     refuse_twice,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.configurations import configurations_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
     comparable,
-    is_half_replaced,
     is_ours,
     managers,
     prepared,
     saved,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.exposure import refuse_opening
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import counted_as, quota_of, shortfalls
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.keeping import UNTOUCHED, read_live
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import counted_as, refuse_shortfalls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove_plain
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find_all
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import (
     Predicted,
     as_read,
@@ -49,7 +47,6 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
     from kubernetes.client.exceptions import ApiException
 
 Object = dict[str, Any]
-WORKLOADS = ("Deployment", "StatefulSet")
 KINDS = (
     "ServiceAccount",
     "Role",
@@ -59,54 +56,6 @@ KINDS = (
     "PodDisruptionBudget",
     "HorizontalPodAutoscaler",
 )
-UNTOUCHED = "all objects"
-
-
-def keep(cluster: Cluster, definitions: list[Object], backup_secret: str, *, check_mode: bool) -> list[Record]:
-    """Keep what the live objects of these names are, of every kind, and that some are missing. Returns what is new.
-
-    Raises OperatorError for an object of another deployment, and for one that is half replaced and was not kept before.
-    """
-    refuse_twice(definitions, UNTOUCHED)
-    objects, backup = Objects(cluster), Backup(cluster, backup_secret)
-    records, configurations = [], {}
-    half = []
-    for definition in definitions:
-        kind, name = definition["kind"], definition["metadata"]["name"]
-        live, deployment = _read(objects, definition), deployment_of(definition)
-        if live is not None:
-            refuse_another(live, deployment, UNTOUCHED)
-        records.append(record_of(kind, name, live, deployment))
-        if live is not None and is_half_replaced(live):
-            half.append(records[-1])
-        for other in find_all(objects, name) if kind in WORKLOADS else []:
-            # Of another kind than the new one: it is stopped, and stays beside it. One that an earlier run has left so
-            # is none of the old workloads.
-            if other["kind"] != kind and (live is None or other["spec"].get("replicas", 1)):
-                refuse_another(other, deployment, UNTOUCHED)
-                records.append(record_of(other["kind"], name, other, deployment))
-        if live is not None and kind in WORKLOADS:
-            # They may be removed when nothing is left that uses them.
-            configurations |= {each["metadata"]["name"]: each for each in configurations_of(objects, live)}
-    defined = {(definition["kind"], definition["metadata"]["name"]) for definition in definitions}
-    records += [
-        record_of("ConfigMap", name, live, deployment_of(live))
-        for name, live in configurations.items()
-        if ("ConfigMap", name) not in defined
-    ]
-    new = backup.missing(records)
-    lost = [f"{record.kind} {record.name}" for record in half if record in new]
-    if lost:
-        raise OperatorError(
-            f"{', '.join(lost)} half replaced, and what it was is not in Secret {backup_secret}",
-            expected="objects as the old deployment has them, or as they were kept",
-            untouched="all workloads and the database",
-            next_step="have them made again by whoever made them (helm upgrade, kubectl apply), then run the same "
-            "command again",
-        )
-    if not check_mode:
-        backup.keep(records, whole=True)
-    return new
 
 
 class Replacer:
@@ -168,25 +117,11 @@ class Replacer:
         for step in steps:
             more.update(counted_as(step.after))
             more.subtract(counted_as(step.live) if step.live is not None else {})
-        if max(more.values(), default=0) < 2:
-            return
-        try:
-            quotas = [quota_of(found) for found in self._objects.list("ResourceQuota")["items"]]
-        except ApiException as error:
-            if error.status != 403:
-                raise
-            return  # the look at the pods warns of it
-        if short := [text for quota in quotas for text in shortfalls(quota, [], [], more.elements())]:
-            raise OperatorError(
-                "; ".join(short),
-                expected="quotas with room for all objects that are made",
-                untouched=UNTOUCHED,
-                next_step="have the quota raised, or remove objects that are not needed; then run the same command "
-                "again",
-            )
+        if max(more.values(), default=0) > 1:
+            refuse_shortfalls(self._objects, more, UNTOUCHED)
 
     def _plan(self, definition: Object, made: set[tuple[str, str]]) -> Step:
-        live = _read(self._objects, definition)
+        live = read_live(self._objects, definition)
         definition = completed(definition, live)
         if live is None:
             return Step(definition, None, "created", self._created(definition, made))
@@ -320,11 +255,6 @@ def stand_in(objects: Objects, definition: Object, live: Object, predicted: Pred
     after = predicted.in_its_place(lambda: objects.create(body, dry_run=True), definition)
     after["metadata"]["name"] = definition["metadata"]["name"]
     return after
-
-
-def _read(objects: Objects, definition: Object) -> Object | None:
-    live = objects.read(definition["kind"], definition["metadata"]["name"])
-    return live and {**live, "kind": definition["kind"], "apiVersion": definition["apiVersion"]}
 
 
 def _is_own_apply(entry: Object) -> bool:

@@ -27,8 +27,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definit
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.owners import Owners
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove, remove_plain
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import WORKLOADS, replace_object
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaled, Scaler, Started
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import replace_object
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import KINDS, Scaled, Scaler, Started
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.troubles import Troubles
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import once_counted, own
@@ -58,7 +58,7 @@ class Return:
 
     @property
     def is_workload(self) -> bool:
-        return self.record.kind in WORKLOADS
+        return self.record.kind in KINDS
 
     def diff(self) -> dict[str, Any]:
         header = _name_of(self)
@@ -109,7 +109,7 @@ class Restorer:
         troubles = self._troubles
         workloads = [step for step in returns if step.is_workload]
         # A new one may run on, or its pods still end: the old one of that name does not run beside it.
-        in_the_way = {name for kind, name in self._unseen if kind in WORKLOADS}
+        in_the_way = {name for kind, name in self._unseen if kind in KINDS}
         for step in workloads:
             if step.live is not None and step.action in ("restored", "removed"):
                 in_the_way.add(step.record.name)
@@ -158,7 +158,7 @@ class Restorer:
             return "removed" if replaced else "left"
         owners = is_ours(live) == is_ours({"metadata": {"managedFields": record.managed_fields}})
         same = owners and not is_half_replaced(live) and not ending and self._is_same(saved(live), record)
-        if record.kind in WORKLOADS and live["metadata"]["uid"] == record.uid and (same or not replaced):
+        if record.kind in KINDS and live["metadata"]["uid"] == record.uid and (same or not replaced):
             stopped = not live["spec"].get("replicas", 1) and record.object["spec"].get("replicas", 1)
             return "started" if stopped else "unchanged"
         if same:

@@ -14,7 +14,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.obje
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_ours, saved
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import Replacer, keep
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.keeping import keep
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import Replacer
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restoration import Restorer
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
 

@@ -159,6 +159,16 @@ def test_a_missing_right_to_write_is_named(name, verb):
     assert "CANARY" not in str(refused.value)
 
 
+def test_a_full_quota_is_no_missing_right():
+    text = "secrets new is forbidden: exceeded quota: q, requested: secrets=1, used: secrets=20, limited: secrets=20"
+    secret = StoredSecret(cluster(Core(writing=refusal(403, text))), "new")
+    with pytest.raises(OperatorError, match="a quota of namespace lab has no room for Secret new") as refused:
+        secret.write({"ours": b"CANARY"}, dry_run=True)
+    assert "Role" not in refused.value.next_step
+    assert "quota raised" in refused.value.next_step
+    assert refused.value.evidence == (text,)
+
+
 def test_a_missing_right_to_read_is_named():
     with pytest.raises(OperatorError, match="may not get Secret keys") as refused:
         StoredSecret(cluster(Core(reading=refusal(403))), "keys")

@@ -71,3 +71,12 @@ def test_all_pods_may_have_nodes_that_are_made_on_demand(asked):
         assert found[action]["nodes_on_demand"] is True
     for action in ("metadata_dump", "metadata_migrate"):
         assert found[action]["pod"]["nodes_on_demand"] is True
+
+
+def test_keeping_the_old_deployment_is_tried_before_anything_waits(asked):
+    (saved,) = [entry for entry in asked if entry["action"] == "deployment_objects" and entry["state"] == "saved"]
+    assert saved["check"]
+    assert saved["backup_secret"] == "airflow-before-r1"
+    assert saved["other_secrets"] == ["hopsworks-airflow-keys", "airflow-runtime"]
+    kinds = {definition["kind"] for definition in saved["definitions"]}
+    assert {"Service", "Deployment"} <= kinds

@@ -8,7 +8,7 @@ import copy
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import replacement, restoration
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import keeping, replacement, restoration
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaled, Started
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -19,7 +19,7 @@ from .replacing import OLD, workload
 @pytest.fixture
 def namespace(monkeypatch):
     namespace = Namespace()
-    for module in (replacement, restoration):
+    for module in (keeping, replacement, restoration):
         monkeypatch.setattr(module, "Objects", lambda _cluster: namespace)
 
     class Watcher:

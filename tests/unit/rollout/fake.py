@@ -54,6 +54,8 @@ class Namespace:
         self.pods, self.autoscalers, self.quotas = [], [], []
         # Uids of objects that own others, by kind and name, and what the API server says where they can't be read.
         self.owners, self.unreadable = {}, []
+        # Names of Secrets that a quota has no room for.
+        self.full = set()
         # Names of workloads that do not get healthy.
         self.sick = set()
 
@@ -186,8 +188,12 @@ class Namespace:
         assert body["metadata"]["resourceVersion"] == found.metadata.resource_version
         self._write_secret(SimpleNamespace(data=found.data, annotations=found.metadata.annotations), body, **arguments)
 
-    def _write_secret(self, found, body):
+    def _write_secret(self, found, body, dry_run=None):
         name = body["metadata"]["name"]
+        if name in self.full and not found.data:
+            raise refusal(403, f'secrets "{name}" is forbidden: exceeded quota: q, requested: secrets=1')
+        if dry_run is not None:
+            return
         if self.before_write is not None:
             self.before_write("secret", "Secret", name)
         self.log.append(("secret", "Secret", name))

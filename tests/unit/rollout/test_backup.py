@@ -106,3 +106,11 @@ def test_who_owned_the_fields_is_kept_but_not_of_the_status():
     kept = record_of("Service", "web", live)
     assert (kept.uid, kept.managed_fields) == ("7", managed[:1])
     assert "managedFields" not in kept.object["metadata"]
+
+
+def test_after_all_was_restored_a_dry_run_counts_with_what_is_cleared(namespace):
+    large = [record(f"m{number}", x=incompressible(600_000)) for number in range(2)]
+    backup = Backup(namespace.cluster, "before-1")
+    backup.keep(large, whole=True)
+    backup.restored()
+    assert Backup(namespace.cluster, "before-1").try_keeping([record("a", x=incompressible(600_000))]) == ([], [])

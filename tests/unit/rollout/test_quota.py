@@ -172,6 +172,7 @@ SERVICE = {"services": 1, "count/services": 1}
     ("obj", "names"),
     [
         ({"kind": "ConfigMap"}, {"configmaps": 1, "count/configmaps": 1}),
+        ({"kind": "Secret"}, {"secrets": 1, "count/secrets": 1}),
         ({"kind": "ServiceAccount"}, {"count/serviceaccounts": 1}),
         ({"kind": "Role"}, {"count/roles.rbac.authorization.k8s.io": 1}),
         ({"kind": "PodDisruptionBudget"}, {"count/poddisruptionbudgets.policy": 1}),

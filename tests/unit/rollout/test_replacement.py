@@ -9,14 +9,16 @@ from __future__ import annotations
 import copy
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.keeping import keep
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import (
     Replacer,
-    keep,
     stand_in,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import Predicted, stand_in_name
@@ -24,6 +26,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 
 from .fake import refusal
 from .replacing import NEW, NEW_WORKLOADS, OLD, SECRET, apply, by, content, obj, quiet, workload
+from .test_backup import incompressible
 
 
 def test_nothing_of_the_old_objects_is_left_in_the_new(old):
@@ -231,3 +234,49 @@ def test_one_object_in_the_place_of_another_counts_for_nothing(old):
 def test_quotas_that_may_not_be_listed_are_no_refusal(old):
     old.quotas = None
     assert apply(old, TWO) == ["created", "created", "replaced"]
+
+
+def test_keeping_is_tried_before_anything_waits_for_it(old):
+    old.full = {SECRET}
+    with pytest.raises(OperatorError, match=f"no room for Secret {SECRET}"):
+        keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=True)
+    assert old.log == []
+
+
+def test_all_secrets_of_keeping_are_tried(old):
+    """A ConfigMap may be as large as a Secret, and does not compress if it is an archive."""
+    large = [obj("ConfigMap", f"m{number}", data={"x": incompressible(700_000)}) for number in range(3)]
+    for definition in large:
+        old.made(definition)
+    old.full = {f"{SECRET}-2"}
+    with pytest.raises(OperatorError, match=f"no room for Secret {SECRET}-2"):
+        keep(old.cluster, large, SECRET, check_mode=True)
+    assert old.log == []
+    old.full = set()
+    assert len(keep(old.cluster, large, SECRET, check_mode=True)) == 3
+    keep(old.cluster, large, SECRET, check_mode=False)
+    writes = len(old.log)
+    assert keep(old.cluster, large, SECRET, check_mode=True) == []
+    assert len(old.log) == writes
+
+
+@pytest.mark.parametrize(("hard", "text"), [(8, None), (7, "quota q allows 7 of secrets, and 8 would be used")])
+@pytest.mark.parametrize("name", ["secrets", "count_secrets"])
+def test_the_secrets_of_a_run_are_counted_together(old, name, hard, text):
+    old.secrets["there"] = SimpleNamespace(data={}, metadata=SimpleNamespace(annotations={}, creation_timestamp=None))
+    old.quotas = [full(**{name: hard})]
+    others = ["keys", "runtime", "there"]
+    if text is None:
+        assert keep(old.cluster, NEW, SECRET, check_mode=True, secrets=others)
+        return
+    with pytest.raises(OperatorError, match=text.replace("secrets", name.replace("_", "/"))):
+        keep(old.cluster, NEW, SECRET, check_mode=True, secrets=others)
+    # Two have room.
+    assert keep(old.cluster, NEW, SECRET, check_mode=True, secrets=["keys", "there"])
+
+
+def test_what_a_dry_run_can_not_tell_of_keeping_is_warned_of(old, monkeypatch):
+    told = []
+    monkeypatch.setattr(StoredSecret, "write", lambda *_arguments, **_options: "a webhook wants a real request")
+    keep(old.cluster, NEW, SECRET, check_mode=True, warn=told.append)
+    assert told == ["a webhook wants a real request"]

@@ -12,9 +12,7 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import (
-    keep,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.keeping import keep
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .fake import refusal
