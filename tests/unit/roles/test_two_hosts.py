@@ -95,9 +95,28 @@ def test_each_has_a_run_and_a_lock_of_its_own(run):
     assert [f"report of {host}" in played.output for host in "ab"] == [True, True]
 
 
-def test_more_deployments_than_forks_are_refused(run, stage):
-    """One would wait, stopped, until another's long task ends."""
+def test_no_more_are_begun_than_there_are_forks(run, stage):
+    """One without a fork would wait, stopped, until another's long task ends."""
     stage.arguments = ("--forks", "1")
+    played = run({"cut_over": [STOP, MOVE]})
+
+    assert played.code == 0, played.output
+    hosts = [each["host"] for each in played.asked]
+    assert hosts == sorted(hosts)
+    assert set(hosts) == {"a", "b"}
+
+
+def test_where_all_that_were_begun_have_failed_the_rest_is_not_begun(run, stage):
+    stage.arguments = ("--forks", "1")
+    played = run({"cut_over": [STOP, FAIL_A, MOVE]})
+
+    assert played.code != 0
+    assert {each["host"] for each in played.asked} == {"a"}
+
+
+def test_a_play_that_begins_more_than_there_are_forks_is_refused(run, stage):
+    stage.arguments = ("--forks", "1")
+    del stage.keywords["serial"]
     played = run({"other": [MOVE]})
 
     assert played.code != 0
