@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import pytest
 
@@ -32,6 +33,14 @@ def look(cluster, *definitions, made=(), freed=None):
     return Admission(cluster, set(made)).look([coming_of(definition) for definition in definitions], freed)
 
 
+def when_seen(answer):
+    """The answer once there is one: admission hears of labels and limits by watches, a moment after they are written."""
+    deadline = time.monotonic() + 30
+    while not (found := answer()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
+
+
 def test_a_plain_pod_is_admitted(cluster):
     verdict = look(cluster, workload("web", resources=LARGE), workload("db", kind="StatefulSet"))
     assert (verdict.problems, verdict.warnings) == ([], [])
@@ -44,7 +53,7 @@ def test_a_limit_range_that_a_deployment_passes_refuses_its_pods(cluster, said):
         definition = workload("limited", resources=LARGE)
         # All that a dry run of the Deployment tells: nothing.
         assert [step.action for step in Applier(cluster, said).plan([definition])] == ["created"]
-        (problem,) = look(cluster, definition).problems
+        (problem,) = when_seen(lambda: look(cluster, definition).problems)
         assert "maximum memory usage per Container is 1Gi" in problem
     finally:
         cluster.core.delete_namespaced_limit_range("small", cluster.namespace)
@@ -70,12 +79,12 @@ def test_quota_is_counted_for_all_of_them_without_the_old_ones(cluster, said):
 
 def test_pod_security_refuses_or_warns(cluster):
     with label(cluster, enforce="baseline"):
-        (problem,) = look(cluster, workload("host", hostNetwork=True)).problems
+        (problem,) = when_seen(lambda: look(cluster, workload("host", hostNetwork=True)).problems)
         assert 'violates PodSecurity "baseline:latest"' in problem
     with label(cluster, warn="restricted"):
-        verdict = look(cluster, workload("plain"))
-        assert verdict.problems == []
-        assert 'would violate PodSecurity "restricted:latest"' in verdict.warnings[0]
+        (warning,) = when_seen(lambda: look(cluster, workload("plain")).warnings)
+        assert 'would violate PodSecurity "restricted:latest"' in warning
+        assert look(cluster, workload("plain")).problems == []
 
 
 @pytest.mark.parametrize(

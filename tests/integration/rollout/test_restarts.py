@@ -141,18 +141,28 @@ def test_what_settles_in_the_end_does_not_wait_for_old_pods_in_between(cluster, 
 
 
 class Monitor(ThreadingHTTPServer):
-    """The health of an Airflow whose scheduler's last heartbeat is `beat`."""
+    """The health of an Airflow whose scheduler has a heartbeat whenever it is asked, until `stops` says that it stops."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Answer)
-        self.beat = datetime.datetime.now(datetime.UTC)
+        self.begin()
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def begin(self, stops=lambda: False):
+        self.stops, self._stopped = stops, False
+        self._beat = datetime.datetime.now(datetime.UTC)
+
+    def last_heartbeat(self):
+        self._stopped = self._stopped or self.stops()
+        if not self._stopped:
+            self._beat = datetime.datetime.now(datetime.UTC)
+        return self._beat
 
 
 class Answer(BaseHTTPRequestHandler):
     def do_GET(self):
-        beat = self.server.beat or datetime.datetime.now(datetime.UTC)
-        body = {"scheduler": {"status": "healthy", "latest_scheduler_heartbeat": beat.isoformat()}}
+        beat = self.server.last_heartbeat().isoformat()
+        body = {"scheduler": {"status": "healthy", "latest_scheduler_heartbeat": beat}}
         self.send_response(200)
         self.end_headers()
         self.wfile.write(json.dumps(body).encode())
@@ -182,12 +192,13 @@ def test_a_heartbeat_from_before_passes_no_gate_and_one_from_after_does(cluster,
     }
     predicted = ansible(namespace, "rolling_restart", arguments, "--check")
     assert [finding["kind"] for finding in predicted["workloads"][0]["findings"]] == ["pause"]
+    monitor.begin(stops=lambda: RUN in template_annotations(cluster, "Deployment", "runs"))
     failed = ansible(namespace, "rolling_restart", arguments)
     assert "no heartbeat of the scheduler since its pod started" in failed["failure"]["found"]
     # The way back has the same gate.
     assert "does not get healthy either" in failed["failure"]["found"]
     assert RUN not in template_annotations(cluster, "Deployment", "runs")
-    monitor.beat = None  # now
+    monitor.begin()
     passed = ansible(namespace, "rolling_restart", arguments)
     assert passed["workloads"][0]["gate"]["kind"] == "heartbeat"
 
