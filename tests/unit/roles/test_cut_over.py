@@ -110,10 +110,18 @@ def test_tasks_are_waited_for_where_it_is_not_known_where_they_run(settings_chan
     assert played.actions("quiesce", "workloads") == [QUIESCE, ROLL_OUT, UNPAUSE]
 
 
-@pytest.mark.parametrize(("waiting", "last"), [([], UNPAUSE), (["from the old Airflow"], ROLL_OUT)])
-def test_a_failing_run_unpauses_what_an_earlier_run_has_proved(settings_changed, waiting, last):
+@pytest.mark.parametrize(
+    ("listed", "last"),
+    [
+        ({}, UNPAUSE),
+        ({"now": ["from the old Airflow"]}, ROLL_OUT),
+        # It was not there when the others were unpaused, after the proof.
+        ({"waiting": ["renamed"]}, UNPAUSE),
+    ],
+)
+def test_a_failing_run_unpauses_what_an_earlier_run_has_proved(settings_changed, listed, last):
     """DAGs that still wait for the proof of their deployment go on to wait for it."""
-    paused = {**INSTALLED["paused"], "waiting": waiting}
+    paused = {**INSTALLED["paused"], **listed}
     answers = {
         "metadata_db_info": {**INSTALLED, "paused": paused},
         "airflow_health": {"failed": True, "msg": "no heartbeat"},
