@@ -31,7 +31,9 @@ options:
     description:
       - V(reset) puts the new schema of O(workspace) in the place of the live one.
       - V(restored) is the reverse of a reset by O(method=set_aside). The old tables return, the new ones are kept in a
-        schema C(<live>_undone_<run>). A reset that is half done is taken back, too.
+        schema C(<live>_undone_<run>). A reset that is half done is taken back, too, and its new tables return to the
+        workspace. It is refused where something else than tables without triggers is in the live schema, and where
+        the new tables are gone.
     type: str
     choices: [reset, restored]
     default: reset
