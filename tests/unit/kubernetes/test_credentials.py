@@ -272,3 +272,14 @@ def test_a_certificate_that_was_exchanged_in_its_file_is_sent_by_new_connections
     (tmp_path / "crt").write_text(made_pair()[0], encoding="utf-8")
     client.use_current()
     assert client.rest_client is not before
+
+
+@pytest.mark.parametrize("options", [{"api_key": "given"}, {"username": "carol", "password": "given"}])
+def test_the_certificate_of_a_kubeconfig_is_not_sent_beside_who_was_given(options):
+    """The API server would go by the certificate."""
+    given = kubeconfig(user=pair_as_data())
+    assert connect({"kubeconfig": given}, Patience()).configuration.cert_file
+    client = connect({"kubeconfig": given, **options}, Patience())
+    client.use_current()
+    for each in (client, client.another()):
+        assert each.rest_client.pool_manager.connection_pool_kw["cert_file"] is None
