@@ -352,6 +352,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.availab
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import Target
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import writing
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 # No task instance has it: their UUIDs are of version 7.
@@ -459,6 +460,9 @@ def act(call: Call) -> dict[str, Any]:
     file, stop_file = Path(call.params["file"]), Path(call.params["stop_file"])
     if call.params["state"] == "summary":
         return summary(call, file, stop_file)
+    # What an asynchronous probe says of a file that it can't write is read by nobody: whoever waits for it tries, too.
+    with writing(file):
+        measurement.Writer(file).close()
     if call.params["state"] == "begun":
         return {"names": measurement.wait_until_begun(file, call.params["probe"], call.params["seconds"])}
     return probing(call, file, stop_file)

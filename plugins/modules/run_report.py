@@ -21,9 +21,15 @@ options:
     type: path
     required: true
   page:
-    description: The page.
+    description: The page. Required with O(state=written).
     type: str
-    required: true
+  state:
+    description:
+      - With V(possible), writes as much as a page where O(path) would be, or in the nearest folder above it that is
+        there, takes it away again, and fails where that can't be done. In check mode it only looks at the permissions.
+    type: str
+    choices: [written, possible]
+    default: written
 """
 
 EXAMPLES = r"""
@@ -31,6 +37,11 @@ EXAMPLES = r"""
   hopsworks.airflow.run_report:
     path: /var/lib/airflow-runs/20261122t030000/report.html
     page: "<!DOCTYPE html><title>What ran</title>"
+
+- name: See before a run that its files can be kept
+  hopsworks.airflow.run_report:
+    path: /var/lib/airflow-runs/report.html
+    state: possible
 """
 
 RETURN = r"""
@@ -46,14 +57,26 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import LocalAction
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import write_privately
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import (
+    try_to_write,
+    write_privately,
+    writing,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 MODE = 0o600
 
 
 def act(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
-    path, page = Path(params["path"]), params["page"].encode()
+    path = Path(params["path"])
+    if params["state"] == "possible":
+        try_to_write(path, check_mode=check_mode)
+        return {"path": str(path)}
+    with writing(path):
+        return write(path, params["page"].encode(), check_mode=check_mode)
+
+
+def write(path: Path, page: bytes, *, check_mode: bool) -> dict[str, Any]:
     before = path.read_bytes() if path.exists() else None
     private = before is not None and stat.S_IMODE(path.stat().st_mode) == MODE
     if before == page and private:
@@ -68,7 +91,15 @@ def described(page: bytes | None, *, private: bool) -> dict[str, Any]:
     return {} if page is None else {"bytes": len(page), "private": private}
 
 
-ACTION = LocalAction(act, {"path": {"type": "path", "required": True}, "page": {"type": "str", "required": True}})
+ACTION = LocalAction(
+    act,
+    {
+        "path": {"type": "path", "required": True},
+        "page": {"type": "str"},
+        "state": {"type": "str", "choices": ["written", "possible"], "default": "written"},
+    },
+    required_if=[("state", "written", ["page"])],
+)
 
 
 def main() -> None:

@@ -174,7 +174,10 @@ class LocalAction:
         self, name: str, params: dict[str, Any], *, check_mode: bool, warn: Callable[[str], None]
     ) -> dict[str, Any]:
         del name, warn
-        return {"changed": False, **self._act(params, check_mode=check_mode)}
+        try:
+            return {"changed": False, **self._act(params, check_mode=check_mode)}
+        except OperatorError as error:
+            return _failed(error)
 
 
 def _failed(error: OperatorError) -> dict[str, Any]:

@@ -4,8 +4,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+
+# More than a file system keeps beside a name.
+TRIED_BYTES = 1 << 16
 
 
 def write_privately(path: Path, content: bytes) -> None:
@@ -15,3 +24,34 @@ def write_privately(path: Path, content: bytes) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as new:
         new.write(content)
     Path(new.name).replace(path)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Says in words why a file of a run can't be written."""
+    try:
+        yield
+    except OSError as error:
+        raise OperatorError(
+            f"{path} can't be written on this machine ({error.strerror or error})",
+            expected="a folder that this user can write to, with room for what a run keeps",
+            untouched="everything but this file",
+            next_step=f"see whose {path.parent} is and how much room it has, or set airflow_run_directory to another "
+            "folder; then run the same command again",
+        ) from error
+
+
+def try_to_write(path: Path, *, check_mode: bool) -> None:
+    """Raises OperatorError where this file could not be written. Leaves nothing behind, and no folder either."""
+    with writing(path):
+        folder = path.parent
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+        if check_mode:
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+            return
+        with tempfile.TemporaryFile(dir=folder) as tried:
+            tried.write(bytes(TRIED_BYTES))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -26,5 +27,6 @@ class Progress:
         line = json.dumps({"time": time.time(), "source": self._source, "message": message}) + "\n"
         # One write in append mode, of any length: lines of parallel modules do not mix. It begins with an end of line,
         # in case that a process was killed within its own; whoever reads leaves empty lines out.
-        with open(self._path, "ab", buffering=0) as stream:
+        # A line that can't be written (a full file system, say) only shows what is done, and ends nothing.
+        with contextlib.suppress(OSError), open(self._path, "ab", buffering=0) as stream:
             stream.write(b"\n" + line.encode())

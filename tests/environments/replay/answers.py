@@ -130,6 +130,8 @@ def _run_record(parameters, state, check_mode):
 
 
 def _run_report(parameters, state, check_mode):
+    if parameters["state"] == "possible":
+        return {}
     pathlib.Path(parameters["path"]).parent.mkdir(parents=True, exist_ok=True)
     pathlib.Path(parameters["path"]).write_text(parameters["page"], encoding="utf-8")
     return {}

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import socket
 
 import pytest
 
@@ -306,3 +307,21 @@ def test_an_unfinished_run_that_only_prepared_is_given_up_where_something_is_due
     assert played.code == 0, played.output
     assert ("run_record:open" in played.actions("run_record")) == due
     assert ("Run r0 of another.yml is unfinished. It has only prepared a cut-over" in played.output) == due
+
+
+def test_a_run_begins_with_a_look_at_the_folder_of_its_files(run):
+    """The dump, the measurement or the report would fail later, in the middle of the run or after it."""
+    played = run({"other": []}, {"run_report:possible": {"failed": True, "msg": "no room"}})
+
+    assert played.code != 0
+    assert [entry["action"] for entry in played.asked] == ["run_report"]
+    assert played.asked[0]["path"].endswith("/runs/report.html")
+
+
+def test_a_machine_without_the_program_hostname_has_a_name(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    played = run({})
+
+    assert played.code == 0, played.output
+    (opened,) = [entry for entry in played.asked if entry.get("state") == "open"]
+    assert opened["by"].partition("@")[2] == socket.gethostname()

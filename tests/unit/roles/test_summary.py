@@ -47,13 +47,15 @@ def record():
 def said(stage):
     """The real report of a run."""
 
-    def say(record):
+    def say(record, answers=None):
         tasks = [
             {"ansible.builtin.include_role": {"name": "hopsworks.airflow.deployment", "public": True}},
             {"ansible.builtin.include_role": {"name": "hopsworks.airflow.report"}},
         ]
         closed = {"run": record.run, "facts": record.facts()}
-        played = stage.play(tasks, airflow_closed=closed, airflow_run_files=str(stage.folder), airflow_run="r1")
+        played = stage.play(
+            tasks, answers, airflow_closed=closed, airflow_run_files=str(stage.folder), airflow_run="r1"
+        )
         assert played.code == 0, played.output
         (page,) = [entry["page"] for entry in played.asked if entry["action"] == "run_report"]
         return played.output, page
@@ -87,3 +89,12 @@ def test_the_last_attempt_tells_what_all_of_them_did(record, said):
     for text in (output, page):
         assert "4711.5" in text
         assert "/runs/r1/dump.sql.gz" in text
+
+
+def test_a_report_that_can_not_be_written_does_not_fail_what_is_done(record, said):
+    record.end("resume", {"resumed": [], "unknown": [], "broken": [], "gone": []})
+    record.finish()
+    output, _page = said(record, {"run_report": {"failed": True, "msg": "Found: no room"}})
+
+    assert "Upgrade of demo: finished" in output
+    assert "Report:      not written. Found: no room" in output

@@ -74,3 +74,9 @@ def test_lines_of_several_processes_do_not_mix(callback):
     callback.v2_playbook_on_stats(None)
     assert callback.shown == ["    … " + "y" * subject.LONGEST] * 80
     callback.v2_playbook_on_start(None)
+
+
+def test_a_line_that_can_not_be_written_ends_nothing(monkeypatch):
+    """The file system of the callback's file is full: by a dump, say, in the middle of a way back."""
+    monkeypatch.setenv(PROGRESS_FILE, "/dev/full")
+    Progress("workloads")("airflow-scheduler: stopping")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.modules.run_report import act
+from ansible_collections.hopsworks.airflow.plugins.modules.run_report import ACTION, act
 
 
 @pytest.fixture
@@ -15,7 +15,12 @@ def path(tmp_path):
 
 
 def keep(path, page, *, check_mode=False):
-    return act({"path": str(path), "page": page}, check_mode=check_mode)
+    return act({"path": str(path), "page": page, "state": "written"}, check_mode=check_mode)
+
+
+def possible(path, *, check_mode=False):
+    given = {"path": str(path), "page": None, "state": "possible"}
+    return ACTION.perform("run_report", given, check_mode=check_mode, warn=pytest.fail)
 
 
 def test_a_page_is_for_its_owner_alone(path):
@@ -55,3 +60,28 @@ def test_one_that_others_could_read_is_made_private(path):
 def test_check_mode_writes_nothing(path):
     assert keep(path, "page", check_mode=True)["changed"]
     assert not path.parent.exists()
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_whether_it_can_be_written_is_seen_without_leaving_anything(path, tmp_path, check_mode):
+    assert possible(path, check_mode=check_mode) == {"changed": False, "path": str(path)}
+    assert list(tmp_path.iterdir()) == []
+    keep(path, "page")
+    assert possible(path, check_mode=check_mode)["changed"] is False
+    assert list(path.parent.iterdir()) == [path]
+    assert path.read_text(encoding="utf-8") == "page"
+
+
+@pytest.mark.parametrize(
+    ("where", "check_mode"), [("/dev/null/runs", False), ("/dev/null/runs", True), ("/proc/runs", False)]
+)
+def test_a_folder_that_can_not_be_written_is_told_in_words(where, check_mode):
+    """No home of its own (`/.hopsworks-airflow`), another user's, a full or read-only volume."""
+    told = [possible(f"{where}/r1/report.html", check_mode=check_mode)]
+    if not check_mode:
+        given = {"path": f"{where}/r1/report.html", "page": "x", "state": "written"}
+        told.append(ACTION.perform("run_report", given, check_mode=False, warn=pytest.fail))
+    for result in told:
+        assert result["failed"]
+        assert f"Found: {where}/r1/report.html can't be written on this machine" in result["msg"]
+        assert "set airflow_run_directory to another folder" in result["msg"]
