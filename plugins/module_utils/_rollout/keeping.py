@@ -48,7 +48,8 @@ def keep(
     """
     refuse_twice(definitions, UNTOUCHED)
     objects, backup = Objects(cluster), Backup(cluster, backup_secret)
-    records, configurations = [], {}
+    records = []
+    configurations: dict[str, Object] = {}
     half = []
     for definition in definitions:
         kind, name = definition["kind"], definition["metadata"]["name"]

@@ -79,7 +79,7 @@ def _texts(names: tuple[str, ...], text: str) -> Iterator[str]:
         if setting := SETTING.fullmatch(line):
             yield from _leaf((*names, setting[1]), setting[2].strip().strip("\"'"))
         for password in URL_PASSWORD.findall(line):
-            yield from {password, urllib.parse.unquote(password)}
+            yield from (password, urllib.parse.unquote(password))
         with contextlib.suppress(ValueError):
             for name, value in urllib.parse.parse_qsl(urllib.parse.urlsplit(line).query):
                 yield from _leaf((*names, name), value)
