@@ -24,7 +24,8 @@ options:
     description:
       - V(saved) keeps in O(backup_secret) what the live objects of O(definitions) are, workloads too, and which of them
         are missing. So are the immutable ConfigMaps that workloads of this deployment start with. What was kept before
-        stays, until it was restored.
+        stays, until it was restored. In check mode it is tried by dry runs, and quotas must have room for these Secrets
+        and for those that O(definitions) refer to and that are not there yet.
       - V(applied) makes the objects what O(definitions) say. Those that this collection made are changed by server-side
         apply. Those that others made are replaced, so that no field of theirs is left (O(replace)); a Service keeps its
         address, and a service account its tokens and pull secrets. What others use of them and is not in O(definitions)
@@ -54,13 +55,6 @@ options:
       - Needed with O(state=saved) and O(state=restored). With O(state=applied) what is replaced is kept there if it is
         not there yet.
     type: str
-  other_secrets:
-    description:
-      - Secrets that are made before, by others. In check mode with O(state=saved) quotas are asked whether they have
-        room for O(backup_secret) and for those of these that are not there yet.
-    type: list
-    elements: str
-    default: []
   replace:
     description:
       - Whether O(state=applied) replaces objects that others made, and makes another object where a field can't be
@@ -151,14 +145,7 @@ def applied(call: Call) -> dict[str, Any]:
 
 def saved(call: Call) -> dict[str, Any]:
     definitions, secret = call.params["definitions"], call.params["backup_secret"]
-    kept = keep(
-        call.cluster,
-        definitions,
-        secret,
-        check_mode=call.check_mode,
-        secrets=call.params["other_secrets"],
-        warn=call.warn,
-    )
+    kept = keep(call.cluster, definitions, secret, check_mode=call.check_mode, warn=call.warn)
     new = {(record.kind, record.name) for record in kept}
     names = [(definition["kind"], definition["metadata"]["name"]) for definition in definitions]
     header = f"entries of Secret {secret}"
@@ -212,7 +199,6 @@ ACTION = Action(
         "state": {"type": "str", "choices": ["applied", "saved", "restored"], "default": "applied"},
         "definitions": {"type": "list", "elements": "dict"},
         "backup_secret": {"type": "str", "no_log": False},
-        "other_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
         "replace": {"type": "bool", "default": False},
         "missing_ok": {"type": "bool", "default": False},
         "timeout": {"type": "int", "default": 600},

@@ -8,8 +8,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import event_time
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.secret_texts import secret_texts
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.secret_texts import hide, secret_texts
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
@@ -31,7 +30,7 @@ def evidence(
     Whatever cannot be read is left out: evidence must not hide the failure that it explains. Redacted, also of every
     secret that the pod gets.
     """
-    known = _secrets_of(cluster, pod) if pod is not None else ()
+    known = _secrets_of(cluster, pod) if pod is not None else set()
     lines: list[str] = []
     with contextlib.suppress(ApiException, HTTPError):
         events = objects.list("Event", field_selector="type=Warning")["items"]
@@ -41,7 +40,7 @@ def evidence(
             lines.append(f"event {event_time(event)}Z {what}: {event.get('reason')}: {event.get('message')}")
     if pod is not None and container:
         lines += log_lines(cluster, pod["metadata"]["name"], container)
-    return tuple(redact("\n".join(lines), known).splitlines())
+    return tuple(hide("\n".join(lines), known).splitlines())
 
 
 def log_lines(cluster: Cluster, pod: str, container: str) -> list[str]:
@@ -56,13 +55,13 @@ def log_lines(cluster: Cluster, pod: str, container: str) -> list[str]:
     return []
 
 
-def _secrets_of(cluster: Cluster, pod: Object) -> tuple[str, ...]:
+def _secrets_of(cluster: Cluster, pod: Object) -> set[str]:
     """What is secret in the Secrets that a pod uses, as far as these can be read."""
     values: set[str] = set()
     for name in sorted(secret_names(pod["spec"])):
         with contextlib.suppress(ApiException, HTTPError):
             values |= secret_texts(cluster.secret_entries(name) or {})
-    return tuple(sorted(values))
+    return values
 
 
 def secret_names(pod_spec: dict[str, Any]) -> set[str]:

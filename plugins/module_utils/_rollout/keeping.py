@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
@@ -21,6 +21,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belongi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.configurations import configurations_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_half_replaced
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import counted_as, refuse_shortfalls
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.references import references
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import KINDS, find_all
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -37,18 +38,18 @@ def keep(
     backup_secret: str,
     *,
     check_mode: bool,
-    secrets: Iterable[str] = (),
     warn: Callable[[str], object] = lambda _text: None,
 ) -> list[Record]:
     """Keep what the live objects of these names are, of every kind, and that some are missing. Returns what is new.
 
     Raises OperatorError for an object of another deployment, and for one that is half replaced and was not kept before.
-    With `check_mode` it is tried by dry runs; quotas are asked for room for `secrets`, too, as far as there are none of
-    these names yet.
+    With `check_mode` it is tried by dry runs. Quotas must have room for these Secrets and for those that the pods
+    of the definitions need and that are still to be made.
     """
     refuse_twice(definitions, UNTOUCHED)
     objects, backup = Objects(cluster), Backup(cluster, backup_secret)
-    records, configurations = [], {}
+    records = []
+    configurations: dict[str, Object] = {}
     half = []
     for definition in definitions:
         kind, name = definition["kind"], definition["metadata"]["name"]
@@ -89,7 +90,9 @@ def keep(
     made, untold = backup.try_keeping(records)
     for text in untold:
         warn(text)
-    made += [name for name in secrets if not StoredSecret(cluster, name).exists]
+    specs = [definition["spec"]["template"]["spec"] for definition in definitions if definition["kind"] in KINDS]
+    needed = sorted({reference.name for spec in specs for reference in references(spec) if reference.kind == "Secret"})
+    made += [name for name in needed if not StoredSecret(cluster, name).exists]
     if len(made) > 1:
         refuse_shortfalls(objects, Counter(dict.fromkeys(counted_as({"kind": "Secret"}), len(made))), UNTOUCHED)
     return new

@@ -14,11 +14,11 @@ import base64
 import contextlib
 import re
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import SHORTEST_VALUE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import HIDDEN, SHORTEST_VALUE, redact
 
 SECRET_NAME = re.compile(r"(?i)pass|pwd|secret|token|credential|key|pin\b|auth")
 # Of what stands beside a password.
@@ -32,7 +32,28 @@ TRIVIAL = re.compile(r"(?i)\W*\w{0,2}\W*|true|false|none|null|yes|off")
 SETTING = re.compile(r"\s*(?:-\s+)?(?:export\s+)?[\"']?([\w.-]+)[\"']?\s*[=:]\s*(.+)")
 # A text of a document that is a document itself, or has several lines.
 INNER = re.compile(r"\s*[\[{]|.*\n")
+CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
+ALIKE = re.compile(r"(?<![0-9A-Za-z])(?=[A-Za-z]*[0-9])[0-9A-Za-z]{12,}")
+# About four seconds.
+THOROUGH_CHARACTERS = 3000
 URL_PASSWORD = re.compile(r"://[^\s:/@]*:(\S+)@")
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """Text of others without these secrets, and without what looks like one.
+
+    The time to look for a value in all of its forms goes with its length. So the longest are looked for as they are,
+    and by their parts that are written alike in any form.
+    """
+    left, thorough = THOROUGH_CHARACTERS, []
+    for secret in sorted(secrets, key=lambda secret: (len(secret), secret)):
+        if len(secret) <= left:
+            thorough.append(secret)
+        else:
+            for part in (secret, *ALIKE.findall(secret)):
+                text = text.replace(part, HIDDEN)
+        left -= len(secret)
+    return redact(text, tuple(thorough))
 
 
 def secret_texts(entries: Mapping[str, bytes]) -> set[str]:
@@ -40,8 +61,8 @@ def secret_texts(entries: Mapping[str, bytes]) -> set[str]:
     found: set[str] = set()
     for name, content in entries.items():
         with contextlib.suppress(UnicodeDecodeError):
-            text = content.decode().strip()
-            if not is_public(name, text) and not _is_public_value(name, text, entries):
+            text = CERTIFICATE.sub("", content.decode()).strip()
+            if text and not is_public(name, text) and not _is_public_value(name, text, entries):
                 found.update(_texts((name,), text))
                 # As whoever shows the Secret itself has it.
                 found.add(base64.b64encode(content).decode())
@@ -79,7 +100,7 @@ def _texts(names: tuple[str, ...], text: str) -> Iterator[str]:
         if setting := SETTING.fullmatch(line):
             yield from _leaf((*names, setting[1]), setting[2].strip().strip("\"'"))
         for password in URL_PASSWORD.findall(line):
-            yield from {password, urllib.parse.unquote(password)}
+            yield from (password, urllib.parse.unquote(password))
         with contextlib.suppress(ValueError):
             for name, value in urllib.parse.parse_qsl(urllib.parse.urlsplit(line).query):
                 yield from _leaf((*names, name), value)

@@ -77,6 +77,5 @@ def test_keeping_the_old_deployment_is_tried_before_anything_waits(asked):
     (saved,) = [entry for entry in asked if entry["action"] == "deployment_objects" and entry["state"] == "saved"]
     assert saved["check"]
     assert saved["backup_secret"] == "airflow-before-r1"
-    assert saved["other_secrets"] == ["hopsworks-airflow-keys", "airflow-runtime"]
     kinds = {definition["kind"] for definition in saved["definitions"]}
     assert {"Service", "Deployment"} <= kinds

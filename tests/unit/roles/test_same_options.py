@@ -99,7 +99,7 @@ def test_what_is_predicted_is_what_is_done(prediction):
     assert done, "nothing does what is predicted"
     predicted = prediction.without(*PREDICTING.get(prediction.module, ()))
     for task in done:
-        assert predicted == task.without(*DOING.get(task.module, ())), task.name
+        assert predicted == task.without(*(DOING.get(task.module, set()) - predicted.keys())), task.name
 
 
 @pytest.mark.parametrize("task", [task for task in ALL if task.takes("extra_tables")], ids=str)

@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import secret_texts as secret_texts_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import evidence
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.secret_texts import secret_texts
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
 
 BASE = "/api/v1/namespaces/lab"
@@ -122,3 +125,28 @@ def test_entries_that_are_no_text_are_passed_over():
 
 def test_a_document_that_nests_deeply_is_read():
     assert "CANARY-9" in secret_texts({"x": ("[" * 500 + '"CANARY-9"' + "]" * 500).encode()})
+
+
+def lines_of(number):
+    return [hashlib.sha256(f"{number}-{line}".encode()).hexdigest() for line in range(300)]
+
+
+def test_certificates_are_no_secrets():
+    bundle = "".join(
+        f"-----BEGIN CERTIFICATE-----\n{chr(10).join(lines_of(n))}\n-----END CERTIFICATE-----\n" for n in (1, 2)
+    )
+    assert secret_texts({"ca.crt": bundle.encode()}) == set()
+    assert "CANARY-9" in secret_texts({"both": f"{bundle}\nCANARY-9".encode()})
+
+
+def test_what_is_too_long_to_look_for_in_all_forms_is_hidden_as_it_is(shown, monkeypatch):
+    looked = []
+    monkeypatch.setattr(
+        secret_texts_module, "redact", lambda text, known: looked.append(sum(map(len, known))) or redact(text, known)
+    )
+    lines = lines_of(1)
+    log = "\n".join(["CANARY-9", lines[7], json.dumps(f"{lines[9]}/{lines[10]}"), "/".join(lines[20:22])])
+    found = shown(log, large="\n".join(lines), larger="/".join(lines_of(2) + lines), airflow="CANARY-9")
+    assert "CANARY-9" not in found
+    assert not any(line in found for line in lines)
+    assert max(looked) <= secret_texts_module.THOROUGH_CHARACTERS

@@ -265,14 +265,21 @@ def test_all_secrets_of_keeping_are_tried(old):
 def test_the_secrets_of_a_run_are_counted_together(old, name, hard, text):
     old.secrets["there"] = SimpleNamespace(data={}, metadata=SimpleNamespace(annotations={}, creation_timestamp=None))
     old.quotas = [full(**{name: hard})]
-    others = ["keys", "runtime", "there"]
+
+    def needs(*names):
+        pods = workload("web", "new")
+        volumes = [{"name": name, "secret": {"secretName": name}} for name in names]
+        pods["spec"]["template"]["spec"]["volumes"] = [*volumes, {"name": "no secret", "configMap": {"name": "x"}}]
+        return [*NEW, pods]
+
+    others = needs("keys", "runtime", "there")
     if text is None:
-        assert keep(old.cluster, NEW, SECRET, check_mode=True, secrets=others)
+        assert keep(old.cluster, others, SECRET, check_mode=True)
         return
     with pytest.raises(OperatorError, match=text.replace("secrets", name.replace("_", "/"))):
-        keep(old.cluster, NEW, SECRET, check_mode=True, secrets=others)
+        keep(old.cluster, others, SECRET, check_mode=True)
     # Two have room.
-    assert keep(old.cluster, NEW, SECRET, check_mode=True, secrets=["keys", "there"])
+    assert keep(old.cluster, needs("keys", "there"), SECRET, check_mode=True)
 
 
 def test_what_a_dry_run_can_not_tell_of_keeping_is_warned_of(old, monkeypatch):
