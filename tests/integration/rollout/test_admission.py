@@ -34,7 +34,7 @@ def look(cluster, *definitions, made=(), freed=None):
 
 
 def when_seen(answer):
-    """The answer once there is one: admission hears of labels and limits by watches, a moment after they are written."""
+    """The answer once there is one: admission hears of labels and limits by watches, a moment after the write."""
     deadline = time.monotonic() + 30
     while not (found := answer()) and time.monotonic() < deadline:
         time.sleep(0.1)

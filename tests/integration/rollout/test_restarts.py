@@ -141,7 +141,7 @@ def test_what_settles_in_the_end_does_not_wait_for_old_pods_in_between(cluster, 
 
 
 class Monitor(ThreadingHTTPServer):
-    """The health of an Airflow whose scheduler has a heartbeat whenever it is asked, until `stops` says that it stops."""
+    """The health of an Airflow whose scheduler has a heartbeat whenever it is asked, until `stops` says otherwise."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Answer)
