@@ -24,7 +24,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump i
     make_dump,
     read_content,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import Manifest
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import Entry, Manifest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
     INSTALL,
@@ -196,7 +196,8 @@ class TestTwoRehearsals:
     @pytest.fixture
     def rehearsal(self, server, database, bare):
         def begin(run=RUN, **changes):
-            manifest = Manifest("x", run, "MariaDB", "utf8mb4", "utf8mb4_general_ci", 1, "", "", {})
+            tables = {"dag": Entry(0, "", True)}
+            manifest = Manifest("x", run, "MariaDB", "utf8mb4", "utf8mb4_general_ci", 1, "", "", tables)
             owner = dataclasses.replace(bare.owner(run), **changes)
             schema = f"{bare.names.live}_rehearsal"
             return Restoration(database, schema, owner, Path("dump.sql.gz"), manifest, quiet)
