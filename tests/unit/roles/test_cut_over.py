@@ -137,7 +137,7 @@ def test_what_the_plan_says_of_the_tables_is_done_where_they_are_installed(setti
     answer = {"changed": due, "stage": "installed", "run": "r0", "set_aside": "airflow_before_r0"}
     played = settings_changed(scheduler(None), {"metadata_db": answer})
 
-    assert ("notes that the reset of run r0 is done" in played.output) is due
+    assert ("notes that the new tables are in their place" in played.output) is due
     assert played.actions("metadata_db", "workloads") == ["metadata_db:reset", ROLL_OUT]
     (closed,) = [
         entry for entry in played.asked if entry["action"] == "run_record" and entry.get("state") == "finished"
