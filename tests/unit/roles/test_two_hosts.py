@@ -55,7 +55,7 @@ def of(host, played, *names):
 def test_one_that_fails_goes_back_while_the_other_works(run, stage):
     """In production what the other does takes an hour: a dump, running tasks. Here it ends by the way back."""
     # The other has begun when the one fails, and works until the way back of the one is at its end.
-    until = {"path": str(stage.folder / "asked"), "timeout": 60}
+    until = {"path": str(stage.folder / "asked"), "timeout": 600}
     begun = {"ansible.builtin.wait_for": {**until, "search_regex": '"workloads", "host": "b"'}}
     back = {"ansible.builtin.wait_for": {**until, "search_regex": '"run_lock", "host": "a".*"released"'}}
     work = [
