@@ -34,7 +34,7 @@ FIRST = [
     ("resume", "failed", {}),
 ]
 LASTS = {"snapshot": SNAPSHOT, "backup": BACKUP, "cut_over": {"set_aside": "airflow_before_r1"}}
-FOUND_DONE = [("snapshot", "done", {}), ("backup", "done", {})]
+FOUND_DONE: list[tuple[str, str, dict[str, str]]] = [("snapshot", "done", {}), ("backup", "done", {})]
 
 
 @pytest.mark.parametrize("status", ["failed", "interrupted", "running"])
