@@ -43,10 +43,12 @@ cluster:
   contains:
     server:
       description: URL of the API server.
+      returned: success
       type: str
       sample: https://production.example:6443
     context:
       description: The context of the kubeconfig; null where no kubeconfig is used.
+      returned: success
       type: str
       sample: production
 """

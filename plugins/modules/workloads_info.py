@@ -44,26 +44,32 @@ workloads:
   contains:
     name:
       description: Its name.
+      returned: success
       type: str
       sample: airflow-webserver
     kind:
       description: V(Deployment) or V(StatefulSet); null where there is none.
+      returned: success
       type: str
       sample: Deployment
     replicas:
       description: How many pods it is to have.
+      returned: success
       type: int
       sample: 1
     ready:
       description: How many of its pods are ready.
+      returned: success
       type: int
       sample: 1
     stopped_from:
       description: The replicas it had before M(hopsworks.airflow.workloads) stopped it; null where it did not.
+      returned: success
       type: int
       sample: null
     images:
       description: The images of its containers, in their order.
+      returned: success
       type: list
       elements: str
       sample: [apache/airflow:3.0.6-python3.12]
