@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 
 Object = dict[str, Any]
+# A busy pod is not ready from one failed probe to the next answer: the only one, for a moment.
+READY_SECONDS = 60
+LOOK_SECONDS = 1
 
 
 def workload_of(cluster: Cluster, name: str) -> Object:
@@ -37,18 +41,23 @@ def workload_of(cluster: Cluster, name: str) -> Object:
 
 
 def serving_pods(cluster: Cluster, workload: str) -> list[Object]:
-    """The pods of a Deployment or StatefulSet that are ready and not about to end.
+    """The pods of a Deployment or StatefulSet that are ready and not about to end. Waits for the first for a minute.
 
     Raises OperatorError where there is no such workload, or no such pod.
     """
-    objects, found = Objects(cluster), workload_of(cluster, workload)
-    pods: list[Object] = objects.list("Pod", label_selector=label_selector(found["spec"]["selector"]))["items"]
-    # Its selector may match pods of others.
-    serving = [pod for pod in pods if belongs(found, pod) and is_serving(pod)]
+    objects, deadline = Objects(cluster), time.monotonic() + READY_SECONDS
+    while True:
+        found = workload_of(cluster, workload)
+        pods: list[Object] = objects.list("Pod", label_selector=label_selector(found["spec"]["selector"]))["items"]
+        # Its selector may match pods of others.
+        serving = [pod for pod in pods if belongs(found, pod) and is_serving(pod)]
+        if serving or not found["spec"].get("replicas", 1) or time.monotonic() >= deadline:
+            break
+        time.sleep(LOOK_SECONDS)
     if not serving:
         raise OperatorError(
             f"{workload} in namespace {cluster.namespace} has no ready pod ({len(pods)} in all)",
-            expected="at least one",
+            expected=f"at least one, within {READY_SECONDS} s",
             untouched="everything; this only looks",
             next_step=f"kubectl -n {cluster.namespace} describe {found['kind'].lower()} {workload}; run the same "
             "command again when a pod is ready",

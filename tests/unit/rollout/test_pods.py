@@ -29,14 +29,15 @@ def pod(name, *, ready="True", owner="web-1", phase="Running", **metadata):
 def serving(monkeypatch):
     """Names of the pods that serve, of those that match the selector."""
 
-    def serving(*pods):
+    def serving(*pods, later=(), replicas=1):
         web = {
             "metadata": {"name": "web", "uid": "web"},
-            "spec": {"selector": {"matchLabels": {"app": "web"}}},
+            "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}},
         }
+        looks = [pods, later] if later else [pods]
         objects = SimpleNamespace(
             read=lambda kind, _name: web if kind == "Deployment" else None,
-            list=lambda _kind, **_selectors: {"items": list(pods)},
+            list=lambda _kind, **_selectors: {"items": list(looks.pop(0) if len(looks) > 1 else looks[0])},
         )
         monkeypatch.setattr(subject, "Objects", lambda _cluster: objects)
         return [found["metadata"]["name"] for found in serving_pods(SimpleNamespace(namespace="lab"), "web")]
@@ -57,6 +58,19 @@ def test_only_ready_pods_of_the_workload_serve(serving):
     assert found == ["good"]
 
 
-def test_none_that_serves_is_told_of(serving):
+def test_one_that_misses_a_probe_is_waited_for(serving, monkeypatch):
+    monkeypatch.setattr(subject, "LOOK_SECONDS", 0)
+    assert serving(pod("busy", ready="False"), later=[pod("busy")]) == ["busy"]
+
+
+def test_none_is_waited_for_where_none_is_to_be(serving, monkeypatch):
+    monkeypatch.setattr(subject.time, "sleep", pytest.fail)
+    with pytest.raises(OperatorError, match="has no ready pod"):
+        serving(pod("ending", ready="False"), replicas=0)
+
+
+def test_none_that_serves_is_told_of(serving, monkeypatch):
+    monkeypatch.setattr(subject, "READY_SECONDS", 0.1)
+    monkeypatch.setattr(subject, "LOOK_SECONDS", 0.02)
     with pytest.raises(OperatorError, match="has no ready pod"):
         serving(pod("evicted", ready="False", phase="Failed"))
