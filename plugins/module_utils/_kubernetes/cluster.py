@@ -46,7 +46,6 @@ class Cluster:
 
     def fresh_api(self) -> Any:
         """A second client with the same configuration and default headers, not shared with any thread."""
-        self.api.use_current()
         fresh = client.ApiClient(self.api.configuration)
         fresh.default_headers.update(self.api.default_headers)
         return fresh

@@ -146,6 +146,26 @@ class Stage:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
 
+    def frame(
+        self, phases: Any, answers: Any = None, *, due: bool = True, report: str = "report", **variables: Any
+    ) -> Any:
+        """What is played where the frame (role `run`) takes a deployment through phases of these tasks."""
+        self.role("looking", {"ansible.builtin.debug": {"msg": "look"}})
+        self.role("looking", {"ansible.builtin.debug": {"msg": "look again"}}, file="look")
+        self.role("planning", {"ansible.builtin.set_fact": {"airflow_due": due, "airflow_plan": []}})
+        self.role("report", {"ansible.builtin.debug": {"msg": report}})
+        for name, tasks in phases.items():
+            self.role(name, *tasks)
+        given = {
+            "run_playbook": "x",
+            "run_preflight": "looking",
+            "run_plan": "planning",
+            "run_phases": list(phases),
+            **variables,
+        }
+        frame = {"ansible.builtin.include_role": {"name": "hopsworks.airflow.run"}, "vars": given}
+        return self.play([frame], answers)
+
     def role(self, name: str, *tasks: dict[str, Any], file: str = "main") -> None:
         """A role in the place of a real one."""
         path = self.root / "roles" / name

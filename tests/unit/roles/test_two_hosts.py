@@ -24,24 +24,9 @@ def run(stage):
     stage.hosts = ("a", "b")
     stage.keywords = {key: value for key, value in play.items() if key not in ("name", "tasks")}
 
-    def play_it(phases):
-        stage.role("looking", {"ansible.builtin.debug": {"msg": "look"}})
-        stage.role("looking", {"ansible.builtin.debug": {"msg": "look again"}}, file="look")
-        stage.role("planning", {"ansible.builtin.set_fact": {"airflow_due": True, "airflow_plan": []}})
-        stage.role("report", {"ansible.builtin.debug": {"msg": "report of {{ airflow_name }}"}})
-        for name, tasks in phases.items():
-            stage.role(name, *tasks)
-        given = {
-            "run_playbook": "x",
-            "run_preflight": "looking",
-            "run_plan": "planning",
-            "run_phases": list(phases),
-            "run_replaces": True,
-        }
-        frame = {"ansible.builtin.include_role": {"name": "hopsworks.airflow.run"}, "vars": given}
-        return stage.play([frame], {"metadata_db_info": OLD})
-
-    return play_it
+    return lambda phases: stage.frame(
+        phases, {"metadata_db_info": OLD}, report="report of {{ airflow_name }}", run_replaces=True
+    )
 
 
 def of(host, played, *names):
