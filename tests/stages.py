@@ -49,7 +49,10 @@ STAGES = (
     Stage(
         "unit",
         "unit tests",
-        ("pytest tests/unit --numprocesses=auto --junit-xml={junit}",),
+        (
+            # A test that hangs is named, with the stacks of its process: the longest takes a minute.
+            "pytest tests/unit --numprocesses=auto --junit-xml={junit} -o faulthandler_timeout=600",
+        ),
         "the first failure above; `.venv/bin/pytest tests/unit -x -k NAME` runs it alone",
     ),
     Stage(

@@ -51,7 +51,7 @@ def test_unit_tests(environment, tmp_path):
         *(DECISIONS if environment.name == "oldest" else DATABASE),
         *(() if environment.whole else SLOW),
     )
-    options = ("-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'unit'}")
+    options = ("-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'unit'}", "-o", "faulthandler_timeout=600")
     answer = environment.run(
         "python",
         "-m",
@@ -63,7 +63,7 @@ def test_unit_tests(environment, tmp_path):
         timeout=1200,
         variables={"PYTHONPATH": str(environment.collections)},
     )
-    assert answer.returncode == 0, answer.stdout[-20000:] + answer.stderr[-2000:]
+    assert answer.returncode == 0, answer.stdout[-20000:] + answer.stderr[-20000:]
     assert re.search(r"^\d{3,} passed", answer.stdout.splitlines()[-1])
 
 

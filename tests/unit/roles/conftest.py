@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -20,6 +22,16 @@ import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 TOOLS = Path(sys.executable).parent
+LONGEST_SECONDS = 300
+
+
+def descendants(process: int) -> list[int]:
+    """The processes that a process has begun, and what these have begun."""
+    with contextlib.suppress(OSError):
+        children = [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+        return [each for child in children for each in (*descendants(child), child)]
+    return []
+
 
 # In the place of every action of the collection, and of what roles take from others.
 ACTION = """
@@ -199,16 +211,26 @@ class Stage:
             "ASKED": str(asked),
             "ANSWERS": str(self.folder / "answers"),
         }
-        done = subprocess.run(
-            [str(TOOLS / "ansible-playbook"), "-i", "inventory.json", "play.yml", *self.arguments],
+        command = [str(TOOLS / "ansible-playbook"), "-i", "inventory.json", "play.yml", *self.arguments]
+        with subprocess.Popen(
+            command,
             cwd=self.folder,
-            env=environment,
-            capture_output=True,
+            env={**environment, "PYTHONFAULTHANDLER": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
-        )
+        ) as process:
+            try:
+                output, errors = process.communicate(timeout=LONGEST_SECONDS)
+            except subprocess.TimeoutExpired:
+                # Each process of Ansible ends with a list of its stacks; they are in sessions of their own.
+                for each in (*descendants(process.pid), process.pid):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(each, signal.SIGABRT)
+                output, errors = process.communicate()
+                raise AssertionError(f"not at its end after {LONGEST_SECONDS} s:\n{output}\n{errors}") from None
         lines = [json.loads(line) for line in asked.read_text().splitlines()]
-        return Played(done.returncode, done.stdout + done.stderr, lines)
+        return Played(process.returncode, output + errors, lines)
 
 
 @pytest.fixture
