@@ -27,6 +27,7 @@ from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
 )
 
 RENAMES, REMOVALS = "rename,renameat,renameat2", "unlink,unlinkat"
+ATTACHED_SECONDS = 60
 
 
 @contextmanager
@@ -42,8 +43,10 @@ def dying_at(server: Server, calls: str, file: str, log: Path) -> Iterator[None]
     kill = ["-P", f"./{file}", "-e", f"trace={calls}", "-e", f"inject={calls}:signal=SIGKILL:when=1"]
     tracer = subprocess.Popen(["strace", "-fqqo", log, "-p", str(process), *kill], stderr=subprocess.DEVNULL)
     # Every thread has to be traced: that of the session is the one that works.
+    deadline = time.monotonic() + ATTACHED_SECONDS
     while any("TracerPid:\t0\n" in (thread / "status").read_text() for thread in threads.iterdir()):
         assert tracer.poll() is None, "strace could not attach to the server"
+        assert time.monotonic() < deadline, "strace has not attached to every thread of the server"
         time.sleep(0.02)
     try:
         yield
