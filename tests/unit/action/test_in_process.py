@@ -22,6 +22,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run import acti
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.plugin_utils.in_process import InProcess, plain
+from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
@@ -132,8 +133,7 @@ def test_a_job_in_the_background_outlives_its_task(tmp_path):
     told = tmp_path / "told"
 
     def act(_call):
-        while not told.exists():
-            time.sleep(0.02)
+        until(told.exists)
         return {"process": os.getpid(), "session": os.getsid(0), "token": "canary-of-a-token"}
 
     job = begun(tmp_path, act)
@@ -153,8 +153,7 @@ def test_a_job_in_the_background_holds_nothing_of_its_parents(tmp_path):
     told = tmp_path / "told"
 
     def act(_call):
-        while not told.exists():
-            time.sleep(0.02)
+        until(told.exists)
         return {}
 
     job = begun(tmp_path, act)
@@ -185,8 +184,7 @@ def test_a_job_in_the_background_ends_with_its_time_and_leaves_no_temporary_file
         return {}
 
     begun(tmp_path, act, seconds=1)
-    while not note.exists() or " " not in note.read_text(encoding="utf-8"):
-        time.sleep(0.02)
+    until(lambda: note.exists() and " " in note.read_text(encoding="utf-8"))
     process, name = note.read_text(encoding="utf-8").split()
     os.waitpid(int(process), 0)
     assert not pathlib.Path(name).exists()

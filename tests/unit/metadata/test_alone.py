@@ -18,6 +18,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import EVERYWHERE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD
+from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 SCHEMA = "airflow_alone"
 # Only where it never comes.
@@ -116,8 +117,7 @@ def test_a_statement_that_is_still_carried_out_is_not_to_be_killed(server, datab
     busy = threading.Thread(target=work)
     busy.start()
     state = "SELECT COMMAND FROM information_schema.PROCESSLIST WHERE ID = %s"
-    while database.value(state, [number]) != "Query":
-        pass
+    until(lambda: database.value(state, [number]) == "Query")
     error = refused(database)
     server.as_root(f"KILL QUERY {number}")
     busy.join()

@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +24,9 @@ from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     install,
     reset,
 )
+from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 RENAMES, REMOVALS = "rename,renameat,renameat2", "unlink,unlinkat"
-ATTACHED_SECONDS = 60
 
 
 @contextmanager
@@ -43,11 +42,12 @@ def dying_at(server: Server, calls: str, file: str, log: Path) -> Iterator[None]
     kill = ["-P", f"./{file}", "-e", f"trace={calls}", "-e", f"inject={calls}:signal=SIGKILL:when=1"]
     tracer = subprocess.Popen(["strace", "-fqqo", log, "-p", str(process), *kill], stderr=subprocess.DEVNULL)
     # Every thread has to be traced: that of the session is the one that works.
-    deadline = time.monotonic() + ATTACHED_SECONDS
-    while any("TracerPid:\t0\n" in (thread / "status").read_text() for thread in threads.iterdir()):
+
+    def attached() -> bool:
         assert tracer.poll() is None, "strace could not attach to the server"
-        assert time.monotonic() < deadline, "strace has not attached to every thread of the server"
-        time.sleep(0.02)
+        return all("TracerPid:\t0\n" not in (thread / "status").read_text() for thread in threads.iterdir())
+
+    until(attached)
     try:
         yield
     finally:

@@ -12,7 +12,6 @@ import pathlib
 import signal
 import socket
 import threading
-import time
 
 import pytest
 
@@ -20,6 +19,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD
+from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 # Only where it never ends.
 GIVEN_UP_SECONDS = 60
@@ -95,12 +95,13 @@ def test_a_statement_may_take_its_time(database):
 def stop(process):
     """Return when every thread has stopped. A signal is only on its way when kill() returns."""
     os.kill(process, signal.SIGSTOP)
-    while any(
-        # Its state follows its name, which is in parentheses.
-        task.read_text().rpartition(")")[2].split()[0] != "T"
-        for task in pathlib.Path(f"/proc/{process}/task").glob("*/stat")
-    ):
-        time.sleep(0.01)
+    until(
+        lambda: all(
+            # Its state follows its name, which is in parentheses.
+            task.read_text().rpartition(")")[2].split()[0] == "T"
+            for task in pathlib.Path(f"/proc/{process}/task").glob("*/stat")
+        )
+    )
 
 
 @pytest.mark.parametrize("kept", [True, False])

@@ -25,6 +25,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import availability_probe
+from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 START = 1_795_000_000.0
 ANY = Expected(frozenset([200]))
@@ -217,8 +218,7 @@ def test_the_summary_has_all_that_the_probe_wrote(server, tmp_path):
 
     thread = threading.Thread(target=lambda: done.append(act("probing")))
     thread.start()
-    while not read(folder / "samples.jsonl"):
-        time.sleep(0.02)
+    until(lambda: read(folder / "samples.jsonl"))
     summary = act("summary")
     thread.join(10)
     assert summary["urls"]["ui"]["requests"] == done[0]["requests"] == len(read(folder / "samples.jsonl"))

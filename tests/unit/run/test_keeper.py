@@ -26,6 +26,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import Keeper, let_go
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import Lock
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
+from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/lab/leases/airflow-runbook"
@@ -99,8 +100,7 @@ def test_an_action_that_waits_is_killed_when_another_run_has_the_lock(server, cl
         return {}
 
     def take():
-        while writes(server) != ["before"]:
-            time.sleep(0.02)
+        until(lambda: writes(server) == ["before"])
         taken_over(server)
 
     thread = threading.Thread(target=take)
@@ -291,8 +291,7 @@ def test_the_action_has_nothing_of_its_parent(cluster, capfd, tmp_path):
     def act(_cluster, _warn):
         print("noise", flush=True)
         os.write(2, b"noise")
-        while not told.exists():
-            time.sleep(0.02)
+        until(told.exists)
         return {"input": os.read(0, 1).decode(), "process": os.getpid()}
 
     result = perform(cluster, act)
@@ -393,9 +392,8 @@ def begun(server, **settings):
     path = [str(ROOT / ".collections"), *[entry for entry in sys.path if entry]]
     program = PROGRAM.format(path=path, host=server.host, settings=settings)
     process = subprocess.Popen([sys.executable, "-c", program])
-    while not writes(server):
-        assert process.poll() is None
-        time.sleep(0.02)
+    until(lambda: writes(server) or process.poll() is not None)
+    assert process.poll() is None
     return process, int(writes(server)[0])
 
 
@@ -412,8 +410,7 @@ def test_the_action_ends_with_its_keeper(server, number):
     process, child = begun(server)
     process.send_signal(number)
     process.wait()
-    while not has_ended(child):
-        time.sleep(0.02)
+    until(lambda: has_ended(child))
 
 
 @pytest.mark.usefixtures("cluster")
@@ -421,8 +418,7 @@ def test_the_action_ends_itself_when_its_keeper_is_stopped(server):
     """By the terminal, or by a debugger: a keeper that doesn't run renews nothing and kills nobody."""
     process, child = begun(server, DURATION_SECONDS=2, MARGIN_SECONDS=1, RENEWAL_SECONDS=0.2, TICK_SECONDS=0.1)
     process.send_signal(signal.SIGSTOP)
-    while not has_ended(child):
-        time.sleep(0.02)
+    until(lambda: has_ended(child))
     process.kill()
     process.wait()
 

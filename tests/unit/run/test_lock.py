@@ -31,6 +31,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import
     process_is_gone,
 )
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
+from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 ELSEWHERE = "another-machine/boot/4711/1"
@@ -316,8 +317,7 @@ time.sleep(60)
     environment = {**os.environ, "PYTHONPATH": str(ROOT / ".collections")}
     with subprocess.Popen([sys.executable, "-c", program], env=environment) as process:
         assert process.wait(60) == -signal.SIGKILL
-    while not answer.exists():
-        time.sleep(0.02)
+    until(answer.exists)
     assert answer.read_text(encoding="utf-8") == "True False True"
 
 
