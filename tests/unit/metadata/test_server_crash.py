@@ -41,9 +41,9 @@ def dying_at(server: Server, calls: str, file: str, log: Path) -> Iterator[None]
     threads = Path(f"/proc/{process}/task")
     kill = ["-P", f"./{file}", "-e", f"trace={calls}", "-e", f"inject={calls}:signal=SIGKILL:when=1"]
     tracer = subprocess.Popen(["strace", "-fqqo", log, "-p", str(process), *kill], stderr=subprocess.DEVNULL)
-    # Every thread has to be traced: that of the session is the one that works.
 
     def attached() -> bool:
+        """Every thread has to be traced: that of the session is the one that works."""
         assert tracer.poll() is None, "strace could not attach to the server"
         return all("TracerPid:\t0\n" not in (thread / "status").read_text() for thread in threads.iterdir())
 

@@ -30,6 +30,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import availability_probe
+from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 START = 1_795_000_000.0
 HTML = "text/html"
@@ -165,8 +166,7 @@ def test_requests_under_way_at_the_end_are_waited_for(server, module, background
     module("begun", probe="one")
     server.hold.clear()
     asked = len(server.asked)
-    while len(server.asked) < asked + 5:
-        time.sleep(0.02)
+    until(lambda: len(server.asked) >= asked + 5)
     threading.Timer(1.5, server.hold.set).start()
     seen = module("summary", probe="one")["urls"]["ui"]
     assert seen["requests"] == len(server.asked) - measured_before(server)
@@ -184,8 +184,7 @@ def test_requests_without_an_answer_at_the_end_have_failed(server, module, backg
     module("begun", probe="one")
     server.hold.clear()
     asked = len(server.asked)
-    while len(server.asked) < asked + 5:
-        time.sleep(0.02)
+    until(lambda: len(server.asked) >= asked + 5)
     seen = module("summary", probe="one")["urls"]["ui"]
     assert seen["requests"] == len(server.asked) - measured_before(server)
     assert seen["failures"] >= 5

@@ -14,7 +14,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -327,8 +326,7 @@ def test_a_playbook_that_nobody_has_waited_for_yet_is_gone():
         assert not process_is_gone(name)
         process.kill()
         status = pathlib.Path(f"/proc/{process.pid}/status")
-        while "State:\tZ" not in status.read_text(encoding="utf-8"):
-            time.sleep(0.02)
+        until(lambda: "State:\tZ" in status.read_text(encoding="utf-8"))
         assert process_is_gone(name)
 
 
