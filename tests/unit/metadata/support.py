@@ -467,6 +467,21 @@ def install(packages: list[str]) -> None:
     )
 
 
+def plugins(folder: Path) -> Path:
+    """Where the server's plugins are. Debian has them in another package, whose installation would start a server."""
+    installed = Path("/usr/lib/mysql/plugin")
+    if (installed / "auth_ed25519.so").exists():
+        return installed
+    if _found("apt-get") is None:
+        raise AssertionError("install mariadb-server (as Debian 12 has it) to run these tests")
+    apt = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root"]
+    subprocess.run([*apt, "update"], check=False)
+    subprocess.run([*apt, "download", "mariadb-server"], cwd=folder, check=True)
+    (package,) = folder.glob("mariadb-server_*.deb")
+    subprocess.run(["dpkg-deb", "--extract", str(package), str(folder)], check=True)
+    return folder / installed.relative_to("/")
+
+
 def _found(name: str) -> str | None:
     # mariadbd stands in /usr/sbin, which is not on every PATH.
     return shutil.which(name, path="/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin:/bin")

@@ -25,7 +25,13 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privil
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import FILES, Tls, read_tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, LocalPod, Server
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+    PASSWORD,
+    LocalPod,
+    Server,
+    install_mariadb,
+    plugins,
+)
 
 NAME = "db.example.com"
 NOW = datetime.datetime.now(datetime.UTC)
@@ -79,7 +85,9 @@ def secure(authority, tmp_path_factory):
         (files / name).write_bytes(content)
         (files / name).chmod(0o644)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        made = Server(Path(folder), [f"--ssl-{name}={files / name}" for name in ("ca", "cert", "key")])
+        install_mariadb()
+        options = [f"--ssl-{name}={files / name}" for name in ("ca", "cert", "key")]
+        made = Server(Path(folder), [*options, f"--plugin-dir={plugins(tmp_path_factory.mktemp('plugins'))}"])
         made.create()
         made.as_root("CREATE USER presenting REQUIRE X509; CREATE USER encrypting REQUIRE SSL")
         made.as_root("CREATE DATABASE airflow_tls; CREATE TABLE airflow_tls.t (id INT)")
