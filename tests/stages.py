@@ -51,14 +51,15 @@ STAGES = (
         "unit tests",
         (
             # A test that hangs is named, with the stacks of its process: the longest takes a minute.
-            "pytest tests/unit --numprocesses=auto --junit-xml={junit} -o faulthandler_timeout=600",
+            # More workers than cores, because many tests wait.
+            "pytest tests/unit --numprocesses=4 --junit-xml={junit} -o faulthandler_timeout=600",
         ),
         "the first failure above; `.venv/bin/pytest tests/unit -x -k NAME` runs it alone",
     ),
     Stage(
         "environments",
         "each ansible-core and the ends of every range: unit tests, and the playbooks without a cluster",
-        ("pytest tests/environments --numprocesses=2 --dist=loadgroup -rs --junit-xml={junit}",),
+        ("pytest tests/environments --numprocesses=3 --dist=loadgroup -rs --junit-xml={junit}",),
         "the first failure above; `.venv/bin/pytest tests/environments -x -k 2.18` runs one version alone",
     ),
     Stage(

@@ -50,7 +50,11 @@ def replay(environment, replayed, inventory, tmp_path):
 def test_an_action_reaches_the_api_server_of_the_description(
     environment, checkout, inventory, api_server, tmp_path, name
 ):
-    described = inventory(airflow_kubernetes_auth={**ACCESS, "host": api_server.address}, airflow_namespace="canary")
+    described = inventory(
+        airflow_kubernetes_auth={**ACCESS, "host": api_server.address},
+        airflow_namespace="canary",
+        airflow_public_url=api_server.address,
+    )
     answer = environment.playbook(
         f"hopsworks.airflow.{name}", "--inventory", described, "--check", cwd=tmp_path, collections=checkout
     )
@@ -198,7 +202,9 @@ def test_what_selects_nothing_is_refused(end, checkout, tmp_path, arguments, gro
 def test_tags_of_an_importing_playbook_select_all_tasks(end, checkout, api_server, inventory, tmp_path):
     site = [{"name": "Ours", "ansible.builtin.import_playbook": "hopsworks.airflow.status", "tags": ["ours"]}]
     (tmp_path / "site.yml").write_text(yaml.safe_dump(site), encoding="utf-8")
-    described = inventory(airflow_kubernetes_auth={**ACCESS, "host": api_server.address})
+    described = inventory(
+        airflow_kubernetes_auth={**ACCESS, "host": api_server.address}, airflow_public_url=api_server.address
+    )
     answer = end.playbook("site.yml", "--inventory", described, "--tags", "ours", cwd=tmp_path, collections=checkout)
     assert answer.returncode == 2
     assert api_server.requests, answer.stdout + answer.stderr

@@ -27,6 +27,7 @@ HOST = "namenode.hopsworks.svc.cluster.local"
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *_arguments):
         pass
