@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,40 @@ from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     install,
     reset,
 )
-from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
+from ansible_collections.hopsworks.airflow.tests.unit.waiting import GIVEN_UP_SECONDS
 
 RENAMES, REMOVALS = "rename,renameat,renameat2", "unlink,unlinkat"
 
 
-@contextmanager
+def untraced(server: Server) -> bool:
+    """Whether any thread is: that of the session is the one that works."""
+    for thread in Path(f"/proc/{server.process}/task").iterdir():
+        # One may end meanwhile.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if "TracerPid:\t0\n" in (thread / "status").read_text():
+                return True
+    return False
+
+
+def trace(server: Server, options: list[str | Path]) -> subprocess.Popen[bytes]:
+    """strace, attached to the whole server.
+
+    It misses a thread that another one begins while the list of all is read, so it may have to begin again.
+    """
+    deadline = time.monotonic() + GIVEN_UP_SECONDS
+    while time.monotonic() < deadline:
+        tracer = subprocess.Popen(["strace", "-p", str(server.process), *options], stderr=subprocess.DEVNULL)
+        again = time.monotonic() + 10
+        while time.monotonic() < again:
+            assert tracer.poll() is None, "strace could not attach to the server"
+            if not untraced(server):
+                return tracer
+        tracer.terminate()
+        tracer.wait()
+    raise AssertionError(f"strace missed threads of the server for {GIVEN_UP_SECONDS} s")
+
+
+@contextlib.contextmanager
 def dying_at(server: Server, calls: str, file: str, log: Path) -> Iterator[None]:
     """The server is killed when it makes one of these system calls on a file of its own; afterwards it runs again.
 
@@ -37,17 +66,8 @@ def dying_at(server: Server, calls: str, file: str, log: Path) -> Iterator[None]
     """
     if shutil.which("strace") is None:
         install(["strace"])
-    process = server.process
-    threads = Path(f"/proc/{process}/task")
     kill = ["-P", f"./{file}", "-e", f"trace={calls}", "-e", f"inject={calls}:signal=SIGKILL:when=1"]
-    tracer = subprocess.Popen(["strace", "-fqqo", log, "-p", str(process), *kill], stderr=subprocess.DEVNULL)
-
-    def attached() -> bool:
-        """Every thread has to be traced: that of the session is the one that works."""
-        assert tracer.poll() is None, "strace could not attach to the server"
-        return all("TracerPid:\t0\n" not in (thread / "status").read_text() for thread in threads.iterdir())
-
-    until(attached)
+    tracer = trace(server, ["-fqqo", log, *kill])
     try:
         yield
     finally:
