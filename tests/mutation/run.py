@@ -7,6 +7,11 @@ has survived; `docs/mutation.md` explains those that may.
 
     python tests/mutation/run.py [--only PART] [--results FILE] [--seconds N]
 
+A change is shown to the tests that run its line, the quickest first. For a constant of the module these are the tests
+of the functions that name it. A change of a line that no test runs has survived, except in the modules of PROCESSES:
+these changes are shown to all tests of the module. A test that takes three times as long as before, and a minute more,
+has noticed the change: it hangs.
+
 Results are JSON lines, one for each change. What is in the file already is not run again, so that a run that was
 interrupted goes on. Works on a copy: the checkout is not touched.
 """
@@ -14,6 +19,7 @@ interrupted goes on. Works on a copy: the checkout is not touched.
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import hashlib
 import importlib
@@ -25,6 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -67,6 +74,10 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_rollout/replacement.py": ("tests/unit/rollout",),
     "_rollout/restoration.py": ("tests/unit/rollout",),
 }
+# Parts of them run in processes that a test starts, where no line is seen to run.
+PROCESSES = ("_run/lock.py", "_run/keeper.py")
+# Tests, and the seconds that each took.
+Timed = dict[str, float]
 
 
 class Laboratory:
@@ -109,27 +120,46 @@ class Laboratory:
         os.waitpid(process, 0)
         return None
 
-    def lines(self, module: str, tests: tuple[str, ...]) -> dict[int, list[str]]:
+    def lines(self, module: str, tests: tuple[str, ...]) -> dict[int, Timed]:
         """Which tests run which line. Fails where they don't pass as they are."""
         target = self.root.parent / "lines.json"
         environment = {
             "MUTATION_FILE": module,
             "MUTATION_LINES": str(target),
         }
-        code = self.pytest(list(tests), "-p", "lines", timeout=1800, **environment)
+        code = self.pytest(list(tests), "-p", "lines", timeout=3600, **environment)
         if code != 0:
             printed = self.printed.read_text(encoding="utf-8", errors="replace")[-4000:]
             raise SystemExit(f"{printed}\n{' '.join(tests)}: the tests fail without any change (exit code {code})")
-        return {int(line): found for line, found in json.loads(target.read_text()).items()}
+        found = json.loads(target.read_text())
+        return {int(line): {test: seconds for seconds, test in timed} for line, timed in found.items()}
 
-    def survives(self, module: str, mutant: Mutant, tests: list[str]) -> bool:
+    def survives(self, module: str, mutant: Mutant, tests: list[str], timeout: float) -> bool:
         path = self.root / module
         before = path.read_text(encoding="utf-8")
         path.write_text(mutant.source, encoding="utf-8")
         try:
-            return self.pytest(tests, timeout=300) == 0
+            return self.pytest(tests, timeout=timeout) == 0
         finally:
             path.write_text(before, encoding="utf-8")
+
+
+def noticing(mutant: Mutant, source: str, lines: dict[int, Timed]) -> Timed:
+    """The tests that a change is shown to, the quickest first."""
+    if not mutant.once:
+        return lines.get(mutant.line, {})
+    statement = next(
+        node for node in ast.parse(source).body if node.lineno <= mutant.line <= (node.end_lineno or node.lineno)
+    )
+    names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    naming = {node.lineno for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name) and node.id in names}
+    # What is named by nothing, as the default of a field: by whatever runs anything.
+    return together(lines[line] for line in naming if line in lines) or together(lines.values())
+
+
+def together(parts: Iterable[Timed]) -> Timed:
+    found = {test: seconds for part in parts for test, seconds in part.items()}
+    return dict(sorted(found.items(), key=lambda entry: entry[1]))
 
 
 def identity(module: str, mutant: Mutant) -> str:
@@ -159,21 +189,21 @@ def main() -> int:
             if options.only not in name:
                 continue
             module = f"{UTILITIES}/{name}"
-            found = list(mutants((ROOT / module).read_text(encoding="utf-8")))
+            source = (ROOT / module).read_text(encoding="utf-8")
+            found = list(mutants(source))
             left = [mutant for mutant in found if identity(module, mutant) not in done]
             print(f"{name}: {len(found)} changes, {len(left)} to run", flush=True)
             lines = laboratory.lines(module, tests) if left else {}
+            whole = sum(together(lines.values()).values())
             for mutant in left:
                 if time.monotonic() > deadline:
                     print("time is up; the same command goes on", flush=True)
                     return 1
-                # What runs in processes of a test's own isn't seen to run, nor what is answered from a cache: a
-                # change that these tests don't notice is shown to all of them.
-                noticing = list(tests) if mutant.once else lines.get(mutant.line) or list(tests)
-                survived = laboratory.survives(module, mutant, noticing)
-                if survived and noticing != list(tests):
-                    noticing = list(tests)
-                    survived = laboratory.survives(module, mutant, noticing)
+                shown = noticing(mutant, source, lines)
+                limit = 60 + 3 * sum(shown.values())
+                survived = not shown or laboratory.survives(module, mutant, list(shown), limit)
+                if survived and name in PROCESSES:
+                    survived = laboratory.survives(module, mutant, list(tests), 60 + 3 * whole)
                 entry = {"id": identity(module, mutant), "module": name, "line": mutant.line, "change": mutant.change}
                 log.write(json.dumps({**entry, "survived": survived}) + "\n")
                 log.flush()
