@@ -5,17 +5,15 @@
 from __future__ import annotations
 
 import contextlib
-import pathlib
 import uuid
 
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.access import opened
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import execute
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+from ansible_collections.hopsworks.airflow.tests.integration.access import bed_cluster
 
-CHECKOUT = pathlib.Path(__file__).parents[3]
 OPTIONS = {
     "url": "https://namenode-external.hopsworks.svc.cluster.local:9870",
     "tls_secret": "hopsfs-operator-tls",
@@ -23,23 +21,9 @@ OPTIONS = {
 }
 
 
-def bed_cluster() -> Cluster:
-    """The bed's cluster. Raises FileNotFoundError where there is none."""
-    from kubernetes import config
-
-    kubeconfig = CHECKOUT / ".sandbox" / "kubeconfig"
-    if not kubeconfig.exists():
-        raise FileNotFoundError(kubeconfig)
-    return Cluster(config.new_client_from_config(str(kubeconfig)), "hopsworks")
-
-
 @pytest.fixture(scope="session")
 def cluster():
-    """Without a bed the tests fail rather than being skipped unseen."""
-    try:
-        return bed_cluster()
-    except FileNotFoundError as error:
-        pytest.fail(f"there is no bed ({error}): run `ansible-playbook sandbox/create.yml` first", pytrace=False)
+    return bed_cluster("hopsworks")
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connecti
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.snapshot import present
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
-from ansible_collections.hopsworks.airflow.tests.integration.hopsfs.conftest import OPTIONS, bed_cluster
+from ansible_collections.hopsworks.airflow.tests.integration.access import bed_cluster
+from ansible_collections.hopsworks.airflow.tests.integration.hopsfs.conftest import OPTIONS
 
 
 class Dying:
@@ -73,7 +74,7 @@ def main() -> None:
     reaper = Reaper(int(last))
     vars(client)["send"] = reaper
     progress = Progress("test")
-    with opened(bed_cluster(), OPTIONS, progress) as hdfs:
+    with opened(bed_cluster("hopsworks"), OPTIONS, progress) as hdfs:
         present(hdfs, Store(hdfs, root), name, patterns, workers=4, progress=progress)
     print(reaper.writes)
 

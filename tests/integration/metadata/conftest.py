@@ -11,17 +11,15 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client, config
+from kubernetes import client
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
+from ansible_collections.hopsworks.airflow.tests.integration.access import KUBECONFIG, ROOT, bed_cluster
 
-ROOT = Path(__file__).resolve().parents[3]
-KUBECONFIG = os.environ.get("KUBECONFIG", str(ROOT / ".sandbox" / "kubeconfig"))
 NAMESPACE = "lab-metadata"
 PASSWORD = "CANARY-db-pä|ss%w&o\"r'd $x{7}"
 OLD_SCHEMA = ROOT / "tests/unit/metadata/data/airflow-1.10.15.sql"
@@ -160,9 +158,8 @@ def outside(laboratory):
 
 @pytest.fixture(scope="session")
 def laboratory():
-    if not Path(KUBECONFIG).exists():
-        pytest.fail("there is no bed: run `ansible-playbook sandbox/create.yml` first", pytrace=False)
-    core = client.CoreV1Api(config.new_client_from_config(KUBECONFIG))
+    cluster = bed_cluster(NAMESPACE)
+    core = cluster.core
     make_namespace(core)
     core.create_namespaced_secret(
         NAMESPACE,
@@ -177,7 +174,7 @@ def laboratory():
     while not ready(core.read_namespaced_pod("mysqlds", NAMESPACE)):
         assert time.monotonic() < deadline, core.read_namespaced_pod("mysqlds", NAMESPACE).status
         time.sleep(0.5)
-    yield Laboratory(Cluster(config.new_client_from_config(KUBECONFIG), NAMESPACE))
+    yield Laboratory(cluster)
     core.delete_namespace(NAMESPACE)
 
 

@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import NAMESPACE, PASSWORD, ROOT
+from ansible_collections.hopsworks.airflow.tests.integration.access import ROOT
+
+from .conftest import NAMESPACE, PASSWORD
 
 IMAGE = "bed/airflow:3.0.6"
 RUN = "20261122t030000"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A namespace of its own on the bed for each test file; `KUBECONFIG` or the bed's own kubeconfig says which cluster."""
+"""A namespace of its own on the bed for each test file."""
 
 from __future__ import annotations
 
@@ -12,15 +12,12 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from kubernetes import client, config
+from kubernetes import client
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+from ansible_collections.hopsworks.airflow.tests.integration.access import KUBECONFIG, ROOT, bed_cluster
 
-ROOT = Path(__file__).resolve().parents[3]
-KUBECONFIG = os.environ.get("KUBECONFIG", str(ROOT / ".sandbox" / "kubeconfig"))
 IMAGE = "bed/standins:1"
 RUNS = ("python3", "-c", "import signal; signal.signal(signal.SIGTERM, lambda *_: exit(0)); signal.pause()")
 
@@ -28,7 +25,7 @@ RUNS = ("python3", "-c", "import signal; signal.signal(signal.SIGTERM, lambda *_
 @pytest.fixture(scope="module")
 def namespace(request):
     name = "lab-rollout-" + request.module.__name__.rpartition("test_")[2].replace("_", "-")
-    core = client.CoreV1Api(config.new_client_from_config(KUBECONFIG))
+    core = bed_cluster(name).core
     for _attempt in range(60):
         try:
             core.create_namespace({"metadata": {"name": name}})
@@ -49,7 +46,7 @@ def namespace(request):
 
 @pytest.fixture
 def cluster(namespace):
-    return Cluster(config.new_client_from_config(KUBECONFIG), namespace)
+    return bed_cluster(namespace)
 
 
 class Said(list):

@@ -17,16 +17,13 @@ import sys
 import time
 from pathlib import Path
 
-from kubernetes import client, config
-
-ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(Path(__file__).parent))
 
-import conftest  # noqa: E402
+import conftest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster  # noqa: E402
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects  # noqa: E402
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher  # noqa: E402
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
+from ansible_collections.hopsworks.airflow.tests.integration.access import ROOT, bed_cluster
 
 TARGET = ROOT / "tests" / "unit" / "rollout" / "recordings"
 NAMESPACE = "lab-rollout-record"
@@ -104,9 +101,9 @@ def record(cluster, name, definitions, seconds, *, between=2.0):
 
 
 def main():
-    core = client.CoreV1Api(config.new_client_from_config(conftest.KUBECONFIG))
+    cluster = bed_cluster(NAMESPACE)
+    core = cluster.core
     core.create_namespace({"metadata": {"name": NAMESPACE}})
-    cluster = Cluster(config.new_client_from_config(conftest.KUBECONFIG), NAMESPACE)
     ready = {"readinessProbe": {"exec": {"command": ["true"]}, "initialDelaySeconds": 2, "periodSeconds": 1}}
     never = {"readinessProbe": {"exec": {"command": ["false"]}}}
     again = {"env": [{"name": "MARK", "value": "2"}]}

@@ -21,8 +21,9 @@ import yaml
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import rules
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import ORPHAN_GRACE_SECONDS
+from ansible_collections.hopsworks.airflow.tests.integration.access import KUBECONFIG, ROOT
 
-from .conftest import KUBECONFIG, ROOT, ansible, workload
+from .conftest import ansible, workload
 
 
 def test_keys_are_predicted_made_and_left_alone(cluster, namespace):
