@@ -38,7 +38,7 @@ class Environment:
     pythons: tuple[str, ...]  # the first that this machine has is taken
     packages: tuple[str, ...]
     collections: str
-    whole: bool = False  # every unit test and every playbook, not only those that are quick
+    whole: bool = False  # every playbook, not only those that are quick
 
     @property
     def pins(self) -> Path:
@@ -47,7 +47,8 @@ class Environment:
 
 # Ends of every range, and each ansible-core between: `oldest` is what the requirements name, 2.16 and 2.18 are those of
 # Ansible Automation Platform, 2.21 is the newest of all. 2.19 is .venv, where the stage `unit` runs the unit tests.
-# `oldest`, 2.18 and 2.21 run everything; the versions between them leave out what takes longest.
+# `oldest`, 2.18 and 2.21 run every playbook; the versions between them leave out what takes longest. Which unit tests
+# each runs: test_ranges.py.
 ENVIRONMENTS = (
     Environment(
         "oldest",
@@ -77,7 +78,6 @@ class Made:
     python: Path
     collections: Path
     packages: Path | None = None  # ahead of its own
-    whole: bool = False
 
     def run(
         self, *command: str, cwd: Path, timeout: float = 600, variables: Mapping[str, str] | None = None
@@ -136,7 +136,7 @@ def make(environment: Environment) -> Made | None:
     folder = CACHE / f"{environment.name}-{digest(python, environment.pins)}"
     virtual_environment(folder, python, environment.pins)
     collections = kubernetes_core(environment.collections)
-    return Made(environment.name, folder / "bin/python", collections, whole=environment.whole)
+    return Made(environment.name, folder / "bin/python", collections)
 
 
 def digest(python: str, pins: Path) -> str:

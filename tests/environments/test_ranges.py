@@ -27,7 +27,7 @@ ONCE = (
 )
 # Roles play for seconds each. With every version they are run by the playbooks of test_playbooks.py; their tests, with
 # one more than in the stage `unit`, the oldest, but for those that play the whole frame again and again.
-ROLES = ("tests/unit/roles",)
+ROLES = "tests/unit/roles"
 FRAME = (
     "--ignore=tests/unit/roles/test_cut_over.py",
     "--ignore=tests/unit/roles/test_frame.py",
@@ -72,7 +72,7 @@ def test_unit_tests(environment, tmp_path):
     folders = [path.parent for path in UNIT.glob("*/test_*.py") if path.parent.name not in apart]
     chosen = sorted(set(map(str, folders)))
     if environment.name == "oldest":
-        chosen += [*ROLES, *DATABASE]
+        chosen += [ROLES, *DATABASE]
     left_out = [*ONCE, *(FRAME if environment.name == "oldest" else PATIENT)]
     if environment.name not in {matrix.ENVIRONMENTS[0].name, matrix.ENVIRONMENTS[-1].name}:
         left_out += TEMPLATES

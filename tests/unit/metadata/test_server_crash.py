@@ -53,6 +53,7 @@ def trace(server: Server, options: list[str | Path]) -> subprocess.Popen[bytes]:
             assert tracer.poll() is None, "strace could not attach to the server"
             if not untraced(server):
                 return tracer
+            time.sleep(0.02)
         tracer.terminate()
         tracer.wait()
     raise AssertionError(f"strace missed threads of the server for {GIVEN_UP_SECONDS} s")

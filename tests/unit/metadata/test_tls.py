@@ -11,7 +11,6 @@ import gzip
 import sys
 import tempfile
 import types
-from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -25,13 +24,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privil
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import FILES, Tls, read_tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
-    PASSWORD,
-    LocalPod,
-    Server,
-    install_mariadb,
-    plugins,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.conftest import running
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, LocalPod, plugins
 
 NAME = "db.example.com"
 NOW = datetime.datetime.now(datetime.UTC)
@@ -84,15 +78,11 @@ def secure(authority, tmp_path_factory):
     for name, content in (("ca", authority.certificate), ("cert", certificate), ("key", key)):
         (files / name).write_bytes(content)
         (files / name).chmod(0o644)
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        install_mariadb()
-        options = [f"--ssl-{name}={files / name}" for name in ("ca", "cert", "key")]
-        made = Server(Path(folder), [*options, f"--plugin-dir={plugins(tmp_path_factory.mktemp('plugins'))}"])
-        made.create()
+    options = [f"--ssl-{name}={files / name}" for name in ("ca", "cert", "key")]
+    with running(tmp_path_factory, *options, f"--plugin-dir={plugins(tmp_path_factory.mktemp('plugins'))}") as made:
         made.as_root("CREATE USER presenting REQUIRE X509; CREATE USER encrypting REQUIRE SSL")
         made.as_root("CREATE DATABASE airflow_tls; CREATE TABLE airflow_tls.t (id INT)")
         yield made
-        made.stop()
 
 
 def tls(authority, mode="verify_identity", client=None):
