@@ -35,7 +35,7 @@ TEMPLATES = {template["name"]: template for template in SETTINGS["awx_templates"
 SCHEDULES = {schedule["name"]: schedule for schedule in SETTINGS["awx_schedules"]}
 WRAPPERS = sorted((CHECKOUT / "awx/playbooks").glob("*.yml"))
 PLAYBOOKS = [*WRAPPERS, *sorted((CHECKOUT / "awx").glob("*.yml"))]
-PLAYBOOKS = [path for path in PLAYBOOKS if path.name not in ("settings.yml", "service-account.yml", "requirements.yml")]
+PLAYBOOKS = [path for path in PLAYBOOKS if path.name not in ("settings.yml", "requirements.yml")]
 SPECIFICATION = load("roles/deployment/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
 
 
@@ -178,13 +178,32 @@ def test_what_is_secret_is_not_shown():
             assert task.get("no_log") is True, task["name"]
 
 
-def role_rules():
-    documents = yaml.safe_load((CHECKOUT / "awx/service-account.yml").read_text(encoding="utf-8"))["items"]
-    (role,) = [document for document in documents if document["kind"] == "Role"]
-    return role["rules"]
+@pytest.fixture
+def role_rules(tmp_path):
+    """What the service account may do, by the settings of a deployment."""
+
+    def rules(**settings):
+        (play,) = load("awx/service_account.yml")
+        template = CHECKOUT / "awx/templates" / play["tasks"][1]["kubernetes.core.k8s"]["template"]
+        made = tmp_path / "made.yml"
+        content = f"{{{{ lookup('ansible.builtin.template', '{template}') }}}}"
+        written = {"ansible.builtin.copy": {"content": content, "dest": str(made), "mode": "0600"}}
+        play |= {"hosts": "localhost", "tasks": [play["tasks"][0], written]}
+        (tmp_path / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+        answers = json.dumps({"airflow_public_url": "https://airflow.example.com", **settings})
+        command = [TOOLS / "ansible-playbook", tmp_path / "play.yml", "-e", answers]
+        answer = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        objects = {document["kind"]: document for document in yaml.safe_load_all(made.read_text(encoding="utf-8"))}
+        assert {document["metadata"]["namespace"] for document in objects.values()} == {
+            settings.get("airflow_namespace", "hopsworks")
+        }
+        return objects["Role"]["rules"]
+
+    return rules
 
 
-def test_account_has_the_rights_of_a_rotation_and_few_others():
+def test_account_has_the_rights_of_a_rotation_and_few_others(role_rules):
     granted = {
         (group, resource, verb)
         for rule in role_rules()
@@ -202,16 +221,45 @@ def test_account_has_the_rights_of_a_rotation_and_few_others():
     }
 
 
-def test_account_has_rights_on_named_secrets_only():
-    secrets = [rule for rule in role_rules() if "secrets" in rule["resources"]]
+FILES_OF_TLS = {
+    "mode": "verify_identity",
+    "ca": {"name": "authority", "key": "ca.crt"},
+    "certificate": {"name": "client", "key": "tls.crt"},
+    "private_key": {"name": "client", "key": "tls.key"},
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "read"),
+    [
+        ({}, {"airflow-runtime", "mysql-users-secrets", "hopsfs-operator-tls"}),
+        (
+            {
+                "airflow_namespace": "b",
+                "airflow_keys_secret": "keys-b",
+                "airflow_runtime_secret": "runtime-b",
+                "airflow_database_password_secret": "login-b",
+                "airflow_hopsfs_tls_secret": "superuser-b",
+            },
+            {"runtime-b", "login-b", "superuser-b"},
+        ),
+        (
+            {"airflow_database_tls": FILES_OF_TLS},
+            {"airflow-runtime", "mysql-users-secrets", "hopsfs-operator-tls", "authority", "client"},
+        ),
+        # With that mode no file of a CA is read.
+        (
+            {"airflow_database_tls": {**FILES_OF_TLS, "mode": "require"}},
+            {"airflow-runtime", "mysql-users-secrets", "hopsfs-operator-tls", "client"},
+        ),
+    ],
+)
+def test_account_may_read_the_secrets_that_the_settings_name(role_rules, settings, read):
+    secrets = [rule for rule in role_rules(**settings) if "secrets" in rule["resources"]]
     assert all(rule["resources"] == ["secrets"] and rule["resourceNames"] for rule in secrets)
     by_name = {name: set(rule["verbs"]) for rule in secrets for name in rule["resourceNames"]}
-    defaults = load("roles/deployment/defaults/main.yml")
-    assert by_name.pop(defaults["airflow_keys_secret"]) == {"get", "patch"}
-    assert by_name == {
-        defaults[setting]: {"get"}
-        for setting in ("airflow_runtime_secret", "airflow_database_password_secret", "airflow_hopsfs_tls_secret")
-    }
+    assert by_name.pop(settings.get("airflow_keys_secret", "hopsworks-airflow-keys")) == {"get", "patch"}
+    assert by_name == {name: {"get"} for name in read}
 
 
 class Unsafe(str):
