@@ -10,7 +10,7 @@ has survived; `docs/mutation.md` explains those that may.
 A change is shown to the tests that run its line, the quickest first. For a constant of the module these are the tests
 of the functions that name it. A change of a line that no test runs has survived, except in the modules of PROCESSES:
 these changes are shown to all tests of the module. A test that takes three times as long as before, and a minute more,
-has noticed the change: it hangs.
+has noticed the change: it hangs. Where something else kept the machine busy, look at these again.
 
 Results are JSON lines, one for each change. What is in the file already is not run again, so that a run that was
 interrupted goes on. Works on a copy: the checkout is not touched.
@@ -134,12 +134,14 @@ class Laboratory:
         found = json.loads(target.read_text())
         return {int(line): {test: seconds for seconds, test in timed} for line, timed in found.items()}
 
-    def survives(self, module: str, mutant: Mutant, tests: list[str], timeout: float) -> bool:
+    def outcome(self, module: str, mutant: Mutant, tests: list[str], timeout: float) -> str:
+        """Survived, noticed or hung."""
         path = self.root / module
         before = path.read_text(encoding="utf-8")
         path.write_text(mutant.source, encoding="utf-8")
         try:
-            return self.pytest(tests, timeout=timeout) == 0
+            code = self.pytest(tests, timeout=timeout)
+            return {0: "survived", None: "hung"}.get(code, "noticed")
         finally:
             path.write_text(before, encoding="utf-8")
 
@@ -201,13 +203,13 @@ def main() -> int:
                     return 1
                 shown = noticing(mutant, source, lines)
                 limit = 60 + 3 * sum(shown.values())
-                survived = not shown or laboratory.survives(module, mutant, list(shown), limit)
-                if survived and name in PROCESSES:
-                    survived = laboratory.survives(module, mutant, list(tests), 60 + 3 * whole)
+                outcome = laboratory.outcome(module, mutant, list(shown), limit) if shown else "survived"
+                if outcome == "survived" and name in PROCESSES:
+                    outcome = laboratory.outcome(module, mutant, list(tests), 60 + 3 * whole)
                 entry = {"id": identity(module, mutant), "module": name, "line": mutant.line, "change": mutant.change}
-                log.write(json.dumps({**entry, "survived": survived}) + "\n")
+                log.write(json.dumps({**entry, "outcome": outcome}) + "\n")
                 log.flush()
-                if survived:
+                if outcome == "survived":
                     survivors += 1
                     print(f"  survived: {name}:{mutant.line} {mutant.change}", flush=True)
     print(f"{survivors} survived", flush=True)
