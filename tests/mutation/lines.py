@@ -37,6 +37,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
     def call(frame: FrameType, _event: str, _argument: object) -> Any:
         return in_file if frame.f_code.co_filename.endswith(FILE) else None
 
+    _forget()
     # What runs in threads, too; a fixture of the session counts for the first test that needs it.
     threading.settrace(call)
     sys.settrace(call)
@@ -47,6 +48,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
         sys.settrace(None)
         threading.settrace(None)  # type: ignore[arg-type]
         SECONDS[item.nodeid] = time.monotonic() - begun
+
+
+def _forget() -> None:
+    """Empty the caches of the file's functions: a later test would not run the lines that an earlier one has run."""
+    for module in list(sys.modules.values()):
+        if FILE and str(getattr(module, "__file__", "")).endswith(FILE):
+            for function in vars(module).values():
+                if hasattr(function, "cache_clear"):
+                    function.cache_clear()
 
 
 def pytest_sessionfinish() -> None:
