@@ -78,6 +78,7 @@ def test_a_run_from_begin_to_end(read):
     assert (run["id"], run["status"]) == ("r1", "done")
     assert [(phase["name"], phase["status"]) for phase in run["phases"]] == [("keys", "done")]
     assert run["phases"][0]["begun"] <= run["phases"][0]["ended"] <= run["ended"]
+    assert run["attempts"][-1]["ended"] == run["ended"]
     assert read().facts() == {"keys": {"kids": ["a"]}}
     assert read().unfinished() is None
 
@@ -98,6 +99,12 @@ def test_an_unfinished_run_is_gone_on_with_under_its_own_id(read, failed):
     record.begin("images")
     assert [attempt["by"] for attempt in record.run["attempts"]] == ["alice", "bob"]
     assert record.run["phases"][-1]["attempt"] == 2
+    # Nobody can tell any more how long a killed one lasted.
+    assert [phase["status"] for phase in record.run["phases"]] == [
+        "done",
+        "failed" if failed else "interrupted",
+        "running",
+    ]
     assert record.facts() == {"keys": {"kids": ["a"]}}
 
 
@@ -157,9 +164,36 @@ def test_a_record_that_somebody_else_wrote_meanwhile_is_not_overwritten(read):
 
 
 @pytest.mark.parametrize("action", [lambda r: r.begin("x"), lambda r: r.end("x", {}), lambda r: r.finish()])
-def test_phases_need_an_open_run(read, action):
+@pytest.mark.parametrize("before", ["nothing", "done", "failed"])
+def test_phases_need_an_open_run(read, action, before):
+    if before != "nothing":
+        record = read()
+        record.open("r1", "upgrade", "alice")
+        record.begin("keys")
+        if before == "done":
+            record.finish()
+        else:
+            record.fail("keys", "no room")
+        record.write()
     with pytest.raises(OperatorError, match="no run is open"):
         action(read())
+
+
+@pytest.mark.parametrize("phases", [[], ["snapshot"], ["snapshot", "backup", "keys", "images", "schema"]])
+def test_a_run_of_another_playbook_that_only_prepared_is_not_in_the_way(read, phases):
+    record = read()
+    record.open("r1", "upgrade", "alice")
+    for phase in phases:
+        record.begin(phase)
+    record.write()
+    assert read().in_the_way("rotate") is None
+    assert read().abandoned_by("rotate")["id"] == "r1"
+    assert read().open("r2", "rotate", "bob")["id"] == "r2"
+
+
+def test_a_record_without_a_run_is_at_no_other(read):
+    with pytest.raises(OperatorError, match="is at no run"):
+        read().refuse_other("r1")
 
 
 @pytest.mark.parametrize("status", ["running", "failed", "done"])

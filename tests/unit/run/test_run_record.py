@@ -105,6 +105,7 @@ def test_keys_can_be_replaced_beside_a_run_that_only_prepared_a_cut_over(record,
         record("failed", begin="images", failure="ErrImagePull")
     found = record(playbook="rotate")
     assert (found["in_the_way"], found["abandons"]) == (None, "r1 of upgrade.yml")
+    ended = found["run"]["ended"]
     assert record(playbook="upgrade")["abandons"] is None
 
     opened(record, "r2", "rotate", phases=["replace_keys"], seen=found["seen"])
@@ -114,6 +115,8 @@ def test_keys_can_be_replaced_beside_a_run_that_only_prepared_a_cut_over(record,
     (abandoned,) = after["history"]
     assert (abandoned["id"], abandoned["status"]) == ("r1", "abandoned")
     assert abandoned["ended"]
+    # A failed one ended when it failed.
+    assert ended in (abandoned["ended"], None)
     record("finished", run="r2")
     opened(record, "r3", "upgrade", phases=["snapshot"])
     assert record()["run"]["id"] == "r3"
