@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import math
 import re
 import shlex
 from urllib.parse import quote, quote_plus
@@ -257,6 +258,23 @@ AROUND = (
     "base64 in a URL",
     "base64 of a URL",
 )
+
+
+@pytest.mark.parametrize("after", ["", "x", "xx", "xxx"])
+@pytest.mark.parametrize("before", ["", "x", "xx", "xxx"])
+@pytest.mark.parametrize("value", ["sixsix", "sevenup", "eighty-8", "forty-seven"])
+def test_base64_leaves_no_character_that_is_of_a_known_value_alone(value, before, after):
+    """A character stands for six bits: at both ends one may have bits of the value and of a neighbour."""
+    text = base64.b64encode(f"{before}{value}{after}".encode()).decode()
+    left, _hidden, right = redact(f"<{text}>", (value,)).partition(HIDDEN)
+
+    begin, end = 8 * len(before), 8 * len(before + value)
+    assert len(left.lstrip("<")) <= math.ceil(begin / 6)
+    assert len(right.rstrip("=>")) <= math.ceil((end + 8 * len(after)) / 6) - end // 6
+
+
+def test_a_character_beyond_latin_1_is_known():
+    assert redact("it is \\u0100bcdefg!", ("\u0100bcdefg",)) == f"it is {HIDDEN}!"
 
 
 @pytest.mark.parametrize("value", ["5", "abc", "p'w", "ä&%"])
