@@ -12,6 +12,8 @@ from bed import NAMESPACE, ROOT, Bed, expected, unchanged
 from steps import shows_no_canary
 
 UPGRADE = "playbooks/upgrade.yml"
+# The steps that pause the DAGs of the live schema, and unpause them.
+PAUSE, UNPAUSE = (rf"^sql UPDATE `airflow`\.`dag` .*SET is_paused = {paused} " for paused in (1, 0))
 COMPONENTS = ("airflow-webserver", "airflow-scheduler")
 # In rows of every kind that a message might quote. Passwords of the test cluster begin with the same word.
 PLANTED = (

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from bed import NAMESPACE, Bed
-from promises import UPGRADE, Old, set_aside_completes
+from promises import PAUSE, UPGRADE, Old, set_aside_completes
 from steps import Faults
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
@@ -174,7 +174,7 @@ def test_an_upgrade_leaves_another_airflow_and_its_running_task_alone(
     bed: Bed, faults: Faults, neighbour: Neighbour
 ) -> None:
     before = neighbour.state()
-    with faults.held(UPGRADE, when="before", pattern=r"^sql UPDATE `airflow`\.`dag` SET is_paused = 1 ") as running:
+    with faults.held(UPGRADE, when="before", pattern=PAUSE) as running:
         neighbour.trigger()
         running.go_on()
         neighbour.wait_for_task()

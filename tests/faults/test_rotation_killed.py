@@ -19,6 +19,7 @@ import pytest
 import requests
 from airflow import ROTATE, SECRET, call, log_in
 from bed import INVENTORY, NAMESPACE, ROOT, TOOLS, Bed, unchanged
+from promises import PAUSE
 from steps import Faults
 
 NOW = ("-e", "airflow_keys_minimum_age=0")
@@ -269,7 +270,7 @@ def test_a_cut_over_unpauses_what_a_killed_overlap_has_paused(bed: Bed, faults: 
         assert cursor.rowcount, "no task has ended that belongs to an unpaused DAG"
     before = unpaused(bed)
     assert len(before) > 2
-    faults.killed(ROTATE, *NOW, when="after", pattern=r"^sql UPDATE `airflow`\.`dag` SET is_paused = 1 ")
+    faults.killed(ROTATE, *NOW, when="after", pattern=PAUSE)
     assert unpaused(bed) == set()
     status = bed.play("playbooks/status.yml")
     assert f"and unpaused by the next run that ends: {len(before)} DAGs" in status.stdout, status.stdout[-3000:]

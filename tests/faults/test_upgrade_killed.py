@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import pytest
 from bed import Bed
-from promises import UPGRADE, completes, nothing_is_left_behind, old_deployment, set_aside_completes
+from promises import PAUSE, UNPAUSE, UPGRADE, completes, nothing_is_left_behind, old_deployment, set_aside_completes
 from steps import Faults
 
 SNAPSHOT = r"^http PUT /webhdfs/v1/airflow-snapshots/\S*"
 BUILT = r"^sql UPDATE `airflow_beside`\.`hopsworks_airflow_workspace` SET state"
-PAUSE, UNPAUSE = r"^sql UPDATE `airflow`\.`dag` SET is_paused = 1 ", r"^sql UPDATE `airflow`\.`dag` SET is_paused = 0 "
 DEPLOYMENTS = r"/namespaces/hopsworks/deployments"
 # Where it is killed: before or after which step. The cut-over is hit most often, since it must never break.
 STEPS = [
