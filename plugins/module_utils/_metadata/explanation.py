@@ -34,8 +34,16 @@ AWAY = (CLOSED, *FULL, 1047, 1053, *BEHIND_PROXY, 2002, 2003, 2006, 2013, 3032, 
 ROLLED_BACK = (1213, 1297)
 
 
+# Of a schema, a table and its columns.
+DENIED = (1044, 1142, 1143)
+
+
 class RolledBackError(OperatorError):
     """Nothing is left of the statement and its transaction, and the same may work when it is sent again."""
+
+
+class DeniedError(OperatorError):
+    """The user is shown something, and has no right to read it."""
 
 
 class AwayError(OperatorError):
@@ -50,9 +58,10 @@ def is_away(error: Exception) -> bool:
 
 def explained(error: Exception, where: str, untouched: str = STATEMENT, host: str = "") -> OperatorError:
     """A failure of the database library in an operator's words; `host` is whom a connection was to reach."""
-    kind = AwayError if is_away(error) else OperatorError
-    if error.args and error.args[0] in ROLLED_BACK:
-        kind = RolledBackError
+    kind: type[OperatorError] = AwayError if is_away(error) else OperatorError
+    for codes, other in ((ROLLED_BACK, RolledBackError), (DENIED, DeniedError)):
+        if error.args and error.args[0] in codes:
+            kind = other
     encryption = explained_tls(cause_of(error), host)
     if encryption is not None:
         return kind(
@@ -146,8 +155,7 @@ _ADVICE: dict[int, tuple[str, str]] = {
             " this user (REQUIRE SSL, REQUIRE X509), which it says in the same words, set database.tls"
         ),
     ),
-    1044: _DENIED,
-    1142: _DENIED,
+    **dict.fromkeys(DENIED, _DENIED),
     1227: _DENIED,
     1217: _REFERRED_TO,
     1451: _REFERRED_TO,
