@@ -33,6 +33,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_f
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import (
     create_schema,
     drop_tables,
+    match_charset,
     wait_for_sessions,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, WORKSPACE
@@ -172,6 +173,8 @@ class Restoration:
         sessions = wait_for_sessions(database, [self._schema], SESSION_SECONDS, self._progress)
         guard.enforce([guard.nobody_connected(self._schema, sessions)], predicting=False)
         create_schema(database, self._schema, manifest.charset, manifest.collation)
+        # It may have been made by somebody else. What a later migration makes there is to fit the restored tables.
+        match_charset(database, self._schema, manifest.charset, manifest.collation)
         self._drop(self._left())
         mark = Mark(
             purpose=purpose,

@@ -18,8 +18,10 @@ import types
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums, fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
+    RESTORE,
     Restoration,
     dump_path,
     make_dump,
@@ -322,6 +324,20 @@ class TestRestore:
         live = deployment.names.live
         made = make_dump(database, tools, live, RUN, tmp_path / "x.sql.gz", read_content(database, live, quiet), quiet)
         assert INSTALL in made.tables
+
+    def test_into_a_schema_of_somebody_else_has_the_character_set_of_the_dump(
+        self, server, database, deployment, restoration, tools
+    ):
+        """A later migration makes its tables with that, and their keys have to fit those that were restored."""
+        schema = restoration._schema
+        server.as_root(f"CREATE DATABASE {schema} CHARACTER SET utf16")
+
+        restoration.make_room(RESTORE)
+        restoration.play(tools)
+        restoration.compare()
+
+        live, restored = (read_schema(database, name) for name in (deployment.names.live, schema))
+        assert (restored.charset, restored.collation) == (live.charset, live.collation)
 
     def test_goes_over_nobodys_tables(self, database, deployment, dump, tools):
         over_live = Restoration(database, deployment.names.live, deployment.owner(), dump, read_manifest(dump), quiet)
