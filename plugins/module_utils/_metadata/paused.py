@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 
 BATCH = 500
+# What the list needs on its schema. Of an installed deployment nothing else needs a right beside the live schema.
+NEEDED_FOR_LIST = frozenset({"CREATE", "DELETE", "DROP", "INSERT", "SELECT"})
 _COLUMNS = ("dag_id", "fileloc", "gone", "paused", "deployment", "namespace", "live", "run")
 
 
