@@ -285,6 +285,32 @@ class TestRestore:
 
         assert deployment.tables(restoration._schema) == before
 
+    @pytest.mark.parametrize("killed", [True, False])
+    def test_killed_in_a_table_whose_rows_no_sum_knows_is_not_done(
+        self, server, database, deployment, restoration, tools, killed
+    ):
+        """Somebody wrote to the last table, xcom, while it was dumped; so a part of it looked like all of it."""
+        tables = restoration._manifest.tables
+        tables["xcom"] = dataclasses.replace(tables["xcom"], steady=False, rows=50)
+        schema = restoration._schema
+        restoration.make_room("restore")
+        if killed:
+            restoration._mark = None
+        restoration.play(tools)
+
+        if not killed:
+            assert restoration.is_done()
+            return
+        assert not restoration.is_done()
+        with pytest.raises(OperatorError, match="perhaps not all rows of the last one"):
+            restoration.make_room("restore")
+        assert deployment.tables(schema) == {*deployment.tables(deployment.names.live), WORKSPACE}
+
+        server.as_root("DROP TABLE xcom", schema)
+        restoration.make_room("restore")
+        restoration.play(tools)
+        assert restoration.is_done()
+
     def test_that_an_airflow_has_built_on_is_left_alone(self, deployment, restoration):
         restoration.make_room("restore")
         deployment.server.as_root("CREATE TABLE dag_version (id INT PRIMARY KEY)", restoration._schema)
