@@ -271,11 +271,16 @@ def refuse_keys(database: Database, live: str) -> None:
 
 
 def drop_schema(database: Database, schema: str) -> None:
-    """The one DROP DATABASE. Most servers drop table by table, so a failure may leave some of them."""
+    """The one DROP DATABASE. Most servers drop table by table, so a failure may leave some of them.
+
+    Where it leaves none, nothing is lacking: the server could not remove the folder, in which there is a file of
+    somebody's.
+    """
     try:
         database.execute(f"DROP DATABASE {quoted(schema)}")
     except OperatorError as error:
-        raise _half_dropped(database, schema, error) from None
+        if layout_of(database, [schema])[schema]:
+            raise _half_dropped(database, schema, error) from None
 
 
 def drop_unreferenced(database: Database, schema: str, tables: Collection[str]) -> None:
