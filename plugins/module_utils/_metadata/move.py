@@ -169,7 +169,7 @@ def make_moves(database: Database, plan: Plan, progress: Callable[[str], None], 
     no number of moves explains.
     """
     involved = sorted({move.source for move in plan.moves} | {move.target for move in plan.moves})
-    done = moves_done(plan.moves, layout_of(database, involved))
+    done = moves_done(plan.moves, layout_of(database, involved), "" if backwards else plan.live)
     if done is None:
         raise OperatorError(
             f"the tables in {', '.join(involved)} are not where the plan in {plan.schema} says, after any of its moves",
