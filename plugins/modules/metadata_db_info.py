@@ -81,7 +81,8 @@ options:
     default: run
   timeout:
     description:
-      - How long to wait for a database server that is away, in seconds.
+      - How long to wait for a database server that is away, in seconds. With O(lock), as long for a statement that an
+        action of this collection has sent which is gone.
       - If omitted, 300 with O(lock), because its run has reached the server before, else not at all.
     type: int
 """
@@ -267,6 +268,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
     as_result,
     inspect,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import wait_until_nobody_moves
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
     folded,
     on_server,
@@ -274,7 +276,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names 
     schemas_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import patience_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import RUN_SECONDS, patience_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import read_paused
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved, old_tables
@@ -320,6 +322,10 @@ def look(call: Call, address: Address) -> dict[str, Any]:
     deployment = call.params["deployment"]
     with connected(call.cluster, address) as database:
         names = on_server(database, names)
+        if call.params.get("lock"):
+            # Nobody else acts, but the server may still carry out what an action sent that was killed.
+            seconds = RUN_SECONDS if call.params["timeout"] is None else call.params["timeout"]
+            wait_until_nobody_moves(database, names.live, seconds, call.progress)
         rehearsal = call.params["rehearsal"] and folded(database, call.params["rehearsal"])
         if rehearsal:
             refuse_rehearsal(names, rehearsal)

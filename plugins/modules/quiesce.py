@@ -252,10 +252,15 @@ def quiesced(call: Call, action: Quiesce) -> dict[str, Any]:
         )
     if grace and not any(entry.paused for entry in due.values()) and outlook.fits(grace):
         now = dags = {}
-    elif not call.check_mode:
-        action.pause()
-        action.wait_until_idle(QUIESCE_SECONDS if timeout is None else timeout, grace)
-        dags = action.due()
+        if call.check_mode:
+            warn_of_rights(call, action.rights())
+    else:
+        # Also in the prediction: a rotation comes here when the new keys are in use already.
+        guard.enforce([action.rights()], predicting=call.check_mode)
+        if not call.check_mode:
+            action.pause()
+            action.wait_until_idle(QUIESCE_SECONDS if timeout is None else timeout, grace)
+            dags = action.due()
     return {
         "changed": bool(now),
         "paused": sorted(dag for dag, entry in dags.items() if entry.paused),
@@ -264,6 +269,15 @@ def quiesced(call: Call, action: Quiesce) -> dict[str, Any]:
         "expected_seconds": vars(outlook),
         "diff": {"before": f"{len(now)} DAGs not paused\n", "after": "0 DAGs not paused\n"},
     }
+
+
+def warn_of_rights(call: Call, rights: guard.Finding) -> None:
+    """Nothing has to be paused now, and what runs when it comes to it is not known."""
+    if rights.verdict == guard.REFUSED:
+        call.warn(
+            "nothing has to be paused now; if tasks that outlast the grace run when it comes to it, the run will stop"
+            f" there: {rights.found}; {rights.next_step}"
+        )
 
 
 def resumed(call: Call, action: Quiesce, *, installed: bool) -> dict[str, Any]:

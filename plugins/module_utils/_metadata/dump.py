@@ -33,13 +33,16 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_f
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import (
     create_schema,
     drop_tables,
+    match_charset,
     wait_for_sessions,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
     BUILDING,
+    COMPLETE,
     Mark,
+    complete_mark,
     names_of,
     read_mark,
     write_mark,
@@ -161,6 +164,7 @@ class Restoration:
         self._dump, self._manifest, self._progress = dump, manifest, progress
         # What `compare` can't judge.
         self.doubts: list[str] = []
+        self._mark: Mark | None = None
 
     def make_room(self, purpose: str) -> None:
         """An empty schema with a mark, so that what an interrupted run leaves there is known as such and removed."""
@@ -172,6 +176,8 @@ class Restoration:
         sessions = wait_for_sessions(database, [self._schema], SESSION_SECONDS, self._progress)
         guard.enforce([guard.nobody_connected(self._schema, sessions)], predicting=False)
         create_schema(database, self._schema, manifest.charset, manifest.collation)
+        # It may have been made by somebody else. What a later migration makes there is to fit the restored tables.
+        match_charset(database, self._schema, manifest.charset, manifest.collation)
         self._drop(self._left())
         mark = Mark(
             purpose=purpose,
@@ -186,6 +192,7 @@ class Restoration:
             made=names_of(manifest.tables.keys()),
         )
         write_mark(database, self._schema, mark)
+        self._mark = mark
 
     def refuse_others(self, purpose: str) -> None:
         """Raises OperatorError where anything is there that an earlier run of the same purpose did not leave."""
@@ -235,7 +242,8 @@ class Restoration:
         raise OperatorError(
             f"schema {self._schema} {what}"
             if strange
-            else f"all tables of the dump are in schema {self._schema}, with other rows or definitions than in it",
+            else f"all tables of the dump are in schema {self._schema}, with other rows or definitions than in it, or"
+            " perhaps not all rows of the last one",
             expected="no such schema, an empty one, or what an interrupted restore of this dump has left",
             untouched=f"all tables; those in {self._schema} may be in use, and have rows that no dump holds",
             next_step="name another `schema`; or, if nobody uses that one, drop its tables and run the same command"
@@ -251,12 +259,19 @@ class Restoration:
             mark = read_mark(self._database, self._schema)
             if mark is None or mark.purpose != RESTORE or not ownership.owner_of(mark).is_same(self._owner):
                 return False
+            if mark.state != COMPLETE and not all(entry.steady for entry in self._manifest.tables.values()):
+                # The tool may have been killed in the last table, and no sum says how many rows of it there are.
+                return False
         now_there = read_content(self._database, self._schema, self._progress)
         same = all(now_there[table].sum == entry.sum for table, entry in self._manifest.tables.items() if entry.steady)
         return same and not self._redefined(now_there)
 
     def play(self, tools: Tools) -> None:
+        """To the end. Of a restore the mark says then that nothing of the dump is lacking."""
         tools.restore(self._schema, self._manifest.bytes, self._chunks())
+        if self._mark is not None and self._mark.purpose == RESTORE:
+            tables = self._manifest.tables.keys()
+            self._mark = complete_mark(self._database, self._schema, self._mark, self._mark.revision, tables)
 
     def compare(self) -> dict[str, Content]:
         """What is in the restored tables. Raises OperatorError where it isn't what was dumped."""

@@ -19,18 +19,31 @@ STATEMENT = "what this statement was to change; earlier statements of this actio
 TABLESPACE_EXISTS = re.compile(r"\btablespace\b.*\bexists\b", re.IGNORECASE | re.DOTALL)
 
 # What a server is told by that goes down, is down or comes up: no connection, one that was cut off, "shutdown in
-# progress", nodes of a cluster that are not in it yet; and all its users come back at once. The library answers for it
-# where it has found the connection cut off before.
+# progress", nodes of a cluster that are not in it yet (also "offline mode" and "isn't available"); and all its users
+# come back at once. The library answers for it where it has found the connection cut off before.
 CLOSED = 0
-AWAY = (CLOSED, 1040, 1047, 1053, 1203, 2002, 2003, 2006, 2013)
+# Of the server, and of one user in its two ways (max_user_connections, and that of the account).
+FULL = (1040, 1203, 1226)
+# What a proxy says whose server is down, where it accepts connections itself: ProxySQL's own codes
+# (https://proxysql.com/documentation/error-codes), and MariaDB's for a connection that was ended, which MaxScale uses.
+BEHIND_PROXY = (1927, 9001, 9002, 9004)
+AWAY = (CLOSED, *FULL, 1047, 1053, *BEHIND_PROXY, 2002, 2003, 2006, 2013, 3032, 3168)
 
 # What a server has rolled back whole, for a transaction of somebody else, and asks to be sent again: a deadlock, a
 # conflict that another node of a Galera cluster won, a temporary error of NDB.
 ROLLED_BACK = (1213, 1297)
 
 
+# Of a schema, a table and its columns.
+DENIED = (1044, 1142, 1143)
+
+
 class RolledBackError(OperatorError):
     """Nothing is left of the statement and its transaction, and the same may work when it is sent again."""
+
+
+class DeniedError(OperatorError):
+    """The user is shown something, and has no right to read it."""
 
 
 class AwayError(OperatorError):
@@ -45,9 +58,10 @@ def is_away(error: Exception) -> bool:
 
 def explained(error: Exception, where: str, untouched: str = STATEMENT, host: str = "") -> OperatorError:
     """A failure of the database library in an operator's words; `host` is whom a connection was to reach."""
-    kind = AwayError if is_away(error) else OperatorError
-    if error.args and error.args[0] in ROLLED_BACK:
-        kind = RolledBackError
+    kind: type[OperatorError] = AwayError if is_away(error) else OperatorError
+    for codes, other in ((ROLLED_BACK, RolledBackError), (DENIED, DeniedError)):
+        if error.args and error.args[0] in codes:
+            kind = other
     encryption = explained_tls(cause_of(error), host)
     if encryption is not None:
         return kind(
@@ -99,6 +113,13 @@ _UNREACHABLE = (
     "a database server that answers",
     "check that its pod or host is up and the address is right, then run the same command again",
 )
+_NO_ROOM = (
+    "room for one more connection",
+    (
+        "see who is connected (SHOW PROCESSLIST), and end it or raise the limit (max_connections; max_user_connections;"
+        " of the account ALTER USER ... WITH MAX_USER_CONNECTIONS ...); then run the same command again"
+    ),
+)
 _DENIED = (
     "the user to have the right for it",
     "let hopsworks.airflow.metadata_db_info list `missing_privileges`, grant them, run the same command again",
@@ -125,6 +146,8 @@ _IN_THE_WAY = (
 _TOO_LARGE = ("every row to fit into the server's max_allowed_packet, as a statement", _ENLARGE)
 _ADVICE: dict[int, tuple[str, str]] = {
     CLOSED: _UNREACHABLE,
+    **dict.fromkeys(FULL, _NO_ROOM),
+    **dict.fromkeys(BEHIND_PROXY, _UNREACHABLE),
     1045: (
         "the user and the password of the Secret to be accepted",
         (
@@ -132,8 +155,7 @@ _ADVICE: dict[int, tuple[str, str]] = {
             " this user (REQUIRE SSL, REQUIRE X509), which it says in the same words, set database.tls"
         ),
     ),
-    1044: _DENIED,
-    1142: _DENIED,
+    **dict.fromkeys(DENIED, _DENIED),
     1227: _DENIED,
     1217: _REFERRED_TO,
     1451: _REFERRED_TO,

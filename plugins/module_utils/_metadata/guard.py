@@ -10,7 +10,7 @@ built, components still serve), is LATER: fine for a prediction, a refusal when 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import INSTALLED as REMEMBERED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import LOCKING, SHOWN_WITH
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import LOCKING, NEEDED, SHOWN_WITH
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import unknown_tables
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -248,10 +248,12 @@ def aside_free(inspection: Inspection, run: str) -> Finding:
     )
 
 
-def rights_suffice(rights: Rights, live: str, schemas: Sequence[str], *, dropping: bool = False) -> Finding:
+def rights_suffice(
+    rights: Rights, live: str, schemas: Sequence[str], *, needed: Collection[str] = NEEDED, dropping: bool = False
+) -> Finding:
     """The user may do all of it, on every schema involved."""
-    name, missing = "rights_suffice", rights.missing(schemas)
-    remedies = rights.remedies(live, schemas)
+    name, missing = "rights_suffice", rights.missing(schemas, needed)
+    remedies = rights.remedies(live, schemas, needed)
     if dropping:
         missing += rights.missing([live], LOCKING)
         remedies += rights.remedies(live, [live], LOCKING)

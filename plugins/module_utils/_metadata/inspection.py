@@ -173,7 +173,7 @@ def inspect(
         install=install,
         plans=plans,
         begun=begun[0] if len(begun) == 1 else None,
-        moves_done=moves_done(begun[0].moves, tables) if len(begun) == 1 else None,
+        moves_done=moves_done(begun[0].moves, tables, begun[0].live) if len(begun) == 1 else None,
         mark=read_mark(database, workspace.name) if workspace is not None and WORKSPACE in workspace.tables else None,
     )
 

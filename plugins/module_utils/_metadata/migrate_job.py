@@ -40,8 +40,10 @@ with open(os.environ["PASSWORD_FILE"], "rb") as stream:
 def address(driver, password, options):
     # SQLAlchemy takes the name of the schema as it is; the TLS options are in the driver's words.
     options += os.environ["DATABASE_TLS_" + driver.upper()]
+    host = os.environ["DATABASE_HOST"]
     return "mysql+%s://%s:%s@%s:%s/%s?charset=utf8mb4%s" % (
-        driver, quote(os.environ["DATABASE_USER"], safe=""), quote(password, safe=""), os.environ["DATABASE_HOST"],
+        driver, quote(os.environ["DATABASE_USER"], safe=""), quote(password, safe=""),
+        "[%s]" % host if ":" in host else host,
         os.environ["DATABASE_PORT"], os.environ["DATABASE_SCHEMA"], options)
 
 def connect(url):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 # A session that holds the lock asks again sooner than this, also while it waits for an API server that is away. One
 # whose machine is gone is ended by the server, which may not hear of that otherwise.
 IDLE_ALONE_SECONDS = 300
+LOCK_PAUSE_SECONDS = 0.5
 LEFT_FILE_SECONDS = 120.0
 LEFT_FILE_PAUSE_SECONDS = 1.0
 
@@ -46,7 +47,7 @@ def alone(database: Database, live: str, timeout_seconds: float) -> Iterator[Non
     The server itself keeps the name until the session ends: a statement of a killed run that the server still carries
     out is waited for. Raises OperatorError where it isn't free in time.
     """
-    name = f"hopsworks.airflow/{live}"[-64:]
+    name = _lock_of(live)
     if database.value("SELECT GET_LOCK(%s, %s)", [name, timeout_seconds]) != 1:
         raise _held(database, live, name, timeout_seconds)
     # The server gives the name to others as soon as this session ends.
@@ -59,6 +60,38 @@ def alone(database: Database, live: str, timeout_seconds: float) -> Iterator[Non
             with contextlib.suppress(OperatorError):
                 database.value("SELECT RELEASE_LOCK(%s)", [name])
                 database.execute(f"SET SESSION wait_timeout = {EVERYWHERE['wait_timeout']}")
+
+
+def wait_until_nobody_moves(
+    database: Database, live: str, timeout_seconds: float, progress: Callable[[str], None]
+) -> None:
+    """Wait while another session of this collection works on this schema: a statement of an action that was killed.
+
+    The server carries it out, and until then it may show all tables as they were. Raises OperatorError after the time.
+    """
+    name = _lock_of(live)
+    deadline, told = time.monotonic() + timeout_seconds, False
+    while _is_held(database, name):
+        if time.monotonic() >= deadline:
+            raise _held(database, live, name, timeout_seconds)
+        if not told:
+            progress(f"another session still works on schema {live}; waits for its end, up to {timeout_seconds:.0f} s")
+            told = True
+        time.sleep(LOCK_PAUSE_SECONDS)
+
+
+def _is_held(database: Database, name: str) -> bool:
+    try:
+        return database.value("SELECT IS_USED_LOCK(%s)", [name]) is not None
+    except AwayError:
+        raise
+    except OperatorError:
+        # A server without named locks, on which nobody moves anything.
+        return False
+
+
+def _lock_of(live: str) -> str:
+    return f"hopsworks.airflow/{live}"[-64:]
 
 
 def _held(database: Database, live: str, name: str, timeout_seconds: float) -> OperatorError:
@@ -136,7 +169,7 @@ def make_moves(database: Database, plan: Plan, progress: Callable[[str], None], 
     no number of moves explains.
     """
     involved = sorted({move.source for move in plan.moves} | {move.target for move in plan.moves})
-    done = moves_done(plan.moves, layout_of(database, involved))
+    done = moves_done(plan.moves, layout_of(database, involved), "" if backwards else plan.live)
     if done is None:
         raise OperatorError(
             f"the tables in {', '.join(involved)} are not where the plan in {plan.schema} says, after any of its moves",
@@ -238,11 +271,16 @@ def refuse_keys(database: Database, live: str) -> None:
 
 
 def drop_schema(database: Database, schema: str) -> None:
-    """The one DROP DATABASE. Most servers drop table by table, so a failure may leave some of them."""
+    """The one DROP DATABASE. Most servers drop table by table, so a failure may leave some of them.
+
+    Where it leaves none, nothing is lacking: the server could not remove the folder, in which there is a file of
+    somebody's.
+    """
     try:
         database.execute(f"DROP DATABASE {quoted(schema)}")
     except OperatorError as error:
-        raise _half_dropped(database, schema, error) from None
+        if layout_of(database, [schema])[schema]:
+            raise _half_dropped(database, schema, error) from None
 
 
 def drop_unreferenced(database: Database, schema: str, tables: Collection[str]) -> None:

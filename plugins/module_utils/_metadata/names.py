@@ -57,12 +57,16 @@ def schemas_of(live: str, workspace: str | None, run: str | None = None) -> Sche
         problem = f"{names.workspace!r} is longer than the {SCHEMA_NAME_LENGTH} characters a schema's name may have"
     elif names.live == names.workspace:
         problem = f"the workspace is the live schema {live!r}"
+    elif "?" in names.live + names.workspace:
+        # In an address of SQLAlchemy, from there on it is options: Airflow would work on a schema of a shorter name.
+        problem = f"Airflow takes what comes before the ? of {names.live!r}, or of {names.workspace!r}, for the name"
     elif names.workspace.startswith((names.aside(""), names.undone(""))):
         problem = f"the workspace {names.workspace!r} has a name that is kept for schemas set aside"
     if problem:
         raise OperatorError(
             problem,
-            expected="a run of at most 32 lower-case letters, digits and underscores, and a workspace of its own",
+            expected="a run of at most 32 lower-case letters, digits and underscores, a workspace of its own, and names"
+            " of schemas without ?",
             untouched="everything",
             next_step="correct `run`, `database.name` or `workspace`",
         )

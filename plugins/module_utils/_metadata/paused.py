@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import ownership
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema, schemas_with
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import own_table, quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import DeniedError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import create_schema, drop_tables
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PAUSED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.workspace import CHARSET, COLLATION
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 
 BATCH = 500
+# What the list needs on its schema. Of an installed deployment nothing else needs a right beside the live schema.
+NEEDED_FOR_LIST = frozenset({"CREATE", "DELETE", "DROP", "INSERT", "SELECT"})
 _COLUMNS = ("dag_id", "fileloc", "gone", "paused", "deployment", "namespace", "live", "run")
 
 
@@ -114,6 +117,14 @@ def _elsewhere(database: Database, workspace: str, owner: Owner) -> list[str]:
         schema
         for schema in schemas_with(database, PAUSED)
         if schema != workspace
-        and (owners := ownership.paused_by(database, schema))
+        and (owners := _owners(database, schema))
         and all(found is not None and found.is_same(owner) for found in owners)
     ]
+
+
+def _owners(database: Database, schema: str) -> list[Owner | None]:
+    """Whose list it is. A right of any kind shows a table, so those of others may be shown and not be readable."""
+    try:
+        return ownership.paused_by(database, schema)
+    except DeniedError:
+        return [None]

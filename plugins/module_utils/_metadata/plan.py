@@ -75,11 +75,12 @@ class Plan:
         return self.state in (PLANNED, DROPPING)
 
 
-def moves_done(moves: Sequence[Move], tables: Mapping[str, frozenset[str]]) -> int | None:
+def moves_done(moves: Sequence[Move], tables: Mapping[str, frozenset[str]], open_to: str = "") -> int | None:
     """How many of the moves, made in order, lead to the layout that is there; None where no number does.
 
     `tables` are the names of the tables now in each schema. Tables that the plan does not name make it None, too:
-    somebody else was at work.
+    somebody else was at work. But when all moves are made, that is no matter in the schema `open_to`: whatever was
+    started on it makes tables there.
     """
     involved = {move.source for move in moves} | {move.target for move in moves}
     actual = {schema: tables.get(schema, frozenset()) - BOOKKEEPING for schema in involved}
@@ -93,6 +94,9 @@ def moves_done(moves: Sequence[Move], tables: Mapping[str, frozenset[str]]) -> i
             move = moves[done]
             layout[move.source].discard(move.table)
             layout[move.target].add(move.table)
+    elsewhere = involved - {open_to}
+    if open_to in involved and layout[open_to] < actual[open_to] and all(layout[it] == actual[it] for it in elsewhere):
+        return len(moves)
     return None
 
 

@@ -211,12 +211,12 @@ def specificity(pattern: str, mariadb: bool = False) -> tuple[int, ...]:
     """How the server sorts the grants on schemas of one user; the greatest that matches is the one it uses.
 
     MySQL: by the place of the first wild card (get_sort in sql_auth_cache.cc). MariaDB, as measured with 10.11: by the
-    number of characters that a name must have, then by the number of wild cards, then by how many of them are `%`.
+    number of characters that a name must have, then by how many `%` there are, then by how many `_`.
     """
     parts = re.findall(r"\\.|.", pattern, re.DOTALL)
     if mariadb:
         several = parts.count("%")
-        return len(parts) - several, -several - parts.count("_"), -several
+        return len(parts) - several, -several, -parts.count("_")
     wild = next((place for place, part in enumerate(parts) if part in "%_"), None)
     return (128,) if wild is None else (min(len("".join(parts[:wild])), 126),)
 

@@ -11,9 +11,16 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import BATCH, PausedDag, PausedDags
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import (
+    BATCH,
+    NEEDED_FOR_LIST,
+    PausedDag,
+    PausedDags,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import columns_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.task_instances import (
     Busy,
@@ -156,6 +163,11 @@ class Quiesce:
             [OUTLOOK_DAYS],
         )
         return Outlook(running + queued if known else None, float(longest or 0.0))
+
+    def rights(self) -> guard.Finding:
+        """Whether the user may keep the list, and so pause anything."""
+        names = self._names
+        return guard.rights_suffice(read_rights(self._database), names.live, [names.workspace], needed=NEEDED_FOR_LIST)
 
     def pause(self) -> dict[str, PausedDag]:
         """Pause what is not paused; returns all that a resume has to unpause, of an interrupted pause too."""

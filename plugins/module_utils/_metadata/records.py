@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import own_table, quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import Schema
@@ -101,12 +102,22 @@ def write_mark(database: Database, schema: str, mark: Mark) -> None:
 
 
 def complete_mark(database: Database, schema: str, mark: Mark, revision: str, tables: Collection[str]) -> Mark:
-    """Say that what was being built is whole, and of which tables it is."""
+    """Say that what was being built is whole, and of which tables it is.
+
+    Raises OperatorError where the mark is another one by now: somebody else builds there.
+    """
     whole = replace(mark, state=COMPLETE, revision=revision, made=names_of(tables))
-    database.execute(
-        f"UPDATE {quoted(schema, WORKSPACE)} SET state = %s, revision = %s, made = %s",
-        [whole.state, whole.revision, whole.made],
-    )
+    if not database.execute(
+        f"UPDATE {quoted(schema, WORKSPACE)} SET state = %s, revision = %s, made = %s"
+        " WHERE run = %s AND created_at = %s AND state = %s",
+        [whole.state, whole.revision, whole.made, mark.run, mark.created_at, mark.state],
+    ):
+        raise OperatorError(
+            f"the mark in schema {schema} is not that of this build (run {mark.run}, begun {mark.created_at}) any more",
+            expected="nobody else to build there",
+            untouched="the live schema, and what is being built",
+            next_step="wait for the other run; then run the same command again",
+        )
     return whole
 
 

@@ -77,6 +77,9 @@ def arrange(connection: Any) -> dict[str, int]:
     Returns the limits that it had before, as each other session of the user has them.
     """
     with connection.cursor() as cursor:
+        # `init_connect`, or a server that passes over what a client says when it connects, has another one. The library
+        # says it once more from 1.1 on; what it sends and reads is UTF-8 in any case.
+        cursor.execute("SET NAMES utf8mb4")
         # A limit on statements may already be too short for these.
         for limit in ("max_statement_time", "max_execution_time"):
             _attempt(cursor, f"SET SESSION {limit} = 0")

@@ -55,12 +55,17 @@ RESTORE = (
     + """
 tool=$(command -v mariadb || command -v mysql) || { echo "no mariadb or mysql" >&2; exit 127; }
 command -v gzip >/dev/null || { echo "no gzip" >&2; exit 127; }
-exec 4<&0
-printf %s "$credentials" | {
+exec 4<&0 5>&1
+codes=$({ printf %s "$credentials" | {
   exec 3<&0 0<&4
-  head -c "$3" | gzip -cd | "$tool" --defaults-file=/dev/fd/3 --max-allowed-packet=1G \\
-    --init-command="$4" --default-character-set=utf8mb4 -- "$2"
-}
+  { head -c "$3" | gzip -cd 6>&-; echo "gzip=$?" >&6; } | "$tool" --defaults-file=/dev/fd/3 --max-allowed-packet=1G \\
+    --init-command="$4" --default-character-set=utf8mb4 -- "$2" 6>&-
+  echo "code=$?" >&6
+} >&5; } 6>&1)
+gzip=1 code=1
+eval "$codes"
+[ "$code" != 0 ] || [ "$gzip" = 0 ] || { echo "gzip: ended with $gzip, not all was played" >&2; code=1; }
+exit "$code"
 """
 )
 

@@ -44,6 +44,8 @@ def rendered(tmp_path_factory):
             "airflow_database_name": "airflow_50%d",
             "airflow_database_tls": tls,
         }
+        if name == "disable":
+            variables |= {"airflow_database_user": "team/air@flow", "airflow_database_host": "fd00::5"}
         tasks.append({"ansible.builtin.include_role": {"name": "hopsworks.airflow.deployment"}, "vars": variables})
         tasks.append({"ansible.builtin.copy": {"dest": str(folder / name), "content": shown, "mode": "0600"}})
     playbook = folder / "play.yml"
@@ -64,8 +66,15 @@ def test_the_connection_and_the_files_it_names(rendered, case):
 
     (line,) = [line for line in template.splitlines() if line.startswith("sql_alchemy_conn")]
     # SQLAlchemy takes the schema's name as it is; configparser wants % doubled.
-    assert line.endswith(f"@mysql:3306/airflow_50%%d?charset=utf8mb4&client_flag=65536{query}")
+    host = "[fd00::5]" if case == "disable" else "mysql"
+    assert line.endswith(f"@{host}:3306/airflow_50%%d?charset=utf8mb4&client_flag=65536{query}")
     files = [
         (item["key"], item["path"]) for source in sources if source["name"] == "db-tls" for item in source["items"]
     ]
     assert files == [(f"{name}.pem", f"database-{name}") for name in mounted]
+
+
+def test_what_is_special_in_an_address_is_told_apart(rendered):
+    """A slash in the user's name made a schema of all that follows, the password with it."""
+    template = rendered["disable"]["configuration"]["airflow.cfg.template"]
+    assert "mysql+pymysql://team%%2Fair%%40flow:@{database-password:pymysql}@[fd00::5]:3306/" in template

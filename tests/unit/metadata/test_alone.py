@@ -14,10 +14,13 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import move
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone, wait_until_nobody_moves
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import RUN_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import EVERYWHERE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, call_of
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 SCHEMA = "airflow_alone"
@@ -129,3 +132,42 @@ def test_who_is_not_shown_is_not_named(database, holder, monkeypatch):
     del holder
     monkeypatch.setattr(move, "session_with", lambda *_given: None)
     assert "another session of this collection still works on schema" in refused(database).found
+
+
+def test_a_statement_of_an_action_that_is_gone_is_waited_for_before_the_way_back(
+    server, database, deployment, monkeypatch
+):
+    """Until a server has dropped the first table, or renamed all, it shows them as they were."""
+    live, told = deployment.names.live, []
+
+    def carry_out(line):
+        told.append(line)
+        server.as_root(f"CREATE TABLE {live}.{INSTALL} (run INT PRIMARY KEY)")
+        killed.close()
+
+    killed = contextlib.ExitStack()
+    with killed:
+        killed.enter_context(alone(killed.enter_context(server.session()), live, 1))
+        call = call_of(
+            database, monkeypatch, metadata_db_info, live=live, run="r", deployment="demo", lock={"name": "x"}
+        )
+        call.progress = carry_out
+
+        assert metadata_db_info.act(call)["moved"]
+    assert told == [f"another session still works on schema {live}; waits for its end, up to {RUN_SECONDS} s"]
+
+
+def test_whoever_only_looks_waits_for_nobody(server, database, deployment, monkeypatch):
+    with server.session() as other, alone(other, deployment.names.live, 1):
+        call = call_of(database, monkeypatch, metadata_db_info, live=deployment.names.live, run="r", deployment="demo")
+        assert metadata_db_info.act(call)["stage"] == "old"
+
+
+def test_a_statement_that_does_not_end_is_told(database, holder):
+    with pytest.raises(OperatorError, match=f"session {holder.value('SELECT CONNECTION_ID()')} of airflow"):
+        wait_until_nobody_moves(database, SCHEMA, 0, pytest.fail)
+
+
+def test_a_server_without_named_locks_is_not_waited_for(database, monkeypatch):
+    monkeypatch.setattr(database, "rows", lambda *_given: database.execute("SELECT no_such_function()"))
+    wait_until_nobody_moves(database, SCHEMA, 0, pytest.fail)

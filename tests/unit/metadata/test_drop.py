@@ -52,6 +52,17 @@ class TestDrop:
         with pytest.raises(OperatorError, match="dropped the old tables"):
             restore(database, deployment, mirror)
 
+    def test_a_file_of_somebody_in_the_servers_folder_stops_nobody(self, server, database, deployment, mirror):
+        """All tables are gone by then, and whoever is stopped waits for the new ones."""
+        left = server.folder / "data" / deployment.names.live / "backup.txt"
+        left.write_text("of an administrator")
+
+        result = reset(database, deployment, mirror, **self._drop(database, deployment))
+        left.unlink()
+
+        assert result["changed"]
+        assert inspect(database, deployment.names).stage == "installed"
+
     def test_interrupted_at_every_statement_it_drops_once(self, server, bare, mirror):
         """The client dies before each of the statements it sends, one after the other, until there is none left."""
         with server.session() as database:

@@ -18,8 +18,10 @@ import types
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums, fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
+    RESTORE,
     Restoration,
     dump_path,
     make_dump,
@@ -283,6 +285,32 @@ class TestRestore:
 
         assert deployment.tables(restoration._schema) == before
 
+    @pytest.mark.parametrize("killed", [True, False])
+    def test_killed_in_a_table_whose_rows_no_sum_knows_is_not_done(
+        self, server, database, deployment, restoration, tools, killed
+    ):
+        """Somebody wrote to the last table, xcom, while it was dumped; so a part of it looked like all of it."""
+        tables = restoration._manifest.tables
+        tables["xcom"] = dataclasses.replace(tables["xcom"], steady=False, rows=50)
+        schema = restoration._schema
+        restoration.make_room("restore")
+        if killed:
+            restoration._mark = None
+        restoration.play(tools)
+
+        if not killed:
+            assert restoration.is_done()
+            return
+        assert not restoration.is_done()
+        with pytest.raises(OperatorError, match="perhaps not all rows of the last one"):
+            restoration.make_room("restore")
+        assert deployment.tables(schema) == {*deployment.tables(deployment.names.live), WORKSPACE}
+
+        server.as_root("DROP TABLE xcom", schema)
+        restoration.make_room("restore")
+        restoration.play(tools)
+        assert restoration.is_done()
+
     def test_that_an_airflow_has_built_on_is_left_alone(self, deployment, restoration):
         restoration.make_room("restore")
         deployment.server.as_root("CREATE TABLE dag_version (id INT PRIMARY KEY)", restoration._schema)
@@ -322,6 +350,20 @@ class TestRestore:
         live = deployment.names.live
         made = make_dump(database, tools, live, RUN, tmp_path / "x.sql.gz", read_content(database, live, quiet), quiet)
         assert INSTALL in made.tables
+
+    def test_into_a_schema_of_somebody_else_has_the_character_set_of_the_dump(
+        self, server, database, deployment, restoration, tools
+    ):
+        """A later migration makes its tables with that, and their keys have to fit those that were restored."""
+        schema = restoration._schema
+        server.as_root(f"CREATE DATABASE {schema} CHARACTER SET utf16")
+
+        restoration.make_room(RESTORE)
+        restoration.play(tools)
+        restoration.compare()
+
+        live, restored = (read_schema(database, name) for name in (deployment.names.live, schema))
+        assert (restored.charset, restored.collation) == (live.charset, live.collation)
 
     def test_goes_over_nobodys_tables(self, database, deployment, dump, tools):
         over_live = Restoration(database, deployment.names.live, deployment.owner(), dump, read_manifest(dump), quiet)

@@ -17,6 +17,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import read_plan
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import old_tables
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     RUN,
@@ -170,3 +171,30 @@ def test_crashing_before_every_statement_of_a_set_aside(server, bare, mirror):
         assert inspect(database, bare.names).stage == "installed"
     assert bare.definition(bare.names.aside(RUN)) == old
     assert bare.tables(bare.names.workspace) == set()
+
+
+def test_a_reset_that_only_has_to_be_noted_is_finished_whatever_was_started(server, database, deployment, mirror):
+    """The API server is away when all tables are in their places, and somebody starts an old UI in the meantime."""
+    with pytest.raises(ClientDiedError):
+        reset(DyingDatabase(database, before="UPDATE"), deployment, mirror)
+    server.as_root("CREATE TABLE users (id INT PRIMARY KEY)", deployment.names.live)
+
+    found = inspect(database, deployment.names, owner=deployment.owner())
+    assert (found.stage, found.moves_done) == ("moving", len(found.begun.moves))
+    assert "46 of 46 new ones are in their place" in old_tables(found)
+
+    assert reset(database, deployment, mirror)["changed"]
+    assert inspect(database, deployment.names, owner=deployment.owner()).stage == "installed"
+
+
+def test_a_reset_on_which_something_was_started_is_not_taken_back(server, database, deployment, mirror):
+    """What was made there would be in the way of old tables, or stay among them."""
+    with pytest.raises(ClientDiedError):
+        reset(DyingDatabase(database, before="UPDATE"), deployment, mirror)
+    server.as_root("CREATE TABLE users (id INT PRIMARY KEY)", deployment.names.live)
+    before = deployment.everything(database)
+
+    with pytest.raises(OperatorError, match="are not where the plan"):
+        restore(database, deployment, mirror)
+
+    assert deployment.everything(database) == before

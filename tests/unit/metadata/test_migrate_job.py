@@ -201,6 +201,15 @@ class TestProgram:
         text = unquote(address.split(":")[2].rpartition("@")[0])
         assert text.encode("latin-1") == PASSWORD.encode()
 
+    @pytest.mark.parametrize("other_driver", [True, False])
+    def test_an_address_of_ipv6_is_in_brackets(self, image, other_driver):
+        if other_driver:
+            (image / "MySQLdb.py").write_text("")
+
+        told = self.run(DATABASE_HOST="fd00::5").stderr + self.tried.read_text()
+
+        assert told.count("@[fd00::5]:3306/airflow_beside?") == 2
+
     @pytest.mark.parametrize("name", ["DATABASE__SQL_ALCHEMY_CONN", "CORE__SQL_ALCHEMY_CONN_CMD"])
     def test_the_schema_is_the_one_that_is_built_whatever_the_components_connect_to(self, image, name):
         with (image.parent / "bin/airflow").open("a") as command:

@@ -28,6 +28,13 @@ def test_a_workspace_that_is_something_else_already_is_refused(workspace):
         schemas_of("airflow", workspace)
 
 
+@pytest.mark.parametrize(("live", "workspace"), [("airflow?2", None), ("airflow", "airflow?2_beside")])
+def test_a_name_that_airflow_would_take_for_another_is_refused(live, workspace):
+    """SQLAlchemy finds the schema `airflow` in all of these, and a migration would go there."""
+    with pytest.raises(OperatorError, match=r"before the \?"):
+        schemas_of(live, workspace)
+
+
 def test_names_that_would_be_too_long_are_refused():
     with pytest.raises(OperatorError, match="longer than"):
         schemas_of("a" * 40, None, "20261122t030000000")

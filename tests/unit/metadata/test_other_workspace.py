@@ -143,3 +143,21 @@ def test_a_list_of_another_deployment_is_left_alone(database, deployment, other)
 
     assert read_paused(database, other.workspace, stranger) == {}
     assert PAUSED in deployment.tables(deployment.names.workspace)
+
+
+def test_a_list_of_another_deployment_that_is_shown_and_not_to_be_read(server, database, deployment, other):
+    """A right on everything, as one that is to show keys from outside, shows the tables of all."""
+    deployment.quiesce(database).pause()
+    whose, schema = deployment.owner(), f"others_{other.workspace}"
+    server.as_root(
+        f"CREATE DATABASE {schema}; CREATE TABLE {schema}.{PAUSED} LIKE {deployment.names.workspace}.{PAUSED};"
+        " GRANT REFERENCES ON *.* TO airflow@'%'"
+    )
+    try:
+        with server.session() as partly:
+            with pytest.raises(OperatorError, match="1142"):
+                partly.value(f"SELECT run FROM {schema}.{PAUSED}")
+            assert read_paused(partly, other.workspace, whose)
+            assert Quiesce(partly, other, whose, quiet, installed=False).resume().unpaused
+    finally:
+        server.as_root(f"DROP DATABASE {schema}; REVOKE REFERENCES ON *.* FROM airflow@'%'")

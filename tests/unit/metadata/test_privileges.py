@@ -216,7 +216,7 @@ def test_judged_as_the_server_judges(server, user, case):
     assert sorted(judged) == sorted(line for schema in schemas for line in really_missing(server, user, schema))
 
 
-PATTERNS = ["N", "N%", "%", "_%", "%N", "%__N", "____%", "N\\_x", "%N%", "a%w_x", "a_____w_x"]
+PATTERNS = ["N", "N%", "%", "_%", "%N", "%__N", "____%", "N\\_x", "%N%", "a%w_x", "a_____w_x", "N\\_x%"]
 
 
 def test_of_any_two_grants_the_one_that_the_server_takes_is_taken(server):

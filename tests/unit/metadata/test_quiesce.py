@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import quiesce as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PAUSED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
@@ -520,3 +521,35 @@ def test_does_not_wait_for_what_ends_within_the_grace(quiesce, instances):
 
     with pytest.raises(OperatorError, match="1 task instances still run"):
         quiesce.wait_until_idle(0.5, grace_seconds=20)
+
+
+class TestRights:
+    """Taken away when the upgrade was through; a rotation pauses DAGs when the new keys are in use already."""
+
+    @pytest.fixture
+    def act(self, server, database, deployment, monkeypatch):
+        live = deployment.names.live
+        server.as_root(f"CREATE USER later@'%' IDENTIFIED BY 'x'; GRANT ALL ON {live}.* TO later@'%'")
+        said = []
+
+        def run(**options):
+            with session("127.0.0.1", server.port, "later", b"x", "db") as later:
+                call = call_of(later, monkeypatch, module, live=live, run=RUN, deployment="demo", **options)
+                return module.act(dataclasses.replace(call, warn=said.append)), said
+
+        yield run
+        server.as_root("DROP USER later@'%'")
+
+    @pytest.mark.parametrize("check_mode", [True, False])
+    def test_that_a_list_needs_are_missed_before_anything_is_paused(self, act, database, deployment, check_mode):
+        with pytest.raises(OperatorError, match="lacks CREATE ON") as caught:
+            act(check_mode=check_mode)
+
+        assert "GRANT CREATE, DELETE, DROP, INSERT, SELECT ON" in caught.value.next_step
+        assert sorted(deployment.quiesce(database).unpaused()) == UNPAUSED
+
+    def test_that_may_be_needed_later_are_said_in_the_plan(self, act):
+        result, said = act(check_mode=True, grace=3600)
+        assert result["paused"] == []
+        assert "lacks CREATE ON" in said[0]
+        assert act(grace=3600)[0]["paused"] == []

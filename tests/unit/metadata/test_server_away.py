@@ -22,13 +22,14 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explan
     is_away,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import (
+    AT_ONCE,
     RUN_SECONDS,
     Patience,
     patience_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, address_of, call_of
+from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, address_of, call_of, literal
 
 LOCK = {"name": "airflow-runbook-demo", "holder": "somebody"}
 
@@ -136,12 +137,37 @@ def test_a_password_that_is_refused_is_not_waited_for(server):
         pass
 
 
+def test_components_that_still_hold_all_connections_of_their_user_are_waited_for(server):
+    """The server notices a little later than the pods that they are gone."""
+    server.as_root(f"CREATE USER few@'%' IDENTIFIED BY {literal(PASSWORD)} WITH MAX_USER_CONNECTIONS 1")
+    told = []
+
+    def few(patience=AT_ONCE):
+        return session("127.0.0.1", server.port, "few", PASSWORD.encode(), "db", patience=patience)
+
+    with contextlib.ExitStack() as component:
+        component.enter_context(few())
+
+        def tell(line):
+            told.append(line)
+            component.close()
+
+        with few(Patience(60, tell)) as database:
+            assert database.value("SELECT 1") == 1
+    assert "answered 1226" in told[0]
+
+
 @pytest.mark.parametrize(
     ("error", "away"),
     [
         (pymysql.OperationalError(2013, "Lost connection"), True),
         (pymysql.OperationalError(1053, "Server shutdown in progress"), True),
         (pymysql.OperationalError(1040, "Too many connections"), True),
+        # A proxy that is up, in front of a server that is not; a member that has left its group.
+        (pymysql.err.InternalError(9001, "Max connect timeout reached while reaching hostgroup 0 after 10000ms"), True),
+        (pymysql.err.InternalError(9004, "Backend Offline Detected"), True),
+        (pymysql.OperationalError(1927, "Lost connection to backend server"), True),
+        (pymysql.OperationalError(3032, "The server is currently in offline mode"), True),
         (pymysql.OperationalError(1045, "Access denied"), False),
         (pymysql.OperationalError(2026, "the server offers no TLS"), False),
         (pymysql.ProgrammingError(1146, "Table doesn't exist"), False),

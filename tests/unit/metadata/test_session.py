@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 
+import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import database as database_module
@@ -67,6 +68,19 @@ def schema(server, bare):
     bare.make_empty()
     server.as_root("CREATE TABLE t (id INT PRIMARY KEY, a VARCHAR(20)); INSERT INTO t VALUES (1, 'x')", bare.names.live)
     return bare.names.live
+
+
+def test_texts_are_utf8_whatever_the_server_makes_of_what_a_client_says(server, monkeypatch):
+    """With skip-character-set-client-handshake, say. Else DAGs whose names have an umlaut would not be found."""
+    # As in the library before 1.1.
+    monkeypatch.setattr(pymysql.connections.Connection, "set_character_set", lambda *_given: None, raising=False)
+    server.as_root("SET GLOBAL init_connect = 'SET NAMES latin1'")
+    try:
+        with server.session() as database:
+            assert database.value("SELECT HEX(%s)", ["ä"]) == "C3A4"
+            assert database.value("SELECT CONVERT(x'e4' USING latin1)") == "ä"
+    finally:
+        server.as_root("SET GLOBAL init_connect = ''")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import RESULT_MARK
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PAUSED, WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import read_mark
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_migrate
@@ -293,3 +294,21 @@ def test_it_is_whole_only_at_the_images_newest_revision(database, bare):
     workspace.finish(database, bare.names.workspace, mark, NEW_REVISION)
 
     assert inspect(database, bare.names).workspace_state == "complete"
+
+
+def test_a_build_that_was_taken_over_says_nothing_of_the_one_after_it(server, database, bare):
+    """Its machine slept after the migration; another run has begun anew there by then."""
+    schema = bare.names.workspace
+    mark = begin(database, bare)
+    server.as_root(f"UPDATE {schema}.{WORKSPACE} SET created_at = '2026-01-01T00:00:00+00:00'")
+    later = begin(database, bare, run="later")
+    server.as_root(
+        f"CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY);"
+        f"INSERT INTO alembic_version VALUES ('{NEW_REVISION}')",
+        schema,
+    )
+
+    with pytest.raises(OperatorError, match="is not that of this build"):
+        workspace.finish(database, schema, mark, NEW_REVISION)
+
+    assert read_mark(database, schema) == later
