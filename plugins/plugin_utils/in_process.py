@@ -19,6 +19,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action.normal import ActionModule as Normal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Performable
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import unforeseen
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import let_go
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import write_privately
 
@@ -103,7 +104,7 @@ def in_background(perform: Callable[[], dict[str, Any]], folder: pathlib.Path, s
             try:
                 result = perform()
             except Exception as error:  # noqa: BLE001  nobody else is left to see it
-                result = {"failed": True, "msg": f"{type(error).__name__}: {error}"}
+                result = unforeseen(error)
             _write(file, {**begun, **result, "finished": True})
         finally:
             os._exit(0)

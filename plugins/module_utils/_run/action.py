@@ -24,7 +24,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unre
     unauthorized,
     unreachable,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError, unforeseen
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import Keeper
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 
@@ -127,6 +127,8 @@ class Action:
                 cluster = Cluster(connect(params, patience), params["namespace"])
             except OperatorError as error:
                 return _failed(error)
+            except Exception as error:  # noqa: BLE001  as below
+                return unforeseen(error)
             lock = params["lock"]
             if not lock or not self._under_lock or check_mode:
                 return act(cluster, warn)
@@ -161,6 +163,8 @@ def in_words(cluster: Cluster, act: Callable[[], dict[str, Any]]) -> dict[str, A
         return _failed(unreachable(error, cluster.server))
     except RecursionError as error:
         return _failed(_too_deep(error))
+    except Exception as error:  # noqa: BLE001  nobody foresaw it, so nobody has looked at what its text holds
+        return unforeseen(error)
 
 
 class LocalAction:
@@ -178,6 +182,8 @@ class LocalAction:
             return {"changed": False, **self._act(params, check_mode=check_mode)}
         except OperatorError as error:
             return _failed(error)
+        except Exception as error:  # noqa: BLE001  as above
+            return unforeseen(error)
 
 
 def _failed(error: OperatorError) -> dict[str, Any]:

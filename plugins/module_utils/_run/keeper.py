@@ -15,7 +15,6 @@ import socket
 import struct
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,7 +25,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unre
     reason,
     unauthorized,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError, unforeseen
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import (
     DURATION_SECONDS,
     Lock,
@@ -205,8 +204,7 @@ class Keeper:
                 result = act(cluster, lambda text: _send(writing, {"warning": str(text)}))
                 message = json.dumps({"result": result})
             except BaseException as error:  # noqa: BLE001  nobody else is left to see it
-                told = {"failed": True, "msg": f"{type(error).__name__}: {error}", "exception": traceback.format_exc()}
-                message = json.dumps({"result": told})
+                message = json.dumps({"result": unforeseen(error)})
             _write(writing, message)
         finally:
             os._exit(0)
