@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import threading
 import time
@@ -45,6 +46,7 @@ def open_session(
     # The client makes it without a time-out and without headers, and offers no way to give it any.
     ws_client.WebSocket = _opened
     _opening.headers = carried_by(cluster.api)
+    _opening.proxy_user = _proxy_user(cluster.api.configuration)
     deadline: float | None = None
     pause, absence = SHORTEST_PAUSE_SECONDS, Absence()
     while True:
@@ -76,12 +78,25 @@ def _opened(*arguments: Any, **options: Any) -> Any:
     made = websocket.WebSocket(*arguments, **options)
     made.settimeout(HANDSHAKE_SECONDS)
     connect, headers = made.connect, [f"{name}: {value}" for name, value in _opening.headers]
+    proxy_user = _opening.proxy_user
 
     def connect_as(url: str, *, header: list[str], **others: Any) -> None:
+        if proxy_user is not None and "http_proxy_auth" in others:
+            # The client takes a password as far as its first colon.
+            others["http_proxy_auth"] = proxy_user
         connect(url, header=[*header, *headers], **others)
 
     made.connect = connect_as
     return made
+
+
+def _proxy_user(configuration: Any) -> tuple[str, str] | None:
+    """User and password for the proxy, where other requests send them."""
+    kind, _blank, coded = str((configuration.proxy_headers or {}).get("proxy-authorization")).partition(" ")
+    if kind != "Basic":
+        return None
+    user, _colon, password = base64.b64decode(coded).decode().partition(":")
+    return user, password
 
 
 def _refusal(error: ApiException) -> Any | None:
