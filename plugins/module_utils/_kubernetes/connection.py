@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import pathlib
@@ -15,6 +16,9 @@ from ansible_collections.kubernetes.core.plugins.module_utils.args_common import
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import problem_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.credentials import Credentials, Identity
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.credentials import (
+    problem_of as problem_of_credentials,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.impersonation import (
     headers_for,
     impersonate,
@@ -63,13 +67,12 @@ def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
         if option in WHO and not value:
             continue
         if option == "api_key":
-            configuration.api_key = {"authorization": f"Bearer {value}"}
+            configuration.api_key = {"authorization": f"Bearer {value}".strip()}
         elif option == "password" and options["username"]:
             # The client knows user and password, and sends them nowhere.
-            basic = make_headers(basic_auth=f"{options['username']}:{value}")
-            configuration.api_key = {"authorization": basic["authorization"]}
+            configuration.api_key = {"authorization": _basic(f"{options['username']}:{value}")}
         elif option == "proxy_headers":
-            configuration.proxy_headers = make_headers(**{key: item for key, item in value.items() if item is not None})
+            configuration.proxy_headers = _proxy_headers(value)
         else:
             setattr(configuration, name, value.rstrip("/") if option == "host" else value)
     if options["host"]:
@@ -206,7 +209,23 @@ def _use_proxy(configuration: Any, options: dict[str, Any], cluster: dict[str, A
     parts = urllib.parse.urlsplit(proxy)
     if parts.username and not configuration.proxy_headers:
         given = ":".join(urllib.parse.unquote(part or "") for part in (parts.username, parts.password))
-        configuration.proxy_headers = make_headers(proxy_basic_auth=given)
+        configuration.proxy_headers = _proxy_headers({"proxy_basic_auth": given})
+
+
+def _basic(user_and_password: str) -> str:
+    """In UTF-8, as other clients have it: the library knows letters of the west of Europe alone."""
+    return f"Basic {base64.b64encode(user_and_password.encode()).decode()}"
+
+
+def _proxy_headers(given: dict[str, Any]) -> dict[str, str]:
+    """By the option of that name."""
+    plain = {key: item for key, item in given.items() if item is not None}
+    coded = {
+        name: _basic(plain.pop(key))
+        for key, name in (("basic_auth", "authorization"), ("proxy_basic_auth", "proxy-authorization"))
+        if key in plain
+    }
+    return {**make_headers(**plain), **coded}
 
 
 def _environment(name: str) -> str | None:
@@ -214,6 +233,8 @@ def _environment(name: str) -> str | None:
 
 
 def _check(configuration: Any, trouble: str) -> None:
+    if problem := problem_of_credentials(configuration.api_key.get("authorization")):
+        raise _wrong(problem)
     _check_files(configuration)
     address = urllib.parse.urlsplit(configuration.host)
     somebody = configuration.api_key.get("authorization") or configuration.cert_file

@@ -309,3 +309,57 @@ def test_no_handler_of_the_log_is_left():
     with pytest.raises(OperatorError):
         configuration(kubeconfig=kubeconfig(user=plugin("/nowhere/aws")))
     assert subject.logging.getLogger().handlers == before
+
+
+UNSENDABLE = {
+    "a line feed inside": "CANARY\ntoken",
+    "a letter of another script": "CANARYł",
+    "a control character": "CANARY\x00",
+}
+
+
+@pytest.mark.parametrize("as_option", [True, False])
+@pytest.mark.parametrize("token", UNSENDABLE)
+def test_a_token_that_no_header_can_have_is_not_shown(server, token, as_option):
+    """The library's own words for it are the whole header."""
+    options = {"api_key": UNSENDABLE[token]}
+    if not as_option:
+        options = {"kubeconfig": kubeconfig(user={"token": UNSENDABLE[token]})}
+    result = performed(host=server.host, **options)
+    assert "no header can have" in result["failure"]["found"]
+    assert "CANARY" not in json.dumps(result)
+    assert server.requests == []
+
+
+def test_a_token_is_sent_without_the_line_feed_behind_it(server):
+    """As it is in a variable that was written as a block, or read from a file."""
+    performed(host=server.host, api_key="canary\n")
+    assert ("authorization", "Bearer canary") in server.headers
+
+
+def test_letters_of_any_script_are_sent_as_other_clients_send_them(server):
+    performed(host=server.host, username="łukasz", password="hasło")
+    sent = base64.b64encode("łukasz:hasło".encode()).decode()
+    assert ("authorization", f"Basic {sent}") in server.headers
+    proxied = configuration(host=SERVER, api_key="x", proxy="http://u:has%C5%82o@proxy.example:3128")
+    headers = configuration(
+        host=SERVER, api_key="x", proxy="http://p.example:1", proxy_headers={"proxy_basic_auth": "u:hasło"}
+    )
+    wanted = {"proxy-authorization": f"Basic {base64.b64encode('u:hasło'.encode()).decode()}"}
+    assert proxied.proxy_headers == headers.proxy_headers == wanted
+
+
+def test_what_nobody_foresaw_is_told_without_secrets():
+    """Libraries put what they were given into their errors; Ansible would show these as they are."""
+
+    secret = "canary".upper()
+
+    def act(_call):
+        raise ValueError(f"Invalid header value b'Bearer {secret}\\n'")
+
+    params = {"namespace": "lab", "lock": None, "host": SERVER, "api_key": "x"}
+    result = Action(act, {}).perform("test", params, check_mode=False, warn=print)
+    assert result["failed"]
+    assert result["msg"].startswith("ValueError: Invalid header value")
+    assert "test_connection.py" in result["exception"]
+    assert secret not in json.dumps(result)
