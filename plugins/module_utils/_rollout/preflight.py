@@ -294,7 +294,7 @@ class Preflight:
         return self._guarded("workloads", functools.partial(beside, self._objects, namespace, deployment, described))
 
     def elsewhere(self, stage: str | None, names: list[str], deployment: str | None) -> list[Finding]:
-        """Workloads that were made for this deployment and that run, while the database is not one of Airflow 3."""
+        """Workloads that run, while the database is not one that they could use."""
         if deployment is None or stage not in BEFORE_AIRFLOW_3:
             return []
         namespace = self._cluster.namespace
