@@ -38,12 +38,16 @@ def evidence(
         for event in sorted(mine, key=event_time)[-EVENTS:]:
             what = f"{event['involvedObject'].get('kind')} {event['involvedObject'].get('name')}"
             lines.append(f"event {event_time(event)}Z {what}: {event.get('reason')}: {event.get('message')}")
+    lines = hide("\n".join(lines), known).splitlines()
     if pod is not None and container:
-        lines += log_lines(cluster, pod["metadata"]["name"], container)
-    return tuple(hide("\n".join(lines), known).splitlines())
+        name = pod["metadata"]["name"]
+        # As it was written: a key is known by how its lines begin and end.
+        log = hide(log_text(cluster, name, container), known)
+        lines += [f"log of {container} in {name}: {line}" for line in log.splitlines()]
+    return tuple(lines)
 
 
-def log_lines(cluster: Cluster, pod: str, container: str) -> list[str]:
+def log_text(cluster: Cluster, pod: str, container: str) -> str:
     """The last log lines of a container; of its previous life where the present one has none. Not redacted."""
     for previous in (False, True):
         with contextlib.suppress(ApiException, HTTPError):
@@ -51,8 +55,8 @@ def log_lines(cluster: Cluster, pod: str, container: str) -> list[str]:
                 pod, cluster.namespace, container=container, previous=previous, tail_lines=LOG_LINES
             )
             if text and text.strip():
-                return [f"log of {container} in {pod}: {line}" for line in text.strip().splitlines()]
-    return []
+                return text.strip()
+    return ""
 
 
 def _secrets_of(cluster: Cluster, pod: Object) -> set[str]:

@@ -11,6 +11,8 @@ import hashlib
 import json
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import secret_texts as secret_texts_module
@@ -117,6 +119,27 @@ def test_a_secret_that_is_shown_as_a_whole_is_hidden(shown):
     lines = [base64.b64encode(text.encode()).decode() for text in (document, key)]
     found = shown("\n".join([*lines, "Q0FOQVJZQ0FOQVJZ"]), document=document, inner=json.dumps({"x": key}), key=key)
     assert not any(line in found for line in [*lines, "Q0FOQVJZQ0FOQVJZ"])
+
+
+@pytest.mark.parametrize("form", ["TraditionalOpenSSL", "PKCS8", "OpenSSH"])
+@pytest.mark.parametrize("lines", [200, 20, 10, 3])
+def test_a_key_whose_begin_is_cut_off_is_hidden(shown, form, lines):
+    """The last lines of a log, and a key that is in none of the pod's Secrets."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    coded = key.private_bytes(
+        serialization.Encoding.PEM, getattr(serialization.PrivateFormat, form), serialization.NoEncryption()
+    )
+    text = coded.decode().splitlines()
+    found = shown("\n".join([*text, "scheduler: it can't be read"][-lines:]))
+    assert "log of web in web-1-x: scheduler: it can't be read" in found
+    assert [line for line in text if line in found and not line.startswith("-----")] == []
+
+
+def test_a_line_of_a_key_is_hidden_behind_what_a_log_puts_before_it():
+    before, line = "[2026-11-29T03:00:00.000+0000] {logging_mixin.py:188} INFO - ", "Mz/9" * 16
+    assert redact(before + line) == f"{before}(hidden)"
+    container = f"can't remove container {'0af9' * 16}"
+    assert redact(container) == container
 
 
 def test_entries_that_are_no_text_are_passed_over():
