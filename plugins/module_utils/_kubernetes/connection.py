@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_MAP, AUTH_ARG_SPEC
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import problem_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import excepted, is_loopback
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.credentials import Credentials, Identity
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.credentials import (
     problem_of as problem_of_credentials,
@@ -31,7 +32,6 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
     import kubernetes.client
     import kubernetes.config
     import yaml
-    from requests.utils import should_bypass_proxies
     from urllib3.util import make_headers
 
 # These say who asks, and an empty one nothing.
@@ -198,7 +198,7 @@ def _use_proxy(configuration: Any, options: dict[str, Any], cluster: dict[str, A
     if direct is None:
         direct = _environment("no_proxy")
     host = address.hostname or ""
-    if not proxy or host in LOOPBACK or (direct and should_bypass_proxies(configuration.host, no_proxy=direct)):
+    if not proxy or is_loopback(host) or excepted(configuration.host, direct or ""):
         # Without a proxy here, exec would take that of the environment.
         configuration.proxy, configuration.no_proxy = proxy or _environment(f"{address.scheme}_proxy"), host
         return
@@ -239,7 +239,7 @@ def _check(configuration: Any, trouble: str) -> None:
     address = urllib.parse.urlsplit(configuration.host)
     somebody = configuration.api_key.get("authorization") or configuration.cert_file
     # A proxy on this machine (`kubectl proxy`) adds the credentials.
-    if somebody or (address.scheme == "http" and address.hostname in LOOPBACK):
+    if somebody or (address.scheme == "http" and is_loopback(address.hostname or "")):
         return
     why = f": {trouble}" if trouble else ""
     raise _wrong(f"there are no credentials for the API server {configuration.host}{why}")

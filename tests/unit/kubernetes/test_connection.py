@@ -168,6 +168,12 @@ def test_user_and_password_are_sent():
         ({"HTTPS_PROXY": "http://proxy:3128"}, {"proxy": ""}, False),
         ({"HTTPS_PROXY": "http://proxy:3128"}, {"host": "https://127.0.0.1:6443"}, False),
         ({"HTTPS_PROXY": "http://proxy:3128"}, {"host": "https://[::1]:6443"}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, {"host": "https://127.0.0.2:6443"}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "*.example"}, {}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "pi.example"}, {}, True),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "fd00::/8"}, {"host": "https://[fd00::1]:6443"}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "10.0.0.0/8"}, {"host": "https://10.1.2.3:6443"}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "api.example:443"}, {}, True),
     ],
 )
 def test_a_proxy_is_taken_as_kubectl_takes_it(monkeypatch, variables, options, proxied):
