@@ -43,8 +43,9 @@ PLACE = "https://kubernetes.io/docs/tasks/access-application-cluster/configure-a
 def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
     """A client by the options of `kubernetes.core.k8s_auth_options` and by their environment variables (K8S_AUTH_*).
 
-    Without any of them it is that of the pod that this runs in, else the kubeconfig of kubectl. An option counts more
-    than these, for as long as the client lives. Those that say who asks stand for all that a kubeconfig says of that.
+    Without any of them it is that of KUBECONFIG, else of the pod that this runs in, else the kubeconfig of kubectl. An
+    option counts more than these, for as long as the client lives. Those that say who asks stand for all that a
+    kubeconfig says of that.
     Raises OperatorError, with the reason, for whatever makes one that can't work, and never makes one that would ask
     anonymously.
     """
@@ -121,7 +122,11 @@ def _load(options: dict[str, Any], configuration: Any) -> tuple[Credentials | No
         return None, Chosen()
     _forget_files()
     given = options["kubeconfig"]
-    if not (given or options["context"]):
+    # As kubectl has it: who names a kubeconfig in a pod (a job of a pipeline, say) means no other cluster, that of the
+    # pod least of all. One without content says nothing.
+    paths = _paths(None) if os.environ.get("KUBECONFIG") else []
+    named = any(os.path.isfile(path) and os.path.getsize(path) for path in paths)
+    if not (given or options["context"] or named):
         with contextlib.suppress(kubernetes.config.ConfigException):
             kubernetes.config.load_incluster_config(configuration, try_refresh_token=False)
             return Credentials(_load_account, file=True), Chosen()

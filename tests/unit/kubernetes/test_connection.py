@@ -21,6 +21,7 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from kubernetes.config import incluster_config
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import credentials as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import patience
@@ -28,7 +29,13 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.conn
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.kubernetes.support import SERVER, kubeconfig, plugin, script
+from ansible_collections.hopsworks.airflow.tests.unit.kubernetes.support import (
+    SERVER,
+    kubeconfig,
+    made_pair,
+    plugin,
+    script,
+)
 
 pytestmark = pytest.mark.usefixtures("environment")
 
@@ -108,6 +115,34 @@ def test_without_a_kubeconfig_and_outside_a_pod_nobody_is_asked(tmp_path):
         configuration()
     with pytest.raises(OperatorError, match="there is no kubeconfig"):
         configuration(host=SERVER)
+
+
+@pytest.fixture
+def in_a_pod(tmp_path, monkeypatch):
+    for name, text in (("SERVICE_TOKEN_FILENAME", "of-the-pod"), ("SERVICE_CERT_FILENAME", made_pair()[0])):
+        file = tmp_path / name
+        file.write_text(text, encoding="utf-8")
+        monkeypatch.setattr(incluster_config, name, str(file))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+
+
+@pytest.mark.usefixtures("in_a_pod")
+@pytest.mark.parametrize("content", [None, "", "config"])
+@pytest.mark.parametrize("variable", ["KUBECONFIG", "K8S_AUTH_KUBECONFIG"])
+def test_a_kubeconfig_that_is_named_in_a_pod_is_meant(tmp_path, monkeypatch, content, variable):
+    """A job of a pipeline has one for the cluster that it deploys to, and runs in another one."""
+    file = tmp_path / "deploy"
+    if content is not None:
+        file.write_text(yaml.safe_dump(kubeconfig()) if content else "", encoding="utf-8")
+    monkeypatch.setenv(variable, f"{file}:{tmp_path}/none")
+    if variable == "K8S_AUTH_KUBECONFIG" and not content:
+        with pytest.raises(OperatorError, match="kubeconfig"):
+            configuration()
+        return
+    made = configuration()
+    wanted = (SERVER, "Bearer canary") if content else ("https://10.96.0.1:443", "bearer of-the-pod")
+    assert (made.host, made.api_key["authorization"]) == wanted
 
 
 def test_a_proxy_of_kubectl_on_this_machine_needs_no_credentials():
