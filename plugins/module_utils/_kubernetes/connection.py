@@ -24,7 +24,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.impe
     headers_for,
     impersonate,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.kubeconfig import Chosen, read
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.kubeconfig import Chosen, is_text, read
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience, PatientClient
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -130,6 +130,8 @@ def _load(options: dict[str, Any], configuration: Any) -> tuple[Credentials | No
         with contextlib.suppress(kubernetes.config.ConfigException):
             kubernetes.config.load_incluster_config(configuration, try_refresh_token=False)
             return Credentials(_load_account, file=True), Chosen()
+    if isinstance(given, str) and is_text(given):
+        raise _wrong("the kubeconfig is given as a text: the name of a file is wanted, or a mapping")
     where = "given as a mapping" if isinstance(given, dict) else _place(given)
     try:
         loader, chosen = read(given, options["context"] or None, persist=bool(options["persist_config"]))

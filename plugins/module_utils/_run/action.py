@@ -91,6 +91,8 @@ class Action:
         self.rules = rules
         self.argument_spec: dict[str, Any] = {
             **AUTH_ARG_SPEC,
+            # It may be the content of one.
+            "kubeconfig": {**AUTH_ARG_SPEC["kubeconfig"], "no_log": True},
             "namespace": {"type": "str", "required": True},
             "lock": {
                 "type": "dict",

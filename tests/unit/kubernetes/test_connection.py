@@ -99,6 +99,13 @@ def performed(**options):
     return Action(act, {}).perform("test", params, check_mode=False, warn=print)
 
 
+@pytest.mark.parametrize("write", [yaml.safe_dump, json.dumps], ids=["YAML", "JSON"])
+def test_the_content_of_a_kubeconfig_in_place_of_its_name_is_not_shown(write):
+    result = performed(kubeconfig=write(kubeconfig()))
+    assert "given as a text" in result["failure"]["found"]
+    assert "canary" not in json.dumps(result)
+
+
 def test_a_context_that_is_not_there_is_said():
     with pytest.raises(OperatorError, match="elsewhere"):
         configuration(kubeconfig=kubeconfig(), context="elsewhere")
