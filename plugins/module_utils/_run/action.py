@@ -20,9 +20,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clus
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
-    message_of,
     unauthorized,
     unreachable,
+    words_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError, unforeseen
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import Keeper
@@ -216,7 +216,7 @@ def _another_client() -> OperatorError:
 
 def from_api(error: ApiException) -> OperatorError:
     """An API server's refusal in an operator's words: its message only, since the body may hold an object."""
-    message = message_of(error)
+    message = words_of(error)
     return OperatorError(
         f"the Kubernetes API server answered {error.status}: {message}",
         expected="the request to be accepted",

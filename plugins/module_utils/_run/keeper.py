@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
     LOG_IN_AGAIN,
-    message_of,
     reason,
     unauthorized,
+    words_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError, unforeseen
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import (
@@ -182,7 +182,7 @@ class Keeper:
         if isinstance(error, ApiException) and error.status == 401:
             return f": {unauthorized(error, self._cluster.trouble).found}", LOG_IN_AGAIN
         if isinstance(error, ApiException) and error.status:
-            return f" ({error.status}: {message_of(error)})", next_step
+            return f" ({error.status}: {words_of(error)})", next_step
         if isinstance(error, (ApiException, HTTPError)):
             return f" ({reason(error)})", next_step
         return "", next_step
