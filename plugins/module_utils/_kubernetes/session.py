@@ -50,6 +50,8 @@ def open_session(
     deadline: float | None = None
     pause, absence = SHORTEST_PAUSE_SECONDS, Absence()
     while True:
+        # What is run in a pod may change anything.
+        cluster.api.patience.allow()
         identity = cluster.api.use_current()
         # The call replaces methods of its client while it runs.
         core = client.CoreV1Api(cluster.fresh_api())

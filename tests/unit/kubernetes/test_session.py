@@ -100,6 +100,20 @@ def test_a_command_whose_time_is_over_is_not_taken_for_a_lost_connection(server,
     assert advice in raised.value.next_step
 
 
+@pytest.mark.parametrize(
+    "ask", [lambda c: execute(c, "web", None, ["true"]), lambda c: port_forward(c, "lab", "web", 1)]
+)
+def test_nothing_is_begun_where_nothing_may_be_changed_any_more(server, ask):
+    """As for any other request that changes something: the lock may be another run's after a machine has slept."""
+
+    def lost():
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        ask(server.cluster(Patience(allow=lost)))
+    assert server.requests == []
+
+
 @pytest.fixture
 def proxy():
     """Takes one request, keeps it, and refuses it."""
