@@ -25,6 +25,7 @@ _WORD = r"""(?:'[^'\n]*+'?|"(?:[^"\\\n]|\\.?)*+"?|\\.?|[^\s'"\\])++"""
 _SENSITIVE = (
     r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|(?:fernet|api|private|access|account|secret)[_-]?key)"
 )
+SENSITIVE_NAME = re.compile(f"(?i){_SENSITIVE}")
 _SQL_VALUE = re.compile(rf"(?i){_QUOTED}|\b0x[0-9a-f]+")
 
 

@@ -40,7 +40,7 @@ def server():
 
 @pytest.fixture
 def shown(server):
-    def shown(log, **entries):
+    def shown(log, variables=(), **entries):
         """What is shown of a pod with this log and one Secret."""
         data = {name: base64.b64encode(text.encode()).decode() for name, text in entries.items()}
         server.objects[f"{BASE}/secrets/keys"] = {"metadata": {"name": "keys"}, "data": data}
@@ -53,8 +53,9 @@ def shown(server):
             "lastTimestamp": "2026-11-28T03:12:10Z",
             "involvedObject": involved,
         }
+        container = {"name": "web", "env": [*variables]}
         volume = {"name": "secrets", "projected": {"sources": [{"secret": {"name": "keys"}}]}}
-        pod = {"metadata": {"name": "web-1-x"}, "spec": {"containers": [{"name": "web"}], "volumes": [volume]}}
+        pod = {"metadata": {"name": "web-1-x"}, "spec": {"containers": [container], "volumes": [volume]}}
         cluster = server.cluster()
         return "\n".join(evidence(cluster, Objects(cluster), ["web-1-x"], pod=pod, container="web"))
 
@@ -140,6 +141,29 @@ def test_a_line_of_a_key_is_hidden_behind_what_a_log_puts_before_it():
     assert redact(before + line) == f"{before}(hidden)"
     container = f"can't remove container {'0af9' * 16}"
     assert redact(container) == container
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MYSQL_PASSWORD", "CANARY-1"),
+        ("AIRFLOW__CORE__FERNET_KEY", "CANARY-1"),
+        ("AIRFLOW__CORE__SQL_ALCHEMY_CONN", "mysql://airflow:CANARY-1@mysql/airflow"),
+        ("BROKER", "redis://:CANARY%2D1@redis:6379/0"),
+    ],
+)
+def test_what_is_secret_in_the_variables_of_a_pod_is_hidden(shown, name, value):
+    """Older deployments have passwords there, and not in a Secret."""
+    found = shown("can't log in as airflow with CANARY-1 at mysql", [{"name": name, "value": value}])
+    assert "can't log in as airflow with" in found
+    assert "CANARY" not in found
+
+
+def test_other_variables_of_a_pod_hide_nothing(shown):
+    plain = {"AIRFLOW_SIGNING_KEY": "scheduler", "TOKEN_SECONDS": "3306", "AIRFLOW_HOME": "/run/airflow", "X": ""}
+    variables = [{"name": name, "value": value} for name, value in plain.items()]
+    variables.append({"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "none", "key": "x"}}})
+    assert CAUSE in shown(CAUSE, variables)
 
 
 def test_entries_that_are_no_text_are_passed_over():
