@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.unlogged import unlogged
+
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Performable
 
@@ -15,7 +17,11 @@ if TYPE_CHECKING:
 def run_as_module(action: Performable) -> None:
     """Perform an action in a process of its own, on the machine that Ansible sent this module to."""
     module = AnsibleModule(argument_spec=action.argument_spec, supports_check_mode=True, **action.rules)
+    module.no_log_values = unlogged(action.argument_spec, module.params)
     result = action.perform(module._name, module.params, check_mode=module.check_mode, warn=module.warn)
+    if not isinstance(module.params.get("kubeconfig"), str | None):
+        # Ansible shows with what a module was called.
+        module.params = {**module.params, "kubeconfig": "(not shown)"}
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

@@ -40,7 +40,8 @@ options:
     description:
       - Stage of the database, as M(hopsworks.airflow.metadata_db_info) returns it. Where it is V(absent), V(empty) or
         V(old), workloads in O(stopped) that this collection made for O(deployment) are refused if they run, because
-        they use another database. If omitted, this is not asked.
+        they use another database. For the same reason, where it is V(absent) or V(empty), so are those of others.
+        If omitted, this is not asked.
     type: str
   sessions:
     description:

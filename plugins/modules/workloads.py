@@ -136,7 +136,7 @@ import contextlib
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import words_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, told
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier, Step
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import deployment_of
@@ -195,7 +195,7 @@ def tidy(call: Call, steps: list[Step]) -> None:
             for name in remove_unused(Objects(call.cluster), deployment):
                 call.progress(f"ConfigMap {name}: removed, nothing uses it any more")
         except ApiException as error:
-            call.warn(f"configuration that nothing uses any more can't be removed: {message_of(error)}")
+            call.warn(f"configuration that nothing uses any more can't be removed: {words_of(error)}")
 
 
 def scaled(call: Call) -> dict[str, Any]:

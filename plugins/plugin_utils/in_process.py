@@ -19,8 +19,10 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action.normal import ActionModule as Normal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Performable
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import unforeseen
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import let_go
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import write_privately
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.unlogged import unlogged
 
 # Each worker is a fork of this process. What is imported by now is there for good, and isn't looked through, nor copied
 # for it, by the garbage collection of each of them.
@@ -103,7 +105,7 @@ def in_background(perform: Callable[[], dict[str, Any]], folder: pathlib.Path, s
             try:
                 result = perform()
             except Exception as error:  # noqa: BLE001  nobody else is left to see it
-                result = {"failed": True, "msg": f"{type(error).__name__}: {error}"}
+                result = unforeseen(error)
             _write(file, {**begun, **result, "finished": True})
         finally:
             os._exit(0)
@@ -126,26 +128,3 @@ def plain(value: Any) -> Any:
         if isinstance(value, kind):
             return kind(value)
     return str(value)
-
-
-def unlogged(options: dict[str, Any], parameters: dict[str, Any]) -> set[str]:
-    """The values of those options, and of their parts, that have `no_log`."""
-    found: set[str] = set()
-    for option, specification in options.items():
-        value = parameters.get(option)
-        if specification.get("no_log"):
-            found |= leaves(value)
-            continue
-        for part in value if isinstance(value, list) else [value]:
-            if isinstance(part, dict):
-                found |= unlogged(specification.get("options", {}), part)
-    return found
-
-
-def leaves(value: Any) -> set[str]:
-    """The texts and numbers that a value consists of."""
-    if isinstance(value, Mapping):
-        return leaves(list(value.values()))
-    if isinstance(value, list):
-        return {leaf for item in value for leaf in leaves(item)}
-    return set() if value is None or isinstance(value, bool) else {str(value)} - {""}

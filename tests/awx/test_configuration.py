@@ -313,6 +313,17 @@ def test_each_of_several_deployments_uses_its_own_credential(tmp_path):
         assert template["credentials"] == ["Airflow cluster", "Cluster A", "Cluster B"]
 
 
+def test_names_that_are_alike_do_not_share_a_kubeconfig(tmp_path):
+    """One would act upon the cluster of the other."""
+    names = ["prod-eu", "prod_eu", "prod.eu", "prod"]
+    deployments = [{"name": name, "credential": f"Cluster {name}"} for name in names]
+    given = [[*kind["injectors"]["extra_vars"]] for kind in made(tmp_path, "credential_type", deployments)[1:]]
+    used = [host["variables"]["airflow_kubeconfig"] for host in made(tmp_path, "host", deployments)]
+    assert used == [f"{{{{ {variable} }}}}" for (variable,) in given]
+    assert len(set(used)) == len(names)
+    assert used[-1] == "{{ airflow_kubeconfig_of_prod }}"
+
+
 def test_one_deployment_has_one_credential(tmp_path):
     deployments = [{"name": "production", "credential": "", "variables": {"airflow_namespace": "a"}}]
     assert [kind["name"] for kind in made(tmp_path, "credential_type", deployments)] == ["Kubeconfig of Airflow"]

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.executors import tasks_in_scheduler
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import time_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
@@ -139,7 +138,7 @@ def read(cluster: Cluster, pod: str, container: str, python: str) -> dict[str, A
             "for, then run the same command again",
             evidence=tuple(redact(errors).strip().splitlines()[-5:]),
         )
-    now = _api_server_time(cluster, pod)
+    now = time_of(cluster)
     skew = None
     if now is not None:
         # The API server's time has whole seconds: the middle of the one that it named is right within half a second.
@@ -207,8 +206,3 @@ def version(text: str) -> tuple[int, int]:
     """Major and minor of a version like 3.0.6 or 3.3.0rc1."""
     major, minor, *_rest = [*text.split("."), "0"]
     return int(major), int(minor)
-
-
-def _api_server_time(cluster: Cluster, pod: str) -> datetime.datetime | None:
-    _pod, _status, headers = cluster.core.read_namespaced_pod_with_http_info(pod, cluster.namespace)
-    return server_time(headers)

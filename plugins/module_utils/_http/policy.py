@@ -10,7 +10,7 @@ import os
 import re
 import ssl
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,13 +54,26 @@ def proxy_for(url: str, environment: Mapping[str, str] | None = None) -> Proxy |
     """
     environment = os.environ if environment is None else environment
     parts = urllib.parse.urlsplit(url)
-    host, port = (parts.hostname or "").rstrip("."), parts.port or (443 if parts.scheme == "https" else 80)
-    if _always_direct(host) or any(_covers(entry, host, port) for entry in _exceptions(environment)):
+    if _always_direct((parts.hostname or "").rstrip(".")) or excepted(url, _setting(environment, "no_proxy") or ""):
         return None
     text = _setting(environment, f"{parts.scheme}_proxy")
     if text is None:
         text = _setting(environment, "all_proxy")
     return _proxy(text.strip()) if text and text.strip() else None
+
+
+def excepted(url: str, exceptions: str) -> bool:
+    """Whether a list, as that of `no_proxy`, says that a URL is reached directly."""
+    parts = urllib.parse.urlsplit(url)
+    host, port = (parts.hostname or "").rstrip("."), parts.port or (443 if parts.scheme == "https" else 80)
+    entries = (entry.lower().rstrip(".") for entry in exceptions.replace(",", " ").split())
+    return any(_covers(entry, host, port) for entry in entries)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether it is this machine itself."""
+    address = _address(host)
+    return host == "localhost" or host.endswith(".localhost") or (address is not None and address.is_loopback)
 
 
 _CERTIFICATE = re.compile(rb"-----BEGIN ((?:X509 )?CERTIFICATE)-----.+?-----END \1-----", re.DOTALL)
@@ -124,19 +137,11 @@ def distrust(error: BaseException) -> str | None:
 
 
 def _always_direct(host: str) -> bool:
-    if host == "localhost" or host.endswith((".localhost", *CLUSTER_DOMAINS)):
-        return True
-    address = _address(host)
-    return address is not None and address.is_loopback
+    return is_loopback(host) or host.endswith(CLUSTER_DOMAINS)
 
 
 def _setting(environment: Mapping[str, str], name: str) -> str | None:
     return environment.get(name, environment.get(name.upper()))
-
-
-def _exceptions(environment: Mapping[str, str]) -> Iterator[str]:
-    for entry in (_setting(environment, "no_proxy") or "").replace(",", " ").split():
-        yield entry.lower().rstrip(".")
 
 
 def _covers(entry: str, host: str, port: int) -> bool:

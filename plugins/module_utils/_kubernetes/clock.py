@@ -4,9 +4,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import email.utils
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes import client
 
 
 def server_time(headers: Mapping[str, str] | None) -> datetime.datetime | None:
@@ -16,3 +24,9 @@ def server_time(headers: Mapping[str, str] | None) -> datetime.datetime | None:
     """
     date = (headers or {}).get("Date")
     return email.utils.parsedate_to_datetime(date) if date else None
+
+
+def time_of(cluster: Cluster) -> datetime.datetime | None:
+    """What time it is by the API server's clock, by a request that everybody may make; None as for `server_time`."""
+    _version, _status, headers = client.VersionApi(cluster.api).get_code_with_http_info()
+    return server_time(headers)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import pathlib
@@ -14,12 +15,16 @@ from typing import Any
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_MAP, AUTH_ARG_SPEC
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import problem_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import excepted, is_loopback
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.credentials import Credentials, Identity
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.credentials import (
+    problem_of as problem_of_credentials,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.impersonation import (
     headers_for,
     impersonate,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.kubeconfig import Chosen, read
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.kubeconfig import Chosen, is_text, read
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience, PatientClient
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -27,7 +32,6 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
     import kubernetes.client
     import kubernetes.config
     import yaml
-    from requests.utils import should_bypass_proxies
     from urllib3.util import make_headers
 
 # These say who asks, and an empty one nothing.
@@ -39,8 +43,9 @@ PLACE = "https://kubernetes.io/docs/tasks/access-application-cluster/configure-a
 def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
     """A client by the options of `kubernetes.core.k8s_auth_options` and by their environment variables (K8S_AUTH_*).
 
-    Without any of them it is that of the pod that this runs in, else the kubeconfig of kubectl. An option counts more
-    than these, for as long as the client lives. Those that say who asks stand for all that a kubeconfig says of that.
+    Without any of them it is that of KUBECONFIG, else of the pod that this runs in, else the kubeconfig of kubectl. An
+    option counts more than these, for as long as the client lives. Those that say who asks stand for all that a
+    kubeconfig says of that.
     Raises OperatorError, with the reason, for whatever makes one that can't work, and never makes one that would ask
     anonymously.
     """
@@ -63,13 +68,12 @@ def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
         if option in WHO and not value:
             continue
         if option == "api_key":
-            configuration.api_key = {"authorization": f"Bearer {value}"}
+            configuration.api_key = {"authorization": f"Bearer {value}".strip()}
         elif option == "password" and options["username"]:
             # The client knows user and password, and sends them nowhere.
-            basic = make_headers(basic_auth=f"{options['username']}:{value}")
-            configuration.api_key = {"authorization": basic["authorization"]}
+            configuration.api_key = {"authorization": _basic(f"{options['username']}:{value}")}
         elif option == "proxy_headers":
-            configuration.proxy_headers = make_headers(**{key: item for key, item in value.items() if item is not None})
+            configuration.proxy_headers = _proxy_headers(value)
         else:
             setattr(configuration, name, value.rstrip("/") if option == "host" else value)
     if options["host"]:
@@ -118,10 +122,16 @@ def _load(options: dict[str, Any], configuration: Any) -> tuple[Credentials | No
         return None, Chosen()
     _forget_files()
     given = options["kubeconfig"]
-    if not (given or options["context"]):
+    # As kubectl has it: who names a kubeconfig in a pod (a job of a pipeline, say) means no other cluster, that of the
+    # pod least of all. One without content says nothing.
+    paths = _paths(None) if os.environ.get("KUBECONFIG") else []
+    named = any(os.path.isfile(path) and os.path.getsize(path) for path in paths)
+    if not (given or options["context"] or named):
         with contextlib.suppress(kubernetes.config.ConfigException):
             kubernetes.config.load_incluster_config(configuration, try_refresh_token=False)
             return Credentials(_load_account, file=True), Chosen()
+    if isinstance(given, str) and is_text(given):
+        raise _wrong("the kubeconfig is given as a text: the name of a file is wanted, or a mapping")
     where = "given as a mapping" if isinstance(given, dict) else _place(given)
     try:
         loader, chosen = read(given, options["context"] or None, persist=bool(options["persist_config"]))
@@ -195,7 +205,7 @@ def _use_proxy(configuration: Any, options: dict[str, Any], cluster: dict[str, A
     if direct is None:
         direct = _environment("no_proxy")
     host = address.hostname or ""
-    if not proxy or host in LOOPBACK or (direct and should_bypass_proxies(configuration.host, no_proxy=direct)):
+    if not proxy or is_loopback(host) or excepted(configuration.host, direct or ""):
         # Without a proxy here, exec would take that of the environment.
         configuration.proxy, configuration.no_proxy = proxy or _environment(f"{address.scheme}_proxy"), host
         return
@@ -206,7 +216,23 @@ def _use_proxy(configuration: Any, options: dict[str, Any], cluster: dict[str, A
     parts = urllib.parse.urlsplit(proxy)
     if parts.username and not configuration.proxy_headers:
         given = ":".join(urllib.parse.unquote(part or "") for part in (parts.username, parts.password))
-        configuration.proxy_headers = make_headers(proxy_basic_auth=given)
+        configuration.proxy_headers = _proxy_headers({"proxy_basic_auth": given})
+
+
+def _basic(user_and_password: str) -> str:
+    """In UTF-8, as other clients have it: the library knows letters of the west of Europe alone."""
+    return f"Basic {base64.b64encode(user_and_password.encode()).decode()}"
+
+
+def _proxy_headers(given: dict[str, Any]) -> dict[str, str]:
+    """By the option of that name."""
+    plain = {key: item for key, item in given.items() if item is not None}
+    coded = {
+        name: _basic(plain.pop(key))
+        for key, name in (("basic_auth", "authorization"), ("proxy_basic_auth", "proxy-authorization"))
+        if key in plain
+    }
+    return {**make_headers(**plain), **coded}
 
 
 def _environment(name: str) -> str | None:
@@ -214,11 +240,13 @@ def _environment(name: str) -> str | None:
 
 
 def _check(configuration: Any, trouble: str) -> None:
+    if problem := problem_of_credentials(configuration.api_key.get("authorization")):
+        raise _wrong(problem)
     _check_files(configuration)
     address = urllib.parse.urlsplit(configuration.host)
     somebody = configuration.api_key.get("authorization") or configuration.cert_file
     # A proxy on this machine (`kubectl proxy`) adds the credentials.
-    if somebody or (address.scheme == "http" and address.hostname in LOOPBACK):
+    if somebody or (address.scheme == "http" and is_loopback(address.hostname or "")):
         return
     why = f": {trouble}" if trouble else ""
     raise _wrong(f"there are no credentials for the API server {configuration.host}{why}")

@@ -9,6 +9,7 @@ import datetime
 import logging
 import math
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ except ImportError:  # reported by the module's own requirement check
 USED_PART = 0.8
 # Between two times that a plugin is asked: it may give what has ended already, by the clock of this machine.
 PLUGIN_PAUSE_SECONDS = 10.0
+# Headers are bytes, a character each (RFC 9110, 5.5).
+UNSENDABLE = re.compile(r"[\x00-\x1f\x7f]|[^\x00-\xff]")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,16 @@ class Identity:
     def configure(self, configuration: Any) -> None:
         configuration.api_key = {"authorization": self.authorization} if self.authorization else {}
         configuration.cert_file, configuration.key_file = self.certificate, self.key
+
+
+def problem_of(authorization: str | None) -> str | None:
+    """Why no header can say this, if none can; without any of it, as it is a secret.
+
+    The library that sends headers would say so with the whole of it.
+    """
+    if authorization is None or not UNSENDABLE.search(authorization):
+        return None
+    return "the token has a line break, or another character that no header can have"
 
 
 class Credentials:
@@ -88,6 +101,8 @@ class Credentials:
         self._load(found)
         # A file may end with a line feed, which no header can have.
         authorization = (found.api_key.get("authorization") or "").strip()
+        if problem := problem_of(authorization):
+            raise ConfigException(problem)
         ends = self._ends()
         if ends is not None:
             life = (ends - datetime.datetime.now(datetime.UTC)).total_seconds()

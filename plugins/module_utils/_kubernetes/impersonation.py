@@ -10,6 +10,7 @@ which it sends without the headers of other requests.
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from typing import Any
 
@@ -17,6 +18,7 @@ from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import 
 
 Headers = list[tuple[str, str]]
 PREFIX = "impersonate-"
+BREAK = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def headers_for(options: dict[str, Any], user: dict[str, Any]) -> Headers:
@@ -36,6 +38,9 @@ def headers_for(options: dict[str, Any], user: dict[str, Any]) -> Headers:
     for key, values in extra.items():
         name_of_key = f"Impersonate-Extra-{urllib.parse.quote(str(key), safe='')}"
         headers += [(name_of_key, each) for each in _texts(values)]
+    for header, value in headers:
+        if BREAK.search(value):
+            raise ValueError(f"{header} has a line break or another control character")
     return headers
 
 
@@ -46,9 +51,15 @@ def _texts(value: Any) -> list[str]:
 def impersonate(client: Any, headers: Headers) -> None:
     """Have all requests of a client carry these headers; of one name there may be several."""
     for name, value in headers:
-        client.set_default_header(unique_string(name) if name in client.default_headers else name, value)
+        # In UTF-8, as kubectl sends them; the library takes each character for a byte.
+        sent = value.encode().decode("latin-1")
+        client.set_default_header(unique_string(name) if name in client.default_headers else name, sent)
 
 
 def carried_by(client: Any) -> Headers:
-    """The headers by which a client acts as somebody else."""
-    return [(str(name), value) for name, value in client.default_headers.items() if name.lower().startswith(PREFIX)]
+    """The headers by which a client acts as somebody else, as texts."""
+    return [
+        (str(name), value.encode("latin-1").decode())
+        for name, value in client.default_headers.items()
+        if name.lower().startswith(PREFIX)
+    ]

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.config import ConfigException, kube_config
+
+
+SECRET = re.compile(r"(?i)pass|secret|token|key|credential")
 
 
 @dataclass(frozen=True)
@@ -54,3 +58,26 @@ def _chosen(found: Any, context: str | None) -> Chosen:
         return dict(getattr(value, "value", value) or {})
 
     return Chosen(context, entry("cluster"), entry("user"))
+
+
+def secrets_in(kubeconfig: Any) -> set[str]:
+    """What must not be shown of a kubeconfig that is given as a mapping, or, by mistake, as a text."""
+    if isinstance(kubeconfig, str):
+        return {kubeconfig} if is_text(kubeconfig) else set()
+    users = kubeconfig.get("users") if isinstance(kubeconfig, dict) else None
+    return _secrets("users", users) if users else set()
+
+
+def is_text(kubeconfig: str) -> bool:
+    """Whether it is the content of a file, and not its name."""
+    return "\n" in kubeconfig.strip() or kubeconfig.lstrip().startswith("{")
+
+
+def _secrets(name: str, value: Any) -> set[str]:
+    """By their names; environment variables of a plugin have theirs beside the value."""
+    if isinstance(value, list):
+        return {text for item in value for text in _secrets(name, item)}
+    if isinstance(value, dict):
+        named = value.get("name") if "value" in value else None
+        return {text for key, item in value.items() for text in _secrets(str(named if key == "value" else key), item)}
+    return {str(value)} if value and SECRET.search(name) else set()

@@ -10,14 +10,11 @@ import contextlib
 import datetime
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import time_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-
-with contextlib.suppress(ImportError):  # reported by the module's own requirement check
-    from kubernetes import client
 
 # Nothing of an unknown form is guessed at.
 UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError, OSError, OverflowError, binascii.Error)
@@ -44,8 +41,7 @@ def lasts_too_short(cluster: Cluster, seconds: float) -> tuple[str, str] | None:
     if found is None:
         return None
     what, end = found
-    _version, _status, headers = client.VersionApi(cluster.api).get_code_with_http_info()
-    now = server_time(headers) or datetime.datetime.now(datetime.UTC)
+    now = time_of(cluster) or datetime.datetime.now(datetime.UTC)
     left = (end - now).total_seconds()
     if left >= seconds:
         return None

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
-    message_of,
     needs_a_real_request,
+    words_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import HIDDEN, SHORTEST_VALUE, redact
 
 if TYPE_CHECKING:
     import datetime
@@ -135,8 +136,9 @@ class StoredSecret:
                 body["metadata"]["resourceVersion"] = self._found.metadata.resource_version
                 core.patch_namespaced_secret(self.name, namespace, body, **arguments)
         except ApiException as error:
+            error.body = _without_entries(error.body, body)
             if arguments and needs_a_real_request(error):
-                return f"Secret {self.name}: {message_of(error)}; whether it may be written shows only when it is"
+                return f"Secret {self.name}: {words_of(error)}; whether it may be written shows only when it is"
             if error.status == 403:
                 raise self._forbidden("create" if self._found is None else "patch", error) from None
             if error.status != 409:
@@ -152,7 +154,7 @@ class StoredSecret:
     def _forbidden(self, verb: str, error: ApiException) -> OperatorError:
         evidence: tuple[str, ...] = ()
         with contextlib.suppress(TypeError, ValueError, KeyError):
-            evidence = (str(parse(error.body)["message"]),)
+            evidence = (redact(str(parse(error.body)["message"])),)
         if FULL in "".join(evidence):
             # Said in the same way as a right that is missing.
             return OperatorError(
@@ -170,6 +172,17 @@ class StoredSecret:
             next_step="grant it by a Role in that namespace, and run the same command again",
             evidence=evidence,
         )
+
+
+def _without_entries(answer: Any, secret: dict[str, Any]) -> str:
+    """What the API server answered, without entries that it was sent: a policy may quote what it refuses."""
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer or "")
+    for coded in filter(None, (secret.get("data") or {}).values()):
+        lines = base64.b64decode(coded).decode("utf-8", "ignore").splitlines()
+        for part in (coded, *(line.strip() for line in lines)):
+            if len(part) >= SHORTEST_VALUE:
+                text = text.replace(part, HIDDEN)
+    return text
 
 
 def metadata_of(secret: Any) -> dict[str, Any]:

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import base64
 import socket
+import ssl
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import tls_context
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.impersonation import carried_by
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Absence
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import causes
@@ -45,9 +48,12 @@ def open_session(
     # The client makes it without a time-out and without headers, and offers no way to give it any.
     ws_client.WebSocket = _opened
     _opening.headers = carried_by(cluster.api)
+    _opening.configuration = cluster.api.configuration
     deadline: float | None = None
     pause, absence = SHORTEST_PAUSE_SECONDS, Absence()
     while True:
+        # What is run in a pod may change anything.
+        cluster.api.patience.allow()
         identity = cluster.api.use_current()
         # The call replaces methods of its client while it runs.
         core = client.CoreV1Api(cluster.fresh_api())
@@ -73,15 +79,38 @@ def open_session(
 
 
 def _opened(*arguments: Any, **options: Any) -> Any:
+    if str(_opening.configuration.host).startswith("https:"):
+        options["sslopt"] = {**options["sslopt"], "context": _trust(_opening.configuration)}
     made = websocket.WebSocket(*arguments, **options)
     made.settimeout(HANDSHAKE_SECONDS)
     connect, headers = made.connect, [f"{name}: {value}" for name, value in _opening.headers]
+    proxy_user = _proxy_user(_opening.configuration)
 
     def connect_as(url: str, *, header: list[str], **others: Any) -> None:
+        if proxy_user is not None and "http_proxy_auth" in others:
+            # The client takes a password as far as its first colon.
+            others["http_proxy_auth"] = proxy_user
         connect(url, header=[*header, *headers], **others)
 
     made.connect = connect_as
     return made
+
+
+def _trust(configuration: Any) -> ssl.SSLContext:
+    """The same as for other requests, and who asks."""
+    made = tls_context(configuration.ssl_ca_cert, verify=configuration.verify_ssl)
+    if configuration.cert_file:
+        made.load_cert_chain(configuration.cert_file, configuration.key_file)
+    return made
+
+
+def _proxy_user(configuration: Any) -> tuple[str, str] | None:
+    """User and password for the proxy, where other requests send them."""
+    kind, _blank, coded = str((configuration.proxy_headers or {}).get("proxy-authorization")).partition(" ")
+    if kind != "Basic":
+        return None
+    user, _colon, password = base64.b64decode(coded).decode().partition(":")
+    return user, password
 
 
 def _refusal(error: ApiException) -> Any | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
 try:
     from kubernetes.client.exceptions import ApiException
@@ -59,6 +60,11 @@ def message_of(error: ApiException) -> str:
         return str(parse(error.body)["message"])
     except (TypeError, ValueError, KeyError):
         return str(error.reason)
+
+
+def words_of(error: ApiException) -> str:
+    """The same as it may be shown: what a webhook says of an object may have values of it."""
+    return redact(message_of(error))
 
 
 def is_malformed(error: ApiException) -> bool:
@@ -138,7 +144,7 @@ LOG_IN_AGAIN = (
 def unauthorized(error: ApiException, trouble: str) -> OperatorError:
     """Credentials that the API server does not know, or no longer. `trouble`: why there are no others."""
     return OperatorError(
-        f"the Kubernetes API server does not accept the credentials, or no longer (401: {message_of(error)})"
+        f"the Kubernetes API server does not accept the credentials, or no longer (401: {words_of(error)})"
         f"{f'; there are no others: {trouble}' if trouble else ''}",
         expected="a token or a client certificate that is valid until the end of the run",
         untouched="what this request was to change, and what this action had not reached",

@@ -13,7 +13,11 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import saved
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
+    is_half_replaced,
+    is_ours,
+    saved,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -47,6 +51,12 @@ class Record:
     def key(self) -> str:
         return f"{self.kind.lower()}-{self.name}"
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether it may be what a run has made of another object: then that was kept before."""
+        live = {"metadata": {"managedFields": self.managed_fields}}
+        return self.object is None or is_ours(live) or is_half_replaced(live)
+
 
 def record_of(kind: str, name: str, live: Object | None, deployment: str | None = None) -> Record:
     """What is kept of a live object; of one that is missing, that it is."""
@@ -59,8 +69,9 @@ def record_of(kind: str, name: str, live: Object | None, deployment: str | None 
 class Backup:
     """Objects as they were before they were replaced, in Secret `name` (and `name`-2, and so on, when it is full).
 
-    What is kept first stays: a later attempt of the same run sees objects that are replaced already. Only when all of
-    it was restored does a new attempt begin with what it finds.
+    What is kept first stays: a later attempt of the same run sees objects that are replaced already. An object that
+    others have made or changed since is kept as it is then: it was not replaced yet. Only when all of it was restored
+    does a new attempt begin with what it finds.
     """
 
     def __init__(self, cluster: Cluster, name: str) -> None:
@@ -102,12 +113,18 @@ class Backup:
         """Those that would be kept now."""
         if self.state == RESTORED:
             return records
-        return [record for record in records if record.key not in self._records]
+        return [record for record in records if not self._is_kept(record)]
+
+    def _is_kept(self, record: Record) -> bool:
+        if record.key not in self._records:
+            return False
+        _number, kept = self._records[record.key]
+        return record.is_replaced or (kept.object, kept.uid) == (record.object, record.uid)
 
     def keep(self, records: list[Record], *, whole: bool = False) -> None:
-        """Keep those of which nothing is kept yet. `whole` says that there are no others."""
+        """Keep those of which nothing is kept yet, or something else. `whole` says that there are no others."""
         wanted = self.missing(records)
-        self._clear(everything=self.state == RESTORED)
+        self._clear({record.key for record in wanted}, everything=self.state == RESTORED)
         for secret, batch in self._placed(wanted):
             secret.write(batch)
         self._read()
@@ -133,11 +150,13 @@ class Backup:
         self._secrets[0].write({}, annotations={STATE_ANNOTATION: state})
         self._read()
 
-    def _clear(self, *, everything: bool) -> None:
-        """Remove the parts of objects whose other parts a killed attempt has not written, or `everything`."""
-        changed = False
+    def _clear(self, again: set[str], *, everything: bool) -> None:
+        """Remove the parts of objects whose other parts a killed attempt has not written, those that are kept `again`,
+        or `everything`. Whoever is killed then has not replaced any of them.
+        """
+        changed, stay = False, self._records.keys() - again
         for secret in self._secrets:
-            strays = [entry for entry in secret.entries if everything or self._object_of(entry) not in self._records]
+            strays = [entry for entry in secret.entries if everything or self._object_of(entry) not in stay]
             if strays:
                 secret.write({}, remove=strays)
                 changed = True

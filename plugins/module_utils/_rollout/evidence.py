@@ -5,10 +5,17 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import event_time
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.secret_texts import hide, secret_texts
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.secret_texts import (
+    TRIVIAL,
+    hide,
+    passwords_in,
+    secret_texts,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import SENSITIVE_NAME, SHORTEST_VALUE
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
@@ -38,12 +45,16 @@ def evidence(
         for event in sorted(mine, key=event_time)[-EVENTS:]:
             what = f"{event['involvedObject'].get('kind')} {event['involvedObject'].get('name')}"
             lines.append(f"event {event_time(event)}Z {what}: {event.get('reason')}: {event.get('message')}")
+    lines = hide("\n".join(lines), known).splitlines()
     if pod is not None and container:
-        lines += log_lines(cluster, pod["metadata"]["name"], container)
-    return tuple(hide("\n".join(lines), known).splitlines())
+        name = pod["metadata"]["name"]
+        # As it was written: a key is known by how its lines begin and end.
+        log = hide(log_text(cluster, name, container), known)
+        lines += [f"log of {container} in {name}: {line}" for line in log.splitlines()]
+    return tuple(lines)
 
 
-def log_lines(cluster: Cluster, pod: str, container: str) -> list[str]:
+def log_text(cluster: Cluster, pod: str, container: str) -> str:
     """The last log lines of a container; of its previous life where the present one has none. Not redacted."""
     for previous in (False, True):
         with contextlib.suppress(ApiException, HTTPError):
@@ -51,17 +62,29 @@ def log_lines(cluster: Cluster, pod: str, container: str) -> list[str]:
                 pod, cluster.namespace, container=container, previous=previous, tail_lines=LOG_LINES
             )
             if text and text.strip():
-                return [f"log of {container} in {pod}: {line}" for line in text.strip().splitlines()]
-    return []
+                return text.strip()
+    return ""
 
 
 def _secrets_of(cluster: Cluster, pod: Object) -> set[str]:
-    """What is secret in the Secrets that a pod uses, as far as these can be read."""
-    values: set[str] = set()
+    """What is secret in the Secrets that a pod uses, as far as these can be read, and in its own variables."""
+    values = set(_secret_variables(pod["spec"]))
     for name in sorted(secret_names(pod["spec"])):
         with contextlib.suppress(ApiException, HTTPError):
             values |= secret_texts(cluster.secret_entries(name) or {})
     return values
+
+
+def _secret_variables(pod_spec: dict[str, Any]) -> Iterator[str]:
+    """What older deployments have in the variables themselves: passwords by their names, and those in addresses."""
+    for container in [*pod_spec.get("initContainers", []), *pod_spec.get("containers", [])]:
+        for variable in container.get("env", []):
+            name, text = variable["name"], variable.get("value") or ""
+            # A number is a setting: how long a token lives.
+            if SENSITIVE_NAME.search(name) and not (text.isdecimal() and len(text) < SHORTEST_VALUE):
+                yield from secret_texts({name: text.encode()})
+            else:
+                yield from (password for password in passwords_in(text) if not TRIVIAL.fullmatch(password))
 
 
 def secret_names(pod_spec: dict[str, Any]) -> set[str]:

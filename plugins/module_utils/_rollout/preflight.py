@@ -33,6 +33,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidenc
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.finding import Finding
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import assess, belongs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloaders import (
     changed_secrets,
     reloadings_of,
@@ -259,7 +260,8 @@ class Preflight:
 
     def _sessions(self, sessions: list[Object], stopped: list[str]) -> Iterator[Finding]:
         workloads = [workload for name in stopped for workload in find_all(self._objects, name)]
-        pods = self._objects.list("Pod")["items"]
+        # The address of one that has ended may be another one's by now.
+        pods = [pod for pod in self._objects.list("Pod")["items"] if not is_finished(pod)]
         ending = [pod for pod in pods if any(belongs(workload, pod) for workload in workloads)]
         strange = of_no_pod(sessions, pods, ending)
         if strange:
@@ -294,7 +296,7 @@ class Preflight:
         return self._guarded("workloads", functools.partial(beside, self._objects, namespace, deployment, described))
 
     def elsewhere(self, stage: str | None, names: list[str], deployment: str | None) -> list[Finding]:
-        """Workloads that were made for this deployment and that run, while the database is not one of Airflow 3."""
+        """Workloads that run, while the database is not one that they could use."""
         if deployment is None or stage not in BEFORE_AIRFLOW_3:
             return []
         namespace = self._cluster.namespace

@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER, Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import words_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.allocated import allocated, without
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Step
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, record_of
@@ -171,7 +171,7 @@ class Replacer:
                 raise
             raise OperatorError(
                 f"{live['kind']} {live['metadata']['name']} would be replaced, and could not be put back: "
-                f"{message_of(error)}",
+                f"{words_of(error)}",
                 expected="the rights that it grants, or the verbs escalate and bind on roles",
                 untouched=UNTOUCHED,
                 next_step="have an administrator grant them for the upgrade, or use another kubeconfig",

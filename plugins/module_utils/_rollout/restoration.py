@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of, words_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.allocated import (
     without_addresses,
     without_ports,
@@ -240,7 +240,7 @@ class Restorer:
                     raise
                 definition, lost = less
                 self.warnings.append(
-                    f"{name} can't have {', '.join(lost)} again ({message}): the API server gives it another"
+                    f"{name} can't have {', '.join(lost)} again ({words_of(error)}): the API server gives it another"
                 )
                 continue
             return written

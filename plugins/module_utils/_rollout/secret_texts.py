@@ -99,11 +99,16 @@ def _texts(names: tuple[str, ...], text: str) -> Iterator[str]:
     for line in lines:
         if setting := SETTING.fullmatch(line):
             yield from _leaf((*names, setting[1]), setting[2].strip().strip("\"'"))
-        for password in URL_PASSWORD.findall(line):
-            yield from (password, urllib.parse.unquote(password))
+        yield from passwords_in(line)
         with contextlib.suppress(ValueError):
             for name, value in urllib.parse.parse_qsl(urllib.parse.urlsplit(line).query):
                 yield from _leaf((*names, name), value)
+
+
+def passwords_in(text: str) -> Iterator[str]:
+    """Those of addresses, as they stand there and as they are."""
+    for password in URL_PASSWORD.findall(text):
+        yield from (password, urllib.parse.unquote(password))
 
 
 def _leaves(names: tuple[str, ...], document: Any) -> Iterator[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of, reason
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import reason, words_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 try:
@@ -60,5 +60,5 @@ class Troubles:
 def why(error: Exception) -> str:
     """What a request failed by, in a few words."""
     if isinstance(error, ApiException) and error.status:
-        return f"the API server answered {error.status}: {message_of(error)}"
+        return f"the API server answered {error.status}: {words_of(error)}"
     return f"the API server does not answer: {reason(error)}"

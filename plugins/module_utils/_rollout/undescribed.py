@@ -13,12 +13,13 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belongi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.finding import Finding
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import belongs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import KINDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import KINDS, find_all
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 
 Object = dict[str, Any]
+WITHOUT_TABLES = ("absent", "empty")
 
 
 def running(objects: Objects, deployment: str) -> list[Object]:
@@ -62,16 +63,33 @@ def beside(objects: Objects, namespace: str, deployment: str, described: list[st
 def elsewhere(objects: Objects, namespace: str, deployment: str, names: list[str], stage: str) -> Iterator[Finding]:
     """Those of these names where the database is not one that they could work with: they use another one."""
     found = [workload for workload in running(objects, deployment) if workload["metadata"]["name"] in names]
-    if not found:
+    if found:
+        texts = _texts(found)
+        yield Finding(
+            "database",
+            ok=False,
+            found=f"{' and '.join(texts)} of deployment {deployment!r} run with Airflow 3, and the described database "
+            f"is {stage}: they use another one",
+            expected="the database that this deployment uses, or no running workload of this deployment",
+            next_step="correct airflow_database_host and airflow_database_name; or, if this deployment is to have the "
+            "described database from now on, pause its DAGs, wait until its tasks have ended, then: kubectl -n "
+            f"{namespace} delete {' '.join(texts)}",
+        )
+    named = [each for name in names for each in find_all(objects, name)] if stage in WITHOUT_TABLES else []
+    texts = _texts([each for each in named if deployment_of(each) is None and each["spec"].get("replicas", 1)])
+    if not texts:
         return
-    texts = [f"{workload['kind'].lower()}/{workload['metadata']['name']}" for workload in found]
     yield Finding(
         "database",
         ok=False,
-        found=f"{' and '.join(texts)} of deployment {deployment!r} run with Airflow 3, and the described database is "
-        f"{stage}: they use another one",
-        expected="the database that this deployment uses, or no running workload of this deployment",
-        next_step="correct airflow_database_host and airflow_database_name; or, if this deployment is to have the "
-        "described database from now on, pause its DAGs, wait until its tasks have ended, then: kubectl -n "
-        f"{namespace} delete {' '.join(texts)}",
+        found=f"{' and '.join(texts)} of others run, and the described database is {stage}: they use another one, and "
+        "an installation would stop them in the middle of their tasks and take their place without what is there",
+        expected="no running workload of these names beside a database without tables",
+        next_step="correct airflow_database_host and airflow_database_name, and for an Airflow 1.x run upgrade.yml; "
+        "or, if the Airflow that runs is to be given up for a new one without a past, pause its DAGs, wait until its "
+        f"tasks have ended, then: kubectl -n {namespace} scale --replicas=0 {' '.join(texts)}",
     )
+
+
+def _texts(workloads: list[Object]) -> list[str]:
+    return [f"{workload['kind'].lower()}/{workload['metadata']['name']}" for workload in workloads]

@@ -16,6 +16,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unre
     is_malformed,
     message_of,
     needs_a_real_request,
+    words_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import has_room_for_one_in_place_of_one
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -54,7 +55,7 @@ def refused(error: Any, untouched: str) -> Any:
     if not is_malformed(error):
         return error
     return OperatorError(
-        f"the API server refuses a definition: {message_of(error)}",
+        f"the API server refuses a definition: {words_of(error)}",
         expected="definitions that it accepts",
         untouched=untouched,
         next_step="correct the variables that this definition is made from, then run the same command again",
@@ -79,7 +80,7 @@ class Predicted:
             if not needs_a_real_request(error):
                 raise refused(error, self._untouched) from None
             self.untold.append(
-                f"{definition['kind']} {definition['metadata']['name']}: {message_of(error)}; whether it is accepted, "
+                f"{definition['kind']} {definition['metadata']['name']}: {words_of(error)}; whether it is accepted, "
                 "and whether it changes anything, shows only when it is written"
             )
             return copy.deepcopy(definition)

@@ -20,11 +20,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clus
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
-    message_of,
     unauthorized,
     unreachable,
+    words_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError, unforeseen
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import Keeper
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 
@@ -91,6 +91,8 @@ class Action:
         self.rules = rules
         self.argument_spec: dict[str, Any] = {
             **AUTH_ARG_SPEC,
+            # It may be the content of one.
+            "kubeconfig": {**AUTH_ARG_SPEC["kubeconfig"], "no_log": True},
             "namespace": {"type": "str", "required": True},
             "lock": {
                 "type": "dict",
@@ -127,6 +129,8 @@ class Action:
                 cluster = Cluster(connect(params, patience), params["namespace"])
             except OperatorError as error:
                 return _failed(error)
+            except Exception as error:  # noqa: BLE001  as below
+                return unforeseen(error)
             lock = params["lock"]
             if not lock or not self._under_lock or check_mode:
                 return act(cluster, warn)
@@ -161,6 +165,8 @@ def in_words(cluster: Cluster, act: Callable[[], dict[str, Any]]) -> dict[str, A
         return _failed(unreachable(error, cluster.server))
     except RecursionError as error:
         return _failed(_too_deep(error))
+    except Exception as error:  # noqa: BLE001  nobody foresaw it, so nobody has looked at what its text holds
+        return unforeseen(error)
 
 
 class LocalAction:
@@ -178,6 +184,8 @@ class LocalAction:
             return {"changed": False, **self._act(params, check_mode=check_mode)}
         except OperatorError as error:
             return _failed(error)
+        except Exception as error:  # noqa: BLE001  as above
+            return unforeseen(error)
 
 
 def _failed(error: OperatorError) -> dict[str, Any]:
@@ -208,7 +216,7 @@ def _another_client() -> OperatorError:
 
 def from_api(error: ApiException) -> OperatorError:
     """An API server's refusal in an operator's words: its message only, since the body may hold an object."""
-    message = message_of(error)
+    message = words_of(error)
     return OperatorError(
         f"the Kubernetes API server answered {error.status}: {message}",
         expected="the request to be accepted",

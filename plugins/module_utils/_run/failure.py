@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
 
 class OperatorError(Exception):
@@ -66,3 +70,9 @@ class OperatorError(Exception):
             "next_step": self.next_step,
             "evidence": list(self.evidence),
         }
+
+
+def unforeseen(error: BaseException) -> dict[str, Any]:
+    """An error of this collection's own, as a result. A library has made its text, and may have put a secret in it."""
+    told = f"{type(error).__name__}: {error}"
+    return {"failed": True, "msg": redact(told), "exception": redact("".join(traceback.format_exception(error)))}

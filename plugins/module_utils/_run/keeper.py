@@ -15,18 +15,17 @@ import socket
 import struct
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
     LOG_IN_AGAIN,
-    message_of,
     reason,
     unauthorized,
+    words_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError, unforeseen
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import (
     DURATION_SECONDS,
     Lock,
@@ -183,7 +182,7 @@ class Keeper:
         if isinstance(error, ApiException) and error.status == 401:
             return f": {unauthorized(error, self._cluster.trouble).found}", LOG_IN_AGAIN
         if isinstance(error, ApiException) and error.status:
-            return f" ({error.status}: {message_of(error)})", next_step
+            return f" ({error.status}: {words_of(error)})", next_step
         if isinstance(error, (ApiException, HTTPError)):
             return f" ({reason(error)})", next_step
         return "", next_step
@@ -205,8 +204,7 @@ class Keeper:
                 result = act(cluster, lambda text: _send(writing, {"warning": str(text)}))
                 message = json.dumps({"result": result})
             except BaseException as error:  # noqa: BLE001  nobody else is left to see it
-                told = {"failed": True, "msg": f"{type(error).__name__}: {error}", "exception": traceback.format_exc()}
-                message = json.dumps({"result": told})
+                message = json.dumps({"result": unforeseen(error)})
             _write(writing, message)
         finally:
             os._exit(0)

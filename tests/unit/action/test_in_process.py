@@ -18,9 +18,11 @@ import pytest
 from ansible.plugins.action.normal import ActionModule as Normal
 from ansible.template import Templar
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.kubeconfig import secrets_in
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import action as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.modules import cluster_info
 from ansible_collections.hopsworks.airflow.plugins.plugin_utils.in_process import InProcess, plain
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
@@ -203,11 +205,8 @@ def test_no_temporary_file_outlives_it(failing):
         return {}
 
     before = tempfile.gettempdir()
-    if failing:
-        with pytest.raises(RuntimeError):
-            plugin(act, {}).run(None, HERE)
-    else:
-        plugin(act, {}).run(None, HERE)
+    result = plugin(act, {}).run(None, HERE)
+    assert ("a slip in an action" in result.get("msg", "")) == failing
     assert written
     assert not written[0].exists()
     assert not written[0].parent.exists()
@@ -219,6 +218,34 @@ def test_what_is_not_to_be_logged_stays_out_of_results():
     args = {"outer": [{"inner": "canary-inside"}]}
     result = plugin(lambda _call: {"token": "canary-of-a-token", "words": "see canary-inside"}, args, options=options)
     assert "canary" not in json.dumps(result.run(None, HERE))
+
+
+GIVEN = {
+    "clusters": [{"name": "v1", "cluster": {"server": "https://api.example:6443"}}],
+    "contexts": [{"name": "production", "context": {"cluster": "v1", "user": "u"}}],
+    "users": [
+        {"name": "u", "user": {"token": "canary-token", "exec": {"env": [{"name": "X_TOKEN", "value": "canary-env"}]}}}
+    ],
+    "current-context": "production",
+}
+
+
+def test_of_a_kubeconfig_only_what_is_secret_stays_out_of_results():
+    """The server and the context are handed on to all later actions of a run."""
+    content = {**GIVEN, "users": [{"name": "u", "user": {"token": "canary-token"}}]}
+    args = {"kubeconfig": content, "host": None, "api_key": None}
+    result = plugin(lambda call: {**cluster_info.act(call), "said": "canary-token"}, args).run(None, HERE)
+    assert result["cluster"] == {"server": "https://api.example:6443", "context": "production"}
+    assert "canary" not in json.dumps(result)
+    # A path is none at all, whatever else is called like it.
+    result = plugin(lambda _call: {"name": "airflow-webserver"}, {"kubeconfig": "airflow"}).run(None, HERE)
+    assert result["name"] == "airflow-webserver"
+
+
+def test_what_is_secret_in_a_kubeconfig_is_known_by_its_name():
+    assert secrets_in(GIVEN) == {"canary-token", "canary-env"}
+    assert secrets_in("/home/carol/.kube/config") == secrets_in(None) == set()
+    assert secrets_in("a: 1\nb: 2") == {"a: 1\nb: 2"}
 
 
 def test_what_is_not_to_be_logged_stays_out_of_errors():
@@ -306,3 +333,25 @@ def test_it_ends_as_the_module_does(tmp_path, arguments):
         assert "canary" not in done.stdout
     assert results[0] == results[1]
     assert packed == [0, 1]
+
+
+@pytest.mark.parametrize("interpreter", [sys.executable, str(OTHER)], ids=["in process", "as a module"])
+def test_a_kubeconfig_that_is_a_mapping_is_used_and_not_shown(tmp_path, interpreter):
+    content = {**GIVEN, "users": [{"name": "u", "user": {"token": "canary-token"}}]}
+    task = {"hopsworks.airflow.cluster_info": {"kubeconfig": content, "namespace": "lab"}, "register": "found"}
+    kept = {"ansible.builtin.copy": {"content": "{{ found.cluster | to_json }}", "dest": str(tmp_path / "found.json")}}
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": [task, kept]}
+    (tmp_path / "playbook.yml").write_text(json.dumps([{**play, "vars": {"ansible_python_interpreter": interpreter}}]))
+    command = [str(pathlib.Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", "-c", "local"]
+    done = subprocess.run(
+        [*command, "-vvv", "playbook.yml"],
+        cwd=tmp_path,
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+    assert found == {"server": "https://api.example:6443", "context": "production"}
+    assert "canary" not in done.stdout + done.stderr

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import datetime
-import email.utils
 import json
 import subprocess
 import sys
@@ -24,6 +22,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.configur
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.pods import component_container, is_serving
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
 
 
 def answer(**values):
@@ -116,22 +115,16 @@ def test_airflow_is_asked_with_the_environment_of_the_component(python, tmp_path
     assert found["jwt_kid"] != "of-the-container"
 
 
-class Core:
-    """The API server, whose clock is `behind` seconds behind this machine's."""
-
-    def __init__(self, behind):
-        self.behind = behind
-
-    def read_namespaced_pod_with_http_info(self, _pod, _namespace):
-        now = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=self.behind)
-        return None, 200, {"Date": email.utils.format_datetime(now, usegmt=True)}
-
-
-class FakeCluster:
-    namespace = "hopsworks"
-
-    def __init__(self, behind=0.0):
-        self.core = Core(behind)
+@pytest.fixture
+def cluster():
+    """As whoever has the rights of an upgrade, who may list pods and not read a single one."""
+    server = ApiServer()
+    rest = ("buildDate", "compiler", "gitCommit", "gitTreeState", "goVersion", "gitVersion", "platform")
+    server.objects["/version/"] = {"major": "1", "minor": "34", **dict.fromkeys(rest, "x")}
+    server.faulty = lambda _method, path: "/pods/" in path
+    server.faults = [403] * 100
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -150,19 +143,20 @@ def container(monkeypatch):
 
 
 @pytest.mark.parametrize("behind", [-120, 0, 30])
-def test_the_clock_of_the_pod_is_compared_with_the_api_servers(container, behind):
+def test_the_clock_of_the_pod_is_compared_with_the_api_servers(container, cluster, behind):
     container(answer(time=time.time()))
-    found = configuration.read(FakeCluster(behind), "pod-1", "api-server", "python3")
+    cluster.skew = -behind
+    found = configuration.read(cluster.cluster(), "pod-1", "api-server", "python3")
     assert found["clock_skew_seconds"] == pytest.approx(behind, abs=1.1)
     assert found["longest_token_seconds"] == 3610
     assert "time" not in found
 
 
 @pytest.mark.parametrize(("output", "code"), [("", 1), ("no module named airflow", 0), (answer(), 137)])
-def test_a_container_that_cannot_be_asked_is_named_without_its_secrets(container, output, code):
+def test_a_container_that_cannot_be_asked_is_named_without_its_secrets(container, cluster, output, code):
     container(output, code, "ModuleNotFoundError: airflow\npassword=CANARY")
     with pytest.raises(OperatorError, match="container api-server of pod pod-1") as raised:
-        configuration.read(FakeCluster(), "pod-1", "api-server", "python3")
+        configuration.read(cluster.cluster(), "pod-1", "api-server", "python3")
     assert "ModuleNotFoundError" in str(raised.value)
     assert "CANARY" not in str(raised.value)
 
@@ -181,9 +175,9 @@ def test_classes_of_others_are_asked_where_their_tasks_run(python, tmp_path):
     assert found["executor_is_local"] == {"ours.Here": True, "ours.There": False, "gone.Executor": None}
 
 
-def test_where_tasks_run_is_said(container):
+def test_where_tasks_run_is_said(container, cluster):
     container(answer(executor="LocalExecutor,KubernetesExecutor", time=time.time()))
-    found = configuration.read(FakeCluster(), "pod-1", "api-server", "python3")
+    found = configuration.read(cluster.cluster(), "pod-1", "api-server", "python3")
     assert found["tasks_in_scheduler"] is True
     assert "executor_is_local" not in found
 

@@ -21,14 +21,24 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config import incluster_config
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import credentials as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.unit.kubernetes.support import SERVER, kubeconfig, plugin, script
+from ansible_collections.hopsworks.airflow.tests.unit.kubernetes.support import (
+    SERVER,
+    kubeconfig,
+    made_pair,
+    plugin,
+    script,
+)
 
 pytestmark = pytest.mark.usefixtures("environment")
 
@@ -92,6 +102,13 @@ def performed(**options):
     return Action(act, {}).perform("test", params, check_mode=False, warn=print)
 
 
+@pytest.mark.parametrize("write", [yaml.safe_dump, json.dumps], ids=["YAML", "JSON"])
+def test_the_content_of_a_kubeconfig_in_place_of_its_name_is_not_shown(write):
+    result = performed(kubeconfig=write(kubeconfig()))
+    assert "given as a text" in result["failure"]["found"]
+    assert "canary" not in json.dumps(result)
+
+
 def test_a_context_that_is_not_there_is_said():
     with pytest.raises(OperatorError, match="elsewhere"):
         configuration(kubeconfig=kubeconfig(), context="elsewhere")
@@ -108,6 +125,34 @@ def test_without_a_kubeconfig_and_outside_a_pod_nobody_is_asked(tmp_path):
         configuration()
     with pytest.raises(OperatorError, match="there is no kubeconfig"):
         configuration(host=SERVER)
+
+
+@pytest.fixture
+def in_a_pod(tmp_path, monkeypatch):
+    for name, text in (("SERVICE_TOKEN_FILENAME", "of-the-pod"), ("SERVICE_CERT_FILENAME", made_pair()[0])):
+        file = tmp_path / name
+        file.write_text(text, encoding="utf-8")
+        monkeypatch.setattr(incluster_config, name, str(file))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+
+
+@pytest.mark.usefixtures("in_a_pod")
+@pytest.mark.parametrize("content", [None, "", "config"])
+@pytest.mark.parametrize("variable", ["KUBECONFIG", "K8S_AUTH_KUBECONFIG"])
+def test_a_kubeconfig_that_is_named_in_a_pod_is_meant(tmp_path, monkeypatch, content, variable):
+    """A job of a pipeline has one for the cluster that it deploys to, and runs in another one."""
+    file = tmp_path / "deploy"
+    if content is not None:
+        file.write_text(yaml.safe_dump(kubeconfig()) if content else "", encoding="utf-8")
+    monkeypatch.setenv(variable, f"{file}:{tmp_path}/none")
+    if variable == "K8S_AUTH_KUBECONFIG" and not content:
+        with pytest.raises(OperatorError, match="kubeconfig"):
+            configuration()
+        return
+    made = configuration()
+    wanted = (SERVER, "Bearer canary") if content else ("https://10.96.0.1:443", "bearer of-the-pod")
+    assert (made.host, made.api_key["authorization"]) == wanted
 
 
 def test_a_proxy_of_kubectl_on_this_machine_needs_no_credentials():
@@ -168,6 +213,12 @@ def test_user_and_password_are_sent():
         ({"HTTPS_PROXY": "http://proxy:3128"}, {"proxy": ""}, False),
         ({"HTTPS_PROXY": "http://proxy:3128"}, {"host": "https://127.0.0.1:6443"}, False),
         ({"HTTPS_PROXY": "http://proxy:3128"}, {"host": "https://[::1]:6443"}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, {"host": "https://127.0.0.2:6443"}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "*.example"}, {}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "pi.example"}, {}, True),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "fd00::/8"}, {"host": "https://[fd00::1]:6443"}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "10.0.0.0/8"}, {"host": "https://10.1.2.3:6443"}, False),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "api.example:443"}, {}, True),
     ],
 )
 def test_a_proxy_is_taken_as_kubectl_takes_it(monkeypatch, variables, options, proxied):
@@ -271,6 +322,25 @@ def https(tmp_path):
     server.server_close()
 
 
+@pytest.mark.parametrize("how", ["system", "option"])
+@pytest.mark.parametrize("request_of", ["list", "command"])
+def test_the_authorities_of_the_system_are_trusted_as_by_kubectl(https, tmp_path, monkeypatch, how, request_of):
+    """One of a company, say, that a kubeconfig says nothing of."""
+    options = {"ca_cert": str(tmp_path / "server.pem")} if how == "option" else {}
+    if how == "system":
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
+    cluster = Cluster(connect({"host": f"https://localhost:{https}", "api_key": "x", **options}, Patience()), "lab")
+    ask = {
+        "list": lambda: cluster.core.list_namespaced_secret("lab"),
+        "command": lambda: execute(cluster, "web", None, ["true"]),
+    }[request_of]
+    with pytest.raises(ApiException) as answered:
+        ask()
+    assert answered.value.status == 501
+    context = cluster.api.rest_client.pool_manager.connection_pool_kw["ssl_context"]
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+
+
 @pytest.fixture
 def nobody():
     with socket.create_server(("127.0.0.1", 0)) as made:
@@ -309,3 +379,57 @@ def test_no_handler_of_the_log_is_left():
     with pytest.raises(OperatorError):
         configuration(kubeconfig=kubeconfig(user=plugin("/nowhere/aws")))
     assert subject.logging.getLogger().handlers == before
+
+
+UNSENDABLE = {
+    "a line feed inside": "CANARY\ntoken",
+    "a letter of another script": "CANARYł",
+    "a control character": "CANARY\x00",
+}
+
+
+@pytest.mark.parametrize("as_option", [True, False])
+@pytest.mark.parametrize("token", UNSENDABLE)
+def test_a_token_that_no_header_can_have_is_not_shown(server, token, as_option):
+    """The library's own words for it are the whole header."""
+    options = {"api_key": UNSENDABLE[token]}
+    if not as_option:
+        options = {"kubeconfig": kubeconfig(user={"token": UNSENDABLE[token]})}
+    result = performed(host=server.host, **options)
+    assert "no header can have" in result["failure"]["found"]
+    assert "CANARY" not in json.dumps(result)
+    assert server.requests == []
+
+
+def test_a_token_is_sent_without_the_line_feed_behind_it(server):
+    """As it is in a variable that was written as a block, or read from a file."""
+    performed(host=server.host, api_key="canary\n")
+    assert ("authorization", "Bearer canary") in server.headers
+
+
+def test_letters_of_any_script_are_sent_as_other_clients_send_them(server):
+    performed(host=server.host, username="łukasz", password="hasło")
+    sent = base64.b64encode("łukasz:hasło".encode()).decode()
+    assert ("authorization", f"Basic {sent}") in server.headers
+    proxied = configuration(host=SERVER, api_key="x", proxy="http://u:has%C5%82o@proxy.example:3128")
+    headers = configuration(
+        host=SERVER, api_key="x", proxy="http://p.example:1", proxy_headers={"proxy_basic_auth": "u:hasło"}
+    )
+    wanted = {"proxy-authorization": f"Basic {base64.b64encode('u:hasło'.encode()).decode()}"}
+    assert proxied.proxy_headers == headers.proxy_headers == wanted
+
+
+def test_what_nobody_foresaw_is_told_without_secrets():
+    """Libraries put what they were given into their errors; Ansible would show these as they are."""
+
+    secret = "canary".upper()
+
+    def act(_call):
+        raise ValueError(f"Invalid header value b'Bearer {secret}\\n'")
+
+    params = {"namespace": "lab", "lock": None, "host": SERVER, "api_key": "x"}
+    result = Action(act, {}).perform("test", params, check_mode=False, warn=print)
+    assert result["failed"]
+    assert result["msg"].startswith("ValueError: Invalid header value")
+    assert "test_connection.py" in result["exception"]
+    assert secret not in json.dumps(result)

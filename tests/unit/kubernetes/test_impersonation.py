@@ -113,3 +113,18 @@ def test_nobody_else_is_nobody_else(server, request_of, user):
 def test_what_is_wrong_in_a_kubeconfig_is_said(server, wrong):
     with pytest.raises(OperatorError, match="as-user-extra"):
         connect({"kubeconfig": kubeconfig(server, {"as": "carol", **wrong})}, Patience())
+
+
+@pytest.mark.parametrize("request_of", REQUESTS)
+def test_letters_of_any_script_are_sent_as_kubectl_sends_them(server, request_of):
+    options = {"impersonate_user": "łukasz", "impersonate_groups": ["ops", "größe"]}
+    asked = asked_as(server, REQUESTS[request_of], kubeconfig=kubeconfig(server, {}), **options)
+    sent = [(name, value.encode("latin-1").decode()) for name, value in asked]
+    assert sent == sorted(
+        [("impersonate-user", "łukasz"), ("impersonate-group", "ops"), ("impersonate-group", "größe")]
+    )
+
+
+def test_a_line_break_in_a_name_is_said(server):
+    with pytest.raises(OperatorError, match="Impersonate-User has a line break"):
+        connect({"kubeconfig": kubeconfig(server, {"as": "a\nb"})}, Patience())

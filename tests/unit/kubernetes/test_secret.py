@@ -12,6 +12,9 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret, copied_value
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.troubles import why
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import refused
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import from_api
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 DATE = {"Date": "Sun, 22 Nov 2026 19:30:00 GMT"}
@@ -157,6 +160,25 @@ def test_a_missing_right_to_write_is_named(name, verb):
     assert f"verb {verb} on secrets" in refused.value.expected
     assert refused.value.evidence == ("denied by policy",)
     assert "CANARY" not in str(refused.value)
+
+
+@pytest.mark.parametrize("status", [400, 403, 422, 500])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_a_policy_quotes_of_a_secret_is_not_shown(status, dry_run):
+    """A webhook that refuses it says why in any words."""
+    content = "CANARY-1\nCANARY-2\n"
+    coded = base64.b64encode(content.encode()).decode()
+    text = f"policy: key ours may not be {coded} (CANARY-1\\nCANARY-2); token=CANARY-3; does not support dry run"
+    secret = StoredSecret(cluster(Core(writing=refusal(status, text))), "keys")
+    try:
+        told = str(secret.write({"ours": content.encode()}, dry_run=dry_run))
+    except OperatorError as error:
+        told = str(error)
+    except ApiException as error:
+        told = f"{from_api(error)} {why(error)} {refused(error, '') if status in (400, 422) else ''}"
+    assert "policy: key ours may not be" in told
+    assert "CANARY" not in told
+    assert coded not in told
 
 
 def test_a_full_quota_is_no_missing_right():

@@ -7,7 +7,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+import socket
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -15,8 +19,10 @@ from kubernetes.client.exceptions import ApiException
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import execute as execution
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import session as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS, Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.tunnel import port_forward
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import Clock
@@ -92,3 +98,47 @@ def test_a_command_whose_time_is_over_is_not_taken_for_a_lost_connection(server,
     with pytest.raises(OperatorError, match=found) as raised:
         execute(server.cluster(), "web", None, ["true"], timeout_seconds=seconds)
     assert advice in raised.value.next_step
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda c: execute(c, "web", None, ["true"]), lambda c: port_forward(c, "lab", "web", 1)]
+)
+def test_nothing_is_begun_where_nothing_may_be_changed_any_more(server, ask):
+    """As for any other request that changes something: the lock may be another run's after a machine has slept."""
+
+    def lost():
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        ask(server.cluster(Patience(allow=lost)))
+    assert server.requests == []
+
+
+@pytest.fixture
+def proxy():
+    """Takes one request, keeps it, and refuses it."""
+    listener, requests = socket.create_server(("127.0.0.1", 0)), []
+
+    def serve():
+        connection, _peer = listener.accept()
+        requests.append(connection.recv(65536).decode())
+        connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield listener.getsockname()[1], requests
+    listener.close()
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("password", ["canary", "a:b:c", "", "has\u0142o:"])
+def test_a_proxy_gets_the_same_password_for_a_command_as_for_any_other_request(proxy, password):
+    port, requests = proxy
+    given = {"proxy_basic_auth": f"u:{password}"}
+    options = {"host": "http://api.example:6443", "api_key": "x", "proxy": f"http://127.0.0.1:{port}"}
+    cluster = Cluster(connect({**options, "proxy_headers": given}, Patience()), "lab")
+    with pytest.raises(ApiException):
+        execute(cluster, "web", None, ["true"])
+    sent = base64.b64decode(re.search("(?i)proxy-authorization: Basic (.*)\r\n", requests[0])[1]).decode()
+    # Without a password the client sends no colon.
+    assert sent == f"u:{password}" if password else sent.rstrip(":") == "u"

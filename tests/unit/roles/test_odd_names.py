@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import record_name
+from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import CHECKOUT
 
 CUT_OVER = [
     {"ansible.builtin.include_role": {"name": "hopsworks.airflow.deployment", "public": True}},
@@ -56,3 +58,31 @@ def test_a_name_that_is_a_number_has_a_record(stage):
     played = stage.play(tasks, airflow_name=2024)
     assert played.code == 0, played.output
     assert played.asked[-1]["name"] == record_name("2024")
+
+
+@pytest.mark.parametrize("name", ["2024", "1e3", "on"])
+def test_what_awx_gets_says_names_as_text(stage, name):
+    """Names of Kubernetes that YAML takes for something else."""
+    stage.hosts = (name,)
+    file = stage.folder / "rendered"
+    for template in ("service-account", "kubeconfig"):
+        content = f"{{{{ lookup('ansible.builtin.template', '{CHECKOUT}/awx/templates/{template}.yml.j2') }}}}"
+        played = stage.play(
+            [{"ansible.builtin.copy": {"content": content, "dest": str(file), "mode": "0600"}}],
+            airflow_namespace=name,
+            airflow_keys_secret=name,
+            awx_read_secrets=[name],
+            awx_api_server="https://api.example:6443",
+            awx_token={"resources": [{"data": {"ca.crt": "Y2E=", "token": "MTIz"}}]},
+        )
+        assert played.code == 0, played.output
+        documents = [*yaml.safe_load_all(file.read_text())]
+        said = {leaf for document in documents for leaf in leaves(document)}
+        assert name in said
+        assert {leaf for leaf in said if not isinstance(leaf, str)} <= {False}
+
+
+def leaves(value):
+    if isinstance(value, dict | list):
+        return [leaf for item in (value.values() if isinstance(value, dict) else value) for leaf in leaves(item)]
+    return [value]

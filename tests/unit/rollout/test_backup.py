@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import os
 
 import pytest
@@ -28,6 +29,11 @@ def record(name, **content):
     return Record("ConfigMap", name, {"kind": "ConfigMap", "metadata": {"name": name}, "data": content})
 
 
+def replaced(name, manager="hopsworks.airflow", operation="Apply", **content):
+    managed = [{"manager": manager, "operation": operation}]
+    return dataclasses.replace(record(name, **content), managed_fields=managed)
+
+
 def incompressible(size):
     return base64.b64encode(os.urandom(size)).decode()
 
@@ -42,12 +48,26 @@ def test_what_was_kept_first_stays(namespace):
     """A second attempt sees what the first has already replaced."""
     Backup(namespace.cluster, "before-1").keep([record("a", x="old")])
     backup = Backup(namespace.cluster, "before-1")
-    backup.keep([record("a", x="new"), record("b", x="later")], whole=True)
+    backup.keep([replaced("a", x="new"), record("b", x="later")], whole=True)
     kept = Backup(namespace.cluster, "before-1").records
     assert [entry.object["data"] for entry in kept.values()] == [{"x": "old"}, {"x": "later"}]
     writes = len(namespace.log)
-    Backup(namespace.cluster, "before-1").keep([record("a", x="new"), record("b", x="new")], whole=True)
+    Backup(namespace.cluster, "before-1").keep([replaced("a", x="new"), Record("ConfigMap", "b")], whole=True)
     assert len(namespace.log) == writes
+
+
+@pytest.mark.parametrize(("first", "then"), [(10, 10), (700_000, 10), (10, 700_000), (None, 10)])
+def test_what_others_have_changed_since_is_kept_as_it_is_now(namespace, first, then):
+    """A killed attempt has kept it and replaced nothing of it; what others make of it then is what is replaced."""
+    before = [record("a"), record("m", x=incompressible(first)) if first else Record("ConfigMap", "m"), record("b")]
+    changed = record("m", x=incompressible(then))
+    Backup(namespace.cluster, "before-1").keep(before, whole=True)
+    assert Backup(namespace.cluster, "before-1").missing([before[0], changed, before[2]]) == [changed]
+    Backup(namespace.cluster, "before-1").keep([before[0], changed, before[2]], whole=True)
+    backup = Backup(namespace.cluster, "before-1")
+    assert {kept.name: kept for kept in backup.records.values()} == {"a": before[0], "m": changed, "b": before[2]}
+    backup.keep([replaced("m", manager="hopsworks.airflow.replacement", operation="Update", x="new")])
+    assert backup.records["configmap-m"] == changed
 
 
 def test_after_all_was_restored_a_new_attempt_keeps_what_it_finds(namespace):

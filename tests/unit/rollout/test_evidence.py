@@ -11,6 +11,8 @@ import hashlib
 import json
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import secret_texts as secret_texts_module
@@ -38,7 +40,7 @@ def server():
 
 @pytest.fixture
 def shown(server):
-    def shown(log, **entries):
+    def shown(log, variables=(), **entries):
         """What is shown of a pod with this log and one Secret."""
         data = {name: base64.b64encode(text.encode()).decode() for name, text in entries.items()}
         server.objects[f"{BASE}/secrets/keys"] = {"metadata": {"name": "keys"}, "data": data}
@@ -51,8 +53,9 @@ def shown(server):
             "lastTimestamp": "2026-11-28T03:12:10Z",
             "involvedObject": involved,
         }
+        container = {"name": "web", "env": [*variables]}
         volume = {"name": "secrets", "projected": {"sources": [{"secret": {"name": "keys"}}]}}
-        pod = {"metadata": {"name": "web-1-x"}, "spec": {"containers": [{"name": "web"}], "volumes": [volume]}}
+        pod = {"metadata": {"name": "web-1-x"}, "spec": {"containers": [container], "volumes": [volume]}}
         cluster = server.cluster()
         return "\n".join(evidence(cluster, Objects(cluster), ["web-1-x"], pod=pod, container="web"))
 
@@ -117,6 +120,50 @@ def test_a_secret_that_is_shown_as_a_whole_is_hidden(shown):
     lines = [base64.b64encode(text.encode()).decode() for text in (document, key)]
     found = shown("\n".join([*lines, "Q0FOQVJZQ0FOQVJZ"]), document=document, inner=json.dumps({"x": key}), key=key)
     assert not any(line in found for line in [*lines, "Q0FOQVJZQ0FOQVJZ"])
+
+
+@pytest.mark.parametrize("form", ["TraditionalOpenSSL", "PKCS8", "OpenSSH"])
+@pytest.mark.parametrize("lines", [200, 20, 10, 3])
+def test_a_key_whose_begin_is_cut_off_is_hidden(shown, form, lines):
+    """The last lines of a log, and a key that is in none of the pod's Secrets."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    coded = key.private_bytes(
+        serialization.Encoding.PEM, getattr(serialization.PrivateFormat, form), serialization.NoEncryption()
+    )
+    text = coded.decode().splitlines()
+    found = shown("\n".join([*text, "scheduler: it can't be read"][-lines:]))
+    assert "log of web in web-1-x: scheduler: it can't be read" in found
+    assert [line for line in text if line in found and not line.startswith("-----")] == []
+
+
+def test_a_line_of_a_key_is_hidden_behind_what_a_log_puts_before_it():
+    before, line = "[2026-11-29T03:00:00.000+0000] {logging_mixin.py:188} INFO - ", "Mz/9" * 16
+    assert redact(before + line) == f"{before}(hidden)"
+    container = f"can't remove container {'0af9' * 16}"
+    assert redact(container) == container
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MYSQL_PASSWORD", "CANARY-1"),
+        ("AIRFLOW__CORE__FERNET_KEY", "CANARY-1"),
+        ("AIRFLOW__CORE__SQL_ALCHEMY_CONN", "mysql://airflow:CANARY-1@mysql/airflow"),
+        ("BROKER", "redis://:CANARY%2D1@redis:6379/0"),
+    ],
+)
+def test_what_is_secret_in_the_variables_of_a_pod_is_hidden(shown, name, value):
+    """Older deployments have passwords there, and not in a Secret."""
+    found = shown("can't log in as airflow with CANARY-1 at mysql", [{"name": name, "value": value}])
+    assert "can't log in as airflow with" in found
+    assert "CANARY" not in found
+
+
+def test_other_variables_of_a_pod_hide_nothing(shown):
+    plain = {"AIRFLOW_SIGNING_KEY": "scheduler", "TOKEN_SECONDS": "3306", "AIRFLOW_HOME": "/run/airflow", "X": ""}
+    variables = [{"name": name, "value": value} for name, value in plain.items()]
+    variables.append({"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "none", "key": "x"}}})
+    assert CAUSE in shown(CAUSE, variables)
 
 
 def test_entries_that_are_no_text_are_passed_over():

@@ -192,6 +192,21 @@ def test_whoever_uses_the_database_and_is_no_pod_is_warned_of(monkeypatch):
     assert found(*known) == []
 
 
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_pod_that_has_ended_has_no_session(monkeypatch, phase):
+    """The address in its status may be that of another pod by now: of a scheduler, or of one that is not stopped."""
+    web = {"kind": "Deployment", "metadata": {"name": "web", "uid": "d"}}
+    ended = [pod("clean-1-a", "10.0.0.1", "clean"), pod("web-1-z", "10.0.0.2", "web")]
+    for each in ended:
+        each["status"]["phase"] = phase
+    pods = [pod("web-1-a", "10.0.0.1", "web"), *ended]
+    monkeypatch.setattr(subject, "find_all", lambda _objects, _name: [web])
+    monkeypatch.setattr(subject.Objects, "list", lambda *_given: {"items": pods})
+    assert checks().sessions([{"user": "airflow", "host": "10.0.0.1:1"}], ["web"]) == []
+    (warned,) = checks().sessions([{"user": "airflow", "host": host} for host in ("10.0.0.1:1", "10.0.0.2:1")], ["web"])
+    assert "1 sessions on the live schema are of no pod: airflow@10.0.0.2" in warned.found
+
+
 def test_a_server_that_sees_none_of_the_pods_is_told_as_such(monkeypatch):
     """Behind a proxy all clients have one address, and so has the deployment itself."""
     web = {"kind": "Deployment", "metadata": {"name": "web", "uid": "d"}}

@@ -76,6 +76,18 @@ def test_a_correction_between_two_attempts_is_what_the_second_one_keeps(old):
     assert old.read("Service", "web")["spec"]["ports"][0]["targetPort"] == "corrected"
 
 
+def test_a_correction_after_a_killed_attempt_is_what_the_next_one_keeps(old):
+    """It was kept and not replaced yet: there is no way back between the two."""
+    keep(old.cluster, NEW, SECRET, check_mode=False)
+    old.live["Service", "web"]["spec"]["ports"][0]["targetPort"] = "corrected"
+    old.made({**NEW[6], "data": {"x": "of others"}})
+    keep(old.cluster, NEW, SECRET, check_mode=False)
+    apply(old)
+    restore(old)
+    assert old.read("Service", "web")["spec"]["ports"][0]["targetPort"] == "corrected"
+    assert old.read("ConfigMap", "new-one")["data"] == {"x": "of others"}
+
+
 def test_workloads_that_are_still_the_old_ones_are_started(old):
     keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
     live = old.live["Deployment", "web"]

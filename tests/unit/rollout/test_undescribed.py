@@ -100,3 +100,25 @@ def test_one_that_is_stopped_may_get_another_database(server, preflight):
 def test_a_database_of_airflow_3_is_the_one_that_runs(server, preflight, stage):
     runs(server, "web", replicas=1)
     assert preflight.elsewhere(stage, DESCRIBED, "demo") == preflight.elsewhere("old", DESCRIBED, None) == []
+
+
+@pytest.mark.parametrize("stage", ["absent", "empty"])
+@pytest.mark.parametrize("managed_by", ["Helm", "hand"])
+def test_an_airflow_of_others_is_not_replaced_beside_a_database_that_it_can_not_use(
+    server, preflight, stage, managed_by
+):
+    """A name mistyped for install.yml: the old one would be stopped in its tasks, and its DAGs be gone."""
+    runs(server, "web", managed_by=managed_by, replicas=1)
+    runs(server, "production-scheduler", managed_by=managed_by, replicas=0)
+    runs(server, "worker", managed_by=managed_by, replicas=1)
+    (found,) = preflight.elsewhere(stage, DESCRIBED, "demo")
+    assert (found.ok, found.level) == (False, "error")
+    assert found.found.startswith(f"deployment/web of others run, and the described database is {stage}")
+    assert "upgrade.yml" in found.next_step
+    assert found.next_step.endswith("kubectl -n lab scale --replicas=0 deployment/web")
+
+
+@pytest.mark.parametrize("stage", ["old", "migratable", "moving", "installed"])
+def test_an_airflow_of_others_may_use_a_database_with_tables(server, preflight, stage):
+    runs(server, "web", managed_by="Helm", replicas=1)
+    assert preflight.elsewhere(stage, DESCRIBED, "demo") == []
