@@ -356,3 +356,22 @@ def test_a_line_cut_off_by_a_kill_is_skipped(file):
         stream.write('{"begun": {"id": "tw')
     assert [probe.id for probe in read(path).probes] == ["one"]
     assert measurement.read(path.parent / "absent").samples == []
+
+
+@pytest.mark.parametrize("cut_off", [b'{"begun": {"id": "tw', b"\xff\x00", b'{"time": 1'])
+def test_a_probe_that_comes_after_a_line_cut_off_has_begun_all_the_same(file, cut_off):
+    """A full disk cuts lines off; the next attempt of the run has the same file."""
+    path = file(dict.fromkeys(NAMES, 1))
+    with path.open("ab") as stream:
+        stream.write(cut_off)
+    before = len(read(path).samples)
+    writer = Writer(path)
+    writer.line(begun(Probe("two", START + 60, ["ui"], 0.1, 1.0)))
+    writer.sample(Sample(START + 61, "ui", 200, 0.1, None, good=True))
+    writer.close()
+    Writer(path).close()
+    found = read(path)
+    assert [probe.id for probe in found.probes] == ["one", "two"]
+    assert len(found.samples) == before + 1
+    assert path.read_bytes().count(b"\n\n") == 0
+    assert wait_until_begun(path, "two", 1) == ["ui"]
