@@ -54,12 +54,17 @@ NOT_KNOWN = "[core] executor is company.Executor, of which it is not known where
 def rotate(stage):
     """The task of rotate.yml itself, with its variables, and an api-server that is configured so."""
 
-    def play(executor, in_scheduler, *, keys=None, record=None):
+    def play(executor, in_scheduler, *, keys=None, record=None, **configured):
         stage.role("report", {"ansible.builtin.debug": {"msg": "report"}})
         answers = {
             **ANSWERS,
             "signing_keys_info": keys or KEYS,
-            "airflow_configuration_info": {**CONFIGURED, "executor": executor, "tasks_in_scheduler": in_scheduler},
+            "airflow_configuration_info": {
+                **CONFIGURED,
+                "executor": executor,
+                "tasks_in_scheduler": in_scheduler,
+                **configured,
+            },
             "run_record": record or {**RECORD, "run": CLOSED},
         }
         return stage.play([ROTATE], answers)
@@ -105,3 +110,11 @@ def test_a_run_that_has_only_to_be_closed_unpauses_where_it_may_have_paused(rota
     played = rotate(executor, in_scheduler, keys={**KEYS, "state": "steady", "due": False}, record=unfinished)
     assert played.code == 0, played.output
     assert played.actions("quiesce") == ["quiesce:resumed"] * unpaused
+
+
+@pytest.mark.parametrize("url", ["https://idp.example.com/jwks", "HTTPS://idp.example.com/jwks", "Http://x/jwks"])
+def test_keys_from_a_url_are_refused_however_it_is_written(rotate, url):
+    played = rotate("KubernetesExecutor", False, trusted_jwks_url=url)
+    assert played.code != 0
+    assert f"the api-server gets its keys from a URL ({url})" in " ".join(played.output.split())
+    assert played.actions("run_lock", "signing_keys", "rolling_restart") == []
