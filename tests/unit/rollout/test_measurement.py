@@ -33,6 +33,7 @@ from ansible_collections.hopsworks.airflow.plugins.modules import availability_p
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 START = 1_795_000_000.0
+VERSION = {"kind": "version", "name": None, "url": None, "keep_alive": False, "statuses": [200]}
 HTML = "text/html"
 OLD_PAGE = Answer(200, None, HTML, b"<title>Airflow - DAGs</title>")
 NEW = Answer(200, None, HTML, b'<title>Airflow</title><body><div id="root" style="x"></div>')
@@ -247,6 +248,23 @@ def test_a_probe_that_cannot_begin_says_why_to_those_who_wait_for_it(module):
     assert result["urls"] == {}
     assert result["problems"] == module.warnings
     assert "nothing was measured" in result["problems"][0]
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"requests": [VERSION, {**VERSION, "keep_alive": True}]}, "version is the name of more than one"),
+        ({"requests": [VERSION], "urls": {"version": "http://127.0.0.1/"}}, "version is the name of more than one"),
+        ({"requests": [VERSION], "interval": 0.0}, "`interval` is 0.0 s"),
+        ({"requests": [VERSION], "answer_within": -1.0}, "`answer_within` -1.0 s"),
+    ],
+)
+def test_requests_that_could_not_be_told_apart_or_kept_to_are_refused(module, given, why):
+    """One of them that is never sent was waited for as if the other one were it."""
+    with pytest.raises(OperatorError, match=why):
+        module("probing", url="http://127.0.0.1/", probe="one", **given)
+    with pytest.raises(OperatorError, match=why):
+        module("begun", probe="one")
 
 
 def test_where_no_probe_ever_began_that_is_said(module):
