@@ -311,7 +311,8 @@ def act(call: Call) -> dict[str, Any]:
         started_for=max(started.values(), default=0),
     )
     if change.changed:
-        check_managers(secret.name, secret.metadata, call.params["managed_by_others"], call.warn)
+        managed_by_others = "accept" if change.is_a_note else call.params["managed_by_others"]
+        check_managers(secret.name, secret.metadata, managed_by_others, call.warn)
     untold = secret.write(change.write, remove=change.remove, annotations=change.annotations, dry_run=call.check_mode)
     if untold is not None:
         call.warn(untold)

@@ -55,6 +55,11 @@ class Change:
     def changed(self) -> bool:
         return bool(self.write or self.remove or self.annotations)
 
+    @property
+    def is_a_note(self) -> bool:
+        """Whether it says no more than how long tokens live: nothing breaks where somebody takes that away again."""
+        return not (self.write or self.remove) and self.annotations.keys() <= {LONGEST_LIFE, PREVIOUS_LIFE}
+
 
 class Step:
     """Puts together the one write that leads from a state of a Secret to another. Whether it may is not asked here.

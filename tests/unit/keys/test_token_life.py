@@ -170,3 +170,20 @@ def test_a_number_that_could_not_be_read_again_is_not_written(option):
     server.keys(state="activated")
     with pytest.raises(OperatorError, match="more than 15 digits"):
         server.keys(state="activated", **{option: 10**15})
+
+
+@pytest.mark.parametrize("state", STEPS)
+def test_a_longer_life_alone_is_written_into_a_secret_of_others_and_an_immutable_one(state):
+    """New settings of a deployment whose Secret is complete were always rolled out beside an Argo CD."""
+    server = Server()
+    for step in STEPS[state]:
+        server.keys(**step)
+    server.annotations["argocd.argoproj.io/tracking-id"] = "airflow:/Secret:lab/keys"
+    server.immutable = True
+    again = STEPS[state][-1]
+    assert server.keys(**again, token_life=LONG)["changed"]
+    assert server.annotations[LONGEST] == str(LONG)
+    assert "Argo CD" in server.warned[0]
+    server.immutable = False
+    with pytest.raises(OperatorError, match="belongs to Argo CD"):
+        server.keys(state="replaced", rotation="r9")
