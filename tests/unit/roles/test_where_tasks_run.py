@@ -54,7 +54,7 @@ NOT_KNOWN = "[core] executor is company.Executor, of which it is not known where
 def rotate(stage):
     """The task of rotate.yml itself, with its variables, and an api-server that is configured so."""
 
-    def play(executor, in_scheduler, *, keys=None, record=None, **configured):
+    def play(executor, in_scheduler, *, keys=None, record=None, variables=None, **configured):
         stage.role("report", {"ansible.builtin.debug": {"msg": "report"}})
         answers = {
             **ANSWERS,
@@ -67,7 +67,7 @@ def rotate(stage):
             },
             "run_record": record or {**RECORD, "run": CLOSED},
         }
-        return stage.play([ROTATE], answers)
+        return stage.play([ROTATE], answers, **(variables or {}))
 
     return play
 
@@ -118,3 +118,33 @@ def test_keys_from_a_url_are_refused_however_it_is_written(rotate, url):
     assert played.code != 0
     assert f"the api-server gets its keys from a URL ({url})" in " ".join(played.output.split())
     assert played.actions("run_lock", "signing_keys", "rolling_restart") == []
+
+
+@pytest.mark.parametrize("says", [{}, {"validates": True}, {"validates": "yes"}], ids=["nothing", "true", "yes"])
+def test_a_scheduler_is_restarted_when_its_tasks_are_waited_for_and_never_before(rotate, says):
+    """It verifies no tokens, whatever its description says: nothing that is published or retired concerns it."""
+    defaults = yaml.safe_load((CHECKOUT / "roles/deployment/defaults/main.yml").read_text(encoding="utf-8"))
+    components = [{**each, "grace_seconds": 60} for each in defaults["airflow_components"]]
+    components[1] = {name: value for name, value in components[1].items() if name != "validates"} | says
+    played = rotate("LocalExecutor", True, variables={"airflow_components": components})
+    assert played.code == 0, played.output
+    done = [entry for entry in played.asked if not entry["check"]]
+    waits = [position for position, entry in enumerate(done) if entry.get("state") == "quiesced"]
+    restarts = [
+        position
+        for position, entry in enumerate(done)
+        if entry["action"] == "rolling_restart" and "airflow-scheduler" in entry["workloads"]
+    ]
+    assert len(waits) == len(restarts) == 1
+    assert waits < restarts
+
+
+@pytest.mark.parametrize("silent", [0, 2], ids=["api-server", "dag-processor"])
+def test_validators_are_restarted_in_their_order_whoever_says_that_it_is_one(rotate, silent):
+    """Another order is refused, and the keys are published by then."""
+    defaults = yaml.safe_load((CHECKOUT / "roles/deployment/defaults/main.yml").read_text(encoding="utf-8"))
+    components = [{**each, "grace_seconds": 60} for each in defaults["airflow_components"]]
+    del components[silent]["validates"]
+    played = rotate("KubernetesExecutor", False, variables={"airflow_components": components})
+    restarts = [e for e in played.asked if e["action"] == "rolling_restart" and not e["check"]]
+    assert restarts[0]["workloads"] == ["airflow-webserver", "airflow-dag-processor"]
