@@ -54,7 +54,7 @@ NOT_KNOWN = "[core] executor is company.Executor, of which it is not known where
 def rotate(stage):
     """The task of rotate.yml itself, with its variables, and an api-server that is configured so."""
 
-    def play(executor, in_scheduler, *, keys=None, record=None, variables=None, **configured):
+    def play(executor, in_scheduler, *, keys=None, record=None, variables=None, more=None, **configured):
         stage.role("report", {"ansible.builtin.debug": {"msg": "report"}})
         answers = {
             **ANSWERS,
@@ -67,6 +67,7 @@ def rotate(stage):
             },
             "run_record": record or {**RECORD, "run": CLOSED},
         }
+        answers |= more or {}
         return stage.play([ROTATE], answers, **(variables or {}))
 
     return play
@@ -148,3 +149,17 @@ def test_validators_are_restarted_in_their_order_whoever_says_that_it_is_one(rot
     played = rotate("KubernetesExecutor", False, variables={"airflow_components": components})
     restarts = [e for e in played.asked if e["action"] == "rolling_restart" and not e["check"]]
     assert restarts[0]["workloads"] == ["airflow-webserver", "airflow-dag-processor"]
+
+
+@pytest.mark.parametrize(
+    ("state", "action", "waits"),
+    [("activated", "unchanged", 0), ("activated", "restarted", 1), ("published", "unchanged", 1)],
+)
+def test_tasks_are_waited_for_where_the_scheduler_is_still_to_be_restarted(rotate, state, action, waits):
+    """A run that died after it: a task of a day would hold the next one up, and DAGs be paused, for nothing."""
+    workload = {**ANSWERS["rolling_restart"]["workloads"][0], "action": action}
+    more = {"rolling_restart": {"workloads": [workload], "windows": []}}
+    played = rotate("LocalExecutor", True, keys={**KEYS, "state": state, "due": False}, more=more)
+    assert played.code == 0, played.output
+    assert played.actions("quiesce").count("quiesce:quiesced") == 2 * waits
+    assert ("the scheduler is restarted already" in " ".join(played.output.split())) == (not waits)
