@@ -163,3 +163,22 @@ def test_tasks_are_waited_for_where_the_scheduler_is_still_to_be_restarted(rotat
     assert played.code == 0, played.output
     assert played.actions("quiesce").count("quiesce:quiesced") == 2 * waits
     assert ("the scheduler is restarted already" in " ".join(played.output.split())) == (not waits)
+
+
+CUT_OVER = {"airflow_rotation_mode": "cutover", "airflow_confirm": "demo"}
+
+
+@pytest.mark.parametrize(
+    ("ended", "begins"), [("r1", ["r1c"]), ("r1c", []), ("r0", ["r1c"])], ids=["in overlap", "at once", "another run's"]
+)
+def test_a_cut_over_replaces_keys_whatever_rotation_its_run_has_ended(rotate, ended, begins):
+    """An unfinished run is gone on with. What it has ended in overlap says nothing of a key that is compromised now."""
+    unfinished = {
+        **RECORD,
+        "run": {**CLOSED, "id": "r1", "playbook": "rotate", "status": "running"},
+        "unfinished": True,
+    }
+    keys = {**KEYS, "state": "steady", "rotation": ended}
+    played = rotate("KubernetesExecutor", False, keys=keys, record=unfinished, variables=CUT_OVER)
+    assert played.code == 0, played.output
+    assert [entry["rotation"] for entry in played.asked if entry.get("state") == "replaced"] == begins
