@@ -182,3 +182,17 @@ def test_a_cut_over_replaces_keys_whatever_rotation_its_run_has_ended(rotate, en
     played = rotate("KubernetesExecutor", False, keys=keys, record=unfinished, variables=CUT_OVER)
     assert played.code == 0, played.output
     assert [entry["rotation"] for entry in played.asked if entry.get("state") == "replaced"] == begins
+
+
+@pytest.mark.parametrize("variables", [{}, CUT_OVER], ids=["in overlap", "at once"])
+def test_what_would_refuse_a_restart_is_found_before_keys_are_written(rotate, variables):
+    """A login that fails, a heart that has stopped: with new keys in the Secret, the next pod that starts has others
+    than those that run."""
+    played = rotate("KubernetesExecutor", False, keys={**KEYS, "state": "steady"}, variables=variables)
+    assert played.code == 0, played.output
+    planned, *done = [entry for entry in played.asked if entry["action"] == "rolling_restart"]
+    assert planned["check"]
+    assert planned["health"]["login"] == {"user": "admin", "secret": "airflow-runtime"}
+    assert done
+    assert all(entry["health"] == planned["health"] for entry in done)
+    assert played.actions("rolling_restart", "signing_keys")[0] == "rolling_restart"
