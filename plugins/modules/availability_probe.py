@@ -71,7 +71,7 @@ options:
         choices: [version, rest, session, task_api]
         required: true
       name:
-        description: Name in the result. The kind, if left out.
+        description: Name in the result, of its own among all that is requested. The kind, if left out.
         type: str
       url:
         description: Something else to request in that role.
@@ -403,7 +403,28 @@ def identities(call: Call, kinds: set[str]) -> dict[str, Identity]:
     return made
 
 
+def check_options(params: dict[str, Any]) -> None:
+    """Raises OperatorError for names that are not told apart in the result, and for numbers that nobody can keep to."""
+    names = [*(params["urls"] or {}), *(request["name"] or request["kind"] for request in params["requests"] or [])]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    problem = expected = ""
+    if twice:
+        problem = f"{', '.join(twice)} is the name of more than one of `urls` and `requests`"
+        expected = "a name of its own for each (`requests[].name`), by which it is waited for and counted"
+    elif not (params["interval"] > 0 and params["answer_within"] > 0):
+        problem = f"`interval` is {params['interval']} s, `answer_within` {params['answer_within']} s"
+        expected = "more than nothing"
+    if problem:
+        raise OperatorError(
+            problem,
+            expected=expected,
+            untouched="everything; nothing was requested",
+            next_step="correct the option, and run the same command again",
+        )
+
+
 def targets(call: Call) -> list[Target]:
+    check_options(call.params)
     wanted = call.params["requests"] or []
     who = identities(call, {request["kind"] for request in wanted})
     found = [Target(name, url, Learnt(url)) for name, url in (call.params["urls"] or {}).items()]

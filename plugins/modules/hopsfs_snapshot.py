@@ -31,7 +31,9 @@ options:
     type: str
     required: true
   sources:
-    description: What to copy; C(*), C(?) and C([...]) stay within one component of the path, as in a shell.
+    description:
+      - What to copy; C(*), C(?) and C([...]) stay within one component of the path, as in a shell. Each has to name
+        something.
     type: list
     elements: str
     default: [/Projects/*/Airflow]

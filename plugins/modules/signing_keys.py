@@ -268,7 +268,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.put_back i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.result import change_result
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.rotation import Request, Wanted, take_step
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, KeyState, read_state
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import MANAGED_BY_OTHERS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import (
+    MANAGED_BY_OTHERS,
+    ManagedByOthers,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed_secret import check_managers
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
@@ -311,7 +314,8 @@ def act(call: Call) -> dict[str, Any]:
         started_for=max(started.values(), default=0),
     )
     if change.changed:
-        check_managers(secret.name, secret.metadata, call.params["managed_by_others"], call.warn)
+        managed_by_others: ManagedByOthers = "accept" if change.is_a_note else call.params["managed_by_others"]
+        check_managers(secret.name, secret.metadata, managed_by_others, call.warn)
     untold = secret.write(change.write, remove=change.remove, annotations=change.annotations, dry_run=call.check_mode)
     if untold is not None:
         call.warn(untold)

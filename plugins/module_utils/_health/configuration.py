@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.executors import tasks_in_scheduler
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import time_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse as decoded
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 
@@ -177,16 +179,32 @@ def parse(output: str) -> dict[str, Any] | None:
     lines = [line.removeprefix(MARK) for line in output.splitlines() if line.startswith(MARK)]
     if not lines:
         return None
-    answer: dict[str, Any] = json.loads(lines[-1])
-    for name in OPTIONS:
+    try:
+        answer: dict[str, Any] = decoded(lines[-1])
+    except ValueError:  # cut off
+        return None
+    for name, (section, option) in OPTIONS.items():
         value = answer.get(name)
         if value in (None, ""):
             answer[name] = None
         elif name in SECONDS:
-            answer[name] = int(float(value))
+            answer[name] = _seconds(value, f"[{section}] {option}")
         else:
             answer[name] = redact(str(value))  # a URL may have a password in it
     return answer
+
+
+def _seconds(value: str, option: str) -> int:
+    """Raises OperatorError for what is no number; a component that doesn't read the option runs with that."""
+    try:
+        return math.ceil(float(value))
+    except (TypeError, ValueError, OverflowError):
+        raise OperatorError(
+            redact(f"{option} of the running Airflow is {value!r}"),
+            expected="a number of seconds, without a comment behind it",
+            untouched="everything; this only asked",
+            next_step="correct the option, and run the same command again",
+        ) from None
 
 
 def longest_token_seconds(configuration: dict[str, Any]) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import in_pod
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ def password_of(cluster: Cluster, login: dict[str, str]) -> str:
     """
     entries = cluster.secret_entries(login["secret"]) or {}
     try:
-        return str(parse(entries[login["key"]])[login["user"]])
-    except (KeyError, ValueError, TypeError) as error:
+        return in_pod.users_of(entries[login["key"]])[login["user"]]
+    except (KeyError, ValueError) as error:
         raise OperatorError(
             f"Secret {login['secret']} has no password for {login['user']} in its entry {login['key']}",
-            expected="a JSON object of users to passwords",
+            expected="a JSON object of users to passwords, which are texts",
             untouched="everything",
             next_step="set airflow_login_user to a user of that file, or add the user to it",
         ) from error

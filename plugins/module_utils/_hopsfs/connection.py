@@ -126,7 +126,8 @@ def open_session(network: Network, context: ssl.SSLContext, connections: int) ->
 def send(session: Any, method: str, url: str, *, body: Any = None, stream: bool = False) -> Any:
     """One request, redirects not followed. Raises HopsfsError without the URL's query, which may hold values."""
     host, port = host_and_port(url)
-    headers = {"Host": f"{host}:{port}", "Accept-Encoding": "identity"}
+    # RFC 9112, 3.2: as in the URL, and so with the brackets of an IPv6 address.
+    headers = {"Host": f"[{host}]:{port}" if ":" in host else f"{host}:{port}", "Accept-Encoding": "identity"}
     if body is not None:
         headers["Content-Type"] = "application/octet-stream"
     try:

@@ -7,7 +7,18 @@ from __future__ import annotations
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 # What a NameNode says while it starts, waits for DataNodes or fails over (Hadoop's own class names).
-TEMPORARY_EXCEPTIONS = frozenset({"SafeModeException", "RetriableException", "StandbyException", "ConnectException"})
+TEMPORARY_EXCEPTIONS = frozenset(
+    {
+        "SafeModeException",
+        "RetriableException",
+        "StandbyException",
+        "ConnectException",
+        # HopsFS's own, when its database did not answer in time or ended a transaction (io.hops.exception), and its
+        # NameNode has given up to try again.
+        "TransientStorageException",
+        "TransientDeadLockException",
+    }
+)
 QUOTA_EXCEPTIONS = frozenset({"NSQuotaExceededException", "DSQuotaExceededException", "QuotaExceededException"})
 # What no waiting cures. Any other failure of an upload or download may: DataNodes and their pipelines break in many
 # ways ("Could not get block locations", "Failed to find datanode", "could only be written to 0 of the 1 minReplication

@@ -13,7 +13,7 @@ from typing import TypeVar
 from urllib.parse import unquote_plus
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import Status, WebHdfs
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import UNTOUCHED, HopsfsError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -57,11 +57,15 @@ def above(paths: Iterable[str]) -> set[str]:
     return found
 
 
-def matching(hdfs: WebHdfs, patterns: Iterable[str], *, or_none: bool = False) -> list[Status]:
+def matching(
+    hdfs: WebHdfs, patterns: Iterable[str], *, needed: Iterable[str] = (), or_none: bool = False
+) -> list[Status]:
     """What the patterns name, sorted, without what lies below another of them. `*`, `?` and `[…]` stay within one
-    component, as in a shell. Raises OperatorError where nothing matches, unless `or_none`."""
-    patterns = list(patterns)
+    component, as in a shell. Raises OperatorError where one of the `needed` names nothing, or, unless `or_none`, where
+    all of them do."""
+    patterns, needed = list(patterns), frozenset(needed)
     found: dict[str, Status] = {}
+    missing = []
     for pattern in patterns:
         level = ["/"]
         components = [part for part in pattern.split("/") if part]
@@ -70,13 +74,15 @@ def matching(hdfs: WebHdfs, patterns: Iterable[str], *, or_none: bool = False) -
             matched = [status for path in level for status in _step(hdfs, path, component)]
             level = [status.path for status in matched if status.kind == "directory"]
         found |= {status.path: status for status in matched}
+        if pattern in needed and not matched:
+            missing.append(pattern)
     tops = topmost(found)
-    if not tops and not or_none:
+    if missing or (not tops and not or_none):
         raise OperatorError(
-            f"no directory matches {', '.join(patterns)}",
-            expected="at least one DAG folder",
-            untouched="everything; nothing was written",
-            next_step="correct the option sources; `hdfs dfs -ls -d` shows what a pattern names",
+            f"no directory matches {', '.join(missing or patterns)}",
+            expected="at least one DAG folder for each of the sources: a copy would lack what a wrong one was to name",
+            untouched=UNTOUCHED,
+            next_step="correct airflow_dag_folders (option sources); `hdfs dfs -ls -d` shows what a pattern names",
         )
     return [found[path] for path in sorted(tops)]
 

@@ -129,9 +129,11 @@ def present(
     Raises OperatorError where there is no room, the place is unsuitable, or the folders don't stop changing.
     """
     checked_name(name)
-    tops = matching(hdfs, patterns)
-    store.check_place(patterns, [top.path for top in tops])
     before = store.state(name)
+    # What this snapshot has had a copy of was no mistake: it is gone since.
+    had = before.manifest.sources if before.manifest else ()
+    tops = matching(hdfs, patterns, needed=set(patterns) - set(had))
+    store.check_place(patterns, [top.path for top in tops])
     known = before.manifest.entries if before.manifest else {}
     sync = Synchronization(hdfs, store, name, workers, progress)
 

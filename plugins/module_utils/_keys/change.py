@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +29,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries im
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import Key
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwks import write_jwks
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, KeyState, text_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, KeyState, later, text_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -55,6 +54,11 @@ class Change:
     @property
     def changed(self) -> bool:
         return bool(self.write or self.remove or self.annotations)
+
+    @property
+    def is_a_note(self) -> bool:
+        """Whether it says no more than how long tokens live: nothing breaks where somebody takes that away again."""
+        return not (self.write or self.remove) and self.annotations.keys() <= {LONGEST_LIFE, PREVIOUS_LIFE}
 
 
 class Step:
@@ -146,7 +150,7 @@ class Step:
         `seconds` is how long tokens live today; those of before may have been made for longer.
         """
         seconds, state = max(seconds, self.state.previous_life or 0), self.state
-        retire_after = self.found.read_at + datetime.timedelta(seconds=seconds)
+        retire_after = later(self.found.read_at, seconds)
         self._change.annotations[RETIRE_AFTER] = text_of(retire_after)
         longest = _longest(state.longest_life, self._life)
         return self._done(dataclasses.replace(state, retire_after=retire_after, longest_life=longest))

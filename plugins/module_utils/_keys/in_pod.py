@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 
 def generation_of(value: bytes) -> int:
@@ -29,11 +30,22 @@ def kid_of(value: bytes) -> str:
     return value.decode("ascii")
 
 
+def document_of(value: bytes) -> Any:
+    """A JSON document as Airflow reads a file: UTF-8, without the mark that some editors put before it.
+
+    Python's parser takes bytes in other encodings as well, and with that mark.
+    """
+    try:
+        return json.loads(value.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+
+
 def kids_of(document: bytes) -> list[str]:
     """The kids of the keys in a JWK set."""
     try:
-        return [str(key["kid"]) for key in json.loads(document)["keys"]]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return [str(key["kid"]) for key in document_of(document)["keys"]]
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise ValueError("is no set of keys that each have a kid (RFC 7517)") from None
 
 
@@ -50,10 +62,15 @@ def text_of(value: bytes) -> str:
     return text
 
 
-def users_of(document: bytes) -> list[str]:
-    """The users in the password file of Airflow's SimpleAuthManager, who makes up a password for all others."""
+def users_of(document: bytes) -> dict[str, str]:
+    """The users in the password file of Airflow's SimpleAuthManager, who makes up a password for all others.
+
+    Without those who can't log in: it compares with a text, and takes no empty one.
+    """
     try:
-        users = dict(json.loads(document))
-    except (ValueError, TypeError, RecursionError):
-        raise ValueError("is no JSON object of user names and passwords") from None
-    return list(users)
+        users = document_of(document)
+    except ValueError:
+        users = None
+    if not isinstance(users, dict):
+        raise ValueError("is no JSON object of user names and passwords")
+    return {user: password for user, password in users.items() if isinstance(password, str) and password}

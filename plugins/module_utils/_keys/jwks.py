@@ -8,10 +8,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import in_pod, pair
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import JWKS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import Jwk, Key, key_bits, thumbprint
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 # What a JWK of an RSA key must not have: the private members of RFC 7518, 6.3.2.
@@ -31,7 +30,7 @@ def read_jwks(document: bytes, secret: str) -> dict[str, Jwk]:
     found: dict[str, Jwk] = {}
     problem = ""
     try:
-        for key in parse(document)["keys"]:
+        for key in in_pod.document_of(document)["keys"]:
             own = thumbprint(key["n"], key["e"])
             if found.get(own) == key:
                 # The very same once more means nothing more to anybody; it is gone with the next write.

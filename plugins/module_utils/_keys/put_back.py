@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import in_pod
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 # What a restart for new keys writes into the pod template; launch.py waits for it.
@@ -27,8 +29,9 @@ def started_for(workloads: Iterable[str], read: Read) -> dict[str, int]:
             workload = read(kind, name) or {}
             template = workload.get("spec", {}).get("template", {})
             wanted = str((template.get("metadata", {}).get("annotations") or {}).get(KEYS_GENERATION, ""))
-            if wanted.isascii() and wanted.isdecimal():
-                found[f"{kind} {name}"] = int(wanted)
+            # A number that no Secret could have is nothing that it could be made to have.
+            with contextlib.suppress(ValueError):
+                found[f"{kind} {name}"] = in_pod.generation_of(wanted.encode())
     return found
 
 

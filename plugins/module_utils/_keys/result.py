@@ -126,4 +126,4 @@ def _text(value: bytes) -> str:
 
 
 def _kids(document: bytes) -> str:
-    return "kids " + ", ".join(str(key.get("kid")) for key in json.loads(document or '{"keys": []}')["keys"])
+    return "kids " + ", ".join(str(key.get("kid")) for key in json.loads(document.strip() or '{"keys": []}')["keys"])

@@ -11,10 +11,12 @@ from typing import Literal
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.change import Change, Step
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import RETIRE_AFTER
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import (
+    MOST_DIGITS,
     ROTATION_ID,
     Found,
     KeyState,
     State,
+    later,
     text_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -54,7 +56,7 @@ class Request:
 def due_at(state: KeyState, minimum_age: int) -> datetime.datetime:
     """When the next step of a rotation is due; keys in steady state are due at the age of `minimum_age` seconds."""
     if state.state == "steady":
-        return state.keys_since + datetime.timedelta(seconds=minimum_age)
+        return later(state.keys_since, minimum_age)
     return state.retire_after or state.since
 
 
@@ -100,6 +102,8 @@ def _check_request(found: Found, request: Request) -> None:
         problem = f"retire_after is given with state {request.state}, but belongs to state activated"
     elif request.token_life is not None and request.token_life <= 0:
         problem = f"token_life is {request.token_life} s"
+    elif len(str(max(request.retire_after or 0, request.token_life or 0))) > MOST_DIGITS:
+        problem = f"retire_after or token_life has more than {MOST_DIGITS} digits"
     elif request.minimum_age < 0:
         problem = f"minimum_age is {request.minimum_age} s"
     if problem:

@@ -39,6 +39,8 @@ ROTATION_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,48}[A-Za-z0-9])?")
 SIGNER = re.compile(r"[a-z0-9]([a-z0-9.-]{0,60}[a-z0-9])?")
 # The Date header has whole seconds, and the servers of one control plane may differ a little.
 SKEW_TOLERANCE = datetime.timedelta(seconds=10)
+# What is written down has to be read again; more than a lifetime of the universe is a mistake.
+MOST_DIGITS = 15
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,14 @@ def text_of(moment: datetime.datetime) -> str:
     return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def later(moment: datetime.datetime, seconds: int) -> datetime.datetime:
+    """So many seconds after a moment, and no later than times are written: who says "never" means that."""
+    try:
+        return moment + datetime.timedelta(seconds=seconds)
+    except OverflowError:
+        return datetime.datetime.max.replace(microsecond=0, tzinfo=datetime.UTC)
+
+
 def check_signers(signers: tuple[str, ...], secret: str) -> None:
     """Each has entries of its own: with two that share some, a rotation could be begun and not be ended.
 
@@ -220,7 +230,7 @@ def _seconds(found: Found, annotation: str) -> int | None:
     text = found.annotations.get(annotation)
     if text is None:
         return None
-    if not re.fullmatch(r"[0-9]{1,9}", text):
+    if not re.fullmatch(rf"[0-9]{{1,{MOST_DIGITS}}}", text):
         raise OperatorError(
             f"annotation {annotation} of Secret {found.name} is {text!r}",
             expected="a number of seconds",

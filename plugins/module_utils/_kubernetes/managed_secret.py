@@ -28,6 +28,9 @@ FILLED_BY = {
     "operator.1password.io/item-path": "the operator of 1Password",
     "reflector.v1.k8s.emberstack.com/reflects": "Reflector",
     "kubed.appscode.com/origin": "kubed (Config Syncer)",
+    "replicator.v1.mittwald.de/replicate-from": "kubernetes-replicator",
+    # On what it pushes into other namespaces.
+    "replicator.v1.mittwald.de/replicated-from-version": "kubernetes-replicator",
     "generate.kyverno.io/policy-name": "Kyverno",
 }
 FILLED_BY_VALUE = {(MANAGED_BY, "hashicorp-vso"): "the Vault Secrets Operator"}

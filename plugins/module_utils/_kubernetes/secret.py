@@ -107,7 +107,8 @@ class StoredSecret:
         }
         if not (entries or removed or annotations):
             return None
-        if self._found is not None and self._found.immutable:
+        # Annotations can be changed all the same.
+        if self._found is not None and self._found.immutable and (entries or removed):
             raise OperatorError(
                 f"Secret {self.name} is immutable, but {', '.join(sorted({*entries, *removed, *annotations}))} would "
                 "have to change",

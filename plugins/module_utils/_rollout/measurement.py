@@ -79,7 +79,13 @@ class Writer:
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._stream = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8")
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        size = os.fstat(descriptor).st_size
+        # A line that was cut off, by a full disk say, would take the first one of this probe with it: its begin.
+        cut_off = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        self._stream = os.fdopen(descriptor, "a", encoding="utf-8")
+        if cut_off:
+            self._stream.write("\n")
         self._lock = threading.Lock()
         self._open = True
         self.samples = 0
@@ -114,7 +120,7 @@ def ended(probe: Probe, because: str, sent_last: float) -> dict[str, Any]:
 def read(file: Path) -> Measurement:
     """What a file says. A line cut off by a kill is skipped."""
     found = Measurement()
-    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file.exists() else []:
         try:
             document = parse(line)
             if "begun" in document:

@@ -74,6 +74,18 @@ def test_what_is_not_set_is_null_and_what_a_url_hides_stays_hidden():
 
 def test_output_without_an_answer():
     assert parse("Traceback (most recent call last):\n") is None
+    assert parse(answer()[:-20]) is None
+
+
+@pytest.mark.parametrize("value", ["5 # as before", "inf", "nan", "5s"])
+def test_a_number_that_is_none_is_told_with_its_option(value):
+    """Who doesn't run a triggerer never hears of it from Airflow."""
+    with pytest.raises(OperatorError, match=r"\[triggerer\] job_heartbeat_sec of the running Airflow is"):
+        parse(answer(triggerer_heartbeat_sec=value))
+
+
+def test_a_part_of_a_second_is_not_cut_off_a_life():
+    assert longest_token_seconds(parse(answer(task_queued_timeout="7200.4", airflow_version="3.2.0"))) == 7211
 
 
 @pytest.fixture

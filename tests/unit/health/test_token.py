@@ -95,8 +95,18 @@ def test_a_password_is_read_from_the_file_in_the_secret():
     assert password_of(OneSecret({"passwords.json": b'{"admin": "CANARY"}'}), LOGIN) == "CANARY"
 
 
-@pytest.mark.parametrize("entries", [None, {}, {"passwords.json": b"CANARY"}, {"passwords.json": b'["CANARY"]'}])
+@pytest.mark.parametrize(
+    "entries",
+    [
+        None,
+        {},
+        {"passwords.json": b"CANARY"},
+        {"passwords.json": b'["CANARY"]'},
+        {"passwords.json": b'{"admin": 1234567}'},
+    ],
+)
 def test_a_secret_without_the_password_is_named_and_nothing_of_it_shown(entries):
     with pytest.raises(OperatorError, match="airflow-runtime") as raised:
         password_of(OneSecret(entries), LOGIN)
     assert "CANARY" not in str(raised.value)
+    assert "1234567" not in str(raised.value)

@@ -37,7 +37,12 @@ SAFE_MODE = RefusedError(403, "SafeModeException", "Cannot create file/x. Name n
 RESET = requests.ConnectionError(ConnectionResetError(104, "Connection reset by peer"), "https://u:CANARY@namenode/x")
 
 
-@pytest.mark.parametrize("failure", [SAFE_MODE, RESET, RefusedError(503, "", "")])
+# Of HopsFS, whose NameNodes have their metadata in RonDB.
+DATABASE = RefusedError(403, "TransientStorageException", "Time-out in NDB, probably caused by deadlock")
+DEADLOCK = RefusedError(403, "TransientDeadLockException", "Time-out in NDB, probably caused by deadlock")
+
+
+@pytest.mark.parametrize("failure", [SAFE_MODE, RESET, RefusedError(503, "", ""), DATABASE, DEADLOCK])
 def test_what_passes_is_waited_for_and_said(hopsfs, hdfs, clock, said, failure):
     hopsfs.before = failing(6, failure)
     hdfs.mkdirs("/x")

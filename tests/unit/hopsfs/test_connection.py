@@ -237,3 +237,24 @@ def test_a_chain_larger_than_a_pipe_is_read_whole(authority):
     entries["tls.crt"] += authority.certificate * 200
     assert len(entries["tls.crt"]) > 1 << 16
     tls_context(entries, "hopsfs-tls")
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://[fd00::1]:9864/webhdfs/v1/a", "[fd00::1]:9864"),
+        ("https://[fd00::1]/", "[fd00::1]:443"),
+        ("https://10.0.0.1:9864/", "10.0.0.1:9864"),
+        ("https://NameNode:9870/", "namenode:9870"),
+    ],
+)
+def test_the_host_is_named_as_in_the_url(url, host):
+    """Jetty answers 400 to one that it can't take apart; DataNodes may call themselves by their addresses."""
+    sent = []
+
+    class Session:
+        def request(self, _method, _url, **options):
+            sent.append(options["headers"]["Host"])
+
+    send(Session(), "GET", url)
+    assert sent == [host]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import in_pod
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import generated, in_pod
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.keys.server import Server
 
@@ -66,3 +66,56 @@ def test_text_that_would_break_the_configuration_is_none(value):
 
 def test_a_line_end_of_an_editor_is_no_part_of_a_text():
     assert in_pod.text_of("gr\u00fc\u00dfe \n".encode()) == "gr\u00fc\u00dfe "
+
+
+@pytest.mark.parametrize(
+    "rewritten",
+    [lambda text: "\ufeff".encode() + text, lambda text: text.decode().encode("utf-16")],
+    ids=["mark", "16"],
+)
+@pytest.mark.parametrize("step", [{}, {"state": "published", "rotation": "r1"}])
+def test_a_key_set_that_airflow_could_not_read_is_refused(rewritten, step):
+    """Airflow opens the file as a text in UTF-8, and no editor's mark is a part of JSON."""
+    server = Server()
+    server.keys()
+    written = server.entries["jwks.json"]
+    server.entries["jwks.json"] = rewritten(written)
+    with pytest.raises(ValueError, match="no set of keys"):
+        in_pod.kids_of(server.entries["jwks.json"])
+    with pytest.raises(OperatorError, match=r"jwks\.json of Secret \S+ holds no key set"):
+        server.keys(**step)
+    assert "jwks.json" in server.info()["problem"]
+    del server.entries["jwks.json"]
+    server.keys()
+    assert server.entries["jwks.json"] == written
+
+
+def test_a_blank_key_set_of_keys_that_are_not_due_is_told_as_none():
+    server = Server()
+    server.keys()
+    server.entries["jwks.json"] = b"\n"
+    result = server.keys(state="published", rotation="r1", minimum_age=86400)
+    assert (result["changed"], result["diff"]["after"]["jwks.json"]) == (False, "kids ")
+
+
+@pytest.mark.parametrize(
+    ("document", "users"),
+    [
+        (b'{"admin": "x"}', {"admin": "x"}),
+        (b'{"admin": "x", "bot": null}', {"admin": "x"}),
+        # What Airflow compares with what somebody typed.
+        (b'{"admin": 12345}', {}),
+        (b'{"admin": ""}', {}),
+        (b'{"admin": ["x"]}', {}),
+        (b'[["admin", "x"]]', None),
+        ("\ufeff{}".encode(), None),
+        (b'{"admin": "\xff"}', None),
+    ],
+)
+def test_who_can_log_in(document, users):
+    if users is None:
+        with pytest.raises(ValueError, match="no JSON object"):
+            in_pod.users_of(document)
+    else:
+        assert in_pod.users_of(document) == users
+    assert (generated.problem_of("simple_auth_password_file", document, "admin") == "") == bool(users)

@@ -121,6 +121,8 @@ def workload(generation):
         ({("Deployment", "web"): {"spec": {"template": {"metadata": {}}}}}, None),
         ({("Deployment", "web"): workload("")}, None),
         ({}, None),
+        # A time in nanoseconds, which no Secret could have for its generation.
+        ({("Deployment", "web"): workload("1764422687000000000")}, None),
         ({("Deployment", "web"): workload("5")}, "Deployment web for 5"),
         ({("StatefulSet", "web"): workload("10")}, "StatefulSet web for 10"),
     ],

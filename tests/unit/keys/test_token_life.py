@@ -16,6 +16,8 @@ from ansible_collections.hopsworks.airflow.tests.unit.keys.server import Server
 pytestmark = pytest.mark.usefixtures("quick_keys")
 
 LONG, SHORT = 86410, 610
+# Ten digits, as somebody writes it who wants tokens that do not end.
+FOR_GOOD = 10_000_000_010
 LONGEST = "hopsworks.airflow/longest-token-life"
 PREVIOUS = "hopsworks.airflow/previous-longest-token-life"
 
@@ -133,3 +135,55 @@ def test_a_life_of_nothing_is_refused(life):
     server = Server()
     with pytest.raises(OperatorError, match="token_life is"):
         server.keys(token_life=life)
+
+
+def test_tokens_made_for_good_are_written_down_and_read_again():
+    server = Server()
+    server.keys(token_life=FOR_GOOD)
+    server.keys(state="published", rotation="r1", token_life=FOR_GOOD)
+    server.keys(state="activated", token_life=FOR_GOOD)
+    result = server.keys(state="activated", retire_after=FOR_GOOD, token_life=FOR_GOOD)
+    assert result["retire_after"] == "2343-08-21T17:46:50Z"
+    assert server.info()["longest_token_life"] == FOR_GOOD
+    with pytest.raises(OperatorError, match="still needed"):
+        server.keys(state="retired", token_life=SHORT)
+    assert server.keys(state="replaced", rotation="r2", token_life=SHORT)["state"] == "replaced"
+
+
+def test_never_is_no_error():
+    server = Server()
+    server.keys()
+    never = 10**14
+    assert server.info(minimum_age=never)["due_at"] == "9999-12-31T23:59:59Z"
+    assert not server.keys(state="published", rotation="r1", minimum_age=never)["changed"]
+    server.keys(state="published", rotation="r1")
+    server.keys(state="activated")
+    assert server.keys(state="activated", retire_after=never)["retire_after"] == "9999-12-31T23:59:59Z"
+    assert server.info()["due"] is False
+
+
+@pytest.mark.parametrize("option", ["token_life", "retire_after"])
+def test_a_number_that_could_not_be_read_again_is_not_written(option):
+    server = Server()
+    server.keys()
+    server.keys(state="published", rotation="r1")
+    server.keys(state="activated")
+    with pytest.raises(OperatorError, match="more than 15 digits"):
+        server.keys(state="activated", **{option: 10**15})
+
+
+@pytest.mark.parametrize("state", STEPS)
+def test_a_longer_life_alone_is_written_into_a_secret_of_others_and_an_immutable_one(state):
+    """New settings of a deployment whose Secret is complete were always rolled out beside an Argo CD."""
+    server = Server()
+    for step in STEPS[state]:
+        server.keys(**step)
+    server.annotations["argocd.argoproj.io/tracking-id"] = "airflow:/Secret:lab/keys"
+    server.immutable = True
+    again = STEPS[state][-1]
+    assert server.keys(**again, token_life=LONG)["changed"]
+    assert server.annotations[LONGEST] == str(LONG)
+    assert "Argo CD" in server.warned[0]
+    server.immutable = False
+    with pytest.raises(OperatorError, match="belongs to Argo CD"):
+        server.keys(state="replaced", rotation="r9")

@@ -48,6 +48,14 @@ PUT_BACK = {
     "any controller": ({"ownerReferences": [{"kind": "Airflow", "name": "main", "controller": True}]}, "Airflow main"),
     "flux": ({"labels": KUSTOMIZATION}, "Flux"),
     "reflector": ({"annotations": {"reflector.v1.k8s.emberstack.com/reflects": "vault/keys"}}, "Reflector"),
+    "replicator, pulled": (
+        {"annotations": {"replicator.v1.mittwald.de/replicate-from": "vault/keys"}},
+        "kubernetes-replicator",
+    ),
+    "replicator, pushed": (
+        {"annotations": {"replicator.v1.mittwald.de/replicated-from-version": "42"}},
+        "kubernetes-replicator",
+    ),
     "kubed": ({"annotations": {"kubed.appscode.com/origin": "{}"}}, "kubed (Config Syncer)"),
     "kyverno": ({"labels": {"generate.kyverno.io/policy-name": "copy"}}, "Kyverno"),
 }
@@ -68,6 +76,7 @@ LEFT_ALONE = {
     "we": ({"labels": {"app.kubernetes.io/managed-by": "hopsworks.airflow"}}, []),
     "a chart's label alone": ({"labels": INSTANCE}, []),
     # Copies of it follow; nobody writes to it.
+    "the origin of replicas": ({"annotations": {"replicator.v1.mittwald.de/replicate-to": "other"}}, []),
     "the origin of reflections": ({"annotations": {"reflector.v1.k8s.emberstack.com/reflection-allowed": "true"}}, []),
     "an owner for its end only": ({"ownerReferences": [{"kind": "Job", "name": "make", "controller": None}]}, []),
 }

@@ -136,13 +136,21 @@ def test_nothing_to_write_writes_nothing(arguments):
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"entries": {"theirs": b"2"}}, {"remove": ["theirs"]}, {"annotations": {"state": "steady"}}]
+    "arguments",
+    [{"entries": {"theirs": b"2"}}, {"remove": ["theirs"]}, {"remove": ["theirs"], "annotations": {"state": "steady"}}],
 )
 def test_an_immutable_secret_is_refused_before_it_is_tried(arguments):
     core = Core(immutable=True)
     with pytest.raises(OperatorError, match="immutable"):
         StoredSecret(cluster(core), "keys").write(**{"entries": {}, **arguments})
     assert core.sent == []
+
+
+def test_annotations_of_an_immutable_secret_can_be_changed():
+    """ValidateSecretUpdate compares the entries only."""
+    core = Core(immutable=True)
+    StoredSecret(cluster(core), "keys").write({}, annotations={"state": "steady"})
+    assert [body["metadata"]["annotations"] for _action, _name, body, _rest in core.sent] == [{"state": "steady"}]
 
 
 @pytest.mark.parametrize("name", ["keys", "new"])

@@ -48,9 +48,9 @@ def scheduler(grace, action="configured"):
 def settings_changed(stage):
     """Runs the upgrade's cut-over with new settings; returns what it did in earnest, and all that it said."""
 
-    def run(*answers, code=0):
+    def run(*answers, code=0, phases=("cut_over", "verify")):
         stage.role("report", {"ansible.builtin.debug": {"msg": "report"}})
-        frame = {"run_playbook": "upgrade", "run_replaces": True, "run_phases": ["cut_over", "verify"]}
+        frame = {"run_playbook": "upgrade", "run_replaces": True, "run_phases": list(phases)}
         given = dict(ANSWERS)
         for answer in answers:
             given |= answer
@@ -143,3 +143,21 @@ def test_what_the_plan_says_of_the_tables_is_done_where_they_are_installed(setti
         entry for entry in played.asked if entry["action"] == "run_record" and entry.get("state") == "finished"
     ]
     assert "airflow_before_r0" not in str(closed), "this run has set nothing aside"
+
+
+@pytest.mark.parametrize(
+    ("answers", "life"),
+    [
+        ([scheduler(600), {"airflow_configuration_info": {"longest_token_seconds": 86410}}], 86410),
+        ([scheduler(None), {"airflow_configuration_info": {"longest_token_seconds": 86410}}], 86410),
+        ([scheduler(600), {"airflow_configuration_info": {"failed": True, "msg": "no pod serves"}}], None),
+    ],
+    ids=["all pods are replaced", "the scheduler is not", "no answer"],
+)
+def test_how_long_tokens_of_the_settings_before_live_is_kept_with_the_keys(settings_changed, answers, life):
+    """A rotation after that retires no key too early, whatever the new settings say."""
+    played = settings_changed(*answers, phases=("keys", "cut_over", "verify"))
+    (asked,) = [entry for entry in played.asked if entry["action"] == "signing_keys"]
+    # Before ansible-core 2.19, a number between braces becomes a text.
+    assert str(asked.get("token_life")) == str(life)
+    assert played.actions("signing_keys", "workloads") == ["signing_keys", ROLL_OUT]

@@ -25,6 +25,8 @@ DOING = {
     "deployment_objects": {"backup_secret", "timeout"},
     "metadata_db": {"verify", "rehearsed_dump"},
     "quiesce": {"timeout"},
+    # A note beside the keys, of the settings that the same run replaces.
+    "signing_keys": {"token_life"},
     "workloads": {"timeout"},
 }
 # What only a dry run has to be told, because it isn't there yet.

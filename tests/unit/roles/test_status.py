@@ -132,3 +132,13 @@ def test_where_nothing_can_be_read_all_of_it_is_said(status):
     assert all(f"{line}: not read: {away} is away" in said for away, (line, _part) in PARTS.items())
     assert "Heartbeats: no such host" in said
     assert f"Found: {', '.join(part for _line, part in PARTS.values())} could not be read." in said
+
+
+GONE = "Signing keys: there is no Secret hopsworks-airflow-keys, without which no pod of this Airflow starts"
+NONE_YET = "Signing keys: there is no Secret hopsworks-airflow-keys yet"
+
+
+@pytest.mark.parametrize(("where", "line"), [("installed", GONE), ("old", NONE_YET), ("absent", NONE_YET)])
+def test_keys_that_are_gone_are_said(status, where, line):
+    """The pods that run have their copies: nothing else tells of it before the next one starts."""
+    assert line in " ".join(status({"heartbeats": {}}, database={"stage": where}).output.split())

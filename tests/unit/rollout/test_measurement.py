@@ -33,6 +33,7 @@ from ansible_collections.hopsworks.airflow.plugins.modules import availability_p
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 START = 1_795_000_000.0
+VERSION = {"kind": "version", "name": None, "url": None, "keep_alive": False, "statuses": [200]}
 HTML = "text/html"
 OLD_PAGE = Answer(200, None, HTML, b"<title>Airflow - DAGs</title>")
 NEW = Answer(200, None, HTML, b'<title>Airflow</title><body><div id="root" style="x"></div>')
@@ -249,6 +250,23 @@ def test_a_probe_that_cannot_begin_says_why_to_those_who_wait_for_it(module):
     assert "nothing was measured" in result["problems"][0]
 
 
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"requests": [VERSION, {**VERSION, "keep_alive": True}]}, "version is the name of more than one"),
+        ({"requests": [VERSION], "urls": {"version": "http://127.0.0.1/"}}, "version is the name of more than one"),
+        ({"requests": [VERSION], "interval": 0.0}, "`interval` is 0.0 s"),
+        ({"requests": [VERSION], "answer_within": -1.0}, "`answer_within` -1.0 s"),
+    ],
+)
+def test_requests_that_could_not_be_told_apart_or_kept_to_are_refused(module, given, why):
+    """One of them that is never sent was waited for as if the other one were it."""
+    with pytest.raises(OperatorError, match=why):
+        module("probing", url="http://127.0.0.1/", probe="one", **given)
+    with pytest.raises(OperatorError, match=why):
+        module("begun", probe="one")
+
+
 def test_where_no_probe_ever_began_that_is_said(module):
     assert module("summary")["problems"] == ["nothing was measured: no probe has begun"]
 
@@ -356,3 +374,22 @@ def test_a_line_cut_off_by_a_kill_is_skipped(file):
         stream.write('{"begun": {"id": "tw')
     assert [probe.id for probe in read(path).probes] == ["one"]
     assert measurement.read(path.parent / "absent").samples == []
+
+
+@pytest.mark.parametrize("cut_off", [b'{"begun": {"id": "tw', b"\xff\x00", b'{"time": 1'])
+def test_a_probe_that_comes_after_a_line_cut_off_has_begun_all_the_same(file, cut_off):
+    """A full disk cuts lines off; the next attempt of the run has the same file."""
+    path = file(dict.fromkeys(NAMES, 1))
+    with path.open("ab") as stream:
+        stream.write(cut_off)
+    before = len(read(path).samples)
+    writer = Writer(path)
+    writer.line(begun(Probe("two", START + 60, ["ui"], 0.1, 1.0)))
+    writer.sample(Sample(START + 61, "ui", 200, 0.1, None, good=True))
+    writer.close()
+    Writer(path).close()
+    found = read(path)
+    assert [probe.id for probe in found.probes] == ["one", "two"]
+    assert len(found.samples) == before + 1
+    assert path.read_bytes().count(b"\n\n") == 0
+    assert wait_until_begun(path, "two", 1) == ["ui"]
