@@ -76,6 +76,15 @@ STEPS = {
 }
 
 
+def test_keys_that_sign_no_more_are_waited_for_no_longer_when_tokens_live_longer():
+    server = Server()
+    server.keys()
+    rotate(server, "r1", SHORT)
+    server.keys(state="activated", token_life=LONG)
+    assert server.annotations[LONGEST] == str(LONG)
+    assert server.annotations[PREVIOUS] == str(SHORT)
+
+
 @pytest.mark.parametrize("state", STEPS)
 def test_the_largest_number_is_kept_and_only_a_larger_one_is_written(state):
     server = Server()

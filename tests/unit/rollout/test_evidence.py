@@ -136,6 +136,14 @@ def test_a_key_whose_begin_is_cut_off_is_hidden(shown, form, lines):
     assert [line for line in text if line in found and not line.startswith("-----")] == []
 
 
+@pytest.mark.parametrize("width", [64, 70, 76])
+def test_a_key_is_hidden_however_long_its_lines_are(shown, width):
+    coded = base64.b64encode(bytes(range(256))).decode()
+    lines = [coded[at : at + width] for at in range(0, len(coded), width)]
+    found = shown("\n".join([*lines, "-----END PRIVATE KEY-----", "scheduler: it can't be read"]))
+    assert [line for line in lines if line in found] == []
+
+
 def test_a_line_of_a_key_is_hidden_behind_what_a_log_puts_before_it():
     before, line = "[2026-11-29T03:00:00.000+0000] {logging_mixin.py:188} INFO - ", "Mz/9" * 16
     assert redact(before + line) == f"{before}(hidden)"
