@@ -37,7 +37,7 @@ def _statement(found: re.Match[str]) -> str:
 PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL), f"{HIDDEN} PEM"),
     # A line from the middle of a PEM file, on its own, or behind what a log puts before each line, where it is no hash.
-    # OpenSSH's lines have 70 characters, as older cryptography writes them 76. And the last one.
+    # OpenSSH's lines have 70 characters, or 76 by older versions of cryptography. And the last one.
     (re.compile(r"(?m)(?:^|(?<=\s)(?=[0-9a-f]*[A-Zg-z+/]))[A-Za-z0-9+/]{64}(?:[A-Za-z0-9+/]{6}){0,2}$"), HIDDEN),
     (re.compile(r"(?m)^[A-Za-z0-9+/]{1,76}={0,2}(?=\r?\n-----END )"), HIDDEN),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.?[A-Za-z0-9_-]*"), f"{HIDDEN} token"),
