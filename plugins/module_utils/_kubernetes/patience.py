@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import tls_context
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.credentials import (
     Credentials,
     Identity,
@@ -145,13 +144,10 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
     With `credentials`, each request is made as whoever these say at that time, else as the configuration says.
     """
 
-    rest_client: Any
-
     def __init__(
         self, configuration: Any, patience: Patience | None = None, credentials: Credentials | None = None
     ) -> None:
         super().__init__(configuration)
-        _trust(self.rest_client, configuration)
         self.patience = patience or Patience()
         self.credentials = credentials
         # Of the kubeconfig, if it is made by one.
@@ -167,7 +163,6 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
         if certificate != self._certificate:
             # A connection keeps the certificate that it was made with.
             self.rest_client = RESTClientObject(self.configuration)
-            _trust(self.rest_client, self.configuration)
             self._certificate = certificate
         return identity
 
@@ -269,17 +264,6 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
         kind = others.get("response_type")
         answer = self.deserialize(SimpleNamespace(data=json.dumps(found)), kind) if kind else None
         return answer if others.get("_return_http_data_only") else (answer, 200, headers)
-
-
-def _trust(rest: Any, configuration: Any) -> None:
-    """Trust whom all clients of this collection trust: without an authority of its own, the system's, as kubectl does.
-
-    The library takes those of a package instead. And Python 3.13 has it refuse authorities of older clusters, which
-    lack what RFC 5280 asks of them (https://github.com/kubernetes-client/python/issues/2394).
-    """
-    if str(configuration.host).startswith("https:"):
-        made = tls_context(configuration.ssl_ca_cert, verify=configuration.verify_ssl)
-        rest.pool_manager.connection_pool_kw.update(ssl_context=made, ca_certs=None)
 
 
 @dataclass

@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import base64
 import socket
-import ssl
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import tls_context
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.impersonation import carried_by
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Absence
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import causes
@@ -48,7 +46,7 @@ def open_session(
     # The client makes it without a time-out and without headers, and offers no way to give it any.
     ws_client.WebSocket = _opened
     _opening.headers = carried_by(cluster.api)
-    _opening.configuration = cluster.api.configuration
+    _opening.proxy_user = _proxy_user(cluster.api.configuration)
     deadline: float | None = None
     pause, absence = SHORTEST_PAUSE_SECONDS, Absence()
     while True:
@@ -79,12 +77,10 @@ def open_session(
 
 
 def _opened(*arguments: Any, **options: Any) -> Any:
-    if str(_opening.configuration.host).startswith("https:"):
-        options["sslopt"] = {**options["sslopt"], "context": _trust(_opening.configuration)}
     made = websocket.WebSocket(*arguments, **options)
     made.settimeout(HANDSHAKE_SECONDS)
     connect, headers = made.connect, [f"{name}: {value}" for name, value in _opening.headers]
-    proxy_user = _proxy_user(_opening.configuration)
+    proxy_user = _opening.proxy_user
 
     def connect_as(url: str, *, header: list[str], **others: Any) -> None:
         if proxy_user is not None and "http_proxy_auth" in others:
@@ -93,14 +89,6 @@ def _opened(*arguments: Any, **options: Any) -> Any:
         connect(url, header=[*header, *headers], **others)
 
     made.connect = connect_as
-    return made
-
-
-def _trust(configuration: Any) -> ssl.SSLContext:
-    """The same as for other requests, and who asks."""
-    made = tls_context(configuration.ssl_ca_cert, verify=configuration.verify_ssl)
-    if configuration.cert_file:
-        made.load_cert_chain(configuration.cert_file, configuration.key_file)
     return made
 
 

@@ -21,14 +21,11 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from kubernetes.client.exceptions import ApiException
 from kubernetes.config import incluster_config
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import credentials as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import patience
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -320,25 +317,6 @@ def https(tmp_path):
     yield server.server_address[1]
     server.shutdown()
     server.server_close()
-
-
-@pytest.mark.parametrize("how", ["system", "option"])
-@pytest.mark.parametrize("request_of", ["list", "command"])
-def test_the_authorities_of_the_system_are_trusted_as_by_kubectl(https, tmp_path, monkeypatch, how, request_of):
-    """One of a company, say, that a kubeconfig says nothing of."""
-    options = {"ca_cert": str(tmp_path / "server.pem")} if how == "option" else {}
-    if how == "system":
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
-    cluster = Cluster(connect({"host": f"https://localhost:{https}", "api_key": "x", **options}, Patience()), "lab")
-    ask = {
-        "list": lambda: cluster.core.list_namespaced_secret("lab"),
-        "command": lambda: execute(cluster, "web", None, ["true"]),
-    }[request_of]
-    with pytest.raises(ApiException) as answered:
-        ask()
-    assert answered.value.status == 501
-    context = cluster.api.rest_client.pool_manager.connection_pool_kw["ssl_context"]
-    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
 
 
 @pytest.fixture
