@@ -124,17 +124,15 @@ class Action:
             call = Call(params, check_mode, cluster, progress, warn)
             return in_words(cluster, lambda: {"changed": False, **self._act(call)})
 
-        with own_temporary_files():
-            try:
-                cluster = Cluster(connect(params, patience), params["namespace"])
-            except OperatorError as error:
-                return _failed(error)
-            except Exception as error:  # noqa: BLE001  as below
-                return unforeseen(error)
+        def connected() -> dict[str, Any]:
+            cluster = Cluster(connect(params, patience), params["namespace"])
             lock = params["lock"]
             if not lock or not self._under_lock or check_mode:
                 return act(cluster, warn)
             return in_words(cluster, lambda: Keeper(cluster, lock["name"], lock["holder"]).perform(act, warn))
+
+        with own_temporary_files():
+            return outcome(connected)
 
 
 @contextlib.contextmanager
@@ -151,22 +149,32 @@ def own_temporary_files() -> Iterator[None]:
             tempfile.tempdir = before
 
 
-def in_words(cluster: Cluster, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def outcome(act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The result of `act`, or what it failed by."""
     try:
         return act()
     except OperatorError as error:
         return _failed(error)
-    except ApiException as error:
-        if error.status == 401:
-            return _failed(unauthorized(error, cluster.trouble))
-        return _failed(from_api(error) if error.status else unreachable(error, cluster.server))
-    except HTTPError as error:
-        return _failed(unreachable(error, cluster.server))
-    except RecursionError as error:
-        return _failed(_too_deep(error))
     except Exception as error:  # noqa: BLE001  nobody foresaw it, so nobody has looked at what its text holds
         return unforeseen(error)
+
+
+def in_words(cluster: Cluster, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The same for what is done with a cluster, whose answers get an operator's words."""
+
+    def worded() -> dict[str, Any]:
+        try:
+            return act()
+        except ApiException as error:
+            if error.status == 401:
+                raise unauthorized(error, cluster.trouble) from error
+            raise (from_api(error) if error.status else unreachable(error, cluster.server)) from error
+        except HTTPError as error:
+            raise unreachable(error, cluster.server) from error
+        except RecursionError as error:
+            raise _too_deep(error) from error
+
+    return outcome(worded)
 
 
 class LocalAction:
@@ -180,12 +188,7 @@ class LocalAction:
         self, name: str, params: dict[str, Any], *, check_mode: bool, warn: Callable[[str], None]
     ) -> dict[str, Any]:
         del name, warn
-        try:
-            return {"changed": False, **self._act(params, check_mode=check_mode)}
-        except OperatorError as error:
-            return _failed(error)
-        except Exception as error:  # noqa: BLE001  as above
-            return unforeseen(error)
+        return outcome(lambda: {"changed": False, **self._act(params, check_mode=check_mode)})
 
 
 def _failed(error: OperatorError) -> dict[str, Any]:
