@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.temporary_files import own_temporary_files
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.unlogged import unlogged
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ def run_as_module(action: Performable) -> None:
     """Perform an action in a process of its own, on the machine that Ansible sent this module to."""
     module = AnsibleModule(argument_spec=action.argument_spec, supports_check_mode=True, **action.rules)
     module.no_log_values = unlogged(action.argument_spec, module.params)
-    result = action.perform(module._name, module.params, check_mode=module.check_mode, warn=module.warn)
+    with own_temporary_files(module.tmpdir):
+        result = action.perform(module._name, module.params, check_mode=module.check_mode, warn=module.warn)
     if not isinstance(module.params.get("kubeconfig"), str | None):
         # Ansible shows with what a module was called.
         module.params = {**module.params, "kubeconfig": "(not shown)"}

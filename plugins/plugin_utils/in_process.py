@@ -14,14 +14,16 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from ansible import constants
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action.normal import ActionModule as Normal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Performable
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.child import Child, Warn, let_go
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import unforeseen
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import let_go
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import write_privately
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.temporary_files import own_temporary_files
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.unlogged import unlogged
 
 # Each worker is a fork of this process. What is imported by now is there for good, and isn't looked through, nor copied
@@ -30,10 +32,11 @@ gc.freeze()
 
 
 class InProcess(Normal):
-    """Performs a module's action in the worker that Ansible forked for the task, where a module would run anyway.
+    """Performs a module's action in a fork of the worker that Ansible forked for the task.
 
     A module is a program: packed, handed to a new interpreter, compiled, and only then does it import the Kubernetes
-    client. A worker has all of that from its parent, so the action costs what it does, and not a second more.
+    client. A worker has all of that from its parent, so the action costs what it does, and not a second more. The
+    worker itself waits, because Ansible would wait for ever for one that crashed (`_run/child.py`).
 
     It is left to the module where the two could differ: another machine, user or interpreter, or an environment of
     its own.
@@ -51,25 +54,30 @@ class InProcess(Normal):
         # As AnsibleModule does: an option with `no_log` stays out of what is shown, errors too.
         hidden = unlogged(options, parameters)
 
-        def perform() -> dict[str, Any]:
-            result: dict[str, Any] = remove_values(self._perform(parameters), hidden)
-            return result
+        def perform(warn: Warn) -> dict[str, Any]:
+            return self._perform(parameters, warn)
+
+        def shown(act: Callable[[Warn], dict[str, Any]]) -> dict[str, Any]:
+            warnings: list[str] = []
+            with own_temporary_files(constants.DEFAULT_LOCAL_TMP):
+                result = act(warnings.append)
+            with_warnings = {**result, "warnings": warnings} if warnings else result
+            cleaned: dict[str, Any] = remove_values(with_warnings, hidden)
+            return cleaned
 
         if validation.error_messages:
             refused: dict[str, Any] = {"failed": True, "msg": "; ".join(validation.error_messages)}
             result = remove_values(refused, hidden)
         elif self._task.async_val:
             folder = pathlib.Path(self.get_shell_option("async_dir", default="~/.ansible_async"))
-            result = in_background(perform, folder.expanduser(), self._task.async_val)
+            result = in_background(lambda: shown(perform), folder.expanduser(), self._task.async_val)
         else:
-            result = perform()
+            result = shown(lambda warn: Child(perform).result(warn))
         return result
 
-    def _perform(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        warnings: list[str] = []
+    def _perform(self, parameters: dict[str, Any], warn: Warn) -> dict[str, Any]:
         name = type(self).__module__.rpartition(".")[2]
-        result = self.ACTION.perform(name, parameters, check_mode=bool(self._task.check_mode), warn=warnings.append)
-        return {**result, "warnings": warnings} if warnings else result
+        return self.ACTION.perform(name, parameters, check_mode=bool(self._task.check_mode), warn=warn)
 
     def _is_here(self, task_vars: dict[str, Any]) -> bool:
         """Whether a module would run on this machine, as this user, with this interpreter and this environment."""

@@ -53,6 +53,7 @@ METADATA = ("tests/unit/metadata",)
 # What is changed, and the tests that have to notice it.
 TARGETS: dict[str, tuple[str, ...]] = {
     "_run/lock.py": ("tests/unit/run",),
+    "_run/child.py": ("tests/unit/run", "tests/unit/action"),
     "_run/keeper.py": ("tests/unit/run", "tests/unit/action/test_lock_lost.py"),
     "_run/redaction.py": ("tests/unit/run", "tests/unit/metadata/test_dump.py"),
     "_run/record.py": ("tests/unit/run",),
@@ -75,7 +76,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_rollout/restoration.py": ("tests/unit/rollout",),
 }
 # Parts of them run in processes that a test starts, where no line is seen to run.
-PROCESSES = ("_run/lock.py", "_run/keeper.py")
+PROCESSES = ("_run/lock.py", "_run/child.py", "_run/keeper.py")
 # Tests, and the seconds that each took.
 Timed = dict[str, float]
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import time
 from collections.abc import Callable
 
@@ -18,3 +19,11 @@ def until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not after {GIVEN_UP_SECONDS} s"
         time.sleep(0.02)
+
+
+def has_ended(number: int | str) -> bool:
+    """Whether the process has ended, waited for or not."""
+    try:
+        return pathlib.Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True

@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -131,22 +129,7 @@ class Action:
                 return act(cluster, warn)
             return in_words(cluster, lambda: Keeper(cluster, lock["name"], lock["holder"]).perform(act, warn))
 
-        with own_temporary_files():
-            return outcome(connected)
-
-
-@contextlib.contextmanager
-def own_temporary_files() -> Iterator[None]:
-    """Temporary files of an action are gone after it: certificates out of a kubeconfig, and whatever else.
-
-    A process that is forked, or killed, ends without the clean-up of a program's end.
-    """
-    with tempfile.TemporaryDirectory(prefix="airflow-action-") as folder:
-        before, tempfile.tempdir = tempfile.tempdir, folder
-        try:
-            yield
-        finally:
-            tempfile.tempdir = before
+        return outcome(connected)
 
 
 def outcome(act: Callable[[], dict[str, Any]]) -> dict[str, Any]:

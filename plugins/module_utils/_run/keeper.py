@@ -4,19 +4,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import json
 import mmap
-import multiprocessing.connection
-import os
-import signal
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
@@ -25,15 +19,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unre
     unauthorized,
     words_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError, unforeseen
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import (
-    DURATION_SECONDS,
-    Lock,
-    controller_process,
-    elapsed,
-    playbook_process,
-    process_is_gone,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.child import TICK_SECONDS, Child, Result, Warn
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import DURATION_SECONDS, Lock, elapsed
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
@@ -52,14 +40,8 @@ RETRY_SECONDS = 1.0
 MARGIN_SECONDS = 15.0
 # A renewal waits for nothing: to connect, and between two bytes of an answer.
 RENEWAL_TIMEOUT = (3, 5)
-# The action acts this long at most after its lock or its playbook is gone.
-TICK_SECONDS = 0.25
-# How long one that was killed may take to be gone: it may be in a call of the kernel's.
-REAP_SECONDS = 10.0
-PR_SET_PDEATHSIG = 1
 
-Result = dict[str, Any]
-Act = Callable[["Cluster", Callable[[str], None]], Result]
+Act = Callable[["Cluster", Warn], Result]
 
 
 class Keeper:
@@ -89,7 +71,7 @@ class Keeper:
         self._failed: Exception | None = None
         self._done = threading.Event()
 
-    def perform(self, act: Act, warn: Callable[[str], None]) -> Result:
+    def perform(self, act: Act, warn: Warn) -> Result:
         """The result of `act`, which gets a cluster and `warn`. Raises OperatorError where the lock is not held.
 
         Waits, as any other request does, for an API server that is away, or just back.
@@ -98,41 +80,17 @@ class Keeper:
         while self._unproven_seconds() > RENEWAL_SECONDS:
             # It waited for its server, and what it sent may be as old as that.
             self._renewed(self._lock.renew(self._holder))
-        playbook = controller_process(playbook_process())
-        reading, writing = os.pipe()
-        # Ends for the child when this process ends, however that may be.
-        child_alive, alive = os.pipe()
-        # Before there is a thread: a fork has only the one that forks, and the locks of all.
-        child = os.fork()
-        if child == 0:
-            self._be_child(act, writing, child_alive)
-        os.close(writing)
-        os.close(child_alive)
-        code: int | None = None
-        messages = b""
+
+        def act_abortably(warn: Warn) -> Result:
+            abort_connections()
+            return act(self._cluster.another(Patience(reached=True, allow=self._until_proven)), warn)
+
+        child = Child(act_abortably, may_act=self._may_act)
+        threading.Thread(target=self._keep, name="renewal of the lock", daemon=True).start()
         try:
-            threading.Thread(target=self._keep, name="renewal of the lock", daemon=True).start()
-            while True:
-                if multiprocessing.connection.wait([reading], TICK_SECONDS):
-                    received = os.read(reading, 1 << 16)
-                    if not received:
-                        break
-                    messages += received
-                if process_is_gone(playbook):
-                    os.kill(child, signal.SIGKILL)
-                    os._exit(70)
-                self._check()
-            code = _reap(child)
+            return child.result(warn, self._check)
         finally:
             self._done.set()
-            if code is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
-                _reap(child)
-            os.close(reading)
-            os.close(alive)
-            result = _read(messages, warn)
-        return result if result is not None else _ended(code)
 
     def _keep(self) -> None:
         pause = RENEWAL_SECONDS
@@ -187,52 +145,13 @@ class Keeper:
             return f" ({reason(error)})", next_step
         return "", next_step
 
-    def _be_child(self, act: Act, writing: int, alive: int) -> NoReturn:
-        """Nothing of the parent's is used or run here: its pipes, its handlers, its frames, the end of its process."""
-        try:
-            for number in (signal.SIGTERM, signal.SIGALRM):
-                signal.signal(number, signal.SIG_DFL)
-            # From the terminal; the parent gets it as well, and decides.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            let_go({writing, alive})
-            abort_connections()
-            with contextlib.suppress(AttributeError, OSError):  # Linux only
-                ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            threading.Thread(target=self._watch_parent, args=(alive,), daemon=True).start()
-            cluster = self._cluster.another(Patience(reached=True, allow=self._until_proven))
-            try:
-                result = act(cluster, lambda text: _send(writing, {"warning": str(text)}))
-                message = json.dumps({"result": result})
-            except BaseException as error:  # noqa: BLE001  nobody else is left to see it
-                message = json.dumps({"result": unforeseen(error)})
-            _write(writing, message)
-        finally:
-            os._exit(0)
-
-    def _watch_parent(self, alive: int) -> None:
-        while not multiprocessing.connection.wait([alive], TICK_SECONDS):
-            # A parent that was stopped kills nobody.
-            if self._unproven_seconds() > DURATION_SECONDS - MARGIN_SECONDS / 2:
-                break
-        os._exit(70)
+    def _may_act(self) -> bool:
+        """For the child, whose parent kills nobody where it was stopped; the parent comes first where it was not."""
+        return self._unproven_seconds() <= DURATION_SECONDS - MARGIN_SECONDS / 2
 
     def _until_proven(self) -> None:
         while self._unproven_seconds() > DURATION_SECONDS - MARGIN_SECONDS:
             time.sleep(TICK_SECONDS)
-
-
-def let_go(keep: set[int]) -> None:
-    """Give up whatever a process that was forked has of its parent's: files, pipes, connections, input and output.
-
-    Objects that own them are still there, and close them some time. So each gets nothing instead; a number that was
-    closed would be another's by then.
-    """
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in map(int, os.listdir("/dev/fd")):
-        if descriptor not in keep and descriptor != nothing:
-            with contextlib.suppress(OSError):  # the one that the list was read from
-                os.fstat(descriptor)
-                os.dup2(nothing, descriptor)
 
 
 def abort_connections() -> None:
@@ -251,51 +170,3 @@ def abort_connections() -> None:
 
     # Of this process, which does nothing but act: every library's connections come by it.
     socket.socket.connect = abortable  # type: ignore[method-assign]
-
-
-def _send(writing: int, message: Result) -> None:
-    _write(writing, json.dumps(message))
-
-
-def _write(writing: int, line: str) -> None:
-    rest = memoryview(line.encode() + b"\n")
-    while rest:
-        rest = rest[os.write(writing, rest) :]
-
-
-def _read(messages: bytes, warn: Callable[[str], None]) -> Result | None:
-    result: Result | None = None
-    # The last one may have been cut off.
-    for line in messages.split(b"\n")[:-1]:
-        message = json.loads(line)
-        if "warning" in message:
-            warn(message["warning"])
-        else:
-            result = message["result"]
-    return result
-
-
-def _reap(child: int) -> int | None:
-    """The exit code, negative for a signal; None where the process will not go."""
-    deadline = time.monotonic() + REAP_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            process, status = os.waitpid(child, os.WNOHANG)
-        except ChildProcessError:
-            return 0
-        if process:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    return None
-
-
-def _ended(code: int | None) -> Result:
-    how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
-    error = OperatorError(
-        f"the process of this action {how}, without a result",
-        expected="its result",
-        untouched="what it had not reached",
-        next_step="if this machine is short of memory (dmesg says so), give it more; then run the same command again: "
-        "it goes on where this stopped",
-    )
-    return {"failed": True, "msg": str(error), "failure": error.as_result()}

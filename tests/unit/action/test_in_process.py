@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,25 @@ HERE = {"ansible_python_interpreter": sys.executable}
 SOMEWHERE = {"host": "http://127.0.0.1:9", "api_key": "canary-of-a-token", "namespace": "lab"}
 # The second name that every virtual environment has for its interpreter; another one, as far as Ansible can tell.
 OTHER = pathlib.Path(sys.executable).with_name("python" if pathlib.Path(sys.executable).name != "python" else "python3")
+
+
+class Performed:
+    """An action that leaves a note, which all processes see: whether it was performed at all."""
+
+    def __init__(self, note):
+        self._note = note
+
+    def __call__(self, _call):
+        self._note.touch()
+        return {}
+
+    def __bool__(self):
+        return self._note.exists()
+
+
+@pytest.fixture
+def performed(tmp_path):
+    return Performed(tmp_path / "performed")
 
 
 def plugin(act, args, *, options=None, **differently):
@@ -63,24 +83,44 @@ def test_each_module_has_its_action(module):
     assert issubclass(action, InProcess)
 
 
-def test_the_action_is_performed_here():
-    seen = []
+def test_the_action_is_performed_in_a_fork_of_this_process():
+    only_here = object()
 
     def act(call):
-        seen.append((call.params["seconds"], call.check_mode, call.cluster.namespace, os.getpid()))
         call.warn("mind the gap")
-        return {"found": 3}
+        seen = [call.params["seconds"], call.check_mode, call.cluster.namespace]
+        return {"seen": seen, "parent": os.getppid(), "object": id(only_here)}
 
     result = plugin(act, {"seconds": "7"}, options={"seconds": {"type": "int"}}).run(None, HERE)
-    assert seen == [(7, False, "lab", os.getpid())]
-    assert result == {"changed": False, "found": 3, "warnings": ["mind the gap"]}
+    told = {"seen": [7, False, "lab"], "parent": os.getpid(), "object": id(only_here)}
+    assert result == {"changed": False, **told, "warnings": ["mind the gap"]}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_an_action_whose_process_dies_is_a_failure_and_leaves_no_temporary_file(tmp_path, number):
+    note = tmp_path / "note"
+
+    def act(_call):
+        descriptor, name = tempfile.mkstemp()
+        os.close(descriptor)
+        note.write_text(name, encoding="utf-8")
+        os.kill(os.getpid(), number)
+
+    result = plugin(act, {}).run(None, HERE)
+    assert result["failed"]
+    assert f"killed by signal {int(number)}" in result["failure"]["found"]
+    assert not pathlib.Path(note.read_text(encoding="utf-8")).parent.exists()
+
+
+def test_the_performed_are_seen(performed):
+    plugin(performed, {}).run(None, HERE)
+    assert performed
 
 
 @pytest.mark.parametrize("version", ["36.0.0", "37.0.2"])
-def test_a_client_library_of_another_kind_is_refused(monkeypatch, version):
+def test_a_client_library_of_another_kind_is_refused(monkeypatch, performed, version):
     monkeypatch.setattr(subject, "KUBERNETES_VERSION", version)
-    performed = []
-    result = plugin(performed.append, {}).run(None, HERE)
+    result = plugin(performed, {}).run(None, HERE)
     assert version in result["failure"]["found"]
     assert "pip install" in result["failure"]["next_step"]
     assert not performed
@@ -102,10 +142,9 @@ def test_check_mode_reaches_the_action():
         ({"delegate_to": "bastion"}, {**HERE, "ansible_delegated_vars": {"bastion": {}}}),
     ],
 )
-def test_what_may_differ_is_left_to_the_module(monkeypatch, differently, variables):
+def test_what_may_differ_is_left_to_the_module(monkeypatch, performed, differently, variables):
     monkeypatch.setattr(Normal, "run", lambda *_given: {"left": True})
-    performed = []
-    assert plugin(performed.append, {}, **differently).run(None, variables) == {"left": True}
+    assert plugin(performed, {}, **differently).run(None, variables) == {"left": True}
     assert not performed
 
 
@@ -193,13 +232,13 @@ def test_a_job_in_the_background_ends_with_its_time_and_leaves_no_temporary_file
 
 
 @pytest.mark.parametrize("failing", [False, True])
-def test_no_temporary_file_outlives_it(failing):
-    written = []
+def test_no_temporary_file_outlives_it(tmp_path, failing):
+    note = tmp_path / "note"
 
-    def act(call):
+    def act(_call):
         descriptor, name = tempfile.mkstemp()
         os.close(descriptor)
-        written.append(pathlib.Path(name))
+        note.write_text(name, encoding="utf-8")
         if failing:
             raise RuntimeError("a slip in an action")
         return {}
@@ -207,9 +246,9 @@ def test_no_temporary_file_outlives_it(failing):
     before = tempfile.gettempdir()
     result = plugin(act, {}).run(None, HERE)
     assert ("a slip in an action" in result.get("msg", "")) == failing
-    assert written
-    assert not written[0].exists()
-    assert not written[0].parent.exists()
+    written = pathlib.Path(note.read_text(encoding="utf-8"))
+    assert not written.exists()
+    assert not written.parent.exists()
     assert tempfile.gettempdir() == before
 
 
@@ -259,9 +298,8 @@ def test_what_is_not_to_be_logged_stays_out_of_errors():
     ("args", "word"),
     [({"unheard_of": 1}, "unheard_of"), ({"lock": {"name": "x"}}, "holder"), ({"seconds": "soon"}, "seconds")],
 )
-def test_bad_options_are_refused_before_anything_is_done(args, word):
-    performed = []
-    result = plugin(performed.append, args, options={"seconds": {"type": "int"}}).run(None, HERE)
+def test_bad_options_are_refused_before_anything_is_done(performed, args, word):
+    result = plugin(performed, args, options={"seconds": {"type": "int"}}).run(None, HERE)
     assert result["failed"]
     assert word in result["msg"]
     assert not performed

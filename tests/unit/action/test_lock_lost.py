@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import threading
@@ -24,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/lab/leases/airflow-runbook"
 NOTES = "/api/v1/namespaces/lab/configmaps"
 PLUGIN = """
-import os, time
+import os, signal, time
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import keeper
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
 from ansible_collections.hopsworks.airflow.plugins.plugin_utils.in_process import InProcess
@@ -40,13 +41,23 @@ def act(call):
     if not call.check_mode:
         print("noise")
     note(call, call.params["note"])
+    victim = {"action": os.getpid(), "keeper": os.getppid()}.get(call.params["crash"])
+    if victim:
+        os.kill(victim, signal.SIGSEGV)
     time.sleep(call.params["seconds"])
     if call.params["seconds"]:
         note(call, "later")
     return {"process": os.getpid(), "token": call.params["api_key"]}
 
 class ActionModule(InProcess):
-    ACTION = Action(act, {"note": {"type": "str", "required": True}, "seconds": {"type": "int", "default": 0}})
+    ACTION = Action(
+        act,
+        {
+            "note": {"type": "str", "required": True},
+            "seconds": {"type": "int", "default": 0},
+            "crash": {"type": "str"},
+        },
+    )
 """
 # What each task returned, as one JSON object a line.
 CALLBACK = """
@@ -78,7 +89,7 @@ def notes(server):
     return sorted(path.rpartition("/")[2] for path in server.objects if path.startswith(NOTES))
 
 
-def playbook(tmp_path, server, tasks):
+def playbook(tmp_path, server, tasks, **more):
     (tmp_path / "action_plugins").mkdir()
     (tmp_path / "action_plugins/keep.py").write_text(PLUGIN, encoding="utf-8")
     (tmp_path / "callback_plugins").mkdir()
@@ -86,7 +97,7 @@ def playbook(tmp_path, server, tasks):
     lock = {"namespace": "lab", "host": server.host, "api_key": "canary"}
     lock |= {"lock": {"name": "airflow-runbook", "holder": "alice"}}
     variables = {"ansible_python_interpreter": sys.executable, "lock": lock}
-    play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": tasks}
+    play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": tasks, **more}
     (tmp_path / "playbook.yml").write_text(json.dumps([play]), encoding="utf-8")
     settings = {
         "ANSIBLE_STDOUT_CALLBACK": "results",
@@ -168,6 +179,18 @@ def test_the_way_back_waits_for_a_server_that_was_away_for_longer_than_the_lock_
     assert "has not confirmed this run's lock" in found["begun"]["failure"]["found"]
     assert not found["put-back"]["failed"]
     assert notes(server) == ["begun", "put-back"]
+
+
+@pytest.mark.parametrize(("victim", "check_mode"), [("action", False), ("action", True), ("keeper", False)])
+def test_the_rescue_runs_when_a_process_crashes(tmp_path, server, victim, check_mode):
+    """Strategy `free`, as of the playbooks, would wait for ever for a worker that crashed."""
+    crashing = {**keep("begun", crash=victim, seconds=600), "check_mode": check_mode}
+    rescue = {"name": "rescue", "ansible.builtin.debug": {"msg": "{{ ansible_failed_result.failure.found }}"}}
+    block = {"block": [crashing], "rescue": [rescue]}
+    found = results(playbook(tmp_path, server, [block, keep("afterwards")], strategy="ansible.builtin.free"))
+    assert found["rescue"]["msg"].startswith(f"the process of this action was killed by signal {int(signal.SIGSEGV)}")
+    assert not found["afterwards"]["failed"]
+    assert notes(server) == ["afterwards", "begun"]
 
 
 def test_nothing_acts_after_its_playbook_was_killed(tmp_path, server):

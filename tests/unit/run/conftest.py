@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
+
 import pytest
 
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
@@ -14,3 +17,14 @@ def server():
     made = ApiServer()
     yield made
     made.stop()
+
+
+@pytest.fixture
+def no_children():
+    """Whether this process has no children but those that tests before have left, zombies too."""
+
+    def children():
+        return set(pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="utf-8").split())
+
+    of_others = children()
+    return lambda: not children() - of_others

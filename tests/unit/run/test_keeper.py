@@ -20,13 +20,14 @@ import time
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run import child as child_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import keeper as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import lock as lock_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import Keeper, let_go
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import Keeper
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import Lock
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
-from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
+from ansible_collections.hopsworks.airflow.tests.unit.waiting import has_ended, until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/lab/leases/airflow-runbook"
@@ -43,6 +44,7 @@ def soon(monkeypatch):
     monkeypatch.setattr(subject, "RETRY_SECONDS", 0.1)
     monkeypatch.setattr(subject, "RENEWAL_TIMEOUT", (1, 1))
     monkeypatch.setattr(subject, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(child_module, "TICK_SECONDS", 0.05)
     monkeypatch.setattr(lock_module, "ORPHAN_GRACE_SECONDS", 0)
 
 
@@ -91,7 +93,7 @@ WAITING = [in_a_sleep, in_a_call_that_waits, in_a_call_that_lets_no_thread_run]
 
 
 @pytest.mark.parametrize("wait", WAITING)
-def test_an_action_that_waits_is_killed_when_another_run_has_the_lock(server, cluster, wait):
+def test_an_action_that_waits_is_killed_when_another_run_has_the_lock(no_children, server, cluster, wait):
     def act(cluster, _warn):
         note(cluster, "before")
         wait(cluster)
@@ -114,28 +116,10 @@ def test_an_action_that_waits_is_killed_when_another_run_has_the_lock(server, cl
     assert no_children()
 
 
-@pytest.fixture(autouse=True)
-def of_others():
-    """Processes that tests before have left, zombies too: these tests count their own."""
-    OF_OTHERS.clear()
-    OF_OTHERS.update(children())
-
-
-OF_OTHERS: set[str] = set()
-
-
-def no_children():
-    return not set(children()) - OF_OTHERS
-
-
-def children():
-    return pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="utf-8").split()
-
-
 @pytest.mark.parametrize(
     ("fault", "why"), [("hang", "in time"), ("refuse", ""), (503, "(503: fault)"), (403, "(403: fault)"), (401, "401")]
 )
-def test_an_action_is_killed_when_the_server_stops_confirming_the_lock(server, cluster, fault, why):
+def test_an_action_is_killed_when_the_server_stops_confirming_the_lock(no_children, server, cluster, fault, why):
     """In the middle of a renewal, too: whoever waits for an answer doesn't see that time is up."""
 
     def act(cluster, _warn):
@@ -174,13 +158,13 @@ class keeping:  # noqa: N801  reads as what it does
     """Lets the action have a descriptor of the test."""
 
     def __init__(self, descriptor):
-        self._descriptor, self._plain = descriptor, subject.let_go
+        self._descriptor, self._plain = descriptor, child_module.let_go
 
     def __enter__(self):
-        subject.let_go = lambda keep: self._plain({*keep, self._descriptor})
+        child_module.let_go = lambda keep: self._plain({*keep, self._descriptor})
 
     def __exit__(self, *_given):
-        subject.let_go = self._plain
+        child_module.let_go = self._plain
 
 
 @pytest.mark.parametrize("skew", [-600, 600])
@@ -227,17 +211,6 @@ def test_an_action_that_begins_while_the_server_is_away_waits_for_it(server, clu
     assert perform(cluster, lambda _cluster, _warn: {"done": True}) == {"done": True}
 
 
-def test_a_result_of_any_size_and_its_warnings_come_back(cluster):
-    said = []
-
-    def act(_cluster, warn):
-        warn("mind the gap — ünïcode")
-        return {"lines": ["x" * 1000] * 3000}
-
-    assert len(perform(cluster, act, said.append)["lines"]) == 3000
-    assert said == ["mind the gap — ünïcode"]
-
-
 def test_warnings_of_an_action_that_is_killed_are_kept(server, cluster):
     said = []
 
@@ -250,55 +223,6 @@ def test_warnings_of_an_action_that_is_killed_are_kept(server, cluster):
     with pytest.raises(OperatorError):
         perform(cluster, act, said.append)
     assert said == ["so far"]
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_an_action_that_is_killed_by_others_fails_in_words(cluster, number):
-    result = perform(cluster, lambda *_given: os.kill(os.getpid(), number))
-    assert result["failed"]
-    assert f"killed by signal {int(number)}" in result["failure"]["found"]
-    assert "run the same command again" in result["failure"]["next_step"]
-    assert no_children()
-
-
-def test_a_slip_in_an_action_is_told_with_its_place(cluster):
-    def act(*_given):
-        raise RuntimeError("a slip")
-
-    result = perform(cluster, act)
-    assert result["msg"] == "RuntimeError: a slip"
-    assert "test_keeper.py" in result["exception"]
-
-
-def test_a_result_that_is_none_is_told(cluster):
-    assert "not JSON serializable" in perform(cluster, lambda *_given: {"x": object()})["msg"]
-
-
-def test_the_action_has_nothing_of_its_parent(cluster, capfd, tmp_path):
-    """A pipe that it kept open would never end for whoever reads it; what it printed would be taken for the result."""
-    reading, writing = os.pipe()
-    told = tmp_path / "told"
-    done = []
-
-    def close():
-        os.close(writing)
-        done.append(os.read(reading, 1))
-        os.close(reading)
-        told.touch()
-
-    threading.Timer(0.3, close).start()
-
-    def act(_cluster, _warn):
-        print("noise", flush=True)
-        os.write(2, b"noise")
-        until(told.exists)
-        return {"input": os.read(0, 1).decode(), "process": os.getpid()}
-
-    result = perform(cluster, act)
-    assert done == [b""]
-    assert result["input"] == ""
-    assert result["process"] != os.getpid()
-    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -326,28 +250,8 @@ def test_what_a_killed_action_has_sent_does_not_arrive_later(cluster):
                 received.recv(1)
 
 
-def test_what_is_given_up_is_closed_later_without_harm():
-    """Of objects that own descriptors of the parent: their end must not close what got the number since."""
-    reading, writing = os.pipe()
-    inherited = socket.create_server(("127.0.0.1", 0))
-    child = os.fork()
-    if child == 0:
-        try:
-            let_go({writing})
-            mine = socket.create_server(("127.0.0.1", 0))
-            inherited.close()
-            os.write(writing, str(mine.getsockname()[1]).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    assert os.read(reading, 100).isdigit()
-    os.close(reading)
-    inherited.close()
-
-
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_whoever_is_interrupted_kills_the_action(server, cluster, monkeypatch, error):
+def test_whoever_is_interrupted_kills_the_action(no_children, server, cluster, monkeypatch, error):
     def interrupted(self):
         if writes(server):
             raise error
@@ -370,13 +274,14 @@ import os, sys, time
 sys.path[:0] = {path!r}
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PatientClient
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run import keeper
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run import child, keeper
 import kubernetes.client
 
 configuration = kubernetes.client.Configuration()
 configuration.host, configuration.retries, configuration.proxy = {host!r}, False, None
 for name, value in {settings!r}.items():
     setattr(keeper, name, value)
+child.TICK_SECONDS = {tick!r}
 
 def act(cluster, _warn):
     cluster.core.create_namespaced_config_map("lab", {{"metadata": {{"name": str(os.getpid())}}}})
@@ -387,21 +292,14 @@ keeper.Keeper(cluster, "airflow-runbook", "alice").perform(act, print)
 """
 
 
-def begun(server, **settings):
+def begun(server, tick=0.25, **settings):
     """A process that keeps the lock for an action, and the action's own process."""
     path = [str(ROOT / ".collections"), *[entry for entry in sys.path if entry]]
-    program = PROGRAM.format(path=path, host=server.host, settings=settings)
+    program = PROGRAM.format(path=path, host=server.host, settings=settings, tick=tick)
     process = subprocess.Popen([sys.executable, "-c", program])
     until(lambda: writes(server) or process.poll() is not None)
     assert process.poll() is None
     return process, int(writes(server)[0])
-
-
-def has_ended(number):
-    try:
-        return pathlib.Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 @pytest.mark.usefixtures("cluster")
@@ -416,41 +314,11 @@ def test_the_action_ends_with_its_keeper(server, number):
 @pytest.mark.usefixtures("cluster")
 def test_the_action_ends_itself_when_its_keeper_is_stopped(server):
     """By the terminal, or by a debugger: a keeper that doesn't run renews nothing and kills nobody."""
-    process, child = begun(server, DURATION_SECONDS=2, MARGIN_SECONDS=1, RENEWAL_SECONDS=0.2, TICK_SECONDS=0.1)
+    process, child = begun(server, DURATION_SECONDS=2, MARGIN_SECONDS=1, RENEWAL_SECONDS=0.2, tick=0.1)
     process.send_signal(signal.SIGSTOP)
     until(lambda: has_ended(child))
     process.kill()
     process.wait()
-
-
-@pytest.mark.usefixtures("cluster")
-def test_the_action_ends_with_its_playbook(server, monkeypatch):
-    killed = []
-    monkeypatch.setattr(subject, "process_is_gone", lambda _process: bool(writes(server)))
-
-    class ExitedError(Exception):
-        pass
-
-    parent = os.getpid()
-    plain = os._exit
-
-    def leave(code):
-        if os.getpid() != parent:
-            plain(code)
-        killed.append(code)
-        raise ExitedError
-
-    monkeypatch.setattr(subject.os, "_exit", leave)
-
-    def act(cluster, _warn):
-        note(cluster, "begun")
-        time.sleep(600)
-
-    with pytest.raises(ExitedError):
-        perform(server.cluster(), act)
-    assert killed == [70]
-    assert no_children()
-    assert writes(server) == ["begun"]
 
 
 def test_no_change_is_sent_after_a_sleep_before_the_lock_is_proven(server, cluster, monkeypatch, tmp_path):
