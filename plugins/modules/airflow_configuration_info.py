@@ -26,6 +26,16 @@ options:
     description: Deployment or StatefulSet, of whose ready pods one is asked.
     type: str
     default: airflow-webserver
+  signers:
+    description:
+      - Other workloads that sign tokens, such as the scheduler, which makes those of tasks. Each is asked as well,
+        since a component may have options of its own in its environment.
+      - One that can't be asked, because no pod of it is ready within a minute, is warned of and left out.
+      - C(executor), C(tasks_in_scheduler) and C(longest_token_seconds), C(heartbeat_seconds), C(clock_skew_seconds) and
+        C(jwt_algorithm) are those of all of them then, as described there; all else is what O(workload) says.
+    type: list
+    elements: str
+    default: []
   container:
     description:
       - Container that runs the component. If omitted, the first one in the template of the workload, or the one that
@@ -41,6 +51,7 @@ EXAMPLES = r"""
 - name: Read how long tokens live
   hopsworks.airflow.airflow_configuration_info:
     namespace: hopsworks
+    signers: [airflow-scheduler]
   register: airflow_configured
 
 - name: Say when the keys of before may go
@@ -50,7 +61,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 pod:
-  description: Pod that was asked.
+  description: Pod of O(workload) that was asked.
   returned: success
   type: str
   sample: airflow-webserver-7d9c6b5f8-x2x4z
@@ -67,7 +78,7 @@ of_component:
   type: bool
   sample: true
 executor:
-  description: C([core] executor).
+  description: C([core] executor), of the first of the signers where there are any.
   returned: success
   type: str
   sample: LocalExecutor
@@ -110,12 +121,14 @@ jwt_leeway:
   type: int
   sample: 10
 longest_token_seconds:
-  description: The longest of these lives and the leeway, in seconds. After it, no token of now is valid any more.
+  description:
+    - The longest of these lives, of all signers, and the leeway of O(workload), in seconds. After it, no token of now
+      is valid any more.
   returned: success
   type: int
   sample: 3610
 jwt_algorithm:
-  description: C([api_auth] jwt_algorithm), or null.
+  description: C([api_auth] jwt_algorithm), or null; that of a signer where one has another.
   returned: success
   type: str
   sample: RS256
@@ -170,7 +183,9 @@ heartbeat_seconds:
   type: int
   sample: 5
 clock_skew_seconds:
-  description: By how many seconds the pod's clock is ahead of the API server's, known to a second; null if unknown.
+  description:
+    - By how many seconds the pod's clock is ahead of the API server's, known to a second; null if unknown. Of several
+      pods, the clock that differs most.
   returned: success
   type: float
   sample: 0.2
@@ -185,26 +200,40 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.pods im
     workload_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:
-    workload = workload_of(call.cluster, call.params["workload"])
+    def answer_of(name: str, container: str | None) -> tuple[str, dict[str, Any]]:
+        workload = workload_of(call.cluster, name)
 
-    def ask(pod: dict[str, Any]) -> dict[str, Any]:
-        container = call.params["container"] or component_container(workload, pod)
-        return configuration.read(call.cluster, pod["metadata"]["name"], container, call.params["python"])
+        def ask(pod: dict[str, Any]) -> dict[str, Any]:
+            within = container or component_container(workload, pod)
+            return configuration.read(call.cluster, pod["metadata"]["name"], within, call.params["python"])
 
-    name, found = configuration.of_any(lambda: serving_pods(call.cluster, call.params["workload"]), ask)
-    if not found["of_component"]:
-        call.warn(f"{name}: options that a launcher sets in the environment of the component alone were not seen")
-    return {"pod": name, **found}
+        pod, found = configuration.of_any(lambda: serving_pods(call.cluster, name), ask)
+        if not found["of_component"]:
+            call.warn(f"{pod}: options that a launcher sets in the environment of the component alone were not seen")
+        return pod, found
+
+    pod, server = answer_of(call.params["workload"], call.params["container"])
+    signers = []
+    for name in dict.fromkeys(call.params["signers"]):
+        if name != call.params["workload"]:
+            try:
+                signers.append(answer_of(name, None)[1])
+            except OperatorError as error:
+                # It may be this rotation that has to bring it up again.
+                call.warn(f"{name} was not asked, and is taken to be configured as {call.params['workload']}: {error}")
+    return {"pod": pod, **configuration.with_signers(server, signers)}
 
 
 ACTION = Action(
     act,
     {
         "workload": {"type": "str", "default": "airflow-webserver"},
+        "signers": {"type": "list", "elements": "str", "default": []},
         "container": {"type": "str"},
         "python": {"type": "str", "default": "python3"},
     },

@@ -174,6 +174,32 @@ def of_any(
     return pod["metadata"]["name"], ask(pod)
 
 
+def with_signers(server: dict[str, Any], signers: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the api-server answered, and what depends on whoever else signs tokens, a scheduler above all.
+
+    A component may have options of its own in its environment. The scheduler says where tasks run, and how long their
+    tokens live; so the longest life, the longest interval and the clock that is wrong by most are those of any of them,
+    and tasks run in the scheduler's pod where one of them says so.
+    """
+    answers = [server, *signers]
+    where = [answer["tasks_in_scheduler"] for answer in answers]
+    clocks = [answer["clock_skew_seconds"] for answer in answers if answer["clock_skew_seconds"] is not None]
+    leeway = int(server["jwt_leeway"] or 0)
+    algorithms = [answer["jwt_algorithm"] for answer in answers if answer["jwt_algorithm"] != server["jwt_algorithm"]]
+    return {
+        **server,
+        "executor": next((answer["executor"] for answer in signers), server["executor"]),
+        "tasks_in_scheduler": True if True in where else None if None in where else False,
+        "jwt_algorithm": next(iter(algorithms), server["jwt_algorithm"]),
+        "heartbeat_seconds": max(answer["heartbeat_seconds"] for answer in answers),
+        # The leeway is the validator's.
+        "longest_token_seconds": max(
+            answer["longest_token_seconds"] - int(answer["jwt_leeway"] or 0) + leeway for answer in answers
+        ),
+        "clock_skew_seconds": max(clocks, key=abs, default=None),
+    }
+
+
 def parse(output: str) -> dict[str, Any] | None:
     """The answer in the program's output, between whatever else Airflow prints; None where there is none."""
     lines = [line.removeprefix(MARK) for line in output.splitlines() if line.startswith(MARK)]

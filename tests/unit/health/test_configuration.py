@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,6 +23,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.configur
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.pods import component_container, is_serving
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.modules import airflow_configuration_info as module
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
 
 
@@ -236,6 +238,73 @@ def test_the_container_is_the_one_of_the_template_whatever_was_injected(template
     containers = [{"name": name} for name in template]
     workload = {"spec": {"template": {"metadata": {"annotations": of_template}, "spec": {"containers": containers}}}}
     assert component_container(workload, pod(annotations=of_pod)) == container
+
+
+SERVER = {
+    "executor": "LocalExecutor",
+    "tasks_in_scheduler": True,
+    "jwt_algorithm": "RS256",
+    "jwt_leeway": 10,
+    "heartbeat_seconds": 5,
+    "longest_token_seconds": 3610,
+    "clock_skew_seconds": 0.2,
+    "trusted_jwks_url": "/run/airflow/jwks.json",
+}
+
+
+@pytest.mark.parametrize(
+    ("signer", "name", "expected"),
+    [
+        # The life of the signer's tokens, with the leeway of who validates them.
+        ({"longest_token_seconds": 86400 + 60, "jwt_leeway": 60}, "longest_token_seconds", 86410),
+        ({"longest_token_seconds": 600}, "longest_token_seconds", 3610),
+        ({"heartbeat_seconds": 30}, "heartbeat_seconds", 30),
+        ({"clock_skew_seconds": -90.0}, "clock_skew_seconds", -90.0),
+        ({"clock_skew_seconds": None}, "clock_skew_seconds", 0.2),
+        ({"jwt_algorithm": "HS512"}, "jwt_algorithm", "HS512"),
+        ({"executor": "KubernetesExecutor"}, "executor", "KubernetesExecutor"),
+        # Whoever doesn't run in the scheduler's pod by one of them may do by the other.
+        ({"tasks_in_scheduler": False}, "tasks_in_scheduler", True),
+        ({"trusted_jwks_url": None}, "trusted_jwks_url", "/run/airflow/jwks.json"),
+    ],
+)
+def test_what_a_scheduler_says_of_its_own_counts(signer, name, expected):
+    assert configuration.with_signers(SERVER, [{**SERVER, **signer}])[name] == expected
+
+
+@pytest.mark.parametrize(
+    ("server", "scheduler", "expected"),
+    [(False, True, True), (False, None, None), (None, True, True), (False, False, False)],
+)
+def test_where_tasks_run_by_all_of_them(server, scheduler, expected):
+    answers = [{**SERVER, "tasks_in_scheduler": where} for where in (server, scheduler)]
+    assert configuration.with_signers(answers[0], answers[1:])["tasks_in_scheduler"] is expected
+
+
+def test_without_other_signers_the_answer_is_the_api_servers():
+    assert configuration.with_signers(SERVER, []) == SERVER
+
+
+def test_a_signer_that_cannot_be_asked_is_warned_of(monkeypatch):
+    def workload_of(_cluster, name):
+        if name == "gone":
+            raise OperatorError("no pod of gone is ready", expected="", untouched="", next_step="")
+        return {"metadata": {"name": name}}
+
+    def read(_cluster, pod, _container, _python):
+        return {**SERVER, "of_component": True, "heartbeat_seconds": 30 if pod == "scheduler" else 5}
+
+    monkeypatch.setattr(module, "workload_of", workload_of)
+    monkeypatch.setattr(module, "serving_pods", lambda _cluster, name: [named(name)])
+    monkeypatch.setattr(module, "component_container", lambda *_given: "main")
+    monkeypatch.setattr(configuration, "read", read)
+    said = []
+    params = {"workload": "api", "signers": ["gone", "api", "scheduler"], "container": None, "python": "python3"}
+    found = module.act(SimpleNamespace(cluster=None, params=params, warn=said.append))
+    assert (found["pod"], found["heartbeat_seconds"]) == ("api", 30)
+    (warning,) = said
+    assert warning.startswith("gone was not asked")
+    assert "no pod of gone is ready" in warning
 
 
 def named(name):
