@@ -6,17 +6,20 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
+    message_of,
     needs_a_real_request,
     words_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import HIDDEN, SHORTEST_VALUE, redact
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.secret_texts import hide, secret_texts
 
 if TYPE_CHECKING:
     import datetime
@@ -137,7 +140,7 @@ class StoredSecret:
                 body["metadata"]["resourceVersion"] = self._found.metadata.resource_version
                 core.patch_namespaced_secret(self.name, namespace, body, **arguments)
         except ApiException as error:
-            error.body = _without_entries(error.body, body)
+            error.body = _without_entries(error, body)
             if arguments and needs_a_real_request(error):
                 return f"Secret {self.name}: {words_of(error)}; whether it may be written shows only when it is"
             if error.status == 403:
@@ -175,15 +178,10 @@ class StoredSecret:
         )
 
 
-def _without_entries(answer: Any, secret: dict[str, Any]) -> str:
-    """What the API server answered, without entries that it was sent: a policy may quote what it refuses."""
-    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer or "")
-    for coded in filter(None, (secret.get("data") or {}).values()):
-        lines = base64.b64decode(coded).decode("utf-8", "ignore").splitlines()
-        for part in (coded, *(line.strip() for line in lines)):
-            if len(part) >= SHORTEST_VALUE:
-                text = text.replace(part, HIDDEN)
-    return text
+def _without_entries(error: ApiException, secret: dict[str, Any]) -> str:
+    """The answer to a Secret that was sent, without what is secret in it: a policy may quote what it refuses."""
+    entries = {key: base64.b64decode(coded) for key, coded in (secret.get("data") or {}).items() if coded}
+    return json.dumps({"message": hide(message_of(error), secret_texts(entries))})
 
 
 def metadata_of(secret: Any) -> dict[str, Any]:

@@ -27,7 +27,12 @@ FULL = (1040, 1203, 1226)
 # What a proxy says whose server is down, where it accepts connections itself: ProxySQL's own codes
 # (https://proxysql.com/documentation/error-codes), and MariaDB's for a connection that was ended, which MaxScale uses.
 BEHIND_PROXY = (1927, 9001, 9002, 9004)
-AWAY = (CLOSED, *FULL, 1047, 1053, *BEHIND_PROXY, 2002, 2003, 2006, 2013, 3032, 3168)
+# An SQL node of NDB Cluster whose data nodes are away, for statements that define a table and for others
+# (HA_ERR_NO_CONNECTION; 4009 is NDB's own number: storage/ndb/src/ndbapi/ndberror.cpp).
+NO_STORAGE = 157
+BY_STORAGE_ENGINE = 1296
+NO_DATA_NODES = re.compile(r"\bgot error (?:157|4009)\b", re.IGNORECASE)
+AWAY = (CLOSED, *FULL, NO_STORAGE, 1047, 1053, *BEHIND_PROXY, 2002, 2003, 2006, 2013, 3032, 3168)
 
 # What a server has rolled back whole, for a transaction of somebody else, and asks to be sent again: a deadlock, a
 # conflict that another node of a Galera cluster won, a temporary error of NDB.
@@ -53,7 +58,7 @@ class AwayError(OperatorError):
 def is_away(error: Exception) -> bool:
     """Whether it is a failure of a server that may be back soon. A certificate that is refused lasts."""
     refused = isinstance(cause_of(error), ssl.SSLCertVerificationError)
-    return not refused and bool(error.args) and error.args[0] in AWAY
+    return not refused and _number(error) in AWAY
 
 
 def explained(error: Exception, where: str, untouched: str = STATEMENT, host: str = "") -> OperatorError:
@@ -88,10 +93,8 @@ def explained(error: Exception, where: str, untouched: str = STATEMENT, host: st
             " user another way to log in (ALTER USER ... IDENTIFIED ...), then run the same command again",
         )
     code, text = error.args[0] if error.args else "nothing", str(error.args[-1] if error.args else error)
-    # 1025, 150: a table takes the place of one that a key of another schema still refers to, and doesn't fit it.
-    known = 1451 if code == 1025 and "150" in text else 1813 if TABLESPACE_EXISTS.search(text) else code
     expected, next_step = _ADVICE.get(
-        known if isinstance(known, int) else -1,
+        _number(error),
         ("the statement to be accepted", "see the server's message; run the same command again when it is put right"),
     )
     return kind(
@@ -102,6 +105,19 @@ def explained(error: Exception, where: str, untouched: str = STATEMENT, host: st
         untouched=untouched,
         next_step=next_step,
     )
+
+
+def _number(error: Exception) -> int:
+    """The number of a server's error; what it says with several meanings, by the number of the one it is."""
+    code, text = error.args[0] if error.args else -1, str(error.args[-1] if error.args else "")
+    # A table takes the place of one that a key of another schema still refers to, and doesn't fit it.
+    if code == 1025 and "150" in text:
+        return 1451
+    if code == BY_STORAGE_ENGINE and NO_DATA_NODES.search(text):
+        return NO_STORAGE
+    if TABLESPACE_EXISTS.search(text):
+        return 1813
+    return code if isinstance(code, int) else -1
 
 
 def advice_for(codes: Sequence[int]) -> tuple[str, str] | None:
@@ -118,6 +134,17 @@ _NO_ROOM = (
     (
         "see who is connected (SHOW PROCESSLIST), and end it or raise the limit (max_connections; max_user_connections;"
         " of the account ALTER USER ... WITH MAX_USER_CONNECTIONS ...); then run the same command again"
+    ),
+)
+_NO_STORAGE = (
+    "data nodes that are ready",
+    "see which are down (ndb_mgm -e show), start them, then run the same command again",
+)
+_CUT = (
+    "a server that lets a table be read to its end",
+    (
+        "as an administrator of the database, until this run has ended: SET GLOBAL max_execution_time = 0 (of MariaDB"
+        " max_statement_time); then run the same command again"
     ),
 )
 _DENIED = (
@@ -166,6 +193,9 @@ _ADVICE: dict[int, tuple[str, str]] = {
     ),
     1213: _IN_THE_WAY,
     1297: _IN_THE_WAY,
+    NO_STORAGE: _NO_STORAGE,
+    1969: _CUT,
+    3024: _CUT,
     1813: (
         "no file of a table that the server no longer knows, as one that died while it dropped tables may leave",
         (

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import event_time
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.secret_texts import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import SENSITIVE_NAME, SHORTEST_VALUE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.secret_texts import (
     TRIVIAL,
     hide,
     passwords_in,
     secret_texts,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import SENSITIVE_NAME, SHORTEST_VALUE
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster

@@ -15,6 +15,7 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import database as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.data_nodes import has_its_tables
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import connected, session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import (
     AwayError,
@@ -157,6 +158,64 @@ def test_components_that_still_hold_all_connections_of_their_user_are_waited_for
     assert "answered 1226" in told[0]
 
 
+class SqlNode:
+    """What a session of a server answers here: no NDB Cluster can be had that would."""
+
+    def __init__(self, engine, ready):
+        self._answers = iter([(engine,), *[("Ndb_number_of_ready_data_nodes", str(number)) for number in ready]])
+
+    def cursor(self):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_given):
+        pass
+
+    def execute(self, _statement):
+        pass
+
+    def fetchone(self):
+        return next(self._answers)
+
+    def fetchall(self):
+        return list(self._answers)
+
+
+@pytest.mark.parametrize(
+    ("engine", "ready", "expected"),
+    [
+        ("InnoDB", [], True),
+        # One that knows NDB, and makes no table with it.
+        ("InnoDB", [0], True),
+        ("ndbcluster", [2], True),
+        ("NDBCLUSTER", [0], False),
+        # Its plugin is switched off.
+        ("ndbcluster", [], False),
+    ],
+)
+def test_whether_a_server_has_its_tables(engine, ready, expected):
+    assert has_its_tables(SqlNode(engine, ready)) is expected
+
+
+def test_an_sql_node_without_data_nodes_is_waited_for(server, monkeypatch):
+    """Its schemas would look empty, and an empty schema is one to install into."""
+    told = []
+    monkeypatch.setattr(subject, "has_its_tables", lambda _connection: bool(told))
+    with with_patience(server, Patience(60, told.append)) as database:
+        assert database.value("SELECT 1") == 1
+    assert "no data node is ready" in told[0]
+
+
+def test_an_sql_node_without_data_nodes_is_refused_by_who_has_no_patience(server, monkeypatch):
+    monkeypatch.setattr(subject, "has_its_tables", lambda _connection: False)
+    with pytest.raises(AwayError) as refused, with_patience(server, AT_ONCE):
+        pass
+    assert "ndb_mgm" in refused.value.next_step
+    assert "no statement was sent" in refused.value.untouched
+
+
 @pytest.mark.parametrize(
     ("error", "away"),
     [
@@ -168,6 +227,11 @@ def test_components_that_still_hold_all_connections_of_their_user_are_waited_for
         (pymysql.err.InternalError(9004, "Backend Offline Detected"), True),
         (pymysql.OperationalError(1927, "Lost connection to backend server"), True),
         (pymysql.OperationalError(3032, "The server is currently in offline mode"), True),
+        # NDB Cluster without its data nodes, and other errors of a storage engine.
+        (pymysql.OperationalError(1296, "Got error 157 'Unknown error code' from NDBCLUSTER"), True),
+        (pymysql.OperationalError(1296, "Got error 4009 'Cluster Failure' from NDBCLUSTER"), True),
+        (pymysql.OperationalError(157, "Could not connect to storage engine"), True),
+        (pymysql.OperationalError(1296, "Got error 1571 'Something else' from NDBCLUSTER"), False),
         (pymysql.OperationalError(1045, "Access denied"), False),
         (pymysql.OperationalError(2026, "the server offers no TLS"), False),
         (pymysql.ProgrammingError(1146, "Table doesn't exist"), False),
