@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import secret_texts as secret_texts_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import evidence
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run import secret_texts as secret_texts_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.secret_texts import secret_texts
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
