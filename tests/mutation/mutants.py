@@ -44,13 +44,14 @@ WORDS = frozenset({"OperatorError", "Finding"})
 class Mutant:
     """A changed module: where, what was done, and its whole text.
 
-    `once` says that the line runs when the module is imported, and so for every test.
+    `run_with` is the line that a test has to run to notice it; None where it runs when the module is imported, and so
+    for every test.
     """
 
     line: int
     change: str
     source: str
-    once: bool
+    run_with: int | None
 
 
 def mutants(source: str) -> Iterator[Mutant]:
@@ -60,13 +61,13 @@ def mutants(source: str) -> Iterator[Mutant]:
     for position, node in enumerate(ast.walk(tree)):
         if is_for_readers(node, parents):
             continue
-        line, once = node.lineno, not in_function(node, parents)  # type: ignore[attr-defined]
+        line, with_line = node.lineno, run_with(node, parents)  # type: ignore[attr-defined]
         for number in range(len(list(changes_of(node, parents)))):
             changed = copy.deepcopy(tree)
             same_node = list(ast.walk(changed))[position]
             change, make = list(changes_of(same_node, parents_in(changed)))[number]
             make()
-            yield Mutant(line, change, ast.unparse(ast.fix_missing_locations(changed)), once)
+            yield Mutant(line, change, ast.unparse(ast.fix_missing_locations(changed)), with_line)
 
 
 def parents_in(tree: ast.AST) -> dict[ast.AST, ast.AST]:
@@ -105,7 +106,10 @@ def name_of(function: ast.expr) -> str:
 
 def changes_of(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> Iterator[tuple[str, Callable[[], None]]]:
     """What each change is, and what makes it in the node's tree."""
-    if isinstance(node, (ast.Expr, ast.Assign, ast.AugAssign, ast.Raise, ast.Delete)) and in_function(node, parents):
+    if (
+        isinstance(node, (ast.Expr, ast.Assign, ast.AugAssign, ast.Raise, ast.Delete))
+        and run_with(node, parents) is not None
+    ):
         yield f"left out: {ast.unparse(node)[:80]}", lambda: replace(node, ast.Pass(), parents)
     if isinstance(node, ast.Return) and node.value is not None and not is_none(node.value):
         yield f"returns None: {ast.unparse(node)[:80]}", lambda: setattr(node, "value", ast.Constant(None))
@@ -127,12 +131,17 @@ def changes_of(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> Iterator[tuple
         yield f"{node.value} becomes {value}", lambda: setattr(node, "value", value)
 
 
-def in_function(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
-    while (parent := parents.get(node)) is not None:
+def run_with(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> int | None:
+    """The line of a node in a function; of a default value, which runs on import, the first line of the function."""
+    within = node
+    while (parent := parents.get(within)) is not None:
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            return True
-        node = parent
-    return False
+            if within in parent.body:
+                return int(node.lineno)  # type: ignore[attr-defined]
+            documented = ast.get_docstring(parent) is not None and len(parent.body) > 1
+            return parent.body[documented].lineno
+        within = parent
+    return None
 
 
 def is_none(value: ast.expr) -> bool:

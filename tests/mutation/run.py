@@ -149,8 +149,8 @@ class Laboratory:
 
 def noticing(mutant: Mutant, source: str, lines: dict[int, Timed]) -> Timed:
     """The tests that a change is shown to, the quickest first."""
-    if not mutant.once:
-        return lines.get(mutant.line, {})
+    if mutant.run_with is not None:
+        return lines.get(mutant.run_with, {})
     statement = next(
         node for node in ast.parse(source).body if node.lineno <= mutant.line <= (node.end_lineno or node.lineno)
     )

@@ -335,8 +335,8 @@ def session(
             raise explained(error, where, "the database: no statement was sent", name or host) from None
         if not with_tables:
             connection.close()
-            error = pymysql.OperationalError(NO_STORAGE, "no data node is ready (Ndb_number_of_ready_data_nodes)")
-            raise explained(error, where, "the database: no statement was sent")
+            away = pymysql.OperationalError(NO_STORAGE, "no data node is ready (Ndb_number_of_ready_data_nodes)")
+            raise explained(away, where, "the database: no statement was sent")
         connection.wait_for(ANSWER_TIMEOUT_SECONDS)
         return connection
 

@@ -56,6 +56,7 @@ class Objects:
 class Watcher:
     waited = ()
     sick = ()
+    ended = ()
 
     def __init__(self, _cluster, _objects, workload, _progress):
         self.name = workload["metadata"]["name"]
@@ -64,7 +65,7 @@ class Watcher:
         return self
 
     def __exit__(self, *exc):
-        pass
+        Watcher.ended.append(self.name)
 
     def try_again(self):
         Watcher.waited.append("again")
@@ -82,7 +83,7 @@ class Watcher:
 def scaler(monkeypatch):
     monkeypatch.setattr(subject, "Watcher", Watcher)
     monkeypatch.setattr(Watcher, "waited", [])
-
+    monkeypatch.setattr(Watcher, "ended", [])
     monkeypatch.setattr(Watcher, "sick", set())
 
     def make(objects):
@@ -124,6 +125,7 @@ def test_what_was_started_by_an_earlier_run_is_tried_again(scaler):
     Watcher.waited.clear()
     start(scaler(Objects(0, {STOPPED_ANNOTATION: "2"})))
     assert Watcher.waited == [2]
+    assert Watcher.ended == ["web"] * 2
 
 
 @pytest.mark.parametrize("annotations", [{STOPPED_ANNOTATION: "2"}, {}], ids=["stopped by a run", "at 0 before"])
@@ -146,11 +148,17 @@ def test_what_was_at_0_before_is_not_waited_for(scaler):
 def test_an_absent_workload_has_no_replicas(scaler):
     objects = Objects(1)
     objects.read = lambda *_arguments: None
-    for result in (
-        *scaler(objects).stop("web", timeout_seconds=60),
-        start(scaler(objects)),
-    ):
+    (stopped,) = scaler(objects).stop("web", timeout_seconds=60)
+    for result in (stopped, start(scaler(objects))):
         assert (result.action, result.kind, result.before, result.after) == ("absent", None, 0, 0)
+
+
+def test_a_workload_that_somebody_deletes_meanwhile_is_absent(scaler):
+    objects = Objects(1)
+    found = [objects.read("Deployment", "web")]
+    objects.read = lambda kind, _name: found.pop() if found and kind == "Deployment" else None
+    (stopped,) = scaler(objects).stop("web", timeout_seconds=60)
+    assert stopped.action == "absent"
 
 
 def test_a_pod_gets_its_grace_period_to_end(scaler, monkeypatch):
