@@ -52,8 +52,7 @@ class Started:
         self._watcher, self._generation = watcher, generation
 
     def __enter__(self) -> Started:
-        if self._watcher is not None:
-            self._watcher.__enter__()
+        # A watcher watches from its beginning.
         return self
 
     def __exit__(self, *exc: object) -> None:
