@@ -133,8 +133,9 @@ def test_check_mode_changes_nothing_and_waits_for_nothing(scaler, annotations):
     objects = Objects(0, annotations)
     result = start(scaler(objects), check_mode=True)
     assert (result.before, result.after) == (0, len(annotations) * 2)
-    assert scaler(Objects(3)).stop("web", timeout_seconds=60, check_mode=True)[0].action == "stopped"
-    assert objects.live["spec"]["replicas"] == 0
+    running = Objects(3)
+    assert scaler(running).stop("web", timeout_seconds=60, check_mode=True)[0].action == "stopped"
+    assert (objects.live["spec"]["replicas"], running.live["spec"]["replicas"]) == (0, 3)
     assert Watcher.waited == []
 
 
