@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,6 +41,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definit
     shown,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import belongs
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.network_policies import NetworkPolicies
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler, find, find_all
@@ -106,6 +109,7 @@ class Applier:
         self._cluster, self._progress = cluster, progress
         self._objects = Objects(cluster)
         self._autoscalers = Autoscalers(self._objects)
+        self._policies = NetworkPolicies(self._objects, cluster.namespace)
         self._replace, self._backup_secret = replace, backup_secret
         self._predicted = Predicted(UNTOUCHED)
 
@@ -159,15 +163,31 @@ class Applier:
         return coming, [*freed.values()]
 
     def warnings(self, steps: list[Step]) -> list[str]:
-        """What the dry runs could not tell, and what may happen while the workloads that are replaced are stopped."""
-        return self._predicted.untold + [
-            f"ScaledObject {scaler} may start pods of {step.old['kind']} {step.name} while that is stopped; pause it "
-            f"first: kubectl -n {self._cluster.namespace} annotate --overwrite scaledobject {scaler} {PAUSED}=true "
-            f"{PAUSED_REPLICAS}-"
-            for step in steps
-            if step.old is not None and step.action in ("replaced", "created")
-            for scaler in self._autoscalers.waking(step.old["kind"], step.name)
+        """What the dry runs could not tell, and what may happen to the workloads that are replaced."""
+        changed = [(step, step.old) for step in steps if step.old is not None and step.action != "unchanged"]
+        return [
+            *self._predicted.untold,
+            *(warning for step, old in changed for warning in self._waking(step, old)),
+            *(warning for step, old in changed for warning in self._cut_off(step, old)),
         ]
+
+    def _waking(self, step: Step, old: Object) -> Iterator[str]:
+        if step.action in ("replaced", "created"):
+            for scaler in self._autoscalers.waking(old["kind"], step.name):
+                yield (
+                    f"ScaledObject {scaler} may start pods of {old['kind']} {step.name} while that is stopped; "
+                    f"pause it first: kubectl -n {self._cluster.namespace} annotate --overwrite scaledobject {scaler} "
+                    f"{PAUSED}=true {PAUSED_REPLICAS}-"
+                )
+
+    def _cut_off(self, step: Step, old: Object) -> Iterator[str]:
+        after = labels_of(step.after)
+        for lost in self._policies.lost(labels_of(old), after):
+            yield (
+                f"{lost}: the pods of {old['kind']} {step.name} have them, and those that take their place don't "
+                f"({json.dumps(after, sort_keys=True)}), so these may be cut off; give them the labels "
+                "(airflow_pod_labels, or pod_labels of the component), or adapt the policy first"
+            )
 
     def roll_out(self, steps: list[Step], *, timeout_seconds: float, wait_for_old: bool = True) -> dict[str, float]:
         """Do the steps in their order; the next when one is healthy. Returns the seconds that each took.
@@ -307,6 +327,11 @@ class Applier:
             timeout_seconds=timeout_seconds,
             untouched=f"the new one is not made yet; the old one is kept in Secret {self._backup_secret}",
         )
+
+
+def labels_of(workload: Object) -> dict[str, str]:
+    """The labels of the pods of a workload."""
+    return workload["spec"]["template"].get("metadata", {}).get("labels") or {}
 
 
 def surge_of(workload: Object) -> int:

@@ -50,8 +50,8 @@ class Namespace:
         self.before_write = None
         self.cluster = SimpleNamespace(namespace="lab", core=self)
         self.refuse = None
-        # Quotas are None where they can't be listed, and so are autoscalers.
-        self.pods, self.autoscalers, self.quotas = [], [], []
+        # Quotas are None where they can't be listed, and so are autoscalers and network policies.
+        self.pods, self.autoscalers, self.quotas, self.policies = [], [], [], []
         # Uids of objects that own others, by kind and name, and what the API server says where they can't be read.
         self.owners, self.unreadable = {}, []
         # Names of Secrets that a quota has no room for.
@@ -62,7 +62,7 @@ class Namespace:
     def list(self, kind, **_arguments):
         if kind == "Pod":
             return {"items": self.pods}
-        found = self.quotas if kind == "ResourceQuota" else self.autoscalers
+        found = {"ResourceQuota": self.quotas, "NetworkPolicy": self.policies}.get(kind, self.autoscalers)
         if found is None:
             raise refusal(403, "forbidden")
         return {"items": [each for each in found if each["kind"] == kind]}

@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Network policies that hold for the pods of an old workload, and don't for those of the new one.
+
+No dry run tells of them: the new pods start, and the database, HopsFS or whoever calls them is cut off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import selects
+
+if TYPE_CHECKING:
+    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    from kubernetes.client.exceptions import ApiException
+
+Object = dict[str, Any]
+Labels = dict[str, str]
+
+
+class NetworkPolicies:
+    """The network policies of a namespace; read when first asked for. Without the right nothing is known of them."""
+
+    def __init__(self, objects: Objects, namespace: str) -> None:
+        self._objects, self._namespace = objects, namespace
+        self._found: list[Object] | None = None
+
+    def lost(self, before: Labels, after: Labels) -> Iterator[str]:
+        """What holds for pods with the labels of before and not for those of after, in words."""
+        for policy in self._all():
+            name, spec = policy["metadata"]["name"], policy["spec"]
+            selector = spec.get("podSelector") or {}
+            if selects(selector, before) and not selects(selector, after):
+                yield f"NetworkPolicy {name} is about pods with {_words(selector)}"
+            for direction, peers in (("ingress", "from"), ("egress", "to")):
+                for rule in spec.get(direction) or []:
+                    for peer in rule.get(peers) or []:
+                        allowed = peer.get("podSelector")
+                        if allowed is None or self._is_elsewhere(peer):
+                            continue
+                        if selects(allowed, before) and not selects(allowed, after):
+                            yield f"NetworkPolicy {name} allows traffic {peers} pods with {_words(allowed)}"
+
+    def _is_elsewhere(self, peer: Object) -> bool:
+        """Whether a peer is in another namespace. What else than its name this one has for a label is not known."""
+        named: Labels = (peer.get("namespaceSelector") or {}).get("matchLabels") or {}
+        return named.get("kubernetes.io/metadata.name", self._namespace) != self._namespace
+
+    def _all(self) -> list[Object]:
+        if self._found is None:
+            try:
+                self._found = list(self._objects.list("NetworkPolicy")["items"])
+            except ApiException as error:
+                if error.status not in (403, 404):
+                    raise
+                self._found = []
+        return self._found
+
+
+def _words(selector: Object) -> str:
+    return json.dumps({**selector.get("matchLabels", {}), **_expressions(selector)}, sort_keys=True)
+
+
+def _expressions(selector: Object) -> Object:
+    return {
+        item.get("key", ""): " ".join([item.get("operator", ""), *item.get("values", [])])
+        for item in selector.get("matchExpressions", [])
+    }
