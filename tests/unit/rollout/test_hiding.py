@@ -37,6 +37,8 @@ def web(**field):
     "obj",
     [
         deployment({"args": ["flower", "--password", SECRET]}),
+        # A part of a list that has the word "name" in it is no part with a name.
+        deployment({"args": ["--name", "x", SECRET]}),
         deployment({"args": ["flower", f"--basic_auth=admin:{SECRET}"]}),
         deployment({"command": ["sh", "-c", f"curl -u admin:{SECRET} http://x"]}),
         deployment({"env": [{"name": "A", "value": SECRET}]}),
@@ -116,6 +118,12 @@ def test_what_is_not_shown_says_whether_it_is_another():
 def test_two_of_one_name_are_told_apart():
     obj = deployment({"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]})
     assert hidden(copy.deepcopy(obj), obj) == hidden(obj)
+
+
+def test_a_number_among_what_is_not_known_is_not_shown():
+    """As in a resource of others, where a field of that name may be anything."""
+    obj = {"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"pins": [19283746, {"pin": 19283746}]}}
+    assert "19283746" not in json.dumps(hidden(obj))
 
 
 def test_a_name_with_a_secret_in_it_is_redacted():
