@@ -91,6 +91,14 @@ def test_whether_a_pod_always_serves(replicas, rolling, outage):
     assert (kinds(examine(workload, "api-server")) == ["outage"]) is outage
 
 
+@pytest.mark.parametrize(("replicas", "why"), [(1, "has one replica"), (2, "may take all its pods down at once")])
+def test_why_no_pod_serves(replicas, why):
+    workload = api_server(type="RollingUpdate", rollingUpdate={"maxSurge": 0, "maxUnavailable": 2})
+    workload["spec"]["replicas"] = replicas
+    (finding,) = examine(workload, "api-server")
+    assert why in finding.text
+
+
 @pytest.mark.parametrize(("replicas", "outage"), [(1, True), (2, False)])
 def test_a_stateful_set_takes_a_pod_down_first(replicas, outage):
     workload = api_server()
