@@ -152,12 +152,17 @@ def noticing(mutant: Mutant, source: str, lines: dict[int, Timed]) -> Timed:
     if mutant.run_with is not None:
         return lines.get(mutant.run_with, {})
     statement = next(
-        node for node in ast.parse(source).body if node.lineno <= mutant.line <= (node.end_lineno or node.lineno)
+        node for node in ast.parse(source).body if mutant.line in range(begin_of(node), (node.end_lineno or 0) + 1)
     )
     names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     naming = {node.lineno for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name) and node.id in names}
     # What is named by nothing, as the default of a field: by whatever runs anything.
     return together(lines[line] for line in naming if line in lines) or together(lines.values())
+
+
+def begin_of(statement: ast.stmt) -> int:
+    """Its first line: that of its first decorator, if it has any."""
+    return min(node.lineno for node in (statement, *getattr(statement, "decorator_list", ())))
 
 
 def together(parts: Iterable[Timed]) -> Timed:
