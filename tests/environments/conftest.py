@@ -148,7 +148,7 @@ def replayed(environment, tmp_path_factory):
     with (ours / "plugins/plugin_utils/in_process.py").open("a", encoding="utf-8") as file:
         file.write(
             "\n\nfrom ansible_collections.hopsworks.airflow.plugins.plugin_utils.answers import answer\n"
-            "InProcess._perform = lambda self, parameters: answer(type(self), self._task, parameters)\n"
+            "InProcess._perform = lambda self, parameters, _warn: answer(type(self), self._task, parameters)\n"
         )
     shutil.copytree(environment.collections / "ansible_collections/kubernetes/core", theirs)
     return folder
