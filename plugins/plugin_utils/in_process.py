@@ -25,7 +25,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import write_privately
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.temporary_files import own_temporary_files
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.unlogged import unlogged
+from ansible_collections.hopsworks.airflow.plugins.plugin_utils.output import outlive_readers
 
+# Here, because the first task that acts is where there is something to lose.
+outlive_readers()
 # Each worker is a fork of this process. What is imported by now is there for good, and isn't looked through, nor copied
 # for it, by the garbage collection of each of them.
 gc.freeze()

@@ -89,7 +89,7 @@ def notes(server):
     return sorted(path.rpartition("/")[2] for path in server.objects if path.startswith(NOTES))
 
 
-def playbook(tmp_path, server, tasks, **more):
+def playbook(tmp_path, server, tasks, *, output=subprocess.PIPE, **more):
     (tmp_path / "action_plugins").mkdir()
     (tmp_path / "action_plugins/keep.py").write_text(PLUGIN, encoding="utf-8")
     (tmp_path / "callback_plugins").mkdir()
@@ -114,8 +114,8 @@ def playbook(tmp_path, server, tasks, **more):
         ],
         cwd=tmp_path,
         env={**os.environ, **settings},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
         text=True,
     )
 
@@ -191,6 +191,23 @@ def test_the_rescue_runs_when_a_process_crashes(tmp_path, server, victim, check_
     assert found["rescue"]["msg"].startswith(f"the process of this action was killed by signal {int(signal.SIGSEGV)}")
     assert not found["afterwards"]["failed"]
     assert notes(server) == ["afterwards", "begun"]
+
+
+def test_a_run_whose_output_nobody_reads_any_more_goes_on(tmp_path, server):
+    """As behind `| tee`, when that is killed, or `| less`, when somebody leaves it."""
+    process = playbook(tmp_path, server, [keep(name) for name in "abcd"], strategy="ansible.builtin.free")
+    after(server, "b", lambda: (process.stdout.close(), process.stderr.close())).join()
+    assert process.wait(timeout=120) == 0
+    assert notes(server) == ["a", "b", "c", "d"]
+
+
+def test_a_run_whose_terminal_is_gone_goes_on(tmp_path, server):
+    reading, writing = os.openpty()
+    process = playbook(tmp_path, server, [keep(name) for name in "abcd"], output=writing)
+    os.close(writing)
+    after(server, "b", lambda: os.close(reading)).join()
+    assert process.wait(timeout=120) == 0
+    assert notes(server) == ["a", "b", "c", "d"]
 
 
 def test_nothing_acts_after_its_playbook_was_killed(tmp_path, server):
