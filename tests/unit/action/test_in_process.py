@@ -55,6 +55,12 @@ def performed(tmp_path):
     return Performed(tmp_path / "performed")
 
 
+def temporary_file():
+    descriptor, name = tempfile.mkstemp()
+    os.close(descriptor)
+    return name
+
+
 def plugin(act, args, *, options=None, **differently):
     class ActionModule(InProcess):
         ACTION = Action(act, options or {})
@@ -101,9 +107,7 @@ def test_an_action_whose_process_dies_is_a_failure_and_leaves_no_temporary_file(
     note = tmp_path / "note"
 
     def act(_call):
-        descriptor, name = tempfile.mkstemp()
-        os.close(descriptor)
-        note.write_text(name, encoding="utf-8")
+        note.write_text(temporary_file(), encoding="utf-8")
         os.kill(os.getpid(), number)
 
     result = plugin(act, {}).run(None, HERE)
@@ -218,9 +222,7 @@ def test_a_job_in_the_background_ends_with_its_time_and_leaves_no_temporary_file
     note = tmp_path / "note"
 
     def act(_call):
-        descriptor, name = tempfile.mkstemp()
-        os.close(descriptor)
-        note.write_text(f"{os.getpid()} {name}", encoding="utf-8")
+        note.write_text(f"{os.getpid()} {temporary_file()}", encoding="utf-8")
         time.sleep(600)
         return {}
 
@@ -236,9 +238,7 @@ def test_no_temporary_file_outlives_it(tmp_path, failing):
     note = tmp_path / "note"
 
     def act(_call):
-        descriptor, name = tempfile.mkstemp()
-        os.close(descriptor)
-        note.write_text(name, encoding="utf-8")
+        note.write_text(temporary_file(), encoding="utf-8")
         if failing:
             raise RuntimeError("a slip in an action")
         return {}
