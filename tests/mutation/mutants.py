@@ -61,6 +61,7 @@ def mutants(source: str) -> Iterator[Mutant]:
     for position, node in enumerate(ast.walk(tree)):
         if is_for_readers(node, parents):
             continue
+        # is_for_readers() passes over every node without a line.
         line, with_line = node.lineno, run_with(node, parents)  # type: ignore[attr-defined]
         for number in range(len(list(changes_of(node, parents)))):
             changed = copy.deepcopy(tree)
@@ -137,6 +138,7 @@ def run_with(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> int | None:
     while (parent := parents.get(within)) is not None:
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)):
             if within in parent.body:
+                # Only nodes with a line are asked about.
                 return int(node.lineno)  # type: ignore[attr-defined]
             documented = ast.get_docstring(parent) is not None and len(parent.body) > 1
             return parent.body[documented].lineno

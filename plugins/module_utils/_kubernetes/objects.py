@@ -49,6 +49,17 @@ Object = dict[str, Any]
 DryRun = tuple[Object, list[str]]
 
 
+def listed_if_allowed(objects: Objects, kind: str) -> list[Object]:
+    """All objects of a kind; none without the right to list them, or where the API server knows no such kind."""
+    try:
+        found: list[Object] = list(objects.list(kind)["items"])
+    except ApiException as error:
+        if error.status not in (403, 404):
+            raise
+        return []
+    return found
+
+
 class Objects:
     """Objects of one namespace exactly as the API server writes them: no field is lost that a client doesn't know."""
 

@@ -4,18 +4,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import NO_STORAGE
 
-def has_its_tables(connection: Any) -> bool:
-    """Whether a server that makes its tables with NDB reaches a data node; True of any other server.
+with contextlib.suppress(ImportError):  # reported by the module's own requirement check
+    import pymysql
 
-    Where it reaches none, tables are missing in what it lists, or are "not there" (1146), so that a schema may be
-    taken for an empty one.
+STATUS = "Ndb_number_of_ready_data_nodes"
+
+
+def check_data_nodes(connection: Any) -> None:
+    """Raises pymysql.OperationalError where a server makes its tables with NDB and reaches no data node.
+
+    Tables are then missing in what it lists, or are "not there" (1146), so that a schema may be taken for an empty one.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT @@GLOBAL.default_storage_engine LIMIT 1")
         if str(cursor.fetchone()[0]).lower() not in ("ndb", "ndbcluster"):
-            return True
-        cursor.execute("SHOW GLOBAL STATUS LIKE 'Ndb_number_of_ready_data_nodes'")
-        return any(int(ready) for _name, ready in cursor.fetchall())
+            return
+        cursor.execute(f"SHOW GLOBAL STATUS LIKE '{STATUS}'")
+        if not any(int(ready) for _name, ready in cursor.fetchall()):
+            raise pymysql.OperationalError(NO_STORAGE, f"no data node is ready ({STATUS})")

@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import Network
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.data_nodes import has_its_tables
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.data_nodes import check_data_nodes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import (
-    NO_STORAGE,
     STATEMENT,
     AwayError,
     RolledBackError,
@@ -330,13 +329,9 @@ def session(
                     raise
                 connection = connect(None)
             given_limits.update(arrange(connection))
-            with_tables = has_its_tables(connection)
+            check_data_nodes(connection)
         except (pymysql.MySQLError, RuntimeError) as error:
             raise explained(error, where, "the database: no statement was sent", name or host) from None
-        if not with_tables:
-            connection.close()
-            away = pymysql.OperationalError(NO_STORAGE, "no data node is ready (Ndb_number_of_ready_data_nodes)")
-            raise explained(away, where, "the database: no statement was sent")
         connection.wait_for(ANSWER_TIMEOUT_SECONDS)
         return connection
 

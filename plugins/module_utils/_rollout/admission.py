@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects, listed_if_allowed
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
     message_of,
     needs_a_real_request,
@@ -194,18 +194,13 @@ class Admission:
             if self._told(name, error, verdict) and error.status in (400, 422):
                 return None
             quota = EXCEEDED.search(message_of(error))
-            return Admitted(with_defaults(body["spec"], self._limit_ranges()), quota["name"] if quota else None)
+            return Admitted(
+                with_defaults(body["spec"], listed_if_allowed(self._objects, "LimitRange")),
+                quota["name"] if quota else None,
+            )
         for warning in warnings:
             verdict.warn(f"{name}: {warning}")
         return Admitted(dict(answer["spec"]))
-
-    def _limit_ranges(self) -> list[Object]:
-        try:
-            return list(self._objects.list("LimitRange")["items"])
-        except ApiException as error:
-            if error.status != 403:
-                raise
-            return []
 
     def _told(self, name: str, error: Any, verdict: Verdict, *, counted: bool = True) -> bool:
         """Whether it is a refusal, which the verdict then has."""
@@ -292,12 +287,7 @@ class Admission:
         """A pod that two budgets select can't be evicted by anybody: a drain of its node never ends."""
         if not any(kind == "PodDisruptionBudget" for kind, _name in self._made):
             return
-        try:
-            budgets = self._objects.list("PodDisruptionBudget")["items"]
-        except ApiException as error:
-            if error.status != 403:
-                raise
-            return
+        budgets = listed_if_allowed(self._objects, "PodDisruptionBudget")
         others = [found for found in budgets if ("PodDisruptionBudget", found["metadata"]["name"]) not in self._made]
         for pods in coming:
             labels = (pods.template.get("metadata") or {}).get("labels") or {}

@@ -4,20 +4,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import (
+    FIELD_MANAGER,
+    listed_if_allowed,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import stopped_from
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import as_read
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-
-with contextlib.suppress(ImportError):  # reported by the module's own requirement check
-    from kubernetes.client.exceptions import ApiException
 
 Object = dict[str, Any]
 # KEDA makes a HorizontalPodAutoscaler for each ScaledObject, unless that is paused.
@@ -89,16 +88,7 @@ class Autoscalers:
 
     def _all(self) -> list[Object]:
         if self._found is None:
-            self._found = []
-            for kind in KINDS:
-                try:
-                    items = self._objects.list(kind)["items"]
-                except ApiException as error:
-                    # Without the right, or without KEDA.
-                    if error.status not in (403, 404):
-                        raise
-                    items = []
-                self._found += [{**item, "kind": kind} for item in items]
+            self._found = [{**item, "kind": kind} for kind in KINDS for item in listed_if_allowed(self._objects, kind)]
         return self._found
 
 

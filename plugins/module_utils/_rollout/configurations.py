@@ -10,17 +10,14 @@ older revision that a workload goes back to. They are known by their labels and 
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import listed_if_allowed
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import deployment_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.references import references
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-
-with contextlib.suppress(ImportError):  # reported by the module's own requirement check
-    from kubernetes.client.exceptions import ApiException
 
 Object = dict[str, Any]
 WITH_TEMPLATE = ("Deployment", "StatefulSet", "ReplicaSet")
@@ -42,13 +39,8 @@ def remove_unused(objects: Objects, deployment: str) -> list[str]:
 
     Without the right to list ConfigMaps all of them stay.
     """
-    try:
-        # Before all that may use them: one that is made meanwhile is not among them.
-        listed = objects.list("ConfigMap")["items"]
-    except ApiException as error:
-        if error.status != 403:
-            raise
-        return []
+    # Before all that may use them: one that is made meanwhile is not among them.
+    listed = listed_if_allowed(objects, "ConfigMap")
     mine = [live for live in listed if _is_configuration(live, deployment)]
     if not mine:
         return []

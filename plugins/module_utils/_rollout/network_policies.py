@@ -9,18 +9,15 @@ No dry run tells of them: the new pods start, and the database, HopsFS or whoeve
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import listed_if_allowed
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import selects
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-
-with contextlib.suppress(ImportError):  # reported by the module's own requirement check
-    from kubernetes.client.exceptions import ApiException
 
 Object = dict[str, Any]
 Labels = dict[str, str]
@@ -56,12 +53,7 @@ class NetworkPolicies:
 
     def _all(self) -> list[Object]:
         if self._found is None:
-            try:
-                self._found = list(self._objects.list("NetworkPolicy")["items"])
-            except ApiException as error:
-                if error.status not in (403, 404):
-                    raise
-                self._found = []
+            self._found = listed_if_allowed(self._objects, "NetworkPolicy")
         return self._found
 
 

@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import COLLECTIONS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import (
+    COLLECTIONS,
+    listed_if_allowed,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
-    from kubernetes.client.exceptions import ApiException
     from kubernetes.utils.quantity import parse_quantity
 
 Object = dict[str, Any]
@@ -255,12 +257,8 @@ def _text(amount: Decimal, name: str) -> str:
 
 def refuse_shortfalls(objects: Objects, more: Counter[str], untouched: str) -> None:
     """Raises OperatorError where quotas have no room for `more` objects, by the names that quotas have for them."""
-    try:
-        quotas = [quota_of(found) for found in objects.list("ResourceQuota")["items"]]
-    except ApiException as error:
-        if error.status != 403:
-            raise
-        return  # the look at the pods warns of it
+    # Where they can't be listed, the look at the pods warns of it.
+    quotas = [quota_of(found) for found in listed_if_allowed(objects, "ResourceQuota")]
     if short := [text for quota in quotas for text in shortfalls(quota, [], [], more.elements())]:
         raise OperatorError(
             "; ".join(short),

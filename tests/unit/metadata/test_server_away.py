@@ -10,12 +10,13 @@ import contextlib
 import socket
 import ssl
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import database as subject
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.data_nodes import has_its_tables
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.data_nodes import check_data_nodes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import connected, session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import (
     AwayError,
@@ -32,6 +33,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, address_of, call_of, literal
 
+NO_DATA_NODES = pymysql.OperationalError(157, "no data node is ready")
 LOCK = {"name": "airflow-runbook-demo", "holder": "somebody"}
 
 
@@ -196,20 +198,29 @@ class SqlNode:
     ],
 )
 def test_whether_a_server_has_its_tables(engine, ready, expected):
-    assert has_its_tables(SqlNode(engine, ready)) is expected
+    if expected:
+        check_data_nodes(SqlNode(engine, ready))
+    else:
+        with pytest.raises(pymysql.OperationalError, match="no data node is ready"):
+            check_data_nodes(SqlNode(engine, ready))
 
 
 def test_an_sql_node_without_data_nodes_is_waited_for(server, monkeypatch):
     """Its schemas would look empty, and an empty schema is one to install into."""
     told = []
-    monkeypatch.setattr(subject, "has_its_tables", lambda _connection: bool(told))
+
+    def check(_connection):
+        if not told:
+            raise NO_DATA_NODES
+
+    monkeypatch.setattr(subject, "check_data_nodes", check)
     with with_patience(server, Patience(60, told.append)) as database:
         assert database.value("SELECT 1") == 1
     assert "no data node is ready" in told[0]
 
 
 def test_an_sql_node_without_data_nodes_is_refused_by_who_has_no_patience(server, monkeypatch):
-    monkeypatch.setattr(subject, "has_its_tables", lambda _connection: False)
+    monkeypatch.setattr(subject, "check_data_nodes", Mock(side_effect=NO_DATA_NODES))
     with pytest.raises(AwayError) as refused, with_patience(server, AT_ONCE):
         pass
     assert "ndb_mgm" in refused.value.next_step
