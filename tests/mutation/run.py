@@ -121,19 +121,19 @@ class Laboratory:
         os.waitpid(process, 0)
         return None
 
-    def lines(self, module: str, tests: tuple[str, ...]) -> dict[int, Timed]:
-        """Which tests run which line. Fails where they don't pass as they are."""
+    def lines(self, modules: list[str], tests: tuple[str, ...]) -> dict[str, dict[int, Timed]]:
+        """Which tests run which line of which module. Fails where they don't pass as they are."""
         target = self.root.parent / "lines.json"
-        environment = {
-            "MUTATION_FILE": module,
-            "MUTATION_LINES": str(target),
-        }
+        environment = {"MUTATION_FILES": " ".join(modules), "MUTATION_LINES": str(target)}
         code = self.pytest(list(tests), "-p", "lines", timeout=3600, **environment)
         if code != 0:
             printed = self.printed.read_text(encoding="utf-8", errors="replace")[-4000:]
             raise SystemExit(f"{printed}\n{' '.join(tests)}: the tests fail without any change (exit code {code})")
         found = json.loads(target.read_text())
-        return {int(line): {test: seconds for seconds, test in timed} for line, timed in found.items()}
+        return {
+            module: {int(line): {test: seconds for seconds, test in timed} for line, timed in lines.items()}
+            for module, lines in found.items()
+        }
 
     def outcome(self, module: str, mutant: Mutant, tests: list[str], timeout: float) -> str:
         """Survived, noticed or hung."""
@@ -174,6 +174,27 @@ def identity(module: str, mutant: Mutant) -> str:
     return hashlib.sha256(f"{module} {mutant.source}".encode()).hexdigest()[:16]
 
 
+def module_of(name: str) -> str:
+    return f"{UTILITIES}/{name}"
+
+
+def by_tests(part: str) -> dict[tuple[str, ...], list[str]]:
+    """The modules with `part` in their path, by the tests that have to notice a change of them."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for name, tests in TARGETS.items():
+        if part in name:
+            found.setdefault(tests, []).append(name)
+    return found
+
+
+def changes_left(name: str, done: set[str]) -> list[Mutant]:
+    module = module_of(name)
+    found = list(mutants((ROOT / module).read_text(encoding="utf-8")))
+    left = [mutant for mutant in found if identity(module, mutant) not in done]
+    print(f"{name}: {len(found)} changes, {len(left)} to run", flush=True)
+    return left
+
+
 def known(results: Path) -> set[str]:
     lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
     return {json.loads(line)["id"] for line in lines}
@@ -193,24 +214,20 @@ def main() -> int:
     survivors = 0
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder, options.results.open("a", encoding="utf-8") as log:
         laboratory = Laboratory(Path(folder))
-        for name, tests in TARGETS.items():
-            if options.only not in name:
-                continue
-            module = f"{UTILITIES}/{name}"
-            source = (ROOT / module).read_text(encoding="utf-8")
-            found = list(mutants(source))
-            left = [mutant for mutant in found if identity(module, mutant) not in done]
-            print(f"{name}: {len(found)} changes, {len(left)} to run", flush=True)
-            lines = laboratory.lines(module, tests) if left else {}
-            whole = sum(together(lines.values()).values())
-            for mutant in left:
+        for tests, names in by_tests(options.only).items():
+            left = {name: changes for name in names if (changes := changes_left(name, done))}
+            # Of all modules at once: some of these tests take minutes.
+            lines = laboratory.lines([module_of(name) for name in left], tests) if left else {}
+            for name, mutant in ((name, mutant) for name, changes in left.items() for mutant in changes):
                 if time.monotonic() > deadline:
                     print("time is up; the same command goes on", flush=True)
                     return 1
-                shown = noticing(mutant, source, lines)
+                module = module_of(name)
+                shown = noticing(mutant, (ROOT / module).read_text(encoding="utf-8"), lines[module])
                 limit = 60 + 3 * sum(shown.values())
                 outcome = laboratory.outcome(module, mutant, list(shown), limit) if shown else "survived"
                 if outcome == "survived" and name in PROCESSES:
+                    whole = sum(together(lines[module].values()).values())
                     outcome = laboratory.outcome(module, mutant, list(tests), 60 + 3 * whole)
                 entry = {"id": identity(module, mutant), "module": name, "line": mutant.line, "change": mutant.change}
                 log.write(json.dumps({**entry, "outcome": outcome}) + "\n")
