@@ -39,7 +39,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info, quiesce
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info, metadata_restore, quiesce
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     NAMESPACE,
     RUN,
@@ -223,6 +223,24 @@ class TestTwoRehearsals:
         with pytest.raises(OperatorError, match="belongs to deployment 'demo'"):
             getattr(rehearsal(run="20261130t000000", **changes), attempt)(REHEARSAL)
         assert tables() == {"dag", WORKSPACE}
+
+    @pytest.mark.usefixtures("rehearsal")
+    def test_check_mode_refuses_the_second(self, database, bare, monkeypatch):
+        later = Manifest("x", "20261130t000000", "MariaDB", "utf8mb4", "utf8mb4_general_ci", 1, "", "")
+        monkeypatch.setattr(metadata_restore, "read_manifest", lambda _path: later)
+        monkeypatch.setattr(metadata_restore, "verify", lambda *_given: None)
+        monkeypatch.setattr(metadata_restore, "client_of", lambda *_given: ("image", "pod"))
+        monkeypatch.setattr(metadata_restore, "try_client", lambda *_given: None)
+        given = {
+            "live": bare.names.live,
+            "schema": f"{bare.names.live}_rehearsal",
+            "deployment": bare.owner().deployment,
+        }
+        call = call_of(
+            database, monkeypatch, metadata_restore, dump="dump.sql.gz", state="rehearsed", check_mode=True, **given
+        )
+        with pytest.raises(OperatorError, match=f"run {RUN} began to build there"):
+            metadata_restore.act(call)
 
     def test_an_empty_one_that_has_only_begun_counts_too(self, database, bare, rehearsal):
         database.execute(f"DROP TABLE {bare.names.live}_rehearsal.dag")

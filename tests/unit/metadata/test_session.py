@@ -28,6 +28,12 @@ from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import re
 HOSTILE = {
     "sql_mode": "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'",
     "wait_timeout": "1",
+    "interactive_timeout": "1",
+    "idle_transaction_timeout": "1",
+    "idle_readonly_transaction_timeout": "1",
+    "idle_write_transaction_timeout": "1",
+    "net_read_timeout": "1",
+    "net_write_timeout": "1",
     "max_statement_time": "0.001",
     "sql_safe_updates": "1",
     "sql_select_limit": "1",
@@ -127,6 +133,15 @@ def test_the_servers_settings_do_not_matter(server, schema, bare):
         with pytest.raises(OperatorError, match="doesn't exist"):
             database.rows(f"SELECT * FROM {quoted(schema, 'no')}")
     assert server.as_root(f"SET max_statement_time=0; SELECT MAX(id) FROM {schema}.t").strip() == "2"
+
+
+def test_a_session_may_be_idle_and_slow_for_as_long_as_a_tool_works(server):
+    idle = ("wait_timeout", "interactive_timeout")
+    slow = ("net_read_timeout", "net_write_timeout")
+    unlimited = ("idle_transaction_timeout", "idle_readonly_transaction_timeout", "idle_write_transaction_timeout")
+    with hostile(server), server.session() as database:
+        given = {name: database.value(f"SELECT @@{name}") for name in (*idle, *slow, *unlimited)}
+    assert given == {**dict.fromkeys(idle, 28800), **dict.fromkeys(slow, 600), **dict.fromkeys(unlimited, 0)}
 
 
 def test_a_reset_on_a_server_with_other_settings(server, deployment, mirror):

@@ -15,10 +15,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved, old_tables
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     RUN,
     UNDO_RUN,
+    call_of,
     quiet,
     reset,
     restore,
@@ -29,12 +30,13 @@ DUMP = "/runs/airflow-20261122t030000.sql.gz"
 
 
 @pytest.fixture
-def told(database):
-    """Whether anything was moved, and the words."""
+def told(database, monkeypatch):
+    """Whether anything was moved, and the words, as the module tells them."""
 
     def tell(deployment):
-        inspection = inspect(database, deployment.names)
-        return has_moved(inspection), old_tables(inspection)
+        call = call_of(database, monkeypatch, metadata_db_info, live=deployment.names.live, run=RUN, deployment="demo")
+        found = metadata_db_info.act(call)
+        return found["moved"], found["old_tables"]
 
     return tell
 

@@ -227,6 +227,13 @@ def test_a_restarted_container_tells_of_its_last_start():
     assert startup_seconds_of([restarted], "api-server") == 7.0
 
 
+def test_a_start_is_not_over_when_a_pod_has_found_its_node():
+    pod = copy.deepcopy(READY)
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-22T02:00:00Z"}
+    pod["status"]["conditions"].insert(0, scheduled)
+    assert startup_seconds_of([pod], "api-server") == 12.0
+
+
 def test_pods_that_are_not_ready_tell_nothing():
     waiting = copy.deepcopy(READY)
     waiting["status"]["conditions"][0]["status"] = "False"
