@@ -81,6 +81,39 @@ def test_after_all_was_restored_a_new_attempt_keeps_what_it_finds(namespace):
     assert backup.state == "whole"
 
 
+def test_a_new_attempt_that_is_killed_keeps_what_it_found_first(namespace):
+    """Else the attempt after it would take what was replaced for what is to be kept."""
+    backup = Backup(namespace.cluster, "before-1")
+    backup.keep([record("a", x="old")], whole=True)
+    backup.restored()
+    Backup(namespace.cluster, "before-1").keep([record("a", x="corrected")])
+    backup = Backup(namespace.cluster, "before-1")
+    assert backup.state == ""
+    backup.keep([replaced("a", x="new")], whole=True)
+    assert [entry.object["data"] for entry in backup.records.values()] == [{"x": "corrected"}]
+
+
+def test_where_nothing_was_kept_nothing_is_marked_as_restored(namespace):
+    Backup(namespace.cluster, "before-1").restored()
+    assert namespace.secrets == {}
+
+
+def test_what_is_kept_later_comes_last(namespace):
+    first = [record("b"), record("c")]
+    Backup(namespace.cluster, "before-1").keep(first)
+    Backup(namespace.cluster, "before-1").keep([*first, record("a")])
+    assert list(Backup(namespace.cluster, "before-1").records.values()) == [*first, record("a")]
+
+
+def test_what_is_kept_later_goes_where_it_has_room(namespace):
+    """The API server takes no Secret of more than 1 MiB."""
+    first = record("a", x=incompressible(600_000))
+    Backup(namespace.cluster, "before-1").keep([first])
+    Backup(namespace.cluster, "before-1").keep([first, record("b", x=incompressible(600_000))])
+    sizes = [sum(len(base64.b64decode(text)) for text in secret.data.values()) for secret in namespace.secrets.values()]
+    assert max(sizes) < 1024 * 1024
+
+
 def test_more_than_a_secret_holds_goes_into_several(namespace):
     """One ConfigMap may be as large as a Secret, and does not compress if it is an archive."""
     records = [record(f"m{number}", x=incompressible(700_000)) for number in range(4)]
