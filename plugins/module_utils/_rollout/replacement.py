@@ -198,7 +198,6 @@ def replace_object(objects: Objects, definition: Object, *, timeout_seconds: flo
     """Have the live object be exactly this one: in place, or else by another object. Nothing where there is none."""
 
     def change(live: Object) -> Object | None:
-        live = {**live, "kind": definition["kind"]}
         if not needs_another(definition, live):
             try:
                 return objects.replace(whole(definition, live))

@@ -12,6 +12,7 @@ import re
 from types import SimpleNamespace
 
 import pytest
+from kubernetes.client.exceptions import ApiException
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
@@ -19,13 +20,15 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.keeping import keep
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import (
     Replacer,
+    needs_another,
     stand_in,
+    whole,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import Predicted, stand_in_name
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .fake import refusal
-from .replacing import NEW, NEW_WORKLOADS, OLD, SECRET, apply, by, content, obj, quiet, workload
+from .replacing import NEW, NEW_WORKLOADS, OLD, RBAC, SECRET, apply, binding, by, content, obj, quiet, workload
 from .test_backup import incompressible
 
 
@@ -77,6 +80,83 @@ def test_without_leave_to_replace_them_others_are_refused_before_anything_is_tou
     with pytest.raises(OperatorError, match="helm"):
         apply(old, [NEW[6], *NEW[:6]], replace=False)
     assert old.log == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "another"),
+    [
+        ({"clusterIP": "10.0.0.1"}, {"clusterIP": "None"}, True),
+        ({"clusterIP": "None"}, {}, True),
+        ({"clusterIP": "None"}, {"clusterIP": "None"}, False),
+        # It has no address yet.
+        ({"type": "ExternalName", "externalName": "db.example"}, {"clusterIP": "None"}, False),
+    ],
+)
+def test_when_a_service_cannot_become_the_other(before, after, another):
+    assert needs_another(obj("Service", "web", spec=after), obj("Service", "web", spec=before)) is another
+
+
+@pytest.mark.parametrize(("status", "refused"), [(404, False), (403, True)])
+def test_a_binding_to_a_role_that_is_going_to_be_made(namespace, status, refused):
+    """Whether the Role has more than one may grant can't be asked before it is there."""
+    real = namespace.apply
+
+    def asked(definition, *, dry_run=False):
+        if definition["kind"] == "RoleBinding" and ("Role", definition["roleRef"]["name"]) not in namespace.live:
+            raise refusal(status, "the role is not there")
+        return real(definition, dry_run=dry_run)
+
+    namespace.apply = asked
+    role = obj("Role", "airflow", f"{RBAC}/v1", rules=[])
+    if refused:
+        with pytest.raises(ApiException, match="the role is not there"):
+            apply(namespace, [role, binding("airflow")])
+    else:
+        assert apply(namespace, [role, binding("airflow")]) == ["created", "created"]
+    with pytest.raises(ApiException, match="the role is not there"):
+        Replacer(namespace.cluster, quiet).plan([role, {**binding("missing"), "metadata": {"name": "another"}}])
+
+
+def test_pull_secrets_that_are_defined_take_the_place_of_others(old):
+    """Applied after it, the API server would add them to those that are there."""
+    account = obj("ServiceAccount", "airflow", imagePullSecrets=[{"name": "ours"}])
+    replacing = whole(account, old.read("ServiceAccount", "airflow"))
+    assert (replacing["secrets"], replacing["imagePullSecrets"]) == ([{"name": "airflow-token"}], [{"name": "ours"}])
+
+
+def test_one_of_our_own_that_cannot_become_the_other_is_told_as_such(namespace):
+    apply(namespace, [binding("another")])
+    namespace.log.clear()
+    with pytest.raises(OperatorError, match="RoleBinding airflow exists and has fields that cannot be changed"):
+        apply(namespace, [binding("airflow")], replace=False)
+    assert namespace.log == []
+    assert apply(namespace, [binding("airflow")]) == ["replaced"]
+
+
+def test_what_a_controller_has_to_clean_up_stays_known_to_it(old):
+    """A cloud's load balancer, say, would be left behind and be paid for."""
+    finalizers = ["service.kubernetes.io/load-balancer-cleanup"]
+    old.live["Service", "web"]["metadata"]["finalizers"] = finalizers
+    apply(old, [NEW[4]])
+    assert old.read("Service", "web")["metadata"]["finalizers"] == finalizers
+
+
+def test_an_object_of_ours_that_is_being_deleted_is_made_again(namespace):
+    apply(namespace, [NEW[4]])
+    namespace.live["Service", "web"]["metadata"]["deletionTimestamp"] = "2026-11-22T03:00:00Z"
+    with pytest.raises(OperatorError, match="Service web exists"):
+        apply(namespace, [NEW[4]], replace=False)
+    assert [step.action for step in Replacer(namespace.cluster, quiet, replace=True).plan([NEW[4]])] == ["replaced"]
+
+
+def test_a_dry_run_under_another_name_has_no_owner(namespace):
+    """Who may not set finalizers of the owner may make none that is owned, on clusters that look."""
+    sent = []
+    namespace.refuse = lambda body: sent.append(body["metadata"])
+    owned = obj("ConfigMap", "x", data={})
+    owned["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "r", "uid": "7"}]
+    stand_in(namespace, owned, owned, Predicted("all"))
+    assert sent == [{"name": stand_in_name("x")}]
 
 
 def test_a_role_that_could_not_be_put_back_is_not_replaced(old):
