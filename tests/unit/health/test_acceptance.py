@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -19,7 +22,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.acceptan
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.modules import key_acceptance
+from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
+from ansible_collections.hopsworks.airflow.tests.unit.health.fake import BASE
 
 AUDIENCE = "urn:airflow.apache.org:task"
 
@@ -228,3 +235,59 @@ def test_pods_that_never_stay_are_told():
     numbers = iter(range(1000))
     with pytest.raises(OperatorError, match="were others each time"):
         ask_each(lambda: [f"pod-{next(numbers)}"], Answer)
+
+
+@pytest.fixture
+def namespace(entries):
+    """An API server with the Secret and the api-server's Deployment; `serve` says which of its pods are ready."""
+    server, name = ApiServer(), key_acceptance.ACTION.argument_spec["workload"]["default"]
+    core = "/api/v1/namespaces/lab"
+    server.objects[f"{core}/secrets/keys"] = {
+        "metadata": {"name": "keys"},
+        "data": {key: base64.b64encode(value).decode() for key, value in entries.items()},
+    }
+    server.objects[f"/apis/apps/v1/namespaces/lab/deployments/{name}"] = {
+        "metadata": {"name": name, "uid": "web"},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}},
+    }
+
+    def serve(*pods):
+        for path in [path for path in server.objects if path.startswith(f"{core}/pods/")]:
+            del server.objects[path]
+        for pod in pods:
+            server.objects[f"{core}/pods/{pod}"] = {
+                "metadata": {
+                    "name": pod,
+                    "labels": {"app": "web", "pod-template-hash": "1"},
+                    "ownerReferences": [{"kind": "ReplicaSet", "name": f"{name}-1", "uid": "set"}],
+                },
+                "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+            }
+
+    yield SimpleNamespace(cluster=server.cluster(), serve=serve)
+    server.stop()
+
+
+def test_the_proof_is_of_the_pods_that_serve_at_its_end(airflow, keys, namespace, monkeypatch):
+    """A pod that ends while it is asked doesn't stop a rotation, and the one in its place is asked as well."""
+    trust(airflow, keys[:2])
+    namespace.serve("ends", "stays")
+
+    def tunnel(_cluster, _namespace, pod, _port):
+        airflow.in_front = [None] * 1000 if pod == "ends" else []
+        if pod == "ends":
+            namespace.serve("stays", "new")
+        address = urlsplit(airflow.url)
+        return SimpleNamespace(address=(address.hostname, address.port), close=lambda: None)
+
+    monkeypatch.setattr(key_acceptance, "Tunnel", tunnel)
+    options = {name: entry.get("default") for name, entry in key_acceptance.ACTION.argument_spec.items()}
+    told = []
+
+    result = key_acceptance.act(
+        Call({**options, "secret": "keys", "path": BASE}, False, namespace.cluster, told.append, told.append)
+    )
+
+    assert [pod["name"] for pod in result["pods"]] == ["stays", "new"]
+    assert [pod["accepted"] for pod in result["pods"]] == [["kid-0", "kid-1"]] * 2
+    assert result["keys"] == {"api-server": "kid-0", "scheduler": "kid-1"}

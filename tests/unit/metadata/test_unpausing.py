@@ -4,19 +4,27 @@
 
 """What was paused is unpaused whatever has happened to the schema since."""
 
+# Names of schemas and tables can't be bound as values.
+# ruff: noqa: S608
+
 from __future__ import annotations
+
+import dataclasses
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import quiesce as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import quiesce as module
+from ansible_collections.hopsworks.airflow.tests.unit.api_server import Clock
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import call_of, quiet
 
 UNPAUSED = ["p_demo_1__gone", "p_demo_1__hello"]
 VIEW = "CREATE VIEW report AS SELECT dag_id, state FROM dag_run"
+MANY, AT_ONCE = 300, 25
 
 
 @pytest.fixture
@@ -71,3 +79,54 @@ def test_not_in_a_schema_whose_tables_are_half_moved(database, deployment, mirro
     with pytest.raises(OperatorError, match=f"airflow_database_workspace: {deployment.names.workspace}"):
         act("resumed", workspace=other)
     assert sorted(deployment.quiesce(database).remembered()) == UNPAUSED
+
+
+class ParsingClock(Clock):
+    """Time that passes only by sleeping; every `pause` seconds of it, `parse` gets the next few DAGs."""
+
+    def __init__(self, dags, pause, parse):
+        super().__init__()
+        self._rounds = [dags[start : start + AT_ONCE] for start in range(0, len(dags), AT_ONCE)]
+        self._pause, self._parse, self._due = pause, parse, pause
+
+    def sleep(self, seconds):
+        super().sleep(seconds)
+        if self._rounds and self.now >= self._due:
+            self._parse(self._rounds.pop(0))
+            self._due = self.now + self._pause
+
+
+def test_hundreds_that_are_parsed_a_few_at_a_time(database, deployment, mirror, monkeypatch):
+    """All of them take much longer than the time, which is for one pause between them."""
+    live, timeout = deployment.names.live, 10
+    deployment.server.as_root(
+        f"INSERT INTO {live}.dag (dag_id, is_paused, is_active, fileloc)"
+        f" SELECT CONCAT('many_', seq), 0, 1, CONCAT('/dags/many_', seq, '.py') FROM seq_1_to_{MANY}",
+        live,
+    )
+    quiesce = deployment.quiesce(database)
+    listed = sorted(quiesce.pause())
+    quiesce.resume()
+    Reset(database, deployment.request(), mirror, quiet).carry_out()
+    deployment.server.as_root(f"INSERT INTO {live}.dag_bundle (name) VALUES ('dags')")
+
+    def parse(dags):
+        rows = ", ".join(f"('{dag}', 1, 'dags', 16, 0, 0, '/dags/{dag}.py', '{dag}.py')" for dag in dags)
+        deployment.server.as_root(
+            f"INSERT INTO {live}.dag (dag_id, is_paused, bundle_name, max_active_tasks,"
+            f" max_consecutive_failed_dag_runs, has_task_concurrency_limits, fileloc, relative_fileloc) VALUES {rows}"
+        )
+
+    clock, warnings = ParsingClock(listed, timeout - 4, parse), []
+    monkeypatch.setattr(subject, "time", clock)
+    given = {"live": live, "deployment": deployment.name, "state": "resumed", "timeout": timeout}
+    call = dataclasses.replace(call_of(database, monkeypatch, module, **given), warn=warnings.append)
+
+    result = module.act(call)
+
+    assert len(listed) == MANY + len(UNPAUSED)
+    assert (result["resumed"], result["unknown"], warnings) == (listed, [], [])
+    assert clock.now > 5 * timeout
+    resumed = deployment.quiesce(database, installed=True)
+    assert sorted(resumed.unpaused()) == listed
+    assert resumed.remembered() == {}
