@@ -136,8 +136,6 @@ class Restorer:
 
     def _plan(self, record: Record) -> Return:
         live = self._objects.read(record.kind, record.name)
-        if live is not None:
-            live = {**live, "kind": record.kind}
         warnings: list[str] = []
         if record.object is not None:
             kept, warnings = self._owners.without_gone(record.object)

@@ -10,6 +10,7 @@ import copy
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import REPLACING_MANAGER
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.keeping import keep
@@ -63,6 +64,48 @@ def test_an_object_that_was_the_same_is_the_others_again_all_the_same(old):
     assert content(old) != before
     assert set(restore(old).values()) == {"restored"}
     assert content(old) == before
+
+
+@pytest.mark.parametrize("stage", ["ending", "half replaced"])
+def test_an_object_that_looks_like_the_old_one_and_is_not_whole_comes_back(old, stage):
+    """A run was killed when it had begun to delete it, or to replace it by the same."""
+    before = content(old)
+    keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
+    for kind, name in (("Service", "web"), ("Deployment", "web")):
+        metadata = old.live[kind, name]["metadata"]
+        if stage == "ending":
+            metadata["deletionTimestamp"] = "2026-11-22T03:00:00Z"
+        else:
+            metadata["managedFields"] = [{"manager": REPLACING_MANAGER, "operation": "Update"}]
+    done = restore(old)
+    assert (done["Service web"], done["Deployment web"]) == ("restored", "restored")
+    assert content(old) == before
+
+
+def test_a_workload_of_ours_that_was_changed_in_place_is_changed_back(namespace):
+    """It is the same object as before, with the new image."""
+    namespace.apply(workload("web", "old"))
+    before = content(namespace)
+    keep(namespace.cluster, NEW_WORKLOADS, SECRET, check_mode=False)
+    namespace.apply(workload("web", "new"))
+    assert restore(namespace)["Deployment web"] == "restored"
+    assert content(namespace) == before
+
+
+@pytest.mark.parametrize(("first", "then"), [("None", None), (None, "None")])
+def test_a_headless_service_and_one_with_an_address_come_back_as_they_were(old, first, then):
+    if first:
+        old.live["Service", "web"]["spec"]["clusterIP"] = first
+    before = content(old)
+    headless = copy.deepcopy(NEW[4])
+    if then:
+        headless["spec"]["clusterIP"] = then
+    keep(old.cluster, [headless], SECRET, check_mode=False)
+    apply(old, [headless])
+    assert content(old) != before
+    restore(old)
+    assert content(old) == before
+    assert restore(old) == {"Service web": "unchanged"}
 
 
 def test_a_correction_between_two_attempts_is_what_the_second_one_keeps(old):
