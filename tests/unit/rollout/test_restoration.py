@@ -206,6 +206,24 @@ def test_a_service_whose_address_is_taken_comes_back_with_another(old):
     assert set(restore(old).values()) == {"unchanged"}
 
 
+def test_an_object_that_was_made_though_the_answer_was_lost_is_back(old, monkeypatch):
+    """The client sends it again, and is told that it exists."""
+    before = content(old)
+    keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
+    old.delete("ConfigMap", "airflow-launcher")
+    old.delete("Deployment", "web")
+    create = old.create
+
+    def sent_twice(definition, *, dry_run=False):
+        create(definition, dry_run=dry_run)
+        return create(definition, dry_run=dry_run)
+
+    monkeypatch.setattr(old, "create", sent_twice)
+    done = restore(old)
+    assert (done["ConfigMap airflow-launcher"], done["Deployment web"]) == ("created", "created")
+    assert content(old) == before
+
+
 def test_a_headless_service_does_not_get_an_address_because_it_was_refused(old):
     old.live["Service", "web"]["spec"] |= {"clusterIP": "None", "clusterIPs": ["None"]}
     keep(old.cluster, NEW, SECRET, check_mode=False)
