@@ -51,6 +51,15 @@ def test_nothing_of_the_old_objects_is_left_in_the_new(old):
     assert apply(old) == ["unchanged"] * 7
 
 
+@pytest.mark.parametrize(("manager", "operation"), [(FIELD_MANAGER, "Update"), ("argocd", "Apply")])
+def test_nobody_else_owns_a_field_of_what_was_replaced(old, manager, operation):
+    """Their next apply would take back what they no longer say, or be a conflict."""
+    old.live["Service", "web"]["metadata"]["managedFields"].append({"manager": manager, "operation": operation})
+    apply(old, [NEW[4]])
+    owners = old.read("Service", "web")["metadata"]["managedFields"]
+    assert owners == [{"manager": FIELD_MANAGER, "operation": "Apply"}]
+
+
 def test_an_account_keeps_the_tokens_and_pull_secrets_that_were_made_for_it(old):
     apply(old)
     account = old.read("ServiceAccount", "airflow")
