@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gc
 import json
+import multiprocessing
 import os
 import pathlib
 import random
@@ -25,10 +26,13 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure imp
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import write_privately
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.temporary_files import own_temporary_files
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.unlogged import unlogged
-from ansible_collections.hopsworks.airflow.plugins.plugin_utils.output import outlive_readers
+from ansible_collections.hopsworks.airflow.plugins.plugin_utils.output import outlive_output
+from ansible_collections.hopsworks.airflow.plugins.plugin_utils.workers import start_surely
 
-# Here, because the first task that acts is where there is something to lose.
-outlive_readers()
+# Here, because the first task that acts is where there is something to lose. A worker has it from its parent.
+if multiprocessing.parent_process() is None:
+    outlive_output()
+    start_surely()
 # Each worker is a fork of this process. What is imported by now is there for good, and isn't looked through, nor copied
 # for it, by the garbage collection of each of them.
 gc.freeze()
@@ -115,7 +119,8 @@ def in_background(perform: Callable[[], dict[str, Any]], folder: pathlib.Path, s
             signal.alarm(seconds)
             try:
                 result = perform()
-            except Exception as error:  # noqa: BLE001  nobody else is left to see it
+                json.dumps(result)
+            except BaseException as error:  # noqa: BLE001  nobody else is left to see it
                 result = unforeseen(error)
             _write(file, {**begun, **result, "finished": True})
         finally:

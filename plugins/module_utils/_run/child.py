@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError, unforeseen
@@ -29,6 +30,16 @@ REAP_SECONDS = 10.0
 # By how many thousandths of its memory the machine takes an action for larger than it is, when it has to end a process.
 SOONER_ENDED = 100
 PR_SET_PDEATHSIG = 1
+# The exit code of a child whose playbook or parent has ended, or that may act no more.
+ENDED_ITSELF = 70
+
+
+@dataclass(frozen=True)
+class End:
+    """That a process has ended, and its exit code: negative for a signal, None where it isn't known."""
+
+    code: int | None
+
 
 Result = dict[str, Any]
 Warn = Callable[[str], None]
@@ -54,7 +65,12 @@ class Child:
         self._reading, writing = os.pipe()
         # Ends for the child when this process ends, however that may be.
         child_alive, self._alive = os.pipe()
-        self._process = os.fork()
+        try:
+            self._process = os.fork()
+        except OSError:
+            for descriptor in (self._reading, writing, child_alive, self._alive):
+                os.close(descriptor)
+            raise
         if self._process == 0:
             _be_child(act, may_act, writing, child_alive)
         os.close(writing)
@@ -66,50 +82,70 @@ class Child:
         `check` is called every TICK_SECONDS. The child is killed where it raises, and what it raised is raised here.
         Raises SystemExit where the playbook has ended.
         """
-        code: int | None = None
-        messages = b""
+        messages = bytearray()
+        end: End | None = None
         try:
             while True:
-                if multiprocessing.connection.wait([self._reading], TICK_SECONDS):
+                if multiprocessing.connection.wait([self._reading], 0 if end else TICK_SECONDS):
                     received = os.read(self._reading, 1 << 16)
                     if not received:
                         break
                     messages += received
+                elif end:
+                    # Somebody whom a library has forked may hold the pipe for longer.
+                    break
+                else:
+                    end = _look(self._process)
                 if process_is_gone(self._playbook):
-                    raise SystemExit(70)
+                    raise SystemExit(ENDED_ITSELF)
                 check()
-            code = _reap(self._process)
+            end = end or _reap(self._process)
         finally:
-            if code is None:
+            if end is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self._process, signal.SIGKILL)
                 _reap(self._process)
             os.close(self._reading)
             os.close(self._alive)
-            result = _read(messages, warn)
-        return result if result is not None else _ended(code)
+            result = _read(bytes(messages), warn)
+        if result is None:
+            # It may know why: a child ends itself, too, where its parent was stopped.
+            check()
+            return _ended(end)
+        return result
 
 
 def _be_child(act: Callable[[Warn], Result], may_act: Callable[[], bool], writing: int, alive: int) -> NoReturn:
     """Nothing of the parent's is used or run here: its pipes, its handlers, its frames, the end of its process."""
+    code, speaking = 1, threading.Lock()
+
+    def say(message: Result) -> None:
+        line = json.dumps(message)
+        with speaking:
+            _write(writing, line)
+
     try:
-        for number in (signal.SIGTERM, signal.SIGALRM):
-            signal.signal(number, signal.SIG_DFL)
-        # From the terminal; the parent gets it as well, and decides.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        let_go({writing, alive})
-        with contextlib.suppress(AttributeError, OSError):  # Linux only
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        _be_ended_first()
-        threading.Thread(target=_watch_parent, args=(alive, may_act), daemon=True).start()
         try:
-            result = act(lambda text: _write(writing, json.dumps({"warning": str(text)})))
-            message = json.dumps({"result": result})
+            _leave(writing, alive)
+            threading.Thread(target=_watch_parent, args=(alive, may_act), daemon=True).start()
+            say({"result": act(lambda text: say({"warning": str(text)}))})
         except BaseException as error:  # noqa: BLE001  nobody else is left to see it
-            message = json.dumps({"result": unforeseen(error)})
-        _write(writing, message)
+            say({"result": unforeseen(error)})
+        code = 0
     finally:
-        os._exit(0)
+        os._exit(code)
+
+
+def _leave(writing: int, alive: int) -> None:
+    """Have nothing of the parent's any more but these two pipes."""
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)
+    # From the terminal; the parent gets it as well, and decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    let_go({writing, alive})
+    with contextlib.suppress(AttributeError, OSError):  # Linux only
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _be_ended_first()
 
 
 def _watch_parent(alive: int, may_act: Callable[[], bool]) -> None:
@@ -117,7 +153,7 @@ def _watch_parent(alive: int, may_act: Callable[[], bool]) -> None:
         # A parent that was stopped kills nobody.
         if not may_act():
             break
-    os._exit(70)
+    os._exit(ENDED_ITSELF)
 
 
 def _be_ended_first() -> None:
@@ -159,24 +195,38 @@ def _read(messages: bytes, warn: Callable[[str], None]) -> Result | None:
     return result
 
 
-def _reap(child: int) -> int | None:
-    """The exit code, negative for a signal; None where the process will not go."""
+def _look(child: int) -> End | None:
+    """The end of a child; None while it runs."""
+    try:
+        process, status = os.waitpid(child, os.WNOHANG)
+    except ChildProcessError:
+        # Who started the playbook has told the system that nobody waits for children (SIGCHLD).
+        return End(None)
+    return End(os.waitstatus_to_exitcode(status)) if process else None
+
+
+def _reap(child: int) -> End | None:
+    """The same, when it is about to end; None where it will not go."""
     deadline = time.monotonic() + REAP_SECONDS
     while time.monotonic() < deadline:
-        try:
-            process, status = os.waitpid(child, os.WNOHANG)
-        except ChildProcessError:
-            return 0
-        if process:
-            return os.waitstatus_to_exitcode(status)
+        if end := _look(child):
+            return end
         time.sleep(0.01)
     return None
 
 
-def _ended(code: int | None) -> Result:
-    how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
+def _ended(end: End | None) -> Result:
+    code = end.code if end else None
+    if code is None:
+        how = "has ended, nobody knows how,"
+    elif code < 0:
+        how = f"was killed by signal {-code},"
+    elif code == ENDED_ITSELF:
+        how = "has ended itself, because this run's lock was not confirmed or its playbook was gone,"
+    else:
+        how = f"ended with exit code {code},"
     error = OperatorError(
-        f"the process of this action {how}, without a result",
+        f"the process of this action {how} without a result",
         expected="its result",
         untouched="what it had not reached",
         next_step="if this machine is short of memory (dmesg says so), give it more; then run the same command again: "

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from ansible.plugins.action.normal import ActionModule as Normal
@@ -172,6 +173,14 @@ def begun(tmp_path, act, seconds=60):
     made = plugin(act, {}, async_val=seconds)
     made.get_shell_option = lambda *_name, **_default: str(tmp_path / "jobs")
     return made.run(None, HERE)
+
+
+@pytest.mark.parametrize("outcome", [Mock(side_effect=SystemExit(1)), lambda _call: {"x": {"a", "b"}}])
+def test_a_job_in_the_background_that_has_no_result_is_finished_and_failed(tmp_path, outcome):
+    """Whoever waits for it would do so until it gives up."""
+    file = pathlib.Path(begun(tmp_path, outcome)["results_file"])
+    until(lambda: json.loads(file.read_text(encoding="utf-8"))["finished"])
+    assert json.loads(file.read_text(encoding="utf-8"))["failed"]
 
 
 def test_a_job_in_the_background_outlives_its_task(tmp_path):

@@ -7,12 +7,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
+import resource
 import signal
 import socket
 import threading
 import time
+from unittest.mock import Mock
 
 import pytest
 
@@ -56,6 +59,79 @@ def test_a_slip_in_an_action_is_told_with_its_place():
 
 def test_a_result_that_is_none_is_told():
     assert "not JSON serializable" in perform(lambda _warn: {"x": object()})["msg"]
+
+
+def test_warnings_of_several_threads_do_not_mix():
+    said = []
+
+    def act(warn):
+        threads = [threading.Thread(target=warn, args=(letter * 200_000,)) for letter in "abcdefgh"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return {"done": True}
+
+    assert perform(act, said.append) == {"done": True}
+    assert sorted(said) == [letter * 200_000 for letter in "abcdefgh"]
+
+
+def test_a_thread_that_cannot_be_started_is_told(monkeypatch):
+    monkeypatch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+    assert perform(lambda _warn: {})["msg"] == "RuntimeError: can't start new thread"
+
+
+def test_too_many_open_files_are_told():
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        # For the two pipes.
+        for descriptor in taken[-4:]:
+            os.close(descriptor)
+        del taken[-4:]
+        result = perform(lambda _warn: {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for descriptor in taken:
+            os.close(descriptor)
+    assert "Too many open files" in result["msg"]
+
+
+def test_where_nobody_waits_for_children_it_is_said_that_the_end_is_not_known():
+    """The system reaps them for whoever was started so; an exit code of 0 would be made up."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        result = perform(lambda _warn: os.kill(os.getpid(), signal.SIGKILL))
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert "nobody knows how" in result["failure"]["found"]
+
+
+def test_a_process_that_a_library_has_forked_holds_nobody_up(tmp_path):
+    returned, note = tmp_path / "returned", tmp_path / "note"
+
+    def act(_warn):
+        if os.fork() == 0:
+            until(returned.exists)
+            note.touch()
+            os._exit(0)
+        return {"done": True}
+
+    assert perform(act) == {"done": True}
+    returned.touch()
+    until(note.exists)
+
+
+def test_a_fork_that_fails_leaves_no_pipe_open(monkeypatch):
+    monkeypatch.setattr(subject.os, "fork", Mock(side_effect=BlockingIOError))
+    before = os.listdir("/dev/fd")
+    with pytest.raises(BlockingIOError):
+        Child(lambda _warn: {})
+    assert len(os.listdir("/dev/fd")) == len(before)
 
 
 def test_the_action_has_nothing_of_its_parent(capfd, tmp_path):
@@ -144,8 +220,21 @@ def test_the_action_ends_with_its_parent(tmp_path):
 def test_the_action_ends_itself_when_it_may_act_no_more(no_children, monkeypatch):
     monkeypatch.setattr(subject, "TICK_SECONDS", 0.05)
     result = Child(lambda _warn: time.sleep(600) or {}, may_act=lambda: False).result(pytest.fail)
-    assert "ended with exit code 70" in result["failure"]["found"]
+    assert "has ended itself, because this run's lock was not confirmed" in result["failure"]["found"]
     assert no_children()
+
+
+def test_a_reason_is_asked_for_once_more_when_the_action_has_ended_without_a_result():
+    """The child of a parent that was stopped ends itself when its lock is not confirmed: the parent knows the words."""
+
+    action = Child(lambda _warn: os._exit(subject.ENDED_ITSELF))
+
+    def check():
+        if has_ended(action._process):
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        action.result(pytest.fail, check)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, RuntimeError])

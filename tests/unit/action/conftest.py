@@ -1,0 +1,18 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import Lock
+from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
+
+
+@pytest.fixture
+def server():
+    made = ApiServer()
+    Lock(made.cluster(), "airflow-runbook").acquire("alice", "another-machine/boot/1/1")
+    yield made
+    made.stop()
