@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 
 import pymysql
@@ -328,6 +329,18 @@ class TestDrop:
         assert {"condition": "dump_rehearsed", "verdict": "later", "found": "no rehearsed dump was given"} in predicted[
             "conditions"
         ]
+
+
+@pytest.mark.parametrize("revisions", [(), (NEW_REVISION,), ("ffff00001111",), ("0038cd0c28b4", "004c1210f153")])
+def test_no_other_condition_is_needed_to_refuse_a_revision(database, deployment, revisions):
+    inspection = dataclasses.replace(inspect(database, deployment.names), revisions=revisions)
+    assert guard.too_old_to_migrate(inspection).verdict == guard.REFUSED
+
+
+def test_what_the_cluster_remembers_of_another_schema_is_no_reason_to_refuse(database, deployment, mirror):
+    """The deployment has got another database since."""
+    mirror.memory = Memory("installed", "demo", "20260101t000000", f"{deployment.names.live}_before", now())
+    assert reset(database, deployment, mirror)["changed"]
 
 
 def test_several_reasons_are_told_at_once(database, deployment, mirror):

@@ -67,6 +67,20 @@ def test_the_list_is_given_up_whatever_the_live_schema_is(database, deployment, 
     assert deployment.quiesce(database).remembered() == {}
 
 
+@pytest.mark.parametrize("statement", ["DROP DATABASE {live}", "SET foreign_key_checks = 0; DROP TABLE dag"])
+def test_the_list_stays_where_no_table_of_dags_is(database, deployment, act, statement):
+    deployment.quiesce(database).pause()
+    deployment.server.as_root(statement.format(live=deployment.names.live), deployment.names.live)
+
+    assert act("resumed")["resumed"] == []
+    assert sorted(deployment.quiesce(database).remembered()) == UNPAUSED
+
+
+@pytest.mark.parametrize(("folders", "now"), [({"/new"}, "/new/b/x.py"), ({"/new", "/other"}, "/old/b/x.py")])
+def test_a_file_follows_its_folder_where_it_is_known_which_one_took_its_place(folders, now):
+    assert subject._followed("/old/b/x.py", {"/old": folders}) == now
+
+
 def test_not_in_a_schema_whose_tables_are_half_moved(database, deployment, mirror, act):
     """Its table of DAGs may be the old one or the new one."""
     deployment.quiesce(database).pause()
