@@ -160,8 +160,11 @@ class Restarter:
             if self._terms.components.get(restart.name) == "api-server":
                 self._until_available(restart, workload, later)
                 took[restart.name] = Took.since(*begun)
+        for restart, workload, _begun in unsettled:
+            self._until_available(restart, workload, later=[], wait_for_old=self._terms.wait_for_old)
         for restart, workload, begun in unsettled:
-            self._until_settled(restart, workload, later=[])
+            with self._watching(restart, workload) as watcher:
+                self._until_passed(watcher, restart, workload, later=[])
             took.setdefault(restart.name, Took.since(*begun))
         return took
 
@@ -185,16 +188,23 @@ class Restarter:
         about = f"involvedObject.kind={restart.kind},involvedObject.name={restart.name}"
         return frozenset(map(event_version, self._objects.list("Event", field_selector=about)["items"]))
 
-    def _until_available(self, restart: Restart, workload: Object, later: list[str]) -> None:
+    def _until_available(
+        self, restart: Restart, workload: Object, later: list[str], *, wait_for_old: bool = False
+    ) -> None:
+        """Where old pods are waited for as well, its gate has a first look: it may have to see two heartbeats, and all
+        of them are waited for at the same time then.
+        """
         with self._watching(restart, workload) as watcher:
             if not restart.due:
                 watcher.try_again()
             watcher.until_rolled_out(
                 timeout_seconds=self._terms.timeout_seconds,
                 generation=workload["metadata"]["generation"],
-                wait_for_old=False,
+                wait_for_old=wait_for_old,
                 later=later,
             )
+            if wait_for_old and restart.gate is not None:
+                restart.gate.check(current_pods(watcher.observe()))
 
     def _until_settled(self, restart: Restart, workload: Object, later: list[str]) -> None:
         try:
@@ -280,18 +290,22 @@ class Restarter:
             )
 
     def _wait(self, watcher: Watcher, restart: Restart, workload: Object, later: list[str]) -> None:
-        terms, generation = self._terms, workload["metadata"]["generation"]
+        terms = self._terms
         watcher.until_rolled_out(
             timeout_seconds=terms.timeout_seconds,
-            generation=generation,
+            generation=workload["metadata"]["generation"],
             wait_for_old=terms.wait_for_old,
             later=later,
         )
+        self._until_passed(watcher, restart, workload, later)
+
+    def _until_passed(self, watcher: Watcher, restart: Restart, workload: Object, later: list[str]) -> None:
+        terms = self._terms
         if restart.gate is not None and terms.access is not None:
             watcher.until_passed(
                 restart.gate,
                 timeout_seconds=terms.access.timeout_seconds,
-                generation=generation,
+                generation=workload["metadata"]["generation"],
                 wait_for_old=terms.wait_for_old,
                 later=later,
             )

@@ -149,6 +149,14 @@ def lab(monkeypatch):
     monkeypatch.setattr(subject, "Watcher", Watcher)
     proven = []
     monkeypatch.setattr(subject, "prove", lambda _access, components: proven.append(components))
+    gate_of = subject.gate_of
+
+    def passed(*arguments):
+        """A gate that asks nobody."""
+        gate = gate_of(*arguments)
+        return gate and SimpleNamespace(kind=gate.kind, check=lambda _pods: None, seen=gate.seen)
+
+    monkeypatch.setattr(subject, "gate_of", passed)
 
     def make(*workloads, run="one", cluster=None, **terms):
         cluster = cluster or Cluster(*workloads)
@@ -208,11 +216,11 @@ def test_a_restart_has_one_patience_from_its_begin_to_its_end(lab):
     ]
     found.cluster.patiences.clear()
     found.restarter.restart_all(restarts)
-    (_web, first), (_again, second), (_set, third) = found.cluster.patiences
-    assert first is second
-    assert first.deadline == "before"
-    assert third.events == {"before/7"}
-    assert third is not first
+    web, others = ([patience for name, patience in found.cluster.patiences if name == each] for each in ("web", "set"))
+    assert len(set(map(id, web))) == len(set(map(id, others))) == 1
+    assert web[0].deadline == "before"
+    assert others[0].events == {"before/7"}
+    assert others[0] is not web[0]
 
 
 def test_annotations_do_not_grow_with_the_runs(lab):
@@ -337,7 +345,7 @@ def test_only_the_new_pods_of_the_api_server_are_waited_for_in_between(lab):
     with pytest.raises(OperatorError, match="answered with 500"):
         everything(found)
     waited = [(name, arguments["wait_for_old"]) for name, arguments in found.cluster.waited]
-    assert waited == [("web", False), ("web", True)]
+    assert waited == [("web", False), ("web", True), ("runs", True), ("x", True)]
     assert [name for name, _kind, _seconds in found.cluster.gates] == ["web"]
     assert [found.cluster.annotations(name) for name in ("runs", "x")] == [{RUN: "one"}] * 2
 
@@ -348,6 +356,19 @@ def test_all_settle_in_the_end(lab):
     assert [name for name, _arguments in found.cluster.waited] == ["web", "web", "runs"]
     assert [name for name, _kind, _seconds in found.cluster.gates] == ["web", "runs"]
     assert list(found.took) == ["web", "runs"]
+
+
+def test_all_gates_have_had_a_first_look_before_the_first_is_waited_for(lab):
+    """Those that wait for a second heartbeat wait at the same time."""
+    found = lab(workload("web"), workload("runs"), components=COMPONENTS, access=ACCESS, settle="end")
+    restarts = found.restarter.plan(["web", "runs"])
+    for restart in restarts:
+        restart.gate = SimpleNamespace(
+            kind="recorded", check=lambda _pods, name=restart.name: found.cluster.gates.append((name, "look", 0))
+        )
+    found.restarter.restart_all(restarts)
+    seen = [(name, kind) for name, kind, _seconds in found.cluster.gates]
+    assert seen == [("web", "look"), ("runs", "look"), ("web", "recorded"), ("runs", "recorded")]
 
 
 def test_what_settles_later_has_no_way_back(lab):
