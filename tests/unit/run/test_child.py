@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pathlib
 import resource
@@ -82,23 +83,30 @@ def test_a_thread_that_cannot_be_started_is_told(monkeypatch):
 
 
 def test_too_many_open_files_are_told():
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    taken = []
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
-    try:
-        with contextlib.suppress(OSError):
-            while True:
-                taken.append(os.open(os.devnull, os.O_RDONLY))
-        # For the two pipes.
-        for descriptor in taken[-4:]:
-            os.close(descriptor)
-        del taken[-4:]
-        result = perform(lambda _warn: {})
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-        for descriptor in taken:
-            os.close(descriptor)
-    assert "Too many open files" in result["msg"]
+    # In a process of its own, where no other thread and no garbage collection closes any.
+    reading, writing = os.pipe()
+    process = os.fork()
+    if process == 0:
+        try:
+            gc.disable()
+            # Whatever the tests before have left open.
+            writing = os.dup2(writing, 3)
+            os.closerange(4, 64)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+            taken = []
+            with contextlib.suppress(OSError):
+                while True:
+                    taken.append(os.open(os.devnull, os.O_RDONLY))
+            # For the two pipes.
+            for descriptor in taken[-4:]:
+                os.close(descriptor)
+            os.write(writing, perform(lambda _warn: {})["msg"].encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(process, 0)
+    assert "Too many open files" in os.read(reading, 1000).decode()
+    os.close(reading)
 
 
 def test_where_nobody_waits_for_children_it_is_said_that_the_end_is_not_known():
