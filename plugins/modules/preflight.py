@@ -113,6 +113,19 @@ options:
     type: str
     choices: [upgrade, rotation]
     default: upgrade
+  health:
+    description:
+      - Address of a live Airflow 3, for a first look at its heartbeats (RV(seen)). Later ones need two of them, and
+        wait less then.
+    type: dict
+    suboptions:
+      url:
+        description: Public address of the deployment, through the reverse proxy.
+        type: str
+        required: true
+      ca_file:
+        description: File of certificates to trust, in PEM form, instead of the system's store.
+        type: path
   managed_by_others:
     description:
       - What to do about a Secret that is going to be changed and carries the marks of somebody else who puts it back,
@@ -121,6 +134,8 @@ options:
     type: str
     choices: [refuse, accept]
     default: refuse
+requirements:
+  - requests >= 2.32.3
 """
 
 EXAMPLES = r"""
@@ -161,13 +176,25 @@ findings:
       found: Kubernetes v1.34.4
       expected: Kubernetes 1.30 or newer (preStop sleep)
       next_step: ""
+seen:
+  description:
+    - The heartbeats of now, by component, and when they were seen (C(at)), for
+      O(hopsworks.airflow.rolling_restart#module:health.seen). Without heartbeats where Airflow doesn't tell any, and
+      empty without O(health).
+  returned: success
+  type: dict
+  sample:
+    at: "2026-11-22T03:10:29.120+00:00"
+    heartbeats: {scheduler: "2026-11-22T03:10:24.010+00:00"}
 """
 
 from typing import Any
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import REQUESTS_IMPORT_ERROR
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import MANAGED_BY_OTHERS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.credentials import credentials_that_end
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.finding import failure
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import Access, first_look
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.preflight import Preflight
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
@@ -197,8 +224,10 @@ def act(call: Call) -> dict[str, Any]:
     failed = failure(findings)
     if failed is not None:
         raise failed
+    health = params["health"]
     return {
-        "findings": [{**vars(finding), "next_step": "" if finding.ok else finding.next_step} for finding in findings]
+        "seen": first_look(Access(health["url"], health["ca_file"] or None)) if health else {},
+        "findings": [{**vars(finding), "next_step": "" if finding.ok else finding.next_step} for finding in findings],
     }
 
 
@@ -231,8 +260,13 @@ ACTION = Action(
         "rights": {"type": "bool", "default": True},
         "duration": {"type": "int", "default": 0},
         "runbook": {"type": "str", "choices": ["upgrade", "rotation"], "default": "upgrade"},
+        "health": {
+            "type": "dict",
+            "options": {"url": {"type": "str", "required": True}, "ca_file": {"type": "path"}},
+        },
         "managed_by_others": MANAGED_BY_OTHERS,
     },
+    libraries=(("requests", REQUESTS_IMPORT_ERROR),),
     under_lock=False,
 )
 

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 HEALTH = "/api/v2/monitor/health"
 # [scheduler] scheduler_heartbeat_sec, job_heartbeat_sec and [triggerer] job_heartbeat_sec, where nobody changed them.
@@ -13,6 +16,8 @@ INTERVAL_SECONDS = 5.0
 # A busy component may skip some heartbeats.
 PATIENCE_INTERVALS = 3
 PATIENCE_SECONDS = 45.0
+# A look that is older says little about what lives now.
+EARLIER_SECONDS = 60.0
 
 
 def patience_seconds(interval: float) -> float:
@@ -26,16 +31,41 @@ def heartbeat_of(health: dict[str, Any], name: str) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
+def look(latest: Mapping[str, datetime]) -> dict[str, Any]:
+    """What was seen just now, for a later look of the same playbook: `at`, and `heartbeats` by component."""
+    heartbeats = {name: moment.isoformat() for name, moment in latest.items()}
+    return {"at": datetime.now(UTC).isoformat(), "heartbeats": heartbeats}
+
+
+def earlier(seen: Mapping[str, Any]) -> dict[str, datetime]:
+    """The heartbeats of an earlier look, if it is not too old. Raises OperatorError for what is none."""
+    if not seen:
+        return {}
+    try:
+        age = (datetime.now(UTC) - datetime.fromisoformat(seen["at"])).total_seconds()
+        heartbeats = {name: datetime.fromisoformat(text) for name, text in seen["heartbeats"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OperatorError(
+            f"`seen` is not what an earlier look has returned ({type(error).__name__})",
+            expected="`seen` of the result of preflight or rolling_restart, with the times `at` and `heartbeats`",
+            untouched="all workloads",
+            next_step="hand it on as it is, or leave it out",
+        ) from None
+    return heartbeats if 0 <= age <= EARLIER_SECONDS else {}
+
+
 class Pulse:
     """Whether components live: whether their heartbeats move.
 
     Airflow calls a component healthy for as long as its threshold after its last heartbeat, which is minutes where a
-    scheduler may drain. And that heartbeat is told by another machine's clock. So two different ones have to be seen.
+    scheduler may drain. And that heartbeat is told by another machine's clock. So two different ones have to be seen;
+    the first may have been seen by an `earlier` look. That takes an interval and up to one more, because Airflow writes
+    each of them one heartbeat late (`Job.heartbeat` merges the row before it sets the time).
     """
 
-    def __init__(self, names: list[str]) -> None:
+    def __init__(self, names: list[str], earlier: Mapping[str, datetime] | None = None) -> None:
         self.names = names
-        self._first: dict[str, datetime] = {}
+        self._first = dict(earlier or {})
         self.latest: dict[str, datetime] = {}
 
     def missing(self, health: dict[str, Any]) -> dict[str, str]:

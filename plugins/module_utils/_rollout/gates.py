@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import password_of
@@ -13,7 +13,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.heartbea
     HEALTH,
     INTERVAL_SECONDS,
     Pulse,
+    earlier,
     heartbeat_of,
+    look,
     patience_seconds,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.patience import Patience
@@ -49,7 +51,7 @@ class Gate(Protocol):
 @dataclass(frozen=True)
 class Access:
     """How to reach the deployment as people do. `timeout_seconds` is how long a gate waits, `heartbeat_seconds` how
-    often components send heartbeats."""
+    often components send heartbeats, `seen` what an earlier look has seen of them."""
 
     url: str
     ca_file: str | None = None
@@ -57,6 +59,7 @@ class Access:
     password: str | None = None
     timeout_seconds: float = 120
     heartbeat_seconds: float = INTERVAL_SECONDS
+    seen: Object = field(default_factory=dict)
 
     @classmethod
     def of(cls, cluster: Cluster, health: Object) -> Access:
@@ -69,6 +72,7 @@ class Access:
             password_of(cluster, login) if login else None,
             health["timeout"],
             health.get("heartbeat_interval") or INTERVAL_SECONDS,
+            health.get("seen") or {},
         )
 
     def __repr__(self) -> str:
@@ -167,14 +171,17 @@ def newest_start(pods: list[Object], container: str) -> datetime | None:
     return max(started) if started else None
 
 
-def prove(access: Access, components: set[str]) -> None:
-    """Raises OperatorError where a gate could not be passed already before anything is restarted.
+def prove(access: Access, components: set[str]) -> Object:
+    """What was seen, for a later look.
+
+    Raises OperatorError where a gate could not be passed already before anything is restarted.
 
     The api-server is asked for a login and a call, the others for heartbeats that move. These are waited for as long
     as a component that lives may be silent, and at most the timeout of a gate.
     """
     problems = []
-    pulse = Pulse(sorted(HEARTBEATS[component] for component in components if component in HEARTBEATS))
+    names = sorted(HEARTBEATS[component] for component in components if component in HEARTBEATS)
+    pulse = Pulse(names, earlier(access.seen))
     seconds = min(patience_seconds(access.heartbeat_seconds), access.timeout_seconds)
     silent = _silent(access, pulse)
     if "api-server" in components and access.password is not None:
@@ -192,6 +199,14 @@ def prove(access: Access, components: set[str]) -> None:
             next_step="check the url and the login of `health`, put right what does not work, then run the same "
             "command again; without `health` readiness alone counts",
         )
+    return look(pulse.latest)
+
+
+def first_look(access: Access) -> Object:
+    """The heartbeats of now, for a later look that is too short to see two; none where Airflow doesn't tell."""
+    pulse = Pulse(sorted(HEARTBEATS.values()))
+    _silent(access, pulse)
+    return look(pulse.latest)
 
 
 def _silent(access: Access, pulse: Pulse) -> list[str]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import json
 import threading
@@ -19,6 +20,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates i
     Access,
     HeartbeatGate,
     LoginGate,
+    first_look,
     gate_of,
     newest_start,
     prove,
@@ -249,6 +251,59 @@ def test_an_older_heartbeat_is_that_of_another_and_no_second_one(airflow, access
     assert pulse.missing(airflow.health)
     airflow.beat("scheduler", "2026-11-22T03:00:07+00:00")
     assert not pulse.missing(airflow.health)
+
+
+BEFORE = "2026-11-22T03:00:07+00:00"
+
+
+def seen(seconds_ago, heartbeats):
+    moment = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=seconds_ago)
+    return {"at": moment.isoformat(), "heartbeats": heartbeats}
+
+
+def test_another_heartbeat_than_that_of_an_earlier_look_is_not_waited_for(airflow, access, monkeypatch):
+    monkeypatch.setattr(gates.time, "sleep", pytest.fail)
+    airflow.beat("scheduler", "2026-11-22T03:00:12+00:00")
+    later = prove(replace(access, seen=seen(9, {"scheduler": BEFORE})), {"scheduler"})
+    assert later["heartbeats"] == {"scheduler": "2026-11-22T03:00:12+00:00"}
+    airflow.beat("scheduler", "2026-11-22T03:00:17+00:00")
+    prove(replace(access, seen=later), {"scheduler"})
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "heartbeats"),
+    [
+        (9, {"scheduler": "2026-11-22T03:00:12+00:00"}),
+        # It may have died since.
+        (61, {"scheduler": BEFORE}),
+        # The clock of this machine was set.
+        (-9, {"scheduler": BEFORE}),
+        (9, {"dag_processor": BEFORE}),
+    ],
+)
+def test_an_earlier_look_of_which_nothing_follows(airflow, access, seconds_ago, heartbeats):
+    airflow.beat("scheduler", "2026-11-22T03:00:12+00:00")
+    given = seen(seconds_ago, heartbeats)
+    with pytest.raises(OperatorError, match="heartbeat of the scheduler does not move"):
+        prove(replace(access, seen=given, timeout_seconds=1), {"scheduler"})
+
+
+@pytest.mark.parametrize(
+    "given", [{"at": "x"}, {"at": BEFORE}, {"at": BEFORE, "heartbeats": ["x"]}, {"heartbeats": {}}]
+)
+def test_what_is_no_earlier_look_is_refused(access, given):
+    with pytest.raises(OperatorError, match="`seen` is not what an earlier look has returned"):
+        prove(replace(access, seen=given), {"scheduler"})
+
+
+def test_a_first_look_has_all_that_airflow_tells(airflow, access):
+    airflow.beat("scheduler", "2026-11-22T03:00:12+00:00")
+    airflow.beat("triggerer", None, "healthy")
+    assert first_look(access)["heartbeats"] == {"scheduler": "2026-11-22T03:00:12+00:00"}
+
+
+def test_a_first_look_at_an_airflow_that_is_away_has_seen_nothing():
+    assert first_look(Access("http://127.0.0.1:9"))["heartbeats"] == {}
 
 
 def test_how_long_a_heartbeat_is_waited_for_follows_from_its_interval(access, monkeypatch):

@@ -64,3 +64,10 @@ def test_what_any_of_them_refuses_ends_the_run(act):
 def test_what_any_of_them_warns_of_is_said(act):
     assert len(act("warning")["findings"]) == len(CHECKS)
     assert [warning.split(".", maxsplit=1)[0] for warning in act.warnings] == [f"{name} found" for name in CHECKS]
+
+
+def test_a_first_look_at_the_heartbeats_is_handed_on(act, monkeypatch):
+    monkeypatch.setattr(subject, "first_look", lambda access: {"at": "now", "heartbeats": {access.url: access.ca_file}})
+    health = {"url": "http://127.0.0.1:9", "ca_file": ""}
+    assert act("warning", health=health)["seen"]["heartbeats"] == {"http://127.0.0.1:9": None}
+    assert act("warning")["seen"] == {}
