@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -146,6 +147,22 @@ class HeartbeatGate:
 
     def seen(self) -> Object:
         return {"heartbeat": self._latest.isoformat() if self._latest else None}
+
+
+class Beside:
+    """A gate, and others that are tried whenever it is: what they have to see twice is not waited for one by one."""
+
+    def __init__(self, gate: Gate, others: Sequence[tuple[Gate, list[Object]]]) -> None:
+        self._gate, self._others = gate, others
+        self.kind = gate.kind
+
+    def check(self, pods: list[Object]) -> str | None:
+        for gate, own in self._others:
+            gate.check(own)
+        return self._gate.check(pods)
+
+    def seen(self) -> Object:
+        return self._gate.seen()
 
 
 def gate_of(workload: Object, component: str | None, access: Access | None) -> Gate | None:

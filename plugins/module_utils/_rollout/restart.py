@@ -6,11 +6,18 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import Access, Gate, gate_of, prove
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import (
+    Access,
+    Beside,
+    Gate,
+    gate_of,
+    prove,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import (
     assess,
     current_pods,
@@ -162,11 +169,15 @@ class Restarter:
             if self._terms.components.get(restart.name) == "api-server":
                 self._until_available(restart, workload, later)
                 took[restart.name] = Took.since(*begun)
-        for restart, workload, _begun in unsettled:
+        pods = [
             self._until_available(restart, workload, later=[], wait_for_old=self._terms.wait_for_old)
-        for restart, workload, begun in unsettled:
+            for restart, workload, _begun in unsettled
+        ]
+        waiting = [(restart.gate, own) for (restart, _workload, _begun), own in zip(unsettled, pods, strict=True)]
+        for position, (restart, workload, begun) in enumerate(unsettled, start=1):
+            beside = [(gate, own) for gate, own in waiting[position:] if gate is not None]
             with self._watching(restart, workload) as watcher:
-                self._until_passed(watcher, restart, workload, later=[])
+                self._until_passed(watcher, restart, workload, later=[], beside=beside)
             took.setdefault(restart.name, Took.since(*begun))
         return took
 
@@ -192,10 +203,8 @@ class Restarter:
 
     def _until_available(
         self, restart: Restart, workload: Object, later: list[str], *, wait_for_old: bool = False
-    ) -> None:
-        """Where old pods are waited for as well, its gate has a first look: it may have to see two heartbeats, and all
-        of them are waited for at the same time then.
-        """
+    ) -> list[Object]:
+        """Returns the new pods."""
         with self._watching(restart, workload) as watcher:
             if not restart.due:
                 watcher.try_again()
@@ -205,8 +214,7 @@ class Restarter:
                 wait_for_old=wait_for_old,
                 later=later,
             )
-            if wait_for_old and restart.gate is not None:
-                restart.gate.check(current_pods(watcher.observe()))
+            return current_pods(watcher.observe())
 
     def _until_settled(self, restart: Restart, workload: Object, later: list[str]) -> None:
         try:
@@ -301,11 +309,19 @@ class Restarter:
         )
         self._until_passed(watcher, restart, workload, later)
 
-    def _until_passed(self, watcher: Watcher, restart: Restart, workload: Object, later: list[str]) -> None:
+    def _until_passed(
+        self,
+        watcher: Watcher,
+        restart: Restart,
+        workload: Object,
+        later: list[str],
+        beside: Sequence[tuple[Gate, list[Object]]] = (),
+    ) -> None:
+        """Those `beside`, with their pods, are tried at the same time; they are waited for afterwards."""
         terms = self._terms
         if restart.gate is not None and terms.access is not None:
             watcher.until_passed(
-                restart.gate,
+                Beside(restart.gate, beside) if beside else restart.gate,
                 timeout_seconds=terms.access.timeout_seconds,
                 generation=workload["metadata"]["generation"],
                 wait_for_old=terms.wait_for_old,
