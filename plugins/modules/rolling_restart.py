@@ -103,9 +103,9 @@ options:
         default: 5.0
       seen:
         description:
-          - What an earlier look of the same playbook has seen of the heartbeats, RV(seen) of this module or of
-            M(hopsworks.airflow.preflight). Then the look before a restart has to see another one only, and most often
-            needn't wait for it. Of no use when it is older than a minute.
+          - What an earlier look of the same playbook has seen of the heartbeats, the C(seen) that
+            M(hopsworks.airflow.preflight) returns. Then the look before a restart has to see another one only, and most
+            often needn't wait for it. Of no use when it is older than a minute.
         type: dict
         default: {}
       timeout:
@@ -283,15 +283,6 @@ windows:
   elements: dict
   sample:
     - {name: api-server, begun: "2026-11-22T03:10:30.120+00:00", ended: "2026-11-22T03:10:43.020+00:00"}
-seen:
-  description:
-    - The heartbeats that the look before has seen, by component, and when (C(at)), for another look of the same
-      playbook. Empty without O(health), and where nothing is due.
-  returned: success
-  type: dict
-  sample:
-    at: "2026-11-22T03:10:29.120+00:00"
-    heartbeats: {scheduler: "2026-11-22T03:10:24.010+00:00"}
 outage_seconds:
   description: The sum of the estimated outages of the workloads that are restarted; 0 where nobody notices.
   returned: success
@@ -361,7 +352,6 @@ def act(call: Call) -> dict[str, Any]:
             {"name": terms.components.get(name, name), "begun": window.begun, "ended": window.ended}
             for name, window in took.items()
         ],
-        "seen": restarter.seen,
         "outage_seconds": round(sum(outages), 1),
         "diff": {"before": {}, "after": {restart.name: {"restarted by run": run} for restart in due}},
     }

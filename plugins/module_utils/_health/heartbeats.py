@@ -31,12 +31,6 @@ def heartbeat_of(health: dict[str, Any], name: str) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def look(latest: Mapping[str, datetime]) -> dict[str, Any]:
-    """What was seen just now, for a later look of the same playbook: `at`, and `heartbeats` by component."""
-    heartbeats = {name: moment.isoformat() for name, moment in latest.items()}
-    return {"at": datetime.now(UTC).isoformat(), "heartbeats": heartbeats}
-
-
 def earlier(seen: Mapping[str, Any]) -> dict[str, datetime]:
     """The heartbeats of an earlier look, if it is not too old. Raises OperatorError for what is none."""
     if not seen:
@@ -47,7 +41,7 @@ def earlier(seen: Mapping[str, Any]) -> dict[str, datetime]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise OperatorError(
             f"`seen` is not what an earlier look has returned ({type(error).__name__})",
-            expected="`seen` of the result of preflight or rolling_restart, with the times `at` and `heartbeats`",
+            expected="`seen` of the result of preflight, with the times `at` and `heartbeats`",
             untouched="all workloads",
             next_step="hand it on as it is, or leave it out",
         ) from None

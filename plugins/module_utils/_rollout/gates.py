@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import password_of
@@ -16,7 +17,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.heartbea
     Pulse,
     earlier,
     heartbeat_of,
-    look,
     patience_seconds,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.patience import Patience
@@ -26,8 +26,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 
 Object = dict[str, Any]
@@ -188,10 +186,8 @@ def newest_start(pods: list[Object], container: str) -> datetime | None:
     return max(started) if started else None
 
 
-def prove(access: Access, components: set[str]) -> Object:
-    """What was seen, for a later look.
-
-    Raises OperatorError where a gate could not be passed already before anything is restarted.
+def prove(access: Access, components: set[str]) -> None:
+    """Raises OperatorError where a gate could not be passed already before anything is restarted.
 
     The api-server is asked for a login and a call, the others for heartbeats that move. These are waited for as long
     as a component that lives may be silent, and at most the timeout of a gate.
@@ -216,14 +212,14 @@ def prove(access: Access, components: set[str]) -> Object:
             next_step="check the url and the login of `health`, put right what does not work, then run the same "
             "command again; without `health` readiness alone counts",
         )
-    return look(pulse.latest)
 
 
 def first_look(access: Access) -> Object:
-    """The heartbeats of now, for a later look that is too short to see two; none where Airflow doesn't tell."""
+    """The heartbeats of now, for a later look: `at`, and `heartbeats` by component, none where Airflow doesn't tell."""
     pulse = Pulse(sorted(HEARTBEATS.values()))
     _silent(access, pulse)
-    return look(pulse.latest)
+    heartbeats = {name: moment.isoformat() for name, moment in pulse.latest.items()}
+    return {"at": datetime.now(UTC).isoformat(), "heartbeats": heartbeats}
 
 
 def _silent(access: Access, pulse: Pulse) -> list[str]:

@@ -123,8 +123,6 @@ class Restarter:
         self._cluster, self._progress, self._run = cluster, progress, run
         self._terms = terms or Terms()
         self._objects = Objects(cluster)
-        # Heartbeats that the look before has seen, for a later look.
-        self.seen: Object = {}
 
     def plan(self, names: list[str]) -> list[Restart]:
         """What is due, and what it costs by the workloads' own settings. Changes nothing.
@@ -145,7 +143,7 @@ class Restarter:
         restarts = [self._plan(name) for name in names]
         components = {terms.components[r.name] for r in restarts if r.due and r.name in terms.components}
         if terms.access is not None and components:
-            self.seen = prove(terms.access, components)
+            prove(terms.access, components)
         return restarts
 
     def restart_all(self, restarts: list[Restart]) -> dict[str, Took]:

@@ -24,7 +24,7 @@ ANSWERS = {
     "availability_probe:summary": {"urls": {}, "problems": []},
     "deployment_objects:applied": {"objects": []},
     "workloads:applied": {"workloads": []},
-    "rolling_restart": {"workloads": [], "windows": [], "seen": {}},
+    "rolling_restart": {"workloads": [], "windows": []},
 }
 
 

@@ -44,7 +44,6 @@ ANSWERS = {
     "rolling_restart": {
         "workloads": [{"name": "airflow-scheduler", "component": "scheduler", "grace_seconds": 600, "findings": []}],
         "windows": [],
-        "seen": {"at": "2026-11-22T03:00:00+00:00", "heartbeats": {}},
     },
     "preflight": {"seen": {"at": "2026-11-22T03:00:00+00:00", "heartbeats": {}}},
     "availability_probe": {"urls": {}, "problems": [], "windows": []},
@@ -160,7 +159,7 @@ def test_validators_are_restarted_in_their_order_whoever_says_that_it_is_one(rot
 def test_tasks_are_waited_for_where_the_scheduler_is_still_to_be_restarted(rotate, state, action, waits):
     """A run that died after it: a task of a day would hold the next one up, and DAGs be paused, for nothing."""
     workload = {**ANSWERS["rolling_restart"]["workloads"][0], "action": action}
-    more = {"rolling_restart": {"workloads": [workload], "windows": [], "seen": {}}}
+    more = {"rolling_restart": {"workloads": [workload], "windows": []}}
     played = rotate("LocalExecutor", True, keys={**KEYS, "state": state, "due": False}, more=more)
     assert played.code == 0, played.output
     assert played.actions("quiesce").count("quiesce:quiesced") == 2 * waits
