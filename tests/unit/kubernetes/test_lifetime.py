@@ -39,7 +39,15 @@ def warnings(server, user, duration=2 * HOUR, **options):
     lists = ("workloads", "sessions", "stopped", "secrets", "changed_secrets", "services")
     rest = {"deployment": None, "rights": False, "runbook": "rotation", "managed_by_others": "refuse"}
     given = {"kubeconfig": kubeconfig({"server": server.host}, user), "duration": duration, **options}
-    params = {"namespace": "lab", "lock": None, "stage": None, **{name: [] for name in lists}, **rest, **given}
+    params = {
+        "namespace": "lab",
+        "lock": None,
+        "stage": None,
+        "health": None,
+        **{name: [] for name in lists},
+        **rest,
+        **given,
+    }
     said = []
     result = preflight.ACTION.perform("preflight", params, check_mode=False, warn=said.append)
     assert not result.get("failed"), result

@@ -18,6 +18,7 @@ CUT_OVER = [
     {"ansible.builtin.debug": {"msg": "PASSED"}},
 ]
 ANSWERS = {
+    "preflight": {"seen": {}},
     "signing_keys_info": {
         "problem": None,
         "exists": True,
