@@ -118,11 +118,9 @@ def in_background(perform: Callable[[], dict[str, Any]], folder: pathlib.Path, s
                 signal.signal(number, lambda *_given: sys.exit(1))
             signal.alarm(seconds)
             try:
-                result = perform()
-                json.dumps(result)
+                _write(file, {**begun, **perform(), "finished": True})
             except BaseException as error:  # noqa: BLE001  nobody else is left to see it
-                result = unforeseen(error)
-            _write(file, {**begun, **result, "finished": True})
+                _write(file, {**begun, **unforeseen(error), "finished": True})
         finally:
             os._exit(0)
     return {**begun, "results_file": str(file)}

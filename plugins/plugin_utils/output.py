@@ -59,4 +59,5 @@ def _outlive(stream: TextIO, descriptor: int, other: int) -> None:
             give_up(error)
             return len(text)
 
+    # Of this object alone: Ansible and multiprocessing look it up as sys.stdout and sys.stderr.
     stream.flush, stream.write = surely_flush, surely_write  # type: ignore[method-assign]

@@ -36,4 +36,5 @@ def start_surely() -> None:
                     ) from error
                 time.sleep(LOOK_AGAIN_SECONDS)
 
-    WorkerProcess.start = surely  # type: ignore[method-assign,unused-ignore]
+    # Ansible has no other place for it.
+    WorkerProcess.start = surely

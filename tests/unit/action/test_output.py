@@ -117,6 +117,14 @@ def test_another_program_has_made_it_non_blocking(tmp_path, server):
     assert [task["name"] for task in tasks if f"TASK [{task['name']}]" not in output] == []
 
 
+def test_a_terminal_that_is_not_its_own_is_closed(tmp_path, server):
+    reading, writing = os.openpty()
+    process = playbook(tmp_path, server, FOUR, output=writing)
+    os.close(writing)
+    after(server, "b", lambda: os.close(reading)).join()
+    assert ended(process, server) == (0, ["a", "b", "c", "d"])
+
+
 @pytest.mark.parametrize("shell", [False, True])
 def test_its_terminal_is_closed(tmp_path, server, shell):
     """A window that is closed, or an ssh connection that is lost: the system sends SIGHUP to all that ran in it."""
@@ -136,6 +144,8 @@ def test_its_terminal_is_closed(tmp_path, server, shell):
     while "c" not in notes(server) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert notes(server) == ["a", "b", "c", "later"]
+    # A shell is ended by the signal itself.
+    assert shell or process.returncode == 0
 
 
 @pytest.mark.parametrize("times", [1, 10**6])
