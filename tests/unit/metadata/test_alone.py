@@ -26,6 +26,7 @@ from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 SCHEMA = "airflow_alone"
 # Only where it never comes.
 GIVEN_UP_SECONDS = 60
+COMMAND = "SELECT COMMAND FROM information_schema.PROCESSLIST WHERE ID = %s"
 
 
 class Relay:
@@ -103,6 +104,8 @@ def test_the_server_may_end_an_idle_session_only_while_it_holds_the_lock(databas
 
 def test_who_holds_the_lock_is_named_with_what_ends_it(database, holder):
     number, host = holder.rows("SELECT ID, HOST FROM information_schema.PROCESSLIST WHERE ID = CONNECTION_ID()")[0]
+    # The server answers a statement before it shows the session as idle.
+    until(lambda: database.value(COMMAND, [number]) == "Sleep")
     error = refused(database)
     assert f"session {number} of airflow@{host}" in error.found
     assert f"within {move.IDLE_ALONE_SECONDS} s" in error.next_step
@@ -119,8 +122,7 @@ def test_a_statement_that_is_still_carried_out_is_not_to_be_killed(server, datab
 
     busy = threading.Thread(target=work)
     busy.start()
-    state = "SELECT COMMAND FROM information_schema.PROCESSLIST WHERE ID = %s"
-    until(lambda: database.value(state, [number]) == "Query")
+    until(lambda: database.value(COMMAND, [number]) == "Query")
     error = refused(database)
     server.as_root(f"KILL QUERY {number}")
     busy.join()
