@@ -191,6 +191,7 @@ clock_skew_seconds:
   sample: 0.2
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health import configuration
@@ -205,28 +206,41 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils.module import ru
 
 
 def act(call: Call) -> dict[str, Any]:
-    def answer_of(name: str, container: str | None) -> tuple[str, dict[str, Any]]:
-        workload = workload_of(call.cluster, name)
-
-        def ask(pod: dict[str, Any]) -> dict[str, Any]:
-            within = container or component_container(workload, pod)
-            return configuration.read(call.cluster, pod["metadata"]["name"], within, call.params["python"])
-
-        pod, found = configuration.of_any(lambda: serving_pods(call.cluster, name), ask)
-        if not found["of_component"]:
-            call.warn(f"{pod}: options that a launcher sets in the environment of the component alone were not seen")
-        return pod, found
-
-    pod, server = answer_of(call.params["workload"], call.params["container"])
+    asked = call.params["workload"]
+    names = [asked, *(name for name in dict.fromkeys(call.params["signers"]) if name != asked)]
+    # Each starts a Python that imports Airflow, so they are asked at the same time.
+    with ThreadPoolExecutor(len(names)) as pool:
+        answers = {name: pool.submit(_answer_of, call, name) for name in names}
+    asked_pod, server = answers[asked].result()
+    _warn_of_unseen(call, asked_pod, server)
     signers = []
-    for name in dict.fromkeys(call.params["signers"]):
-        if name != call.params["workload"]:
-            try:
-                signers.append(answer_of(name, None)[1])
-            except OperatorError as error:
-                # It may be this rotation that has to bring it up again.
-                call.warn(f"{name} was not asked, and is taken to be configured as {call.params['workload']}: {error}")
-    return {"pod": pod, **configuration.with_signers(server, signers)}
+    for name in names[1:]:
+        try:
+            pod, signer = answers[name].result()
+        except OperatorError as error:
+            # It may be this rotation that has to bring it up again.
+            call.warn(f"{name} was not asked, and is taken to be configured as {asked}: {error}")
+            continue
+        _warn_of_unseen(call, pod, signer)
+        signers.append(signer)
+    return {"pod": asked_pod, **configuration.with_signers(server, signers)}
+
+
+def _answer_of(call: Call, name: str) -> tuple[str, dict[str, Any]]:
+    """The pod of a workload that was asked, and its answer. Raises OperatorError where none can be asked."""
+    workload = workload_of(call.cluster, name)
+    container = call.params["container"] if name == call.params["workload"] else None
+
+    def ask(pod: dict[str, Any]) -> dict[str, Any]:
+        within = container or component_container(workload, pod)
+        return configuration.read(call.cluster, pod["metadata"]["name"], within, call.params["python"])
+
+    return configuration.of_any(lambda: serving_pods(call.cluster, name), ask)
+
+
+def _warn_of_unseen(call: Call, pod: str, found: dict[str, Any]) -> None:
+    if not found["of_component"]:
+        call.warn(f"{pod}: options that a launcher sets in the environment of the component alone were not seen")
 
 
 ACTION = Action(

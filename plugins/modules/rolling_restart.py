@@ -66,8 +66,10 @@ options:
     description:
       - How to reach the deployment as people do. With it, each workload named in O(components) has to pass a gate
         beyond readiness. For the api-server, a login and a call with the token, which prove the signing keys; for the
-        others a heartbeat that is newer than the start of the new pod, and another one; where there are several pods
-        and a login, one of each of them, as far as Airflow's list of jobs names them.
+        others a heartbeat that is newer than the start of the new pod, and another one, because the first may be an
+        old pod's.
+      - With a login, Airflow's list of jobs is asked whose the heartbeats are, as far as it names the pods or their
+        addresses. Then each of several pods has to have one, and the new pods of a Deployment need no second.
       - Each gate is tried before anything is restarted, too; there, two different heartbeats are waited for.
     type: dict
     suboptions:

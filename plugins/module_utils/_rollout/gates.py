@@ -122,8 +122,11 @@ class HeartbeatGate:
         self._name = HEARTBEATS[component]
         self._first: datetime | None = None
         self._latest: datetime | None = None
+        # Whether all is well but for the second heartbeat.
+        self.awaits_second = False
 
     def check(self, pods: list[Object]) -> str | None:
+        self.awaits_second = False
         try:
             health = AirflowApi(self._access.url, self._access.ca_file).get(HEALTH)
             self._latest = heartbeat_of(health, self._name)
@@ -137,11 +140,10 @@ class HeartbeatGate:
             return f"no heartbeat of the {self._name} since its pod started"
         if self._first is None or self._first <= started:
             self._first = self._latest
-        if self._latest == self._first:
-            return f"no second heartbeat of the {self._name} since its pod started"
         if status != "healthy":
             return f"the {self._name} is {status} by its heartbeat"
-        return None
+        self.awaits_second = self._latest == self._first
+        return f"no second heartbeat of the {self._name} since its pod started" if self.awaits_second else None
 
     def seen(self) -> Object:
         return {"heartbeat": self._latest.isoformat() if self._latest else None}

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import newest_start
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import HeartbeatGate, newest_start
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossless import moment
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
@@ -24,64 +25,101 @@ JOB_TYPES = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "t
 NEWEST = 100
 
 
-class EachPodGate:
-    """A gate that is passed once, and then by each of several pods by itself.
+@dataclass(frozen=True)
+class Process:
+    """A scheduler, dag-processor or triggerer as Airflow's list of jobs has it; times by the clock of its host."""
 
-    Airflow's health tells of the newest heartbeat of all processes of a kind: one that lives hides the others. Its list
-    of jobs tells of each, to who may log in. Where that can't be had, or its hosts are named by something that no pod
-    knows ([core] hostname_callable), the newest heartbeat has to do.
+    host: str
+    begun: datetime | None
+    heartbeat: datetime
+
+    @classmethod
+    def of(cls, job: Object) -> Process:
+        begun = job.get("start_date")
+        return cls(str(job["hostname"]), moment(begun) if begun else None, moment(job["latest_heartbeat"]))
+
+
+class EachPodGate:
+    """The gate of heartbeats, with those of each pod by itself where they can be had.
+
+    Airflow's health tells of the newest heartbeat of all processes of a kind: one that lives hides the others, and
+    whose it is isn't said. Its list of jobs tells of each, to who may log in. So each of several pods needs one. And
+    where this run has made the pods, under names that no pod had before, their own heartbeats are new and nobody
+    else's: a second one isn't waited for.
+
+    Where the list can't be had, or its hosts are named by something that no pod knows ([core] hostname_callable), the
+    newest heartbeats have to do.
     """
 
-    def __init__(self, gate: Gate, access: Access, component: str, container: str) -> None:
+    def __init__(
+        self, gate: HeartbeatGate, access: Access, component: str, container: str, *, made_by_this_run: bool
+    ) -> None:
         self._gate, self._access, self._container = gate, access, container
         self._component, self._job_type = component, JOB_TYPES[component]
+        self._one_is_enough = made_by_this_run
+        self._api: AirflowApi | None = None
         self.kind = gate.kind
 
     def check(self, pods: list[Object]) -> str | None:
         waiting = self._gate.check(pods)
-        if waiting is not None or len(pods) < 2:
+        one_is_enough = self._gate.awaits_second and self._one_is_enough and all(map(has_name_of_its_own, pods))
+        if not one_is_enough and (waiting is not None or len(pods) < 2):
             return waiting
-        silent = self._silent(pods)
+        processes = self._processes()
+        starts = {pod["metadata"]["name"]: newest_start([pod], self._container) for pod in pods}
+        # Where one is enough, of processes of the new pods alone: their address another pod may have had before.
+        latest = {}
+        for pod in pods:
+            name = pod["metadata"]["name"]
+            latest[name] = heartbeat_from(pod, processes, starts[name] if one_is_enough else None)
+        if not any(latest.values()):
+            return waiting
+        silent = sorted(name for name, beat in latest.items() if not is_later(beat, starts[name]))
         return f"no heartbeat of the {self._component} in {', '.join(silent)} since its start" if silent else None
 
     def seen(self) -> Object:
         return self._gate.seen()
 
-    def _silent(self, pods: list[Object]) -> list[str]:
-        """Names of the pods without a heartbeat of their own since their start."""
+    def _processes(self) -> list[Process]:
+        """Those of this kind, the newest heartbeat first; none where that can't be had."""
         try:
-            beats = self._beats()
+            if self._api is None:
+                self._api = AirflowApi(self._access.url, self._access.ca_file)
+                self._api.login(str(self._access.user), str(self._access.password))
+            answer = self._api.get(JOBS, job_type=self._job_type, order_by="-latest_heartbeat", limit=NEWEST)
+            return [Process.of(job) for job in answer["jobs"] if job.get("hostname") and job.get("latest_heartbeat")]
         except (OperatorError, ValueError, KeyError, TypeError, AttributeError):
+            # Not with a login for each look.
+            self._api, self._one_is_enough = None, False
             return []
-        latest = {pod["metadata"]["name"]: beat_of(pod, beats) for pod in pods}
-        if not any(latest.values()):
-            return []
-        starts = {pod["metadata"]["name"]: newest_start([pod], self._container) for pod in pods}
-        return sorted(name for name, beat in latest.items() if not is_later(beat, starts[name]))
-
-    def _beats(self) -> dict[str, datetime]:
-        """The newest heartbeat of each host."""
-        api = AirflowApi(self._access.url, self._access.ca_file)
-        api.login(str(self._access.user), str(self._access.password))
-        found: dict[str, datetime] = {}
-        for job in api.get(JOBS, job_type=self._job_type, order_by="-latest_heartbeat", limit=NEWEST)["jobs"]:
-            if job.get("hostname") and job.get("latest_heartbeat"):
-                found.setdefault(str(job["hostname"]), moment(job["latest_heartbeat"]))
-        return found
 
 
-def for_each_pod(gate: Gate | None, access: Access | None, component: str | None, container: str) -> Gate | None:
+def for_each_pod(
+    gate: Gate | None, access: Access | None, component: str | None, container: str, *, made_by_this_run: bool
+) -> Gate | None:
     """The gate, asked of each pod where that is possible."""
-    if gate is None or access is None or access.password is None or component not in JOB_TYPES:
+    if not isinstance(gate, HeartbeatGate) or access is None or access.password is None:
         return gate
-    return EachPodGate(gate, access, component, container)
+    return EachPodGate(gate, access, str(component), container, made_by_this_run=made_by_this_run)
 
 
-def beat_of(pod: Object, beats: dict[str, datetime]) -> datetime | None:
-    """The newest heartbeat from a pod: hosts are named by its name, with or without a domain, or by its address."""
+def has_name_of_its_own(pod: Object) -> bool:
+    """Whether no pod before it had its name: a ReplicaSet gives each another one, a StatefulSet the same again."""
+    return any(owner["kind"] == "ReplicaSet" for owner in pod["metadata"].get("ownerReferences", []))
+
+
+def heartbeat_from(pod: Object, processes: list[Process], begun_after: datetime | None) -> datetime | None:
+    """The newest heartbeat from a pod, of a process that has begun after a moment, if one is given.
+
+    Hosts are named by the pod's name, with or without a domain, or by its address.
+    """
     name, address = pod["metadata"]["name"], pod.get("status", {}).get("podIP")
-    return next((beat for host, beat in beats.items() if host == address or host.partition(".")[0] == name), None)
+    for process in processes:
+        is_its_own = process.host == address or process.host.partition(".")[0] == name
+        if is_its_own and (begun_after is None or is_later(process.begun, begun_after)):
+            return process.heartbeat
+    return None
 
 
-def is_later(beat: datetime | None, start: datetime | None) -> bool:
-    return beat is not None and start is not None and beat > start
+def is_later(moment: datetime | None, start: datetime | None) -> bool:
+    return moment is not None and start is not None and moment > start

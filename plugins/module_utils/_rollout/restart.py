@@ -242,7 +242,9 @@ class Restarter:
         due = annotations.get(RESTART_ANNOTATION) != self._run
         grace_seconds = workload["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
         container = main_container(workload)["name"]
-        gate = for_each_pod(gate_of(workload, component, terms.access), terms.access, component, container)
+        gate = for_each_pod(
+            gate_of(workload, component, terms.access), terms.access, component, container, made_by_this_run=due
+        )
         restart = Restart(workload["kind"], name, due, grace_seconds, gate=gate)
         if not due:
             return restart

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -305,6 +306,23 @@ def test_a_signer_that_cannot_be_asked_is_warned_of(monkeypatch):
     (warning,) = said
     assert warning.startswith("gone was not asked")
     assert "no pod of gone is ready" in warning
+
+
+def test_all_are_asked_at_the_same_time(monkeypatch):
+    both = threading.Barrier(2, timeout=60)
+
+    def read(*_given):
+        both.wait()
+        return {**SERVER, "of_component": False}
+
+    monkeypatch.setattr(module, "workload_of", lambda _cluster, name: {"metadata": {"name": name}})
+    monkeypatch.setattr(module, "serving_pods", lambda _cluster, name: [named(f"{name}-1")])
+    monkeypatch.setattr(module, "component_container", lambda *_given: "main")
+    monkeypatch.setattr(configuration, "read", read)
+    said = []
+    params = {"workload": "api", "signers": ["runs"], "container": None, "python": "python3"}
+    module.act(SimpleNamespace(cluster=None, params=params, warn=said.append))
+    assert [text.partition(":")[0] for text in said] == ["api-1", "runs-1"]
 
 
 def named(name):

@@ -134,13 +134,20 @@ def test_a_second_heartbeat_newer_than_the_pod_counts(airflow, access, component
     assert "no heartbeat" in gate.check([pod()])
     airflow.beat(name, "2026-11-22T03:00:09.999999+00:00")
     assert "since its pod started" in gate.check([pod()])
+    assert not gate.awaits_second
+    airflow.beat(name, "2026-11-22T03:00:12.5+00:00", "unhealthy")
+    assert "unhealthy" in gate.check([pod()])
+    assert not gate.awaits_second
     airflow.beat(name, "2026-11-22T03:00:12.5+00:00")
     assert "no second heartbeat" in gate.check([pod()])
     assert "no second heartbeat" in gate.check([pod()])
+    assert gate.awaits_second
     airflow.beat(name, "2026-11-22T03:00:17.5+00:00", "unhealthy")
     assert "unhealthy" in gate.check([pod()])
+    assert not gate.awaits_second
     airflow.beat(name, "2026-11-22T03:00:17.5+00:00")
     assert gate.check([pod()]) is None
+    assert not gate.awaits_second
     assert gate.seen() == {"heartbeat": "2026-11-22T03:00:17.500000+00:00"}
 
 

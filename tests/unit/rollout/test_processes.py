@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 from dataclasses import replace
@@ -11,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import Access
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import Access, HeartbeatGate, LoginGate
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.processes import EachPodGate, for_each_pod
 
 BEFORE, AFTER = "2026-11-22T03:00:19Z", "2026-11-22T03:00:30Z"
@@ -20,7 +21,7 @@ BEFORE, AFTER = "2026-11-22T03:00:19Z", "2026-11-22T03:00:30Z"
 class Airflow(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.jobs, self.asked = {"jobs": []}, []
+        self.jobs, self.asked, self.logins = {"jobs": []}, [], 0
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -35,6 +36,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.logins += 1
         self.answer({"access_token": "token"})
 
     def log_message(self, *_arguments):
@@ -60,8 +62,8 @@ def access(airflow):
 class Inner:
     kind = "heartbeat"
 
-    def __init__(self, answer=None):
-        self.answer = answer
+    def __init__(self, answer=None, *, awaits_second=False):
+        self.answer, self.awaits_second = answer, awaits_second
 
     def check(self, _pods):
         return self.answer
@@ -70,18 +72,21 @@ class Inner:
         return {"heartbeat": AFTER}
 
 
-def pod(name, address, started):
+def pod(name, address, started, owner="ReplicaSet"):
     state = {"running": {"startedAt": started}}
     return {
-        "metadata": {"name": name},
+        "metadata": {"name": name, "ownerReferences": [{"kind": owner, "name": "runs"}]},
         "status": {"podIP": address, "containerStatuses": [{"name": "main", "state": state}]},
     }
 
 
-def job(host, beat):
-    return {"hostname": host, "latest_heartbeat": beat}
+def job(host, beat, begun=BEFORE):
+    return {"hostname": host, "start_date": begun, "latest_heartbeat": beat}
 
 
+# Of pods that were there before, unless a test says otherwise.
+EachPod = functools.partial(EachPodGate, made_by_this_run=False)
+SECOND = "no second heartbeat"
 PODS = [pod("runs-a", "10.0.0.1", "2026-11-22T03:00:10Z"), pod("runs-b", "10.0.0.2", "2026-11-22T03:00:20Z")]
 
 
@@ -101,7 +106,7 @@ PODS = [pod("runs-a", "10.0.0.1", "2026-11-22T03:00:10Z"), pod("runs-b", "10.0.0
 )
 def test_of_several_pods_each_has_to_have_a_heartbeat(airflow, access, jobs, silent):
     airflow.jobs = {"jobs": jobs}
-    reason = EachPodGate(Inner(), access, "scheduler", "main").check(PODS)
+    reason = EachPod(Inner(), access, "scheduler", "main").check(PODS)
     assert (reason is None) == (not silent)
     for name in ("runs-a", "runs-b"):
         assert (name in (reason or "")) == (name in silent)
@@ -113,11 +118,11 @@ def test_of_several_pods_each_has_to_have_a_heartbeat(airflow, access, jobs, sil
 @pytest.mark.parametrize("answer", [404, 403, {"jobs": None}, []])
 def test_where_jobs_cannot_be_listed_the_newest_heartbeat_has_to_do(airflow, access, answer):
     airflow.jobs = answer
-    assert EachPodGate(Inner(), access, "triggerer", "main").check(PODS) is None
+    assert EachPod(Inner(), access, "triggerer", "main").check(PODS) is None
 
 
 def test_what_the_gate_itself_waits_for_comes_first(airflow, access):
-    gate = EachPodGate(Inner("no heartbeat yet"), access, "scheduler", "main")
+    gate = EachPod(Inner("no heartbeat yet"), access, "scheduler", "main")
     assert gate.check(PODS) == "no heartbeat yet"
     assert (gate.kind, gate.seen()) == ("heartbeat", {"heartbeat": AFTER})
     assert airflow.asked == []
@@ -125,13 +130,60 @@ def test_what_the_gate_itself_waits_for_comes_first(airflow, access):
 
 def test_one_pod_is_asked_nothing_more(airflow, access):
     airflow.jobs = {"jobs": [job("runs-b", AFTER)]}
-    assert EachPodGate(Inner(), access, "scheduler", "main").check(PODS[:1]) is None
+    assert EachPod(Inner(), access, "scheduler", "main").check(PODS[:1]) is None
     assert airflow.asked == []
 
 
+@pytest.mark.parametrize("hosts", [("runs-a", "runs-b.runs.lab.svc"), ("10.0.0.1", "10.0.0.2")])
+@pytest.mark.parametrize("pods", [PODS[1:], PODS])
+def test_a_heartbeat_that_is_a_new_pods_own_is_enough(airflow, access, pods, hosts):
+    gate = EachPod(Inner(SECOND, awaits_second=True), access, "scheduler", "main", made_by_this_run=True)
+    airflow.jobs = {"jobs": [job("runs-old", AFTER, AFTER), job(hosts[0], AFTER, AFTER)]}
+    assert gate.check(pods) == (SECOND if len(pods) == 1 else "no heartbeat of the scheduler in runs-b since its start")
+    airflow.jobs["jobs"] += [job(hosts[1], AFTER, AFTER)]
+    assert gate.check(pods) is None
+    assert airflow.logins == 1
+
+
+@pytest.mark.parametrize(
+    ("made_by_this_run", "owner", "jobs"),
+    [
+        # An interrupted run is gone on with, and the pod may have died since.
+        (False, "ReplicaSet", [job("runs-b", AFTER, AFTER)]),
+        # The old pod had this name, too, and perhaps another clock.
+        (True, "StatefulSet", [job("runs-b", AFTER, AFTER)]),
+        # The old pod had this address.
+        (True, "ReplicaSet", [job("10.0.0.2", AFTER, BEFORE)]),
+        (True, "ReplicaSet", [job("10.0.0.2", AFTER, None)]),
+        (True, "ReplicaSet", [job("runs-old", AFTER, AFTER), job("runs-bb", AFTER, AFTER)]),
+        (True, "ReplicaSet", [job("runs-b", BEFORE, AFTER)]),
+        (True, "ReplicaSet", [job("runs-b", None, AFTER)]),
+        (True, "ReplicaSet", []),
+    ],
+)
+def test_what_may_be_an_old_pods_heartbeat_is_not_enough(airflow, access, made_by_this_run, owner, jobs):
+    airflow.jobs = {"jobs": jobs}
+    inner = Inner(SECOND, awaits_second=True)
+    gate = EachPod(inner, access, "scheduler", "main", made_by_this_run=made_by_this_run)
+    pods = [pod("runs-b", "10.0.0.2", "2026-11-22T03:00:20Z", owner)]
+    assert "heartbeat" in gate.check(pods)
+    inner.answer, inner.awaits_second = None, False
+    assert gate.check(pods) is None
+
+
+@pytest.mark.parametrize("answer", [404, 403, {"jobs": None}, []])
+def test_without_a_list_of_jobs_a_second_heartbeat_is_waited_for(airflow, access, answer):
+    airflow.jobs = answer
+    gate = EachPod(Inner(SECOND, awaits_second=True), access, "scheduler", "main", made_by_this_run=True)
+    assert [gate.check(PODS[:1]) for _look in range(3)] == [SECOND] * 3
+    assert (airflow.logins, len(airflow.asked)) == (1, 1)
+
+
 def test_which_gates_are_asked_of_each_pod(access):
-    inner = Inner()
-    assert isinstance(for_each_pod(inner, access, "dag-processor", "main"), EachPodGate)
-    assert for_each_pod(inner, access, "api-server", "main") is inner
-    assert for_each_pod(inner, replace(access, password=None), "scheduler", "main") is inner
-    assert for_each_pod(None, access, "scheduler", "main") is None
+    each = functools.partial(for_each_pod, made_by_this_run=True)
+    gate = HeartbeatGate(access, "dag-processor", "main")
+    assert isinstance(each(gate, access, "dag-processor", "main"), EachPodGate)
+    login = LoginGate(access)
+    assert each(login, access, "api-server", "main") is login
+    assert each(gate, replace(access, password=None), "scheduler", "main") is gate
+    assert each(None, access, "scheduler", "main") is None

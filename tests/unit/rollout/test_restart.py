@@ -328,6 +328,20 @@ def test_gates_of_what_is_done_are_passed_again_but_not_tried_before(lab):
     assert [name for name, _kind, _seconds in cluster.gates] == ["web", "web"]
 
 
+def test_one_heartbeat_is_enough_only_of_pods_that_this_run_makes(lab, monkeypatch):
+    for_each_pod, told = subject.for_each_pod, []
+
+    def noted(*arguments, made_by_this_run):
+        told.append(made_by_this_run)
+        return for_each_pod(*arguments, made_by_this_run=made_by_this_run)
+
+    monkeypatch.setattr(subject, "for_each_pod", noted)
+    cluster = Cluster(workload("runs"))
+    for _attempt in range(2):
+        everything(lab(cluster=cluster, components=COMPONENTS, access=ACCESS))
+    assert told == [True, False]
+
+
 def test_each_has_settled_before_the_next_begins(lab):
     found = lab(workload("web"), workload("runs"), components=COMPONENTS, access=ACCESS)
     before = datetime.datetime.now(datetime.UTC) - datetime.timedelta(milliseconds=1)
