@@ -216,6 +216,7 @@ WORKSPACE = {
         lambda names: f"SET foreign_key_checks=0; DROP TABLE {names.workspace}.task_instance",
         "lacks task_instance",
     ),
+    "has a view": (lambda names: f"CREATE VIEW {names.workspace}.totals AS SELECT 1", r"has totals \(view\)"),
     "is behind": (
         lambda names: f"UPDATE {names.workspace}.alembic_version SET version_num = '29ce7909c52b'",
         "is 29ce7909c52b",
