@@ -242,9 +242,7 @@ class Restarter:
         due = annotations.get(RESTART_ANNOTATION) != self._run
         grace_seconds = workload["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
         container = main_container(workload)["name"]
-        gate = for_each_pod(
-            gate_of(workload, component, terms.access), terms.access, component, container, made_by_this_run=due
-        )
+        gate = self._gate(workload, made_by_this_run=due)
         restart = Restart(workload["kind"], name, due, grace_seconds, gate=gate)
         if not due:
             return restart
@@ -264,6 +262,13 @@ class Restarter:
         )
         self._refuse_losses(restart)
         return restart
+
+    def _gate(self, workload: Object, *, made_by_this_run: bool) -> Gate | None:
+        """What its pods have to show, none of which has been seen yet."""
+        access, component = self._terms.access, self._terms.components.get(workload["metadata"]["name"])
+        container = main_container(workload)["name"]
+        gate = gate_of(workload, component, access)
+        return for_each_pod(gate, access, component, container, made_by_this_run=made_by_this_run)
 
     def _healthy_pods(self, workload: Object) -> list[Object]:
         """Its pods. Raises OperatorError where they are not healthy, and don't get so in a moment."""
@@ -349,6 +354,8 @@ class Restarter:
             with Watcher(self._cluster, self._objects, patched, self._progress) as watcher:
                 if restart.kind == "StatefulSet":
                     self._drop_stuck(watcher)
+                # Those of before may never have ended.
+                restart.gate = self._gate(patched, made_by_this_run=False)
                 self._wait(watcher, restart, patched, later)
         except OperatorError as second:
             return f"its previous revision was put back, but does not get healthy either: {second.found}"

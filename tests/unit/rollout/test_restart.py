@@ -429,6 +429,26 @@ def test_a_gate_that_fails_goes_back_too(lab):
     assert len(found.cluster.gates) == 2
 
 
+def test_a_way_back_waits_for_heartbeats_of_its_own(lab, monkeypatch):
+    """Of pods that were there before, whatever the new ones have shown."""
+    made, for_each_pod = [], subject.for_each_pod
+
+    def noted(*arguments, made_by_this_run):
+        made.append((for_each_pod(*arguments, made_by_this_run=made_by_this_run), made_by_this_run))
+        return made[-1][0]
+
+    monkeypatch.setattr(subject, "for_each_pod", noted)
+    found = lab(workload("runs"), components=COMPONENTS, access=ACCESS, on_failure="previous_revision")
+    found.cluster.verdicts["runs"] = [None, "no heartbeat"]
+    (restart,) = found.restarter.plan(["runs"])
+    with pytest.raises(OperatorError, match="no heartbeat; its previous revision was put back and serves again"):
+        found.restarter.restart_all([restart])
+    (first, of_the_run), (second, of_the_way_back) = made
+    assert (of_the_run, of_the_way_back) == (True, False)
+    assert first is not second
+    assert restart.gate is second
+
+
 def test_where_the_way_back_fails_both_reasons_are_told(lab):
     found = lab(workload("web"), on_failure="previous_revision")
     found.cluster.verdicts["web"] = ["crash loop", "no node"]
