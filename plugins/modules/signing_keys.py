@@ -27,8 +27,9 @@ description:
 notes:
   - The state is kept in the Secret's annotations C(hopsworks.airflow/key-state), C(hopsworks.airflow/key-state-since),
     C(hopsworks.airflow/key-rotation), C(hopsworks.airflow/keys-since), C(hopsworks.airflow/keys-retire-after),
-    C(hopsworks.airflow/longest-token-life) and C(hopsworks.airflow/previous-longest-token-life). A
-    rotation that was begun can so be finished by anybody, from any machine. A Secret without them is V(steady).
+    C(hopsworks.airflow/longest-token-life), C(hopsworks.airflow/previous-longest-token-life) and
+    C(hopsworks.airflow/keys-replaced). A rotation that was begun can so be finished by anybody, from any machine. A
+    Secret without them is V(steady).
   - All times are by the clock of the API server, never by that of the machine that this runs on.
   - Playbook C(hopsworks.airflow.rotate) takes these steps with all that belongs between them. Where they are taken
     by hand and a restart is left out, valid tokens are refused.
@@ -229,6 +230,14 @@ longest_token_life:
   returned: success
   type: int
   sample: 3610
+replaced:
+  description:
+    - Kids that a cut-over (state V(replaced)) has ended, where one has made the current keys. Else, and from state
+      V(activated) of the next rotation on, empty.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 due:
   description: Whether the next step of a rotation is due; in state V(steady), whether the keys have O(minimum_age).
   returned: success

@@ -123,6 +123,14 @@ longest_token_life:
   returned: success
   type: int
   sample: 3610
+replaced:
+  description:
+    - Kids that a cut-over (state V(replaced)) has ended, where one has made the current keys. Else, and from state
+      V(activated) of the next rotation on, empty.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 due:
   description: Whether the next step of a rotation is due; in state V(steady), whether the keys have O(minimum_age).
   returned: success
@@ -158,6 +166,7 @@ NOTHING = (
     "keys_since",
     "retire_after",
     "longest_token_life",
+    "replaced",
     "due",
     "due_at",
 )

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import requests
 
 PAUSE_SECONDS = 1.0
+# How often the same reason for a wait is told.
+TELL_SECONDS = 10.0
 # Of whoever stands in front and has, or knows, nobody to ask.
 FROM_IN_FRONT = (502, 503, 504)
 
@@ -28,6 +30,8 @@ class Patience:
 
     def __init__(self, seconds: float = 0.0, tell: Callable[[str], None] = lambda _line: None) -> None:
         self._seconds, self._tell = seconds, tell
+        self._told = ""
+        self._tell_after = 0.0
         self.begin()
 
     def begin(self) -> None:
@@ -39,7 +43,9 @@ class Patience:
         left = self._until - time.monotonic()
         if left <= 0:
             return False
-        self._tell(f"{why}; waits for Airflow ({left:.0f} s left)")
+        if why != self._told or time.monotonic() >= self._tell_after:
+            self._tell(f"{why}; waits for Airflow ({left:.0f} s left)")
+            self._told, self._tell_after = why, time.monotonic() + TELL_SECONDS
         time.sleep(min(PAUSE_SECONDS, left))
         return True
 

@@ -17,6 +17,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries im
     KEYS_SINCE,
     LONGEST_LIFE,
     PREVIOUS_LIFE,
+    REPLACED,
     RETIRE_AFTER,
     ROTATION,
     SHARED_SECRET,
@@ -141,6 +142,7 @@ class Step:
                 # made to live longer.
                 longest_life=self._life or state.longest_life,
                 previous_life=_longest(state.longest_life, self._life),
+                replaced=(),
             )
         )
 
@@ -163,6 +165,8 @@ class Step:
 
     def replace(self, rotation: str) -> Change:
         """New keys at once, and no others trusted."""
+        # Of a cut-over that was not finished, pods may still accept what it has ended.
+        ended = self.state.replaced if self.state.state == "replaced" else ()
         self._change.remove += [next_entry(signer) for signer in self.state.upcoming]
         self._share_secret()
         current = self._make(self.state.signers, self._sign_with)
@@ -180,6 +184,7 @@ class Step:
                 keys_since=self.found.read_at,
                 longest_life=self._life,
                 previous_life=None,
+                replaced=(*ended, *self.state.trusted),
             )
         )
 
@@ -224,6 +229,8 @@ class Step:
             annotations[ROTATION] = after.rotation
         if after.keys_since != self.state.keys_since:
             annotations[KEYS_SINCE] = text_of(after.keys_since)
+        if after.replaced != self.state.replaced:
+            annotations[REPLACED] = " ".join(after.replaced) or None
         if RETIRE_AFTER in self.found.annotations:
             # Left over, it would retire the keys of the next rotation too early.
             annotations[RETIRE_AFTER] = None

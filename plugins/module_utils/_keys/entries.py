@@ -18,6 +18,8 @@ RETIRE_AFTER = "hopsworks.airflow/keys-retire-after"
 # Seconds, leeway included: of the tokens that the current keys signed, and of those of the keys before.
 LONGEST_LIFE = "hopsworks.airflow/longest-token-life"
 PREVIOUS_LIFE = "hopsworks.airflow/previous-longest-token-life"
+# Kids, with blanks between them, that the cut-over has ended which made the current keys.
+REPLACED = "hopsworks.airflow/keys-replaced"
 
 
 def private_entry(signer: str) -> str:

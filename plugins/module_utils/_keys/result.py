@@ -15,6 +15,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries im
     KEYS_SINCE,
     LONGEST_LIFE,
     PREVIOUS_LIFE,
+    REPLACED,
     RETIRE_AFTER,
     ROTATION,
     SHARED_SECRET,
@@ -45,6 +46,7 @@ def state_result(found: Found, state: KeyState, minimum_age: int) -> dict[str, A
         "keys_since": text_of(state.keys_since),
         "retire_after": text_of(state.retire_after) if state.retire_after is not None else None,
         "longest_token_life": state.longest_life,
+        "replaced": list(state.replaced),
         "due": found.read_at >= due,
         "due_at": text_of(due),
     }
@@ -56,14 +58,14 @@ def change_result(found: Found, before: KeyState, change: Change, minimum_age: i
     for signer, entry in result["signers"].items():
         created, adopted = signer in change.created, signer in change.adopted
         entry["origin"] = "created" if created else "adopted" if adopted else "kept"
-    trusted = _trusted(change.after)
+    trusted = change.after.trusted
     entries = {name: value for name, value in {**found.entries, **change.write}.items() if name not in change.remove}
     return {
         **result,
         "changed": change.changed,
         "written_entries": sorted(change.write),
         "removed_entries": sorted(change.remove),
-        "invalidated": [kid for kid in _trusted(before) if kid not in trusted],
+        "invalidated": [kid for kid in before.trusted if kid not in trusted],
         "diff": {
             "before_header": f"Secret {found.name}",
             "after_header": f"Secret {found.name}",
@@ -86,11 +88,6 @@ def _signer(state: KeyState, signer: str) -> dict[str, str | None]:
     return result
 
 
-def _trusted(state: KeyState) -> list[str]:
-    keys = [*state.current.values(), *state.upcoming.values(), *state.previous.values()]
-    return [key.kid for key in keys if key is not None]
-
-
 def _shown(
     state: KeyState, entries: dict[str, bytes], annotations: dict[str, str | None] | dict[str, str], blank: str
 ) -> dict[str, str]:
@@ -110,7 +107,7 @@ def _shown(
     show(JWKS, _kids(entries.get(JWKS, b"")))
     show(GENERATION, _text(entries.get(GENERATION, b"")))
     show(SHARED_SECRET, "SHA256:" + hashlib.sha256(entries.get(SHARED_SECRET, b"")).hexdigest())
-    for name in (STATE, ROTATION, SINCE, KEYS_SINCE, RETIRE_AFTER, LONGEST_LIFE, PREVIOUS_LIFE):
+    for name in (STATE, ROTATION, SINCE, KEYS_SINCE, RETIRE_AFTER, LONGEST_LIFE, PREVIOUS_LIFE, REPLACED):
         text = annotations.get(name)
         if text is not None:
             shown[name] = text

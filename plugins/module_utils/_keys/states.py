@@ -18,6 +18,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries im
     KEYS_SINCE,
     LONGEST_LIFE,
     PREVIOUS_LIFE,
+    REPLACED,
     RETIRE_AFTER,
     ROTATION,
     SINCE,
@@ -74,6 +75,7 @@ class KeyState:
     `published` is the JWKS by kid, as it was found. `derived` holds the entries that are missing and follow from keys.
     `generation` is 0 in a Secret that has none yet. `longest_life` is how long, in seconds, a token of the current keys
     may have been made for since they sign, `previous_life` the same of the keys before; None where nobody wrote it.
+    `replaced` are the kids that a cut-over has ended, if one has made the current keys.
     """
 
     state: State
@@ -90,6 +92,13 @@ class KeyState:
     derived: dict[str, bytes]
     longest_life: int | None = None
     previous_life: int | None = None
+    replaced: tuple[str, ...] = ()
+
+    @property
+    def trusted(self) -> list[str]:
+        """The kids of all keys whose tokens are accepted, as far as they are made."""
+        keys = [*self.current.values(), *self.upcoming.values(), *self.previous.values()]
+        return [key.kid for key in keys if key is not None]
 
     @property
     def without_key(self) -> list[str]:
@@ -143,6 +152,8 @@ def read_state(found: Found, signers: Iterable[str]) -> KeyState:
         derived=ring.derived,
         longest_life=_seconds(found, LONGEST_LIFE),
         previous_life=_seconds(found, PREVIOUS_LIFE),
+        # For people to read; nothing is decided by which they are.
+        replaced=tuple(found.annotations.get(REPLACED, "").split()),
     )
 
 

@@ -198,10 +198,10 @@ def prove(access: Access, components: set[str]) -> None:
     names = sorted(HEARTBEATS[component] for component in components if component in HEARTBEATS)
     pulse = Pulse(names, earlier(access.seen))
     seconds = min(patience_seconds(access.heartbeat_seconds), access.timeout_seconds)
+    deadline = time.monotonic() + seconds
     silent = _silent(access, pulse)
     if "api-server" in components and access.password is not None:
         problems.append(LoginGate(access, Patience(seconds)).check([]))
-    deadline = time.monotonic() + seconds
     while silent and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
         silent = _silent(access, pulse)
@@ -211,8 +211,8 @@ def prove(access: Access, components: set[str]) -> None:
             f"not healthy to begin with: {'; '.join(found)}",
             expected="a deployment that works before it is restarted",
             untouched="all workloads",
-            next_step="check the url and the login of `health`, put right what does not work, then run the same "
-            "command again; without `health` readiness alone counts",
+            next_step="check the public address and the login (airflow_public_url, airflow_runtime_secret; option "
+            "`health`), put right what does not work, then run the same command again",
         )
 
 

@@ -130,9 +130,13 @@ def test_a_cut_over(server):
         result_again = server.keys(state="replaced", rotation=again)
         assert not result_again["changed"]
         assert kids(result_again) == kids(result)
+        assert result_again["replaced"] == list(old.values())
     other = server.keys(state="replaced", rotation="c2")
     assert not set(kids(other).values()) & set(kids(result).values())
-    assert server.keys(state="steady")["rotation"] == "c2"
+    ended = [*old.values(), *kids(result).values()]
+    assert server.info()["replaced"] == ended
+    settled = server.keys(state="steady")
+    assert (settled["rotation"], settled["replaced"]) == ("c2", ended)
 
 
 def test_a_cut_over_makes_a_shared_secret_that_is_gone(server):
@@ -150,13 +154,26 @@ def test_a_cut_over_ends_what_is_under_way(server, state, given):
     result = server.keys(state="replaced", rotation=given)
     assert result["state"] == "replaced"
     assert result["rotation"] == (given or "r1")
-    assert sorted(result["invalidated"]) == sorted(trusted)
+    assert sorted(result["invalidated"]) == sorted(result["replaced"]) == sorted(trusted)
     assert published(server) == list(kids(result).values())
     assert not [name for name in server.entries if "-next-" in name]
     assert result["retire_after"] is None
     assert "hopsworks.airflow/keys-retire-after" not in server.annotations
     # The same call again, as a run that was interrupted makes it, replaces nothing.
     assert not server.keys(state="replaced", rotation=given)["changed"]
+
+
+def test_what_a_cut_over_has_ended_is_kept_as_long_as_its_keys_sign(server):
+    old = list(kids(server.info()).values())
+    assert server.info()["replaced"] == []
+    server.keys(state="replaced", rotation="c1")
+    server.keys(state="steady")
+    for state, replaced in (("published", old), ("activated", [])):
+        assert server.keys(state=state, rotation="r1")["replaced"] == replaced
+        assert server.info()["replaced"] == replaced
+    assert "hopsworks.airflow/keys-replaced" not in server.annotations
+    again = server.keys(state="replaced", rotation="c2")
+    assert len(again["replaced"]) == 4, "those of before are trusted, too"
 
 
 @pytest.mark.parametrize("wanted", ["published", "replaced"])

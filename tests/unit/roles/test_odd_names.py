@@ -24,6 +24,7 @@ ANSWERS = {
         "exists": True,
         "state": "steady",
         "age_seconds": 10**7,
+        "replaced": [],
         "rotation": None,
         "due": True,
         "retire_after": None,

@@ -81,7 +81,8 @@ def asked() -> list[Asked]:
 
 
 ALL = asked()
-PREDICTIONS = [task for task in ALL if task.check_mode]
+# The status only looks, and takes no lock.
+PREDICTIONS = [task for task in ALL if task.check_mode and task.role != "status"]
 # Restarts are predicted for all components at once, and made for some at a time.
 COMPARED = [task for task in PREDICTIONS if task.module != "rolling_restart"]
 

@@ -10,18 +10,20 @@ from typing import Any
 
 import pytest
 import yaml
+from urllib3.exceptions import NewConnectionError
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import unreachable
 from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import CHECKOUT, LOOK
 
+ROLES = ("deployment", "status")
 SILENT = "the heartbeat of the scheduler does not move, within 60 s"
 
 
 @pytest.fixture
 def status(stage):
-    def play(health, database=None, workloads=(), fails=(), **variables):
-        roles = ("deployment", "status")
+    def play(health, database=None, workloads=(), fails=(), more=None, **variables):
         tasks = [
-            {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}} for role in roles
+            {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}} for role in ROLES
         ]
         answers = {
             "metadata_db_info": {**LOOK, **(database or {})},
@@ -30,6 +32,7 @@ def status(stage):
             "signing_keys_info": {"problem": None, "exists": False},
             "hopsfs_snapshot_info": {"snapshots": []},
             **{action: {"failed": True, "msg": "long", "failure": {"found": f"{action} is away"}} for action in fails},
+            **(more or {}),
         }
         played = stage.play(tasks, answers, **variables)
         assert (played.code != 0) == bool(fails), played.output
@@ -134,8 +137,55 @@ def test_where_nothing_can_be_read_all_of_it_is_said(status):
     assert f"Found: {', '.join(part for _line, part in PARTS.values())} could not be read." in said
 
 
-GONE = "Signing keys: there is no Secret hopsworks-airflow-keys, without which no pod of this Airflow starts"
-NONE_YET = "Signing keys: there is no Secret hopsworks-airflow-keys yet"
+def test_an_api_server_that_is_away_is_waited_for_once(status):
+    found = unreachable(NewConnectionError(None, "refused"), "https://production:6443").found
+    away = {"failed": True, "msg": "long", "failure": {"found": found}}
+    through_it = ("workloads_info", "metadata_db_info", "signing_keys_info", "run_record", "hopsfs_snapshot_info")
+    played = status({"heartbeats": {"scheduler": "x"}}, fails=through_it, more={"workloads_info": away})
+    assert [name for name in (*through_it, "run_lock") if played.actions(name)] == ["workloads_info"]
+    assert f"Workloads: not read: {found}" in played.output
+    assert "Last run: not read: as the workloads" in played.output
+    assert "Heartbeats: scheduler x" in played.output
+    assert "the metadata database, the workloads, the signing keys, the record of runs, the copies" in played.output
+
+
+@pytest.mark.parametrize(
+    ("locked", "said"),
+    [
+        ({"failed": True, "msg": "long", "failure": {"found": "bob works on it"}}, "r2, running: bob works on it"),
+        ({"process_id": 1}, "r2, running, and nobody is at work: run rotate.yml again to finish it"),
+    ],
+)
+def test_whether_anybody_is_at_work_on_an_unfinished_run_is_said(stage, locked, said):
+    run = {"id": "r2", "playbook": "rotate", "status": "running"}
+    played = stage.play(
+        [{"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}} for role in ROLES],
+        {
+            "metadata_db_info": LOOK,
+            "airflow_health": {"heartbeats": {}},
+            "workloads_info": {"workloads": [WEB]},
+            "signing_keys_info": {"problem": None, "exists": False},
+            "hopsfs_snapshot_info": {"snapshots": []},
+            "run_record": {"run": run, "unfinished": True},
+            "run_lock": locked,
+        },
+    )
+    assert played.code == 0, played.output
+    assert f"Last run: rotate.yml {said}" in played.output
+
+
+@pytest.mark.parametrize(
+    ("workloads", "heartbeats", "elsewhere"),
+    [([ABSENT], {"scheduler": "x"}, True), ([ABSENT, WEB], {"scheduler": "x"}, False), ([ABSENT], {}, False)],
+)
+def test_an_airflow_of_another_namespace_is_not_taken_for_this_one(status, workloads, heartbeats, elsewhere):
+    said = status({"heartbeats": heartbeats}, workloads=[{"name": "airflow-x", **each} for each in workloads]).output
+    assert ("an Airflow answers at this address: correct airflow_namespace" in said) == elsewhere
+
+
+HERE = "Signing keys: there is no Secret hopsworks-airflow-keys in namespace hopsworks"
+GONE = f"{HERE}, without which no pod of this Airflow starts: correct airflow_keys_secret or airflow_namespace, put"
+NONE_YET = f"{HERE} yet"
 
 
 @pytest.mark.parametrize(("where", "line"), [("installed", GONE), ("old", NONE_YET), ("absent", NONE_YET)])

@@ -20,13 +20,13 @@ KEYS: dict[str, Any] = {
     "exists": True,
     "state": "published",
     "age_seconds": 10**7,
+    "replaced": [],
     "rotation": "r1",
     "due": True,
     "due_at": "2026-12-22T03:00:00Z",
     "retire_after": None,
     "signers": {},
     "generation": 3,
-    "invalidated": [],
 }
 CONFIGURED = {
     "trusted_jwks_url": "/x",

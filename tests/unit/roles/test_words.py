@@ -34,6 +34,7 @@ def said(stage):
             "airflow_keys": {"problem": None, "exists": False},
             "airflow_record": {"run": None},
             "airflow_heartbeats": {"skipped": True},
+            "status_elsewhere": False,
             "airflow_run_files": "/runs",
             "airflow_stage": "installed",
             "airflow_workloads": [],
