@@ -70,7 +70,7 @@ def test_young_keys_of_an_ordinary_rotation_are_replaced(planned):
     assert "TODO replace_keys." in said
     assert "rotate.yml (cutover) on demo" in said
     assert "7 minutes old" in said
-    assert "replaces all keys: kid-a, kid-s end at once" in said
+    assert "replaces all keys: kid-a, kid-s end at once, with all sessions, tokens and running tasks; restarts" in said
 
 
 def test_young_keys_of_a_cut_over_are_not_and_it_is_said_how_to_insist(planned):
