@@ -22,6 +22,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import NEEDED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
     write_install,
     write_mark,
@@ -34,6 +35,7 @@ from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     RUN,
     quiet,
     reset,
+    restore,
 )
 
 
@@ -273,6 +275,15 @@ def test_rights_are_known_to_suffice_before_anything_begins(server, database, de
         attempt(limited, deployment, mirror)
 
 
+def test_tables_are_moved_there_and_back_with_the_rights_that_are_named(server, deployment, mirror):
+    user = deployment.names.live
+    server.as_root(f"CREATE USER {user} IDENTIFIED BY 'secret'; GRANT {', '.join(NEEDED)} ON `{user}%`.* TO {user}")
+    with session("127.0.0.1", server.port, user, b"secret", "limited") as limited:
+        attempt(limited, deployment, mirror)
+        restore(limited, deployment, mirror)
+        assert inspect(limited, deployment.names).stage == "old"
+
+
 def test_a_schema_that_the_user_may_not_see_is_not_taken_for_absent(server, database, deployment, mirror):
     live, workspace, aside = deployment.names.live, deployment.names.workspace, deployment.names.aside(RUN)
     server.as_root(f"CREATE USER {live}; GRANT ALL ON `{workspace}`.* TO {live}; GRANT ALL ON `{aside}`.* TO {live}")
@@ -292,6 +303,12 @@ class TestDrop:
     def test_without_a_dump(self, database, deployment, mirror, dump):
         with refused(database, deployment, "no rehearsed dump"):
             self.drop(database, deployment, mirror, dump)
+
+    def test_of_nothing_without_a_dump(self, database, bare, mirror):
+        bare.make_empty()
+        bare.make_new(database)
+        self.drop(database, bare, mirror, None)
+        assert inspect(database, bare.names).stage == "installed"
 
     @pytest.mark.parametrize("changes", [{"database": "other"}, {"run": "20260101t000000"}, {"run": None}])
     def test_with_a_dump_of_something_else(self, database, deployment, mirror, changes):
