@@ -24,7 +24,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates i
     LoginGate,
     prove,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.processes import for_each_pod
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.processes import EachPodGate
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import airflow_health, availability_probe
@@ -60,8 +60,9 @@ def heartbeat(url, file, _folder):
 
 
 def each_pod(url, file, _folder):
-    passed = SimpleNamespace(kind="x", check=lambda _pods: None)
-    return for_each_pod(passed, access(url, file), "scheduler", "scheduler").check(pods("a", "b"))
+    passed = SimpleNamespace(kind="x", check=lambda _pods: None, awaits_second=False)
+    gate = EachPodGate(passed, access(url, file), "scheduler", "scheduler", made_by_this_run=False)
+    return gate.check(pods("a", "b"))
 
 
 def before(url, file, _folder):
