@@ -15,16 +15,16 @@ from urllib3.exceptions import NewConnectionError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import unreachable
 from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import CHECKOUT, LOOK
 
-ROLES = ("deployment", "status")
+TASKS = [
+    {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}}
+    for role in ("deployment", "status")
+]
 SILENT = "the heartbeat of the scheduler does not move, within 60 s"
 
 
 @pytest.fixture
 def status(stage):
     def play(health, database=None, workloads=(), fails=(), more=None, **variables):
-        tasks = [
-            {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}} for role in ROLES
-        ]
         answers = {
             "metadata_db_info": {**LOOK, **(database or {})},
             "airflow_health": health,
@@ -34,7 +34,7 @@ def status(stage):
             **{action: {"failed": True, "msg": "long", "failure": {"found": f"{action} is away"}} for action in fails},
             **(more or {}),
         }
-        played = stage.play(tasks, answers, **variables)
+        played = stage.play(TASKS, answers, **variables)
         assert (played.code != 0) == bool(fails), played.output
         if "run_record" not in fails:
             assert "Last run: x.yml r1, done" in played.output, "it says all the rest, too"
@@ -159,7 +159,7 @@ def test_an_api_server_that_is_away_is_waited_for_once(status):
 def test_whether_anybody_is_at_work_on_an_unfinished_run_is_said(stage, locked, said):
     run = {"id": "r2", "playbook": "rotate", "status": "running"}
     played = stage.play(
-        [{"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}} for role in ROLES],
+        TASKS,
         {
             "metadata_db_info": LOOK,
             "airflow_health": {"heartbeats": {}},

@@ -328,18 +328,24 @@ def test_gates_of_what_is_done_are_passed_again_but_not_tried_before(lab):
     assert [name for name, _kind, _seconds in cluster.gates] == ["web", "web"]
 
 
-def test_one_heartbeat_is_enough_only_of_pods_that_this_run_makes(lab, monkeypatch):
-    for_each_pod, told = subject.for_each_pod, []
+@pytest.fixture
+def gates(monkeypatch):
+    """The gates as they are made, each with whether its pods are taken for this run's."""
+    made, for_each_pod = [], subject.for_each_pod
 
     def noted(*arguments, made_by_this_run):
-        told.append(made_by_this_run)
-        return for_each_pod(*arguments, made_by_this_run=made_by_this_run)
+        made.append((for_each_pod(*arguments, made_by_this_run=made_by_this_run), made_by_this_run))
+        return made[-1][0]
 
     monkeypatch.setattr(subject, "for_each_pod", noted)
+    return made
+
+
+def test_one_heartbeat_is_enough_only_of_pods_that_this_run_makes(lab, gates):
     cluster = Cluster(workload("runs"))
     for _attempt in range(2):
         everything(lab(cluster=cluster, components=COMPONENTS, access=ACCESS))
-    assert told == [True, False]
+    assert [made_by_this_run for _gate, made_by_this_run in gates] == [True, False]
 
 
 def test_each_has_settled_before_the_next_begins(lab):
@@ -429,21 +435,14 @@ def test_a_gate_that_fails_goes_back_too(lab):
     assert len(found.cluster.gates) == 2
 
 
-def test_a_way_back_waits_for_heartbeats_of_its_own(lab, monkeypatch):
+def test_a_way_back_waits_for_heartbeats_of_its_own(lab, gates):
     """Of pods that were there before, whatever the new ones have shown."""
-    made, for_each_pod = [], subject.for_each_pod
-
-    def noted(*arguments, made_by_this_run):
-        made.append((for_each_pod(*arguments, made_by_this_run=made_by_this_run), made_by_this_run))
-        return made[-1][0]
-
-    monkeypatch.setattr(subject, "for_each_pod", noted)
     found = lab(workload("runs"), components=COMPONENTS, access=ACCESS, on_failure="previous_revision")
     found.cluster.verdicts["runs"] = [None, "no heartbeat"]
     (restart,) = found.restarter.plan(["runs"])
     with pytest.raises(OperatorError, match="no heartbeat; its previous revision was put back and serves again"):
         found.restarter.restart_all([restart])
-    (first, of_the_run), (second, of_the_way_back) = made
+    (first, of_the_run), (second, of_the_way_back) = gates
     assert (of_the_run, of_the_way_back) == (True, False)
     assert first is not second
     assert restart.gate is second
