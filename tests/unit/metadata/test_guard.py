@@ -18,7 +18,12 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
+    INSTALLED,
+    MIGRATABLE,
+    MOVING,
+    inspect,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
@@ -353,6 +358,21 @@ class TestDrop:
 def test_no_other_condition_is_needed_to_refuse_a_revision(database, deployment, revisions):
     inspection = dataclasses.replace(inspect(database, deployment.names), revisions=revisions)
     assert guard.too_old_to_migrate(inspection).verdict == guard.REFUSED
+
+
+ADVICE = {
+    MIGRATABLE: "airflow db migrate",
+    INSTALLED: "to go back to the old tables",
+    MOVING: "run the same command again",
+}
+
+
+@pytest.mark.parametrize("stage", ADVICE)
+def test_each_stage_that_is_not_replaced_is_told_with_the_next_step_for_it(database, deployment, stage):
+    finding = guard.replaceable(dataclasses.replace(inspect(database, deployment.names), stage=stage))
+
+    assert finding.verdict == guard.REFUSED
+    assert [other for other, words in ADVICE.items() if words in finding.next_step] == [stage]
 
 
 def test_what_the_cluster_remembers_of_another_schema_is_no_reason_to_refuse(database, deployment, mirror):
