@@ -151,6 +151,16 @@ def test_a_run_that_died_within_the_pause_loses_nothing(quiesce, deployment):
     assert quiesce.resume().unpaused == UNPAUSED
 
 
+def test_named_dags_alone_are_unpaused_and_the_rest_stays_on_the_list(quiesce):
+    quiesce.pause()
+
+    assert quiesce.predict(["p_demo_1__hello"]).unpaused == ["p_demo_1__hello"]
+    assert quiesce.resume(["p_demo_1__hello"]).unpaused == ["p_demo_1__hello"]
+
+    assert list(quiesce.unpaused()) == ["p_demo_1__hello"]
+    assert quiesce.resume().unpaused == ["p_demo_1__gone"]
+
+
 def test_what_was_paused_by_hand_after_a_resume_stays_paused(quiesce, deployment):
     quiesce.pause()
     quiesce.resume()
@@ -511,6 +521,12 @@ def test_what_may_start_again_has_to_fit_as_long_as_it_is_not_paused(quiesce, in
     assert outlook.fits(75)
     quiesce.pause()
     assert quiesce.outlook().longest == 0.0
+
+
+def test_where_nothing_runs_and_nothing_can_start_no_grace_is_needed(quiesce):
+    quiesce.pause()
+
+    assert quiesce.outlook().fits(0)
 
 
 def test_does_not_wait_for_what_ends_within_the_grace(quiesce, instances):
