@@ -43,7 +43,7 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job_settings import environment_of
+from ..module_utils._metadata.job_settings import environment_of
 
 
 def migration_environment(

@@ -36,7 +36,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import record_name
+from ..module_utils._run.names import record_name
 
 
 class FilterModule:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.temporary_files import own_temporary_files
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.unlogged import unlogged
+from ._run.temporary_files import own_temporary_files
+from ._run.unlogged import unlogged
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Performable
+    from ._run.action import Performable
 
 
 def run_as_module(action: Performable) -> None:

@@ -213,22 +213,15 @@ canary:
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health import metrics
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.contracts import Contracts
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import LOGIN_OPTIONS, password_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.patience import Patience
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import (
-    REQUESTS_IMPORT_ERROR,
-    AirflowApi,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.verification import (
-    components,
-    import_errors,
-    run_dag,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import copied_value
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._health import metrics
+from ..module_utils._health.contracts import Contracts
+from ..module_utils._health.credentials import LOGIN_OPTIONS, password_of
+from ..module_utils._health.patience import Patience
+from ..module_utils._health.rest import REQUESTS_IMPORT_ERROR, AirflowApi
+from ..module_utils._health.verification import components, import_errors, run_dag
+from ..module_utils._kubernetes.secret import copied_value
+from ..module_utils._run.action import Action, Call
+from ..module_utils.module import run_as_module
 
 
 def check_contracts(call: Call, patience: Patience, password: str | None) -> dict[str, Any]:

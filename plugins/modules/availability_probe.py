@@ -328,32 +328,19 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import LOGIN_OPTIONS, password_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.identity import (
-    Identity,
-    browser,
-    client,
-    task,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import (
-    REQUESTS_IMPORT_ERROR,
-    AirflowApi,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import TASK_AUDIENCE, signing_key
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import measurement
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import (
-    Expected,
-    Learnt,
-    has_member,
-    is_json,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.availability import Prober
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import Target
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import writing
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._health.credentials import LOGIN_OPTIONS, password_of
+from ..module_utils._health.identity import Identity, browser, client, task
+from ..module_utils._health.rest import REQUESTS_IMPORT_ERROR, AirflowApi
+from ..module_utils._health.token import TASK_AUDIENCE, signing_key
+from ..module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
+from ..module_utils._rollout import measurement
+from ..module_utils._rollout.answers import Expected, Learnt, has_member, is_json
+from ..module_utils._rollout.availability import Prober
+from ..module_utils._rollout.requester import Target
+from ..module_utils._run.action import Action, Call
+from ..module_utils._run.failure import OperatorError
+from ..module_utils._run.private_file import writing
+from ..module_utils.module import run_as_module
 
 # No task instance has it: their UUIDs are of version 7.
 TASK = str(uuid.uuid4())

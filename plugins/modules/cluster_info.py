@@ -55,8 +55,8 @@ cluster:
 
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._run.action import Action, Call
+from ..module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:

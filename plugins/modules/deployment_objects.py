@@ -112,13 +112,13 @@ objects:
 
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.exposure import losses
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.keeping import keep
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import Replacer
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restoration import Restorer
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._rollout.exposure import losses
+from ..module_utils._rollout.keeping import keep
+from ..module_utils._rollout.replacement import Replacer
+from ..module_utils._rollout.restoration import Restorer
+from ..module_utils._run.action import Action, Call
+from ..module_utils._run.failure import OperatorError
+from ..module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:

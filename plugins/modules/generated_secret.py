@@ -126,22 +126,13 @@ entries:
 
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.generated import (
-    FORMS,
-    GENERATORS,
-    fingerprint,
-    problem_of,
-    published_as,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import MANAGED_BY_OTHERS
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed_secret import check_managers
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import (
-    StoredSecret,
-    copied_value,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._keys.generated import FORMS, GENERATORS, fingerprint, problem_of, published_as
+from ..module_utils._kubernetes.managed import MANAGED_BY_OTHERS
+from ..module_utils._kubernetes.managed_secret import check_managers
+from ..module_utils._kubernetes.secret import StoredSecret, copied_value
+from ..module_utils._run.action import Action, Call
+from ..module_utils._run.failure import OperatorError
+from ..module_utils.module import run_as_module
 
 
 def refuse_unfit(secret: str, entry: dict[str, Any], value: bytes, origin: str) -> None:

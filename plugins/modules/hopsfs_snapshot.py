@@ -144,12 +144,12 @@ found:
 
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.access import ARGUMENTS, opened
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connection import REQUESTS_IMPORT_ERROR
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.snapshot import absent, present, summary
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._hopsfs.access import ARGUMENTS, opened
+from ..module_utils._hopsfs.connection import REQUESTS_IMPORT_ERROR
+from ..module_utils._hopsfs.snapshot import absent, present, summary
+from ..module_utils._hopsfs.store import Store
+from ..module_utils._run.action import Action, Call
+from ..module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:

@@ -140,12 +140,12 @@ snapshots:
 
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.access import ARGUMENTS, opened
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connection import REQUESTS_IMPORT_ERROR
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.inspection import inspect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._hopsfs.access import ARGUMENTS, opened
+from ..module_utils._hopsfs.connection import REQUESTS_IMPORT_ERROR
+from ..module_utils._hopsfs.inspection import inspect
+from ..module_utils._hopsfs.store import Store
+from ..module_utils._run.action import Action, Call
+from ..module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:

@@ -100,11 +100,11 @@ nodes:
 
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, Coming, told
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import Puller
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.uses import uses_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._rollout.admission import Admission, Coming, told
+from ..module_utils._rollout.images import Puller
+from ..module_utils._rollout.uses import uses_of
+from ..module_utils._run.action import Action, Call
+from ..module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:

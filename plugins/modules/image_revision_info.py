@@ -80,10 +80,10 @@ seconds:
 import time
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import POD_ARGUMENT, pod_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.revision_job import newest_revision
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._metadata.migrate_job import POD_ARGUMENT, pod_of
+from ..module_utils._metadata.revision_job import newest_revision
+from ..module_utils._run.action import Action, Call
+from ..module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:

@@ -102,24 +102,14 @@ pods:
 import contextlib
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.acceptance import (
-    Answer,
-    Question,
-    ask,
-    ask_each,
-    check,
-    question,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import (
-    REQUESTS_IMPORT_ERROR,
-    AirflowApi,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import TASK_AUDIENCE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.tunnel import Tunnel
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.pods import serving_pods
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._health.acceptance import Answer, Question, ask, ask_each, check, question
+from ..module_utils._health.rest import REQUESTS_IMPORT_ERROR, AirflowApi
+from ..module_utils._health.token import TASK_AUDIENCE
+from ..module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
+from ..module_utils._kubernetes.tunnel import Tunnel
+from ..module_utils._rollout.pods import serving_pods
+from ..module_utils._run.action import Action, Call
+from ..module_utils.module import run_as_module
 
 
 def answer_of(call: Call, pod: str, asked: Question) -> Answer:

@@ -167,27 +167,18 @@ seconds:
 import time
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
-    DATABASE_ARGUMENT,
-    PYMYSQL_IMPORT_ERROR,
-    connected,
-    read_address,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import Request
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.guard import NOTED
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Mirror
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
-    Schemas,
-    on_server,
-    schemas_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import patience_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import record_name
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
+from ..module_utils._metadata.examination import Request
+from ..module_utils._metadata.guard import NOTED
+from ..module_utils._metadata.mirror import Mirror
+from ..module_utils._metadata.move import alone
+from ..module_utils._metadata.names import Schemas, on_server, schemas_of
+from ..module_utils._metadata.patience import patience_of
+from ..module_utils._metadata.reset import Reset
+from ..module_utils._metadata.restore_old import Restore
+from ..module_utils._run.action import Action, Call
+from ..module_utils._run.names import record_name
+from ..module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:

@@ -248,41 +248,23 @@ grants_needed:
 
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.fernet import keys_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import copied_value
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import sessions_in
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
-    DATABASE_ARGUMENT,
-    PYMYSQL_IMPORT_ERROR,
-    Address,
-    connected,
-    read_address,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.encrypted import readable
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.fitness import read_fitness
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
-    INSTALLED,
-    MIGRATABLE,
-    MOVING,
-    OLD,
-    as_result,
-    inspect,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import wait_until_nobody_moves
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
-    folded,
-    on_server,
-    refuse_rehearsal,
-    schemas_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import RUN_SECONDS, patience_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import read_paused
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved, old_tables
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._keys.fernet import keys_of
+from ..module_utils._kubernetes.secret import copied_value
+from ..module_utils._metadata.catalogue import sessions_in
+from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, Address, connected, read_address
+from ..module_utils._metadata.encrypted import readable
+from ..module_utils._metadata.fitness import read_fitness
+from ..module_utils._metadata.inspection import INSTALLED, MIGRATABLE, MOVING, OLD, as_result, inspect
+from ..module_utils._metadata.move import wait_until_nobody_moves
+from ..module_utils._metadata.names import folded, on_server, refuse_rehearsal, schemas_of
+from ..module_utils._metadata.ownership import Owner
+from ..module_utils._metadata.patience import RUN_SECONDS, patience_of
+from ..module_utils._metadata.paused import read_paused
+from ..module_utils._metadata.privileges import read_rights
+from ..module_utils._metadata.whereabouts import has_moved, old_tables
+from ..module_utils._run.action import Action, Call
+from ..module_utils._run.failure import OperatorError
+from ..module_utils.module import run_as_module
 
 
 def fernet_keys(call: Call) -> list[bytes]:

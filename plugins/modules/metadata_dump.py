@@ -95,32 +95,16 @@ seconds:
 import time
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.client_job import (
-    CLIENT_ARGUMENTS,
-    client_of,
-    client_tools,
-    try_client,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import refuse_too_large
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
-    DATABASE_ARGUMENT,
-    PYMYSQL_IMPORT_ERROR,
-    connected,
-    read_address,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
-    dump_path,
-    existing,
-    make_dump,
-    read_content,
-    up_to_date,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import Manifest
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import folded, schemas_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import patience_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._metadata.catalogue import read_schema
+from ..module_utils._metadata.client_job import CLIENT_ARGUMENTS, client_of, client_tools, try_client
+from ..module_utils._metadata.content import refuse_too_large
+from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
+from ..module_utils._metadata.dump import dump_path, existing, make_dump, read_content, up_to_date
+from ..module_utils._metadata.dump_file import Manifest
+from ..module_utils._metadata.names import folded, schemas_of
+from ..module_utils._metadata.patience import patience_of
+from ..module_utils._run.action import Action, Call
+from ..module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:

@@ -114,32 +114,20 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import workspace
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
-    DATABASE_ARGUMENT,
-    PYMYSQL_IMPORT_ERROR,
-    connected,
-    read_address,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import Job, remove_leftovers
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
-    POD_ARGUMENT,
-    head_in,
-    migrate_job,
-    pod_of,
-    secret_forms,
-    selector_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import on_server, schemas_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import patience_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.revision_job import newest_revision
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, told
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._metadata import workspace
+from ..module_utils._metadata.catalogue import read_schema
+from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
+from ..module_utils._metadata.inspection import inspect
+from ..module_utils._metadata.job import Job, remove_leftovers
+from ..module_utils._metadata.migrate_job import POD_ARGUMENT, head_in, migrate_job, pod_of, secret_forms, selector_of
+from ..module_utils._metadata.move import alone
+from ..module_utils._metadata.names import on_server, schemas_of
+from ..module_utils._metadata.ownership import Owner
+from ..module_utils._metadata.patience import patience_of
+from ..module_utils._metadata.revision_job import newest_revision
+from ..module_utils._rollout.admission import Admission, told
+from ..module_utils._run.action import Action, Call
+from ..module_utils.module import run_as_module
 
 LEFTOVER_SECONDS = 60
 

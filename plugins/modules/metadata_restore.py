@@ -117,38 +117,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.client_job import (
-    CLIENT_ARGUMENTS,
-    client_of,
-    client_tools,
-    try_client,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
-    DATABASE_ARGUMENT,
-    PYMYSQL_IMPORT_ERROR,
-    connected,
-    read_address,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
-    REHEARSAL,
-    RESTORE,
-    Restoration,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import (
-    read_manifest,
-    verify,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
-    folded,
-    on_server,
-    refuse_rehearsal,
-    schemas_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import patience_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._metadata.client_job import CLIENT_ARGUMENTS, client_of, client_tools, try_client
+from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
+from ..module_utils._metadata.dump import REHEARSAL, RESTORE, Restoration
+from ..module_utils._metadata.dump_file import read_manifest, verify
+from ..module_utils._metadata.move import alone
+from ..module_utils._metadata.names import folded, on_server, refuse_rehearsal, schemas_of
+from ..module_utils._metadata.ownership import Owner
+from ..module_utils._metadata.patience import patience_of
+from ..module_utils._run.action import Action, Call
+from ..module_utils.module import run_as_module
 
 LEFTOVER_SECONDS = 60
 

@@ -186,21 +186,16 @@ seconds:
 import time
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
-    DATABASE_ARGUMENT,
-    PYMYSQL_IMPORT_ERROR,
-    connected,
-    read_address,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import FOREIGN, MOVING, inspect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import on_server, schemas_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import patience_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce, Resumed
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._metadata import guard
+from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
+from ..module_utils._metadata.inspection import FOREIGN, MOVING, inspect
+from ..module_utils._metadata.names import on_server, schemas_of
+from ..module_utils._metadata.ownership import Owner
+from ..module_utils._metadata.patience import patience_of
+from ..module_utils._metadata.quiesce import Quiesce, Resumed
+from ..module_utils._metadata.whereabouts import has_moved
+from ..module_utils._run.action import Action, Call
+from ..module_utils.module import run_as_module
 
 QUIESCE_SECONDS = 3600
 PARSE_SECONDS = 120

@@ -294,13 +294,13 @@ outage_seconds:
 
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import LOGIN_OPTIONS
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import REQUESTS_IMPORT_ERROR
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import Access
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloaders import changed_secrets
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restart import Restart, Restarter, Terms, Took
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._health.credentials import LOGIN_OPTIONS
+from ..module_utils._health.rest import REQUESTS_IMPORT_ERROR
+from ..module_utils._rollout.gates import Access
+from ..module_utils._rollout.reloaders import changed_secrets
+from ..module_utils._rollout.restart import Restart, Restarter, Terms, Took
+from ..module_utils._run.action import Action, Call
+from ..module_utils.module import run_as_module
 
 
 def terms_of(call: Call) -> Terms:

@@ -88,13 +88,9 @@ released:
 
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import (
-    Lock,
-    controller_process,
-    playbook_process,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._run.action import Action, Call
+from ..module_utils._run.lock import Lock, controller_process, playbook_process
+from ..module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:

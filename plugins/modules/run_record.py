@@ -157,10 +157,10 @@ history:
 
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import record_name
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.record import RunRecord
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._run.action import Action, Call
+from ..module_utils._run.names import record_name
+from ..module_utils._run.record import RunRecord
+from ..module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:

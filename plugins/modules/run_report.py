@@ -56,13 +56,9 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import LocalAction
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import (
-    try_to_write,
-    write_privately,
-    writing,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._run.action import LocalAction
+from ..module_utils._run.private_file import try_to_write, write_privately, writing
+from ..module_utils.module import run_as_module
 
 MODE = 0o600
 

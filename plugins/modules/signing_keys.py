@@ -272,20 +272,17 @@ import dataclasses
 import time
 from typing import Any, get_args
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.put_back import started_for
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.result import change_result
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.rotation import Request, Wanted, take_step
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, KeyState, read_state
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import (
-    MANAGED_BY_OTHERS,
-    ManagedByOthers,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed_secret import check_managers
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
+from ..module_utils._keys.put_back import started_for
+from ..module_utils._keys.result import change_result
+from ..module_utils._keys.rotation import Request, Wanted, take_step
+from ..module_utils._keys.states import Found, KeyState, read_state
+from ..module_utils._kubernetes.managed import MANAGED_BY_OTHERS, ManagedByOthers
+from ..module_utils._kubernetes.managed_secret import check_managers
+from ..module_utils._kubernetes.objects import Objects
+from ..module_utils._kubernetes.secret import StoredSecret
+from ..module_utils._run.action import Action, Call
+from ..module_utils.module import run_as_module
 
 # A Secret that somebody else takes further is noticed after at most this long.
 LOOK_SECONDS = 15

@@ -145,15 +145,15 @@ due_at:
 
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.put_back import refuse_put_back, started_for
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.result import state_result
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, read_state
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
+from ..module_utils._keys.put_back import refuse_put_back, started_for
+from ..module_utils._keys.result import state_result
+from ..module_utils._keys.states import Found, read_state
+from ..module_utils._kubernetes.objects import Objects
+from ..module_utils._kubernetes.secret import StoredSecret
+from ..module_utils._run.action import Action, Call
+from ..module_utils._run.failure import OperatorError
+from ..module_utils.module import run_as_module
 
 NOTHING = (
     "problem",

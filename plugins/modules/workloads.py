@@ -135,16 +135,16 @@ workloads:
 import contextlib
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import words_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, told
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier, Step
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import deployment_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.configurations import remove_unused
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.interruption import grace_of_interrupted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._kubernetes.objects import Objects
+from ..module_utils._kubernetes.unreachable import words_of
+from ..module_utils._rollout.admission import Admission, told
+from ..module_utils._rollout.apply import Applier, Step
+from ..module_utils._rollout.belonging import deployment_of
+from ..module_utils._rollout.configurations import remove_unused
+from ..module_utils._rollout.interruption import grace_of_interrupted
+from ..module_utils._rollout.scale import Scaler
+from ..module_utils._run.action import Action, Call
+from ..module_utils.module import run_as_module
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

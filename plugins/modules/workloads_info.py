@@ -77,10 +77,10 @@ workloads:
 
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.standing import standing
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action, Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils.module import run_as_module
+from ..module_utils._kubernetes.objects import Objects
+from ..module_utils._rollout.standing import standing
+from ..module_utils._run.action import Action, Call
+from ..module_utils.module import run_as_module
 
 
 def act(call: Call) -> dict[str, Any]:

@@ -20,14 +20,14 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action.normal import ActionModule as Normal
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Performable
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.child import Child, Warn, let_go
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import unforeseen
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import write_privately
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.temporary_files import own_temporary_files
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.unlogged import unlogged
-from ansible_collections.hopsworks.airflow.plugins.plugin_utils.output import outlive_output
-from ansible_collections.hopsworks.airflow.plugins.plugin_utils.workers import start_surely
+from ..module_utils._run.action import Performable
+from ..module_utils._run.child import Child, Warn, let_go
+from ..module_utils._run.failure import unforeseen
+from ..module_utils._run.private_file import write_privately
+from ..module_utils._run.temporary_files import own_temporary_files
+from ..module_utils._run.unlogged import unlogged
+from .output import outlive_output
+from .workers import start_surely
 
 # Here, because the first task that acts is where there is something to lose. A worker has it from its parent.
 if multiprocessing.parent_process() is None:

@@ -11,20 +11,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.identity import server_time
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import (
-    SigningKey,
-    mint,
-    signing_key,
-    task_claims,
-    with_unknown_kid,
-    with_wrong_signature,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import JWKS, next_entry
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import check_signers
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._keys.entries import JWKS, next_entry
+from .._keys.states import check_signers
+from .._run.documents import parse
+from .._run.failure import OperatorError
+from .identity import server_time
+from .rest import AirflowApi
+from .token import SigningKey, mint, signing_key, task_claims, with_unknown_kid, with_wrong_signature
 
 # Long enough for one request. Airflow 3.0 writes a task's token that it refuses into its log, whole.
 LIFETIME_SECONDS = 60

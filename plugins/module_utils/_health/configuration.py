@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.executors import tasks_in_scheduler
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import time_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse as decoded
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+from .._kubernetes.clock import time_of
+from .._kubernetes.execute import execute
+from .._run.documents import parse as decoded
+from .._run.failure import OperatorError
+from .._run.redaction import redact
+from .executors import tasks_in_scheduler
 
 try:
     from kubernetes.client.exceptions import ApiException
@@ -23,7 +23,7 @@ except ImportError:  # reported by the module's own requirement check
     ApiException = Exception
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 MARK = "hopsworks.airflow configuration: "
 TIMEOUT_SECONDS = 120

@@ -8,18 +8,10 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.identity import (
-    COOKIE,
-    cookies_of,
-    session_headers,
-    session_token,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import (
-    with_unknown_kid,
-    with_wrong_signature,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .identity import COOKIE, cookies_of, session_headers, session_token
+from .rest import AirflowApi
+from .token import with_unknown_kid, with_wrong_signature
 
 if TYPE_CHECKING:
     import requests

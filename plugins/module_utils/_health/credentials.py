@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import in_pod
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._keys import in_pod
+from .._run.failure import OperatorError
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 # Options of a module that logs in; documented by each of them.
 LOGIN_OPTIONS: dict[str, Any] = {

@@ -12,14 +12,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import (
-    SigningKey,
-    claims_of,
-    mint,
-    task_claims,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .rest import AirflowApi
+from .token import SigningKey, claims_of, mint, task_claims
 
 if TYPE_CHECKING:
     import requests

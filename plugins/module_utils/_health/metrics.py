@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.session import bare_session, request
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.tunnel import Tunnel
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.pods import serving_pods
+from .._http.session import bare_session, request
+from .._kubernetes.tunnel import Tunnel
+from .._rollout.pods import serving_pods
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     import requests

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
+from .._run.documents import parse
 
 if TYPE_CHECKING:
     import requests

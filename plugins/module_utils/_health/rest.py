@@ -7,16 +7,12 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.patience import Patience, is_from_in_front
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import check_address
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import distrust
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.session import (
-    REQUESTS_IMPORT_ERROR,
-    request,
-    session_to,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._http.address import check_address
+from .._http.policy import distrust
+from .._http.session import REQUESTS_IMPORT_ERROR, request, session_to
+from .._run.documents import parse
+from .._run.failure import OperatorError
+from .patience import Patience, is_from_in_front
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     import requests

@@ -11,11 +11,11 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import kid_entry, private_entry
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import ALGORITHM, public_jwk
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._keys import pair
+from .._keys.entries import kid_entry, private_entry
+from .._keys.jwk import ALGORITHM, public_jwk
+from .._run.documents import parse
+from .._run.failure import OperatorError
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from cryptography.hazmat.primitives import hashes

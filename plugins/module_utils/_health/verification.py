@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.heartbeats import HEALTH, Pulse
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .heartbeats import HEALTH, Pulse
+from .rest import AirflowApi
 
 INTERVAL_SECONDS = 1
 NOT_RUN = "not run"

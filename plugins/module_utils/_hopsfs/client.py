@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.acl import whole_acl
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connection import redirect, send, unreachable
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError, refusal
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.repeats import DONE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import problem_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._http.address import problem_of
+from .._run.failure import OperatorError
+from .acl import whole_acl
+from .connection import redirect, send, unreachable
+from .failure import HopsfsError, refusal
+from .repeats import DONE
 
 try:
     import requests

@@ -11,16 +11,12 @@ import threading
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import is_host
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import causes_of, certificates_in
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.session import (
-    REQUESTS_IMPORT_ERROR,
-    TrustingAdapter,
-    bare_session,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import Network
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._http.address import is_host
+from .._http.policy import causes_of, certificates_in
+from .._http.session import REQUESTS_IMPORT_ERROR, TrustingAdapter, bare_session
+from .._kubernetes.network import Network
+from .._run.failure import OperatorError
+from .failure import HopsfsError
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     import requests

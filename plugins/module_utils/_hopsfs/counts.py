@@ -7,15 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import Status, WebHdfs
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import (
-    ancestors,
-    in_parallel,
-    unless_gone,
-    walk,
-)
+from .client import Status, WebHdfs
+from .failure import HopsfsError
+from .manifest import Entry
+from .scan import ancestors, in_parallel, unless_gone, walk
 
 
 @dataclass

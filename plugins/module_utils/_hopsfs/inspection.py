@@ -7,18 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.counts import agree
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry, Manifest, compare
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import (
-    ATTEMPTS,
-    above,
-    describe,
-    digest_of,
-    matching,
-    walk,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store
+from .client import WebHdfs
+from .counts import agree
+from .manifest import Entry, Manifest, compare
+from .scan import ATTEMPTS, above, describe, digest_of, matching, walk
+from .store import Store
 
 
 def inspect(

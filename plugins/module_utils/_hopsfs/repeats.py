@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
+    from .client import WebHdfs
 
 
 def _is_removed(hdfs: WebHdfs, path: str, parameters: Mapping[str, Any]) -> bool:

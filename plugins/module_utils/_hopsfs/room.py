@@ -8,9 +8,9 @@ import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .client import WebHdfs
+from .manifest import Entry
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from urllib.parse import unquote_plus
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import Status, WebHdfs
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import UNTOUCHED, HopsfsError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .client import Status, WebHdfs
+from .failure import UNTOUCHED, HopsfsError
+from .manifest import Entry
 
 # How often something is asked for that is listed and said not to exist.
 ATTEMPTS = 3

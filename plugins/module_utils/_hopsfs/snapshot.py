@@ -9,24 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.counts import agree
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry, Manifest, compare
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.room import Room, check_room
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import (
-    above,
-    describe,
-    digest_of,
-    matching,
-    walk,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import State, Store, checked_name
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.synchronization import (
-    CONTENT,
-    Synchronization,
-    removals,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .client import WebHdfs
+from .counts import agree
+from .manifest import Entry, Manifest, compare
+from .room import Room, check_room
+from .scan import above, describe, digest_of, matching, walk
+from .store import State, Store, checked_name
+from .synchronization import CONTENT, Synchronization, removals
 
 # How often a copy is brought up to folders that change while they are copied, before giving up.
 ROUNDS = 5

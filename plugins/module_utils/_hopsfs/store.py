@@ -11,11 +11,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import Status, WebHdfs
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry, Manifest
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import describe, digest_of, is_below, walk
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .client import Status, WebHdfs
+from .failure import HopsfsError
+from .manifest import Entry, Manifest
+from .scan import describe, digest_of, is_below, walk
 
 # Where the reconciler of Hopsworks looks for DAGs: a snapshot there would become DAGs.
 DAG_FOLDERS = "/Projects/*/Airflow"

@@ -9,11 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import in_parallel, topmost, unless_gone
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.transfer import apply_metadata, copy_content
+from .client import WebHdfs
+from .manifest import Entry
+from .scan import in_parallel, topmost, unless_gone
+from .store import Store
+from .transfer import apply_metadata, copy_content
 
 # The differences that a new copy of the content settles; all others are metadata.
 CONTENT = frozenset({"missing", "type", "content"})

@@ -7,10 +7,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry, differences
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import digest_of
+from .client import WebHdfs
+from .failure import HopsfsError
+from .manifest import Entry, differences
+from .scan import digest_of
 
 
 class Passing:

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import problem_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .address import problem_of
 
 # What all HTTP clients of the collection have in common, whatever they are made of: how a host is reached, whom TLS
 # trusts, who asks. None of them reads ~/.netrc, whose entries would take the place of a token.

@@ -9,7 +9,7 @@ import time
 import traceback
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import USER_AGENT, proxy_for, tls_context
+from .policy import USER_AGENT, proxy_for, tls_context
 
 REQUESTS_IMPORT_ERROR: str | None = None
 try:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import (
+from . import pair
+from .entries import (
     GENERATION,
     JWKS,
     KEYS_SINCE,
@@ -28,9 +28,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries im
     private_entry,
     public_entry,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import Key
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwks import write_jwks
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, KeyState, later, text_of
+from .jwk import Key
+from .jwks import write_jwks
+from .states import Found, KeyState, later, text_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey

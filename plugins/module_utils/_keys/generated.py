@@ -10,8 +10,8 @@ import json
 import secrets
 from collections.abc import Callable
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import in_pod
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.fernet import keys_of
+from . import in_pod
+from .fernet import keys_of
 
 # SHA-256 of values that many deployments run with, because somebody published them as a default or an example.
 PUBLISHED = {

@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import in_pod, pair
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import JWKS
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import Jwk, Key, key_bits, thumbprint
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from . import in_pod, pair
+from .entries import JWKS
+from .jwk import Jwk, Key, key_bits, thumbprint
 
 # What a JWK of an RSA key must not have: the private members of RFC 7518, 6.3.2.
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})

@@ -8,8 +8,8 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import in_pod
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from . import in_pod
 
 # What a restart for new keys writes into the pod template; launch.py waits for it.
 KEYS_GENERATION = "hopsworks.airflow/keys-generation"

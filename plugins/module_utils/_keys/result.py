@@ -8,8 +8,8 @@ import hashlib
 import json
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.change import Change
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import (
+from .change import Change
+from .entries import (
     GENERATION,
     JWKS,
     KEYS_SINCE,
@@ -26,9 +26,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries im
     private_entry,
     public_entry,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import Key
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.rotation import due_at
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, KeyState, text_of
+from .jwk import Key
+from .rotation import due_at
+from .states import Found, KeyState, text_of
 
 PREDICTED = "(made when the run is real)"
 

@@ -7,16 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import in_pod, pair
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import (
-    JWKS,
-    kid_entry,
-    next_entry,
-    private_entry,
-    public_entry,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import Key
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from . import in_pod, pair
+from .entries import JWKS, kid_entry, next_entry, private_entry, public_entry
+from .jwk import Key
 
 UNTOUCHED = "the whole Secret, and every pod that uses it"
 

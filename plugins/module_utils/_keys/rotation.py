@@ -8,18 +8,10 @@ import datetime
 from dataclasses import dataclass
 from typing import Literal
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.change import Change, Step
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import RETIRE_AFTER
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import (
-    MOST_DIGITS,
-    ROTATION_ID,
-    Found,
-    KeyState,
-    State,
-    later,
-    text_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .change import Change, Step
+from .entries import RETIRE_AFTER
+from .states import MOST_DIGITS, ROTATION_ID, Found, KeyState, State, later, text_of
 
 Wanted = Literal["present", "published", "activated", "retired", "replaced", "steady"]
 

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import in_pod
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries import (
+from .._run.failure import OperatorError
+from . import in_pod
+from .entries import (
     GENERATION,
     JWKS,
     KEYS_SINCE,
@@ -26,13 +27,12 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries im
     next_entry,
     private_entry,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import Jwk, Key
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwks import not_ours, read_jwks
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.ring import UNTOUCHED, Ring, read_ring
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .jwk import Jwk, Key
+from .jwks import not_ours, read_jwks
+from .ring import UNTOUCHED, Ring, read_ring
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
+    from .._kubernetes.secret import StoredSecret
 
 State = Literal["steady", "published", "activated", "retired", "replaced"]
 # A rotation's id is part of run ids, and so of annotations.

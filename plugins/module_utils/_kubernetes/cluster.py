@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
+from .patience import Patience
 
 try:
     from kubernetes import client

@@ -14,19 +14,14 @@ from typing import Any
 
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_MAP, AUTH_ARG_SPEC
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import problem_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import excepted, is_loopback
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.credentials import Credentials, Identity
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.credentials import (
-    problem_of as problem_of_credentials,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.impersonation import (
-    headers_for,
-    impersonate,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.kubeconfig import Chosen, is_text, read
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience, PatientClient
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._http.address import problem_of
+from .._http.policy import excepted, is_loopback
+from .._run.failure import OperatorError
+from .credentials import Credentials, Identity
+from .credentials import problem_of as problem_of_credentials
+from .impersonation import headers_for, impersonate
+from .kubeconfig import Chosen, is_text, read
+from .patience import Patience, PatientClient
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     import kubernetes.client

@@ -9,19 +9,14 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.frames import (
-    ClosedError,
-    Pings,
-    read_frame,
-    readable,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.session import open_session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.documents import parse
+from .._run.failure import OperatorError
+from .frames import ClosedError, Pings, read_frame, readable
+from .patience import PATIENCE_SECONDS
+from .session import open_session
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .cluster import Cluster
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.stream.ws_client import ERROR_CHANNEL, STDERR_CHANNEL, STDIN_CHANNEL, STDOUT_CHANNEL

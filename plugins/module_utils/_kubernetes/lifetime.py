@@ -10,11 +10,11 @@ import contextlib
 import datetime
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import time_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
+from .._run.documents import parse
+from .clock import time_of
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .cluster import Cluster
 
 # Nothing of an unknown form is guessed at.
 UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError, OSError, OverflowError, binascii.Error)

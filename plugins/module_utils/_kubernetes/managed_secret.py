@@ -7,16 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import (
-    MANAGED_BY,
-    ManagedByOthers,
-    Manager,
-    Mark,
-    marks_of,
-    refuse_reverting,
-    texts_of,
-    warn_of,
-)
+from .managed import MANAGED_BY, ManagedByOthers, Manager, Mark, marks_of, refuse_reverting, texts_of, warn_of
 
 # Operators that fill Secrets from elsewhere, by the label or annotation that they leave there.
 FILLED_BY = {

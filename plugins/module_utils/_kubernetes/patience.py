@@ -13,18 +13,9 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.credentials import (
-    Credentials,
-    Identity,
-    version_of_certificate,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.stored import contains
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
-    is_passing,
-    lasts,
-    no_connection,
-    unknown_name,
-)
+from .credentials import Credentials, Identity, version_of_certificate
+from .stored import contains
+from .unreachable import is_passing, lasts, no_connection, unknown_name
 
 try:
     from kubernetes.client import ApiClient

@@ -10,21 +10,17 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
-    message_of,
-    needs_a_real_request,
-    words_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.secret_texts import hide, secret_texts
+from .._run.documents import parse
+from .._run.failure import OperatorError
+from .._run.redaction import redact
+from .._run.secret_texts import hide, secret_texts
+from .clock import server_time
+from .unreachable import message_of, needs_a_real_request, words_of
 
 if TYPE_CHECKING:
     import datetime
 
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .cluster import Cluster
 
 try:
     from kubernetes.client.exceptions import ApiException

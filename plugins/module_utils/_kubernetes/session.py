@@ -10,12 +10,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.impersonation import carried_by
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Absence
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import causes
+from .impersonation import carried_by
+from .patience import Absence
+from .unreachable import causes
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .cluster import Cluster
 
 try:
     import websocket

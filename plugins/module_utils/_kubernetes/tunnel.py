@@ -10,18 +10,12 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.frames import (
-    PING_SECONDS,
-    ClosedError,
-    Pings,
-    read_frame,
-    readable,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.session import open_session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .frames import PING_SECONDS, ClosedError, Pings, read_frame, readable
+from .session import open_session
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .cluster import Cluster
 
 try:
     from kubernetes.client.exceptions import ApiException

@@ -8,9 +8,9 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+from .._run.documents import parse
+from .._run.failure import OperatorError
+from .._run.redaction import redact
 
 try:
     from kubernetes.client.exceptions import ApiException

@@ -12,12 +12,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import like_prefix, quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING
+from .database import like_prefix, quoted
+from .names import BOOKKEEPING
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
+    from .database import Database
+    from .names import Schemas
 
 BASE_TABLE = "BASE TABLE"
 

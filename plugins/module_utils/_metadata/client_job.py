@@ -12,29 +12,20 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import read_service
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import Job, remove_leftovers
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
-    LABEL_ACTION,
-    LABEL_RUN,
-    POD_ARGUMENT,
-    TLS_FOLDER,
-    Pod,
-    job_of,
-    pod_of,
-    secret_forms,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, told
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossless import DEFAULT_CONTAINER
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._kubernetes.network import read_service
+from .._rollout.admission import Admission, told
+from .._rollout.lossless import DEFAULT_CONTAINER
+from .._run.failure import OperatorError
+from .job import Job, remove_leftovers
+from .migrate_job import LABEL_ACTION, LABEL_RUN, POD_ARGUMENT, TLS_FOLDER, Pod, job_of, pod_of, secret_forms
+from .tools import Tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
+    from .._kubernetes.cluster import Cluster
+    from .._run.action import Call
+    from .database import Address
 
 try:
     from kubernetes.client.exceptions import ApiException

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import NO_STORAGE
+from .explanation import NO_STORAGE
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     import pymysql

@@ -16,28 +16,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import Network
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.data_nodes import check_data_nodes
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import (
-    STATEMENT,
-    AwayError,
-    RolledBackError,
-    cause_of,
-    explained,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import AT_ONCE, Patience
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import arrange
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import (
-    PREFER,
-    TLS_ARGUMENT,
-    Tls,
-    explained_tls,
-    read_tls,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._kubernetes.network import Network
+from .._run.failure import OperatorError
+from .data_nodes import check_data_nodes
+from .explanation import STATEMENT, AwayError, RolledBackError, cause_of, explained
+from .patience import AT_ONCE, Patience
+from .session_settings import arrange
+from .tls import PREFER, TLS_ARGUMENT, Tls, explained_tls, read_tls
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 try:
     import pymysql

@@ -14,10 +14,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from .database import quoted
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from .database import Database
 
 # The next number is no part of what a table is: the server counts on from the highest there is.
 _NEXT_NUMBER = re.compile(r" AUTO_INCREMENT=\d+")

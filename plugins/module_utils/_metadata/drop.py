@@ -7,36 +7,19 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content, fingerprints
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import (
-    DROP,
-    Request,
-    nobody_connected,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import (
-    create_schema,
-    drop_schema,
-    drop_tables,
-    drop_unreferenced,
-    layout_of,
-    locked,
-    refuse_keys,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, INSTALL, PLAN
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import (
-    DROPPING,
-    PLANNED,
-    Plan,
-    mark_plan,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from . import guard
+from .content import Content, fingerprints
+from .examination import DROP, Request, nobody_connected
+from .move import create_schema, drop_schema, drop_tables, drop_unreferenced, layout_of, locked, refuse_keys
+from .names import BOOKKEEPING, INSTALL, PLAN
+from .plan import DROPPING, PLANNED, Plan, mark_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import Inspection
+    from .database import Database
+    from .inspection import Inspection
 
 
 class Drop:

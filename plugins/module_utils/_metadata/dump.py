@@ -9,51 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard, ownership
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import (
-    Schema,
-    read_schema,
-    read_server,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import (
-    Content,
-    fingerprints,
-    refuse_too_large,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.definitions import definitions, differences
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import (
-    REPORT_BYTES,
-    DumpFile,
-    Manifest,
-    chunks_of,
-    differs,
-    entries_of,
-    whole,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import (
-    create_schema,
-    drop_tables,
-    match_charset,
-    wait_for_sessions,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, WORKSPACE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
-    BUILDING,
-    COMPLETE,
-    Mark,
-    complete_mark,
-    names_of,
-    read_mark,
-    write_mark,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import limits_in_words
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from . import guard, ownership
+from .catalogue import Schema, read_schema, read_server
+from .content import Content, fingerprints, refuse_too_large
+from .definitions import definitions, differences
+from .dump_file import REPORT_BYTES, DumpFile, Manifest, chunks_of, differs, entries_of, whole
+from .move import create_schema, drop_tables, match_charset, wait_for_sessions
+from .names import BOOKKEEPING, WORKSPACE
+from .plan import now
+from .records import BUILDING, COMPLETE, Mark, complete_mark, names_of, read_mark, write_mark
+from .session_settings import limits_in_words
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
+    from .database import Database
+    from .ownership import Owner
+    from .tools import Tools
 
 REHEARSAL, RESTORE = "rehearsal", "restore"
 SESSION_SECONDS = 60

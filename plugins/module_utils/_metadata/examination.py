@@ -11,19 +11,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import sessions_in
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content, fingerprints
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import read_neighbours
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
+from . import guard
+from .catalogue import sessions_in
+from .content import Content, fingerprints
+from .database import quoted
+from .neighbours import read_neighbours
+from .ownership import Owner
+from .privileges import read_rights
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import Inspection
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Mirror
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
+    from .database import Database
+    from .inspection import Inspection
+    from .mirror import Mirror
+    from .names import Schemas
 
 SET_ASIDE, DROP = "set_aside", "drop"
 

@@ -9,9 +9,9 @@ import socket
 import ssl
 from collections.abc import Sequence
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import LOCK_WAIT_SECONDS
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import explained_tls
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .session_settings import LOCK_WAIT_SECONDS
+from .tls import explained_tls
 
 STATEMENT = "what this statement was to change; earlier statements of this action are done and are recognised"
 

@@ -10,13 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import limits_in_words
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .session_settings import limits_in_words
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import Rights
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import Tls
+    from .database import Database
+    from .privileges import Rights
+    from .tls import Tls
 
 _READ_ONLY = {
     # Variable and who may write nevertheless.

@@ -14,34 +14,24 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import ownership
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.history import (
-    ESSENTIAL_TABLES,
-    REVISIONS_BEFORE_2_7,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
-    ABSENT,
-    EMPTY,
-    FOREIGN,
-    INSTALLED,
-    MIGRATABLE,
-    OLD,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import INSTALLED as REMEMBERED
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import LOCKING, NEEDED, SHOWN_WITH
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import unknown_tables
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from . import ownership
+from .history import ESSENTIAL_TABLES, REVISIONS_BEFORE_2_7
+from .inspection import ABSENT, EMPTY, FOREIGN, INSTALLED, MIGRATABLE, OLD
+from .mirror import INSTALLED as REMEMBERED
+from .names import INSTALL
+from .privileges import LOCKING, NEEDED, SHOWN_WITH
+from .records import unknown_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import Session
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import Inspection
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import Neighbours
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import Rights
+    from .catalogue import Session
+    from .content import Content
+    from .inspection import Inspection
+    from .mirror import Memory
+    from .neighbours import Neighbours
+    from .privileges import Rights
 
 HOLDS, LATER, REFUSED = "holds", "later", "refused"
 # Holds as far as anybody can tell, and the operator should know what comes with it.

@@ -10,55 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import (
-    Schema,
-    Server,
-    meant,
-    read_schema,
-    read_schemas,
-    read_server,
-    schemas_with,
-    stored_programs,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.history import (
-    ESSENTIAL_TABLES,
-    KEPT_TABLE_PREFIXES,
-    REVISIONS_BEFORE_2_7,
-    REVISIONS_FROM_2_7,
-    TABLES_BEFORE_2_7,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
-    INSTALL,
-    PLAN,
-    WORKSPACE,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import (
-    Claim,
-    Owner,
-    adopted_with,
-    others,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import (
-    DROPPING,
-    UNDONE,
-    Plan,
-    moves_done,
-    plan_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
-    MIGRATION,
-    Install,
-    Mark,
-    read_install,
-    read_mark,
-)
+from .catalogue import Schema, Server, meant, read_schema, read_schemas, read_server, schemas_with, stored_programs
+from .database import quoted
+from .history import ESSENTIAL_TABLES, KEPT_TABLE_PREFIXES, REVISIONS_BEFORE_2_7, REVISIONS_FROM_2_7, TABLES_BEFORE_2_7
+from .names import INSTALL, PLAN, WORKSPACE
+from .ownership import Claim, Owner, adopted_with, others
+from .plan import DROPPING, UNDONE, Plan, moves_done, plan_of
+from .records import MIGRATION, Install, Mark, read_install, read_mark
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
+    from .database import Database
+    from .names import Schemas
 
 ABSENT, EMPTY, OLD, MIGRATABLE = "absent", "empty", "old", "migratable"
 INSTALLED, MOVING, FOREIGN = "installed", "moving", "foreign"

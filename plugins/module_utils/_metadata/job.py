@@ -9,24 +9,18 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirror import Mirror
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Object, Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import evidence
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import (
-    Patience,
-    Trouble,
-    container_status,
-    insisting,
-    pod_troubles,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+from .._kubernetes.mirror import Mirror
+from .._kubernetes.objects import Object, Objects
+from .._rollout.evidence import evidence
+from .._rollout.patience import Patience, Trouble, container_status, insisting, pod_troubles
+from .._rollout.phase import is_finished
+from .._run.failure import OperatorError
+from .._run.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 try:
     from kubernetes.client.exceptions import ApiException

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.account import existing_account
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import short_name
+from .._kubernetes.account import existing_account
+from .._run.failure import OperatorError
+from .._run.names import short_name
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
+    from .._kubernetes.cluster import Cluster
+    from .database import Address
 
 LABEL_ACTION = "hopsworks.airflow/action"
 LABEL_RUN = "hopsworks.airflow/run"

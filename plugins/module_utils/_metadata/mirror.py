@@ -8,15 +8,11 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import (
-    DEPLOYMENT_ANNOTATION,
-    another,
-    refuse_another,
-)
+from .._run.failure import OperatorError
+from .._run.names import DEPLOYMENT_ANNOTATION, another, refuse_another
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 try:
     from kubernetes.client.exceptions import ApiException

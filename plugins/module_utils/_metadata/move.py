@@ -9,28 +9,20 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import (
-    Session,
-    read_schema,
-    session_with,
-    sessions_in,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import (
-    TABLESPACE_EXISTS,
-    AwayError,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PLAN, PROBE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.neighbours import read_neighbours
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import Move, Plan, moves_done
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import EVERYWHERE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from . import guard
+from .catalogue import Session, read_schema, session_with, sessions_in
+from .content import checksums
+from .database import quoted
+from .explanation import TABLESPACE_EXISTS, AwayError
+from .names import PLAN, PROBE
+from .neighbours import read_neighbours
+from .plan import Move, Plan, moves_done
+from .privileges import read_rights
+from .session_settings import EVERYWHERE
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from .database import Database
 
 # A session that holds the lock asks again sooner than this, also while it waits for an API server that is away. One
 # whose machine is gone is ended by the server, which may not hear of that otherwise.

@@ -13,12 +13,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import alike
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .catalogue import alike
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import Rights
+    from .database import Database
+    from .privileges import Rights
 
 # InnoDB's own list of keys, which the right PROCESS opens: of MariaDB, of MySQL 8 and newer.
 _OWN_LISTS = ("INNODB_SYS_FOREIGN", "INNODB_FOREIGN")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_server
+from .catalogue import read_server
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from .database import Database
 
 _ALONE = "locks and lists of sessions are those of this {0} alone, so others may be connected to other {0}s"
 _SETTINGS = (

@@ -20,22 +20,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import count_rows
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PAUSED, PLAN, WORKSPACE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import read_plan
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
-    BUILDING,
-    Mark,
-    columns_of,
-    read_install,
-    read_mark,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .catalogue import count_rows
+from .database import quoted
+from .names import INSTALL, PAUSED, PLAN, WORKSPACE
+from .plan import read_plan
+from .records import BUILDING, Mark, columns_of, read_install, read_mark
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import Schema
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from .catalogue import Schema
+    from .database import Database
 
 # As long as a build may take. A mark that is older is that of a run that died.
 FRESH_SECONDS = 900

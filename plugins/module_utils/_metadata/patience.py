@@ -9,14 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import (
-    LONGEST_PAUSE_SECONDS,
-    SHORTEST_PAUSE_SECONDS,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import AwayError
+from .._kubernetes.patience import LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS
+from .explanation import AwayError
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
+    from .._run.action import Call
 
 Result = TypeVar("Result")
 # How long a run waits for its database server: a restart with a recovery, or a pod that comes to another node.

@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import ownership
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema, schemas_with
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import own_table, quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import DeniedError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import create_schema, drop_tables
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PAUSED
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.workspace import CHARSET, COLLATION
+from . import ownership
+from .catalogue import read_schema, schemas_with
+from .database import own_table, quoted
+from .explanation import DeniedError
+from .move import create_schema, drop_tables
+from .names import PAUSED
+from .workspace import CHARSET, COLLATION
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
+    from .database import Database
+    from .ownership import Owner
 
 BATCH = 500
 # What the list needs on its schema. Of an installed deployment nothing else needs a right beside the live schema.

@@ -13,16 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import own_table, quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
-    BOOKKEEPING,
-    PLAN,
-    PLAN_DRAFT,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .database import own_table, quoted
+from .names import BOOKKEEPING, PLAN, PLAN_DRAFT
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from .database import Database
 
 FORMAT = 2
 # States of a plan. DROPPING is written right before the one DROP DATABASE, so that no later run sends a second one.

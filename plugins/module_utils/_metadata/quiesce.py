@@ -11,30 +11,21 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import (
-    BATCH,
-    NEEDED_FOR_LIST,
-    PausedDag,
-    PausedDags,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import columns_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.task_instances import (
-    Busy,
-    read_busy,
-    value_for_each,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from . import guard
+from .catalogue import read_schema
+from .database import quoted
+from .paused import BATCH, NEEDED_FOR_LIST, PausedDag, PausedDags
+from .privileges import read_rights
+from .records import columns_of
+from .task_instances import Busy, read_busy, value_for_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
+    from .database import Database
+    from .names import Schemas
+    from .ownership import Owner
 
 # The scheduler locks rows of DAGs as well: a statement holds all its locks until it has the last of them. Those of no
 # others, by the primary key: a server that reads a small table from end to end locks every row.

@@ -12,13 +12,13 @@ from collections.abc import Collection
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import own_table, quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, WORKSPACE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .database import own_table, quoted
+from .names import INSTALL, WORKSPACE
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import Schema
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from .catalogue import Schema
+    from .database import Database
 
 # What a schema beside the live one is being built for.
 MIGRATION, REHEARSAL = "migration", "rehearsal"

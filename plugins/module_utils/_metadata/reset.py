@@ -6,52 +6,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import Content, checksums
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.drop import Drop
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import (
-    DROP,
-    SET_ASIDE,
-    Request,
-    examine,
-    nobody_connected,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
-    INSTALLED,
-    MOVING,
-    Inspection,
-    inspect,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import INSTALLED as REMEMBERED
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import (
-    check_content,
-    create_schema,
-    drop_tables,
-    make_moves,
-    match_charset,
-    probe_rename,
-    wait_for_sessions,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN, WORKSPACE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import (
-    DONE,
-    RESET,
-    UNDONE,
-    Move,
-    Plan,
-    mark_plan,
-    now,
-    write_plan,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import Install, write_install
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from . import guard
+from .content import Content, checksums
+from .drop import Drop
+from .examination import DROP, SET_ASIDE, Request, examine, nobody_connected
+from .inspection import INSTALLED, MOVING, Inspection, inspect
+from .mirror import INSTALLED as REMEMBERED
+from .mirror import Memory
+from .move import check_content, create_schema, drop_tables, make_moves, match_charset, probe_rename, wait_for_sessions
+from .names import INSTALL, PLAN, WORKSPACE
+from .plan import DONE, RESET, UNDONE, Move, Plan, mark_plan, now, write_plan
+from .records import Install, write_install
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Mirror
+    from .database import Database
+    from .mirror import Mirror
 
 
 class Reset:

@@ -6,51 +6,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import stored_programs
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
-    ABSENT,
-    EMPTY,
-    FOREIGN,
-    INSTALLED,
-    MIGRATABLE,
-    MOVING,
-    Inspection,
-    inspect,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import INSTALLED as REMEMBERED
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import UNDONE as REMEMBERED_UNDONE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import (
-    check_content,
-    create_schema,
-    drop_tables,
-    make_moves,
-    match_charset,
-    wait_for_sessions,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import (
-    DONE,
-    DROPPING,
-    RESET,
-    RESTORE,
-    UNDONE,
-    Move,
-    Plan,
-    mark_plan,
-    now,
-    read_plan,
-    write_plan,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
+from . import guard
+from .catalogue import stored_programs
+from .inspection import ABSENT, EMPTY, FOREIGN, INSTALLED, MIGRATABLE, MOVING, Inspection, inspect
+from .mirror import INSTALLED as REMEMBERED
+from .mirror import UNDONE as REMEMBERED_UNDONE
+from .mirror import Memory
+from .move import check_content, create_schema, drop_tables, make_moves, match_charset, wait_for_sessions
+from .names import INSTALL, PLAN
+from .plan import DONE, DROPPING, RESET, RESTORE, UNDONE, Move, Plan, mark_plan, now, read_plan, write_plan
+from .privileges import read_rights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import Request
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Mirror
+    from .database import Database
+    from .examination import Request
+    from .mirror import Mirror
 
 
 class Restore:

@@ -9,20 +9,12 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import Job
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
-    LABEL_ACTION,
-    LABEL_DEPLOYMENT,
-    RESULT_MARK,
-    SHELL,
-    Pod,
-    head_in,
-    job_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import short_name
+from .._run.names import short_name
+from .job import Job
+from .migrate_job import LABEL_ACTION, LABEL_DEPLOYMENT, RESULT_MARK, SHELL, Pod, head_in, job_of
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
+    from .._run.action import Call
 
 ASK = "ask"
 KEPT_SECONDS = 300

@@ -17,13 +17,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import columns_of
+from .database import quoted
+from .records import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from .database import Database
 
 Values = TypeVar("Values", bound="tuple[object, ...]")
 # So many SELECTs in one statement.

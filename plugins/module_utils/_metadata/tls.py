@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import certificates_in
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.private_file import write_privately
+from .._http.policy import certificates_in
+from .._run.failure import OperatorError
+from .._run.private_file import write_privately
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 DISABLE, PREFER, REQUIRE, VERIFY_IDENTITY = "disable", "prefer", "require", "verify_identity"
 MODES = [DISABLE, PREFER, REQUIRE, VERIFY_IDENTITY]

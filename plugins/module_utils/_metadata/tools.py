@@ -7,20 +7,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import advice_for
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import secret_forms
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import TOOL_COMMAND
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tool_output import codes_in, own_lines
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+from .._kubernetes.execute import execute
+from .._run.failure import OperatorError
+from .._run.redaction import redact
+from .explanation import advice_for
+from .migrate_job import secret_forms
+from .names import BOOKKEEPING
+from .session_settings import TOOL_COMMAND
+from .tool_output import codes_in, own_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
+    from .._kubernetes.cluster import Cluster
+    from .database import Address
 
 # The credentials are the first bytes of standard input. The shell keeps them in a variable that it does not export and
 # hands them to the tool through a pipe: they are in no process list, no environment and no file of the pod.

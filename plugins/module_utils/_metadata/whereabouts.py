@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import RESET
+from .plan import RESET
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import Inspection
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import Plan
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import Install
+    from .inspection import Inspection
+    from .plan import Plan
+    from .records import Install
 
 
 def has_moved(inspection: Inspection) -> bool:

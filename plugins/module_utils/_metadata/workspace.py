@@ -9,37 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard, ownership
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import Schema, read_schema
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
-    INSTALLED,
-    MOVING,
-    Inspection,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import (
-    create_schema,
-    drop_tables,
-    match_charset,
-    wait_for_sessions,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, PLAN, WORKSPACE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
-    BUILDING,
-    COMPLETE,
-    MIGRATION,
-    Mark,
-    complete_mark,
-    unknown_tables,
-    write_mark,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from . import guard, ownership
+from .catalogue import Schema, read_schema
+from .database import quoted
+from .inspection import INSTALLED, MOVING, Inspection
+from .move import create_schema, drop_tables, match_charset, wait_for_sessions
+from .names import BOOKKEEPING, PLAN, WORKSPACE
+from .ownership import Owner
+from .records import BUILDING, COMPLETE, MIGRATION, Mark, complete_mark, unknown_tables, write_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Database
+    from .database import Database
 
 # What Airflow's documentation asks for: howto/set-up-database.html, "Setting up a MySQL Database".
 CHARSET, COLLATION = "utf8mb4", "utf8mb4_unicode_ci"

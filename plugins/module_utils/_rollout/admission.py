@@ -9,32 +9,18 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects, listed_if_allowed
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
-    message_of,
-    needs_a_real_request,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import without_nulls
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import (
-    ON_DEMAND,
-    fits,
-    is_eligible,
-    selects,
-    wanted_by_affinity,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import (
-    EXCEEDED,
-    quota_of,
-    shortfalls,
-    with_defaults,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.references import problem_with, references
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+from .._kubernetes.objects import Objects, listed_if_allowed
+from .._kubernetes.unreachable import message_of, needs_a_real_request
+from .._run.failure import OperatorError
+from .._run.redaction import redact
+from .definition import without_nulls
+from .placement import ON_DEMAND, fits, is_eligible, selects, wanted_by_affinity
+from .quota import EXCEEDED, quota_of, shortfalls, with_defaults
+from .references import problem_with, references
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
+    from .._kubernetes.cluster import Cluster
+    from .._run.action import Call
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

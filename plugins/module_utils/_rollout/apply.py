@@ -11,52 +11,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import (
-    NEW_OBJECTS,
-    TEMPLATE_OBJECTS,
-    Coming,
-    coming_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.autoscalers import (
-    PAUSED,
-    PAUSED_REPLICAS,
-    Autoscalers,
-    release_replicas,
-    replicas_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, record_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import (
-    deployment_of,
-    refuse_another,
-    refuse_twice,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.configurations import configurations_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
-    STOPPED_ANNOTATION,
-    comparable,
-    is_ours,
-    managers,
-    prepared,
-    shown,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import belongs
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.network_policies import NetworkPolicies
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler, find, find_all
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.volumes import refuse_loss_of_volumes
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher, label_selector
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import (
-    Predicted,
-    once_counted,
-    stand_in_name,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._kubernetes.objects import Objects
+from .._run.failure import OperatorError
+from .admission import NEW_OBJECTS, TEMPLATE_OBJECTS, Coming, coming_of
+from .autoscalers import PAUSED, PAUSED_REPLICAS, Autoscalers, release_replicas, replicas_of
+from .backup import Backup, record_of
+from .belonging import deployment_of, refuse_another, refuse_twice
+from .configurations import configurations_of
+from .definition import STOPPED_ANNOTATION, comparable, is_ours, managers, prepared, shown
+from .health import belongs
+from .network_policies import NetworkPolicies
+from .phase import is_finished
+from .removal import remove
+from .scale import Scaler, find, find_all
+from .volumes import refuse_loss_of_volumes
+from .watcher import Watcher, label_selector
+from .writing import Predicted, once_counted, stand_in_name
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+    from .._kubernetes.cluster import Cluster
+    from .._run.progress import Progress
 
 Object = dict[str, Any]
 Action = Literal["created", "replaced", "configured", "retried", "unchanged"]

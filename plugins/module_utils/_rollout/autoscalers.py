@@ -7,16 +7,13 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import (
-    FIELD_MANAGER,
-    listed_if_allowed,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import stopped_from
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import as_read
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._kubernetes.objects import FIELD_MANAGER, listed_if_allowed
+from .._run.failure import OperatorError
+from .definition import stopped_from
+from .writing import as_read
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+    from .._kubernetes.objects import Objects
 
 Object = dict[str, Any]
 # KEDA makes a HorizontalPodAutoscaler for each ScaledObject, unless that is paused.

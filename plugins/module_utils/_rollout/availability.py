@@ -11,13 +11,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import tls_context
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import measurement
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import Learnt
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.measurement import Probe, Writer
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import Requester, Target
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import Sample
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import controller_process, process_is_gone
+from .._http.policy import tls_context
+from .._run.lock import controller_process, process_is_gone
+from . import measurement
+from .answers import Learnt
+from .measurement import Probe, Writer
+from .requester import Requester, Target
+from .samples import Sample
 
 MOST_THREADS = 200
 CONDITIONS_CHECK_SECONDS = 0.2

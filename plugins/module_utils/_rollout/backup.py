@@ -12,16 +12,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
-    is_half_replaced,
-    is_ours,
-    saved,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._kubernetes.secret import StoredSecret
+from .._run.failure import OperatorError
+from .definition import is_half_replaced, is_ours, saved
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 Object = dict[str, Any]
 

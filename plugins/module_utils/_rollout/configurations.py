@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import listed_if_allowed
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import deployment_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.references import references
+from .._kubernetes.objects import listed_if_allowed
+from .belonging import deployment_of
+from .references import references
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+    from .._kubernetes.objects import Objects
 
 Object = dict[str, Any]
 WITH_TEMPLATE = ("Deployment", "StatefulSet", "ReplicaSet")

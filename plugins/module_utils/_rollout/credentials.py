@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.lifetime import lasts_too_short
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.finding import Finding
+from .._kubernetes.lifetime import lasts_too_short
+from .finding import Finding
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 
 def credentials_that_end(cluster: Cluster, seconds: int) -> list[Finding]:

@@ -8,12 +8,9 @@ import copy
 import re
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import (
-    FIELD_MANAGER,
-    REPLACING_MANAGER,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.hiding import hidden
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._kubernetes.objects import FIELD_MANAGER, REPLACING_MANAGER
+from .._run.failure import OperatorError
+from .hiding import hidden
 
 Object = dict[str, Any]
 

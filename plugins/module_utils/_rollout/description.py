@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import problem_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import check_signers
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.order import ORDER
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._http.address import problem_of
+from .._keys.states import check_signers
+from .._run.failure import OperatorError
+from .order import ORDER
 
 LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 # What Kubernetes asks of names; a workload's is the value of a label, too.

@@ -8,18 +8,13 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import event_time
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import SENSITIVE_NAME, SHORTEST_VALUE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.secret_texts import (
-    TRIVIAL,
-    hide,
-    passwords_in,
-    secret_texts,
-)
+from .._run.redaction import SENSITIVE_NAME, SHORTEST_VALUE
+from .._run.secret_texts import TRIVIAL, hide, passwords_in, secret_texts
+from .health import event_time
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Object, Objects
+    from .._kubernetes.cluster import Cluster
+    from .._kubernetes.objects import Object, Objects
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_ours
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
+from .definition import is_ours
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Step
+    from .apply import Step
 
 Object = dict[str, Any]
 SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"

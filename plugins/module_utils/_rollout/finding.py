@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
 
 
 @dataclass(frozen=True)

@@ -10,23 +10,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import password_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.heartbeats import (
-    HEALTH,
-    INTERVAL_SECONDS,
-    Pulse,
-    earlier,
-    heartbeat_of,
-    patience_seconds,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.patience import Patience
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossless import main_container, moment
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._health.credentials import password_of
+from .._health.heartbeats import HEALTH, INTERVAL_SECONDS, Pulse, earlier, heartbeat_of, patience_seconds
+from .._health.patience import Patience
+from .._health.rest import AirflowApi
+from .._run.failure import OperatorError
+from .lossless import main_container, moment
+from .phase import is_finished
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 Object = dict[str, Any]
 

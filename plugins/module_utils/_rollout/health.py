@@ -7,14 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import (
-    Patience,
-    Trouble,
-    container_statuses,
-    exits_allowed,
-    pod_troubles,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
+from .patience import Patience, Trouble, container_statuses, exits_allowed, pod_troubles
+from .phase import is_finished
 
 Object = dict[str, Any]
 

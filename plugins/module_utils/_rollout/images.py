@@ -12,26 +12,20 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirror import Mirror
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import evidence
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import (
-    Patience,
-    Trouble,
-    container_status,
-    insisting,
-    pod_troubles,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import ON_DEMAND
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import EXCEEDED
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.uses import Use, normalised
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+from .._kubernetes.mirror import Mirror
+from .._kubernetes.objects import Objects
+from .._kubernetes.unreachable import message_of
+from .._run.failure import OperatorError
+from .._run.redaction import redact
+from .evidence import evidence
+from .patience import Patience, Trouble, container_status, insisting, pod_troubles
+from .placement import ON_DEMAND
+from .quota import EXCEEDED
+from .uses import Use, normalised
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+    from .._kubernetes.cluster import Cluster
+    from .._run.progress import Progress
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

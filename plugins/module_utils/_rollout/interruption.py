@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import DEFAULT_GRACE_SECONDS
+from .health import DEFAULT_GRACE_SECONDS
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Step
+    from .apply import Step
 
 
 def grace_of_interrupted(step: Step) -> int | None:

@@ -10,23 +10,19 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, Record, record_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import (
-    deployment_of,
-    refuse_another,
-    refuse_twice,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.configurations import configurations_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_half_replaced
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import counted_as, refuse_shortfalls
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.references import references
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import KINDS, find_all
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._kubernetes.objects import Objects
+from .._kubernetes.secret import StoredSecret
+from .._run.failure import OperatorError
+from .backup import Backup, Record, record_of
+from .belonging import deployment_of, refuse_another, refuse_twice
+from .configurations import configurations_of
+from .definition import is_half_replaced
+from .quota import counted_as, refuse_shortfalls
+from .references import references
+from .scale import KINDS, find_all
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 Object = dict[str, Any]
 UNTOUCHED = "all objects"

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import managed
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import Manager, Mark, marks_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER
+from .._kubernetes import managed
+from .._kubernetes.managed import Manager, Mark, marks_of
+from .._kubernetes.objects import FIELD_MANAGER
 
 Object = dict[str, Any]
 

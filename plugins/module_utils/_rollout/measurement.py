@@ -12,14 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import (
-    LONGEST_REST_SECONDS,
-    Sample,
-    summarise,
-    windows,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.documents import parse
+from .._run.failure import OperatorError
+from .samples import LONGEST_REST_SECONDS, Sample, summarise, windows
 
 # A request is given up within its time; its sample is written a little later on a busy machine.
 MARGIN_SECONDS = 2.0

@@ -13,11 +13,11 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import listed_if_allowed
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import selects
+from .._kubernetes.objects import listed_if_allowed
+from .placement import selects
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+    from .._kubernetes.objects import Objects
 
 Object = dict[str, Any]
 Labels = dict[str, str]

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import requests
+from .quota import requests
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.utils.quantity import parse_quantity

@@ -7,19 +7,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import belongs, is_ready
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossless import (
-    DEFAULT_CONTAINER,
-    main_container,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import label_selector
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._kubernetes.objects import Objects
+from .._run.failure import OperatorError
+from .health import belongs, is_ready
+from .lossless import DEFAULT_CONTAINER, main_container
+from .phase import is_finished
+from .scale import find
+from .watcher import label_selector
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 Object = dict[str, Any]
 # A busy pod is not ready from one failed probe to the next answer: the only one, for a moment.

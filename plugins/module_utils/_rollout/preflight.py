@@ -9,45 +9,30 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed import ManagedByOthers
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed_secret import managers_of_secret
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import (
-    RUNBOOKS,
-    missing_on,
-    missing_rights,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import metadata_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import (
-    NAMES_OF_ITS_OWN,
-    deployment_of,
-    is_of_another,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.clients import (
-    of_no_pod,
-    owner_of,
-    pods_behind,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_ours
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import secret_names
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.finding import Finding
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import assess, belongs
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloaders import (
-    changed_secrets,
-    reloadings_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import KINDS, find, find_all
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.services import reached
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.undescribed import beside, elsewhere
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+from .._kubernetes.managed import ManagedByOthers
+from .._kubernetes.managed_secret import managers_of_secret
+from .._kubernetes.objects import Objects
+from .._kubernetes.rights import RUNBOOKS, missing_on, missing_rights
+from .._kubernetes.secret import metadata_of
+from .._run.failure import OperatorError
+from .._run.redaction import redact
+from .belonging import NAMES_OF_ITS_OWN, deployment_of, is_of_another
+from .clients import of_no_pod, owner_of, pods_behind
+from .definition import is_ours
+from .evidence import secret_names
+from .finding import Finding
+from .health import assess, belongs
+from .managed import managers_of
+from .phase import is_finished
+from .reloaders import changed_secrets, reloadings_of
+from .scale import KINDS, find, find_all
+from .services import reached
+from .undescribed import beside, elsewhere
+from .watcher import Watcher
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+    from .._kubernetes.cluster import Cluster
+    from .._run.progress import Progress
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes import client

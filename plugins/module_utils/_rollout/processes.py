@@ -7,15 +7,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import HeartbeatGate, newest_start
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossless import moment
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._health.rest import AirflowApi
+from .._run.failure import OperatorError
+from .gates import HeartbeatGate, newest_start
+from .lossless import moment
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import Access, Gate
+    from .gates import Access, Gate
 
 Object = dict[str, Any]
 

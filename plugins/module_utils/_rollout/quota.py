@@ -12,14 +12,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import (
-    COLLECTIONS,
-    listed_if_allowed,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._kubernetes.objects import COLLECTIONS, listed_if_allowed
+from .._run.failure import OperatorError
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+    from .._kubernetes.objects import Objects
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.utils.quantity import parse_quantity

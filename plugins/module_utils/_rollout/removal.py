@@ -8,15 +8,15 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirror import Mirror
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import managers
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import DEFAULT_GRACE_SECONDS
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import LONGEST_SILENCE_SECONDS
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._kubernetes.mirror import Mirror
+from .._run.failure import OperatorError
+from .definition import managers
+from .health import DEFAULT_GRACE_SECONDS
+from .watcher import LONGEST_SILENCE_SECONDS
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+    from .._kubernetes.objects import Objects
+    from .._run.progress import Progress
 
 Object = dict[str, Any]
 # For the kubelet and the garbage collector to notice that a pod's grace period is over.

@@ -8,40 +8,23 @@ import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER, Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import words_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.allocated import allocated, without
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Step
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, record_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import (
-    deployment_of,
-    refuse_another,
-    refuse_twice,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
-    comparable,
-    is_ours,
-    managers,
-    prepared,
-    saved,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.exposure import refuse_opening
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.keeping import UNTOUCHED, read_live
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import counted_as, refuse_shortfalls
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove_plain
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import (
-    Predicted,
-    as_read,
-    is_immutable,
-    once_counted,
-    own,
-    stand_in_name,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._kubernetes.objects import FIELD_MANAGER, Objects
+from .._kubernetes.unreachable import words_of
+from .._run.failure import OperatorError
+from .allocated import allocated, without
+from .apply import Step
+from .backup import Backup, record_of
+from .belonging import deployment_of, refuse_another, refuse_twice
+from .definition import comparable, is_ours, managers, prepared, saved
+from .exposure import refuse_opening
+from .keeping import UNTOUCHED, read_live
+from .quota import counted_as, refuse_shortfalls
+from .removal import remove_plain
+from .writing import Predicted, as_read, is_immutable, once_counted, own, stand_in_name
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+    from .._kubernetes.cluster import Cluster
+    from .._run.progress import Progress
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import check_address
-from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import USER_AGENT, proxy_for
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import Answer, Judge
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import LONGEST_REST_SECONDS, Sample
+from .._http.address import check_address
+from .._http.policy import USER_AGENT, proxy_for
+from .answers import Answer, Judge
+from .samples import LONGEST_REST_SECONDS, Sample
 
 # More than any page that is asked for; what is longer is something else, and isn't read.
 LARGEST_BYTES = 4 << 20

@@ -10,45 +10,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import (
-    Access,
-    Beside,
-    Gate,
-    gate_of,
-    prove,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import (
-    assess,
-    current_pods,
-    event_version,
-    exceeded_deadline,
-    is_ready,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossless import (
-    Finding,
-    examine,
-    main_container,
-    startup_seconds_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of, refuse_reverting
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.order import check_order
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import Patience
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.processes import for_each_pod
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloaders import (
-    refuse_reloading,
-    reloadings_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.revision import merge_change, previous_template
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.record import now
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+from .._kubernetes.objects import Objects
+from .._run.failure import OperatorError
+from .._run.record import now
+from .._run.redaction import redact
+from .gates import Access, Beside, Gate, gate_of, prove
+from .health import assess, current_pods, event_version, exceeded_deadline, is_ready
+from .lossless import Finding, examine, main_container, startup_seconds_of
+from .managed import managers_of, refuse_reverting
+from .order import check_order
+from .patience import Patience
+from .processes import for_each_pod
+from .reloaders import refuse_reloading, reloadings_of
+from .revision import merge_change, previous_template
+from .scale import find
+from .watcher import Watcher
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+    from .._kubernetes.cluster import Cluster
+    from .._run.progress import Progress
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

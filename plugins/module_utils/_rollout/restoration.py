@@ -10,32 +10,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of, words_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.allocated import (
-    without_addresses,
-    without_ports,
-    without_taken,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup, Record
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import is_of_another
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
-    is_half_replaced,
-    is_ours,
-    saved,
-    shown,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.owners import Owners
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.removal import remove, remove_plain
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import replace_object
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import KINDS, Scaled, Scaler, Started
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.troubles import Troubles
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import once_counted, own
+from .._kubernetes.objects import Objects
+from .._kubernetes.unreachable import message_of, words_of
+from .allocated import without_addresses, without_ports, without_taken
+from .backup import Backup, Record
+from .belonging import is_of_another
+from .definition import is_half_replaced, is_ours, saved, shown
+from .owners import Owners
+from .removal import remove, remove_plain
+from .replacement import replace_object
+from .scale import KINDS, Scaled, Scaler, Started
+from .troubles import Troubles
+from .watcher import Watcher
+from .writing import once_counted, own
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+    from .._kubernetes.cluster import Cluster
+    from .._run.progress import Progress
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

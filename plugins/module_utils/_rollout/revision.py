@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import without_nulls
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import REVISION
+from .definition import without_nulls
+from .health import REVISION
 
 Object = dict[str, Any]
 

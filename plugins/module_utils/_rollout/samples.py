@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._run.failure import OperatorError
 
 # Without a sample for longer than this, and than a few intervals, nobody was looking.
 LONGEST_PAUSE_SECONDS = 2.0

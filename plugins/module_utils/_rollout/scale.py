@@ -8,19 +8,16 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
-    STOPPED_ANNOTATION,
-    stopped_from,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import DEFAULT_GRACE_SECONDS
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.troubles import Troubles
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.volumes import refuse_loss_of_volumes
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
+from .._kubernetes.objects import Objects
+from .definition import STOPPED_ANNOTATION, stopped_from
+from .health import DEFAULT_GRACE_SECONDS
+from .troubles import Troubles
+from .volumes import refuse_loss_of_volumes
+from .watcher import Watcher
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+    from .._kubernetes.cluster import Cluster
+    from .._run.progress import Progress
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

@@ -6,17 +6,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import (
-    Network,
-    address_in,
-    addresses_of,
-    read_service,
-    ready_pod_behind,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._kubernetes.network import Network, address_in, addresses_of, read_service, ready_pod_behind
+from .._run.failure import OperatorError
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 
 def reached(cluster: Cluster, host: str, port: int) -> str:

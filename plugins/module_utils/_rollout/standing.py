@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import stopped_from
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import find_all
+from .definition import stopped_from
+from .scale import find_all
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+    from .._kubernetes.objects import Objects
 
 Object = dict[str, Any]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import reason, words_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._kubernetes.unreachable import reason, words_of
+from .._run.failure import OperatorError
 
 try:
     from kubernetes.client.exceptions import ApiException

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.belonging import deployment_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.finding import Finding
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import belongs
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.phase import is_finished
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import KINDS, find_all
+from .belonging import deployment_of
+from .finding import Finding
+from .health import belongs
+from .phase import is_finished
+from .scale import KINDS, find_all
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+    from .._kubernetes.objects import Objects
 
 Object = dict[str, Any]
 WITHOUT_TABLES = ("absent", "empty")

@@ -10,15 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.account import existing_account
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import (
-    is_eligible,
-    wanted_by_affinity,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._kubernetes.account import existing_account
+from .._run.failure import OperatorError
+from .placement import is_eligible, wanted_by_affinity
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 Object = dict[str, Any]
 

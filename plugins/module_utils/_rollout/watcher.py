@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.mirror import Mirror
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import evidence
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import (
+from .._kubernetes.mirror import Mirror
+from .._kubernetes.patience import PATIENCE_SECONDS
+from .._run.failure import OperatorError
+from .._run.redaction import redact
+from .evidence import evidence
+from .health import (
     DEFAULT_GRACE_SECONDS,
     GRACE_MARGIN_SECONDS,
     Observed,
@@ -26,19 +28,14 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health 
     patience_after,
     refusals,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.nodes import Nodes
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import (
-    Patience,
-    pod_troubles,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+from .nodes import Nodes
+from .patience import Patience, pod_troubles
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Object, Objects
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import Gate
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+    from .._kubernetes.cluster import Cluster
+    from .._kubernetes.objects import Object, Objects
+    from .._run.progress import Progress
+    from .gates import Gate
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

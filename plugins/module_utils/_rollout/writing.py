@@ -11,15 +11,10 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
-    is_malformed,
-    message_of,
-    needs_a_real_request,
-    words_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.quota import has_room_for_one_in_place_of_one
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._kubernetes.objects import Objects
+from .._kubernetes.unreachable import is_malformed, message_of, needs_a_real_request, words_of
+from .._run.failure import OperatorError
+from .quota import has_room_for_one_in_place_of_one
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

@@ -14,17 +14,13 @@ from typing import Any, Protocol
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
-    unauthorized,
-    unreachable,
-    words_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError, unforeseen
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import Keeper
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
+from .._kubernetes.cluster import Cluster
+from .._kubernetes.connection import connect
+from .._kubernetes.patience import Patience
+from .._kubernetes.unreachable import unauthorized, unreachable, words_of
+from .failure import OperatorError, unforeseen
+from .keeper import Keeper
+from .progress import Progress
 
 KUBERNETES_IMPORT_ERROR: str | None = None
 try:

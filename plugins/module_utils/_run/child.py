@@ -16,12 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError, unforeseen
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import (
-    controller_process,
-    playbook_process,
-    process_is_gone,
-)
+from .failure import OperatorError, unforeseen
+from .lock import controller_process, playbook_process, process_is_gone
 
 # An action acts this long at most after its playbook is gone.
 TICK_SECONDS = 0.25

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
+from .redaction import redact
 
 
 class OperatorError(Exception):

@@ -12,19 +12,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import (
-    LOG_IN_AGAIN,
-    reason,
-    unauthorized,
-    words_of,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.child import TICK_SECONDS, Child, Result, Warn
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import DURATION_SECONDS, Lock, elapsed
+from .._kubernetes.patience import Patience
+from .._kubernetes.unreachable import LOG_IN_AGAIN, reason, unauthorized, words_of
+from .child import TICK_SECONDS, Child, Result, Warn
+from .failure import OperatorError
+from .lock import DURATION_SECONDS, Lock, elapsed
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 try:
     from kubernetes.client.exceptions import ApiException

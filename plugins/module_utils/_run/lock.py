@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clock import server_time
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS, Absence
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .._kubernetes.clock import server_time
+from .._kubernetes.patience import PATIENCE_SECONDS, Absence
+from .failure import OperatorError
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 try:
     from kubernetes.client.exceptions import ApiException

@@ -8,7 +8,7 @@ import hashlib
 import re
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .failure import OperatorError
 
 DEPLOYMENT_ANNOTATION = "hopsworks.airflow/deployment"
 SHORT_LENGTH = 40

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from .failure import OperatorError
 
 # More than a file system keeps beside a name.
 TRIED_BYTES = 1 << 16

@@ -9,26 +9,12 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.entries import (
-    FAILURE_CHARACTERS,
-    HISTORY_KEY,
-    PACKED_KEY,
-    bounded,
-    history_of,
-    number_of,
-    packed,
-    told,
-    unpacked,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import (
-    DEPLOYMENT_ANNOTATION,
-    another,
-    refuse_another,
-)
+from .entries import FAILURE_CHARACTERS, HISTORY_KEY, PACKED_KEY, bounded, history_of, number_of, packed, told, unpacked
+from .failure import OperatorError
+from .names import DEPLOYMENT_ANNOTATION, another, refuse_another
 
 if TYPE_CHECKING:
-    from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
+    from .._kubernetes.cluster import Cluster
 
 HISTORY_LENGTH = 20
 ENDED = ("done", "abandoned")

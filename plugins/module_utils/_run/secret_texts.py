@@ -17,8 +17,8 @@ import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import HIDDEN, SHORTEST_VALUE, redact
+from .documents import parse
+from .redaction import HIDDEN, SHORTEST_VALUE, redact
 
 SECRET_NAME = re.compile(r"(?i)pass|pwd|secret|token|credential|key|pin\b|auth")
 # Of what stands beside a password.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.kubeconfig import secrets_in
+from .._kubernetes.kubeconfig import secrets_in
 
 
 def unlogged(options: dict[str, Any], parameters: dict[str, Any]) -> set[str]:
