@@ -25,7 +25,7 @@ import threading
 
 from ansible.plugins.callback import CallbackBase
 
-from ..module_utils._run.progress import PROGRESS_FILE
+from ..module_utils._common.progress import PROGRESS_FILE
 
 INTERVAL_SECONDS = 0.5
 # Lines of a program's log can be longer than anybody reads while waiting.

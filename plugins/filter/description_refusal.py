@@ -36,8 +36,8 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..module_utils._common.failure import OperatorError
 from ..module_utils._rollout.description import refuse_odd
-from ..module_utils._run.failure import OperatorError
 
 
 def description_refusal(described: Mapping[str, Any]) -> str:

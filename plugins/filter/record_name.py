@@ -36,7 +36,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ..module_utils._run.names import record_name
+from ..module_utils._common.names import record_name
 
 
 class FilterModule:

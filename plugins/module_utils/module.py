@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._run.temporary_files import own_temporary_files
+from ._common.temporary_files import own_temporary_files
 from ._run.unlogged import unlogged
 
 if TYPE_CHECKING:

@@ -328,6 +328,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from ..module_utils._common.failure import OperatorError
+from ..module_utils._common.private_file import writing
 from ..module_utils._health.credentials import LOGIN_OPTIONS, password_of
 from ..module_utils._health.identity import Identity, browser, client, task
 from ..module_utils._health.rest import REQUESTS_IMPORT_ERROR, AirflowApi
@@ -338,8 +340,6 @@ from ..module_utils._rollout.answers import Expected, Learnt, has_member, is_jso
 from ..module_utils._rollout.availability import Prober
 from ..module_utils._rollout.requester import Target
 from ..module_utils._run.action import Action, Call
-from ..module_utils._run.failure import OperatorError
-from ..module_utils._run.private_file import writing
 from ..module_utils.module import run_as_module
 
 # No task instance has it: their UUIDs are of version 7.

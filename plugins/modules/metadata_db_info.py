@@ -248,6 +248,7 @@ grants_needed:
 
 from typing import Any
 
+from ..module_utils._common.failure import OperatorError
 from ..module_utils._keys.fernet import keys_of
 from ..module_utils._kubernetes.secret import copied_value
 from ..module_utils._metadata.catalogue import sessions_in
@@ -263,7 +264,6 @@ from ..module_utils._metadata.paused import read_paused
 from ..module_utils._metadata.privileges import read_rights
 from ..module_utils._metadata.whereabouts import has_moved, old_tables
 from ..module_utils._run.action import Action, Call
-from ..module_utils._run.failure import OperatorError
 from ..module_utils.module import run_as_module
 
 

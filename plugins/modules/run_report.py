@@ -56,8 +56,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from ..module_utils._common.private_file import try_to_write, write_privately, writing
 from ..module_utils._run.action import LocalAction
-from ..module_utils._run.private_file import try_to_write, write_privately, writing
 from ..module_utils.module import run_as_module
 
 MODE = 0o600

@@ -145,6 +145,7 @@ due_at:
 
 from typing import Any
 
+from ..module_utils._common.failure import OperatorError
 from ..module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
 from ..module_utils._keys.put_back import refuse_put_back, started_for
 from ..module_utils._keys.result import state_result
@@ -152,7 +153,6 @@ from ..module_utils._keys.states import Found, read_state
 from ..module_utils._kubernetes.objects import Objects
 from ..module_utils._kubernetes.secret import StoredSecret
 from ..module_utils._run.action import Action, Call
-from ..module_utils._run.failure import OperatorError
 from ..module_utils.module import run_as_module
 
 NOTHING = (

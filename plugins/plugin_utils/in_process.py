@@ -20,11 +20,11 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action.normal import ActionModule as Normal
 
+from ..module_utils._common.failure import unforeseen
+from ..module_utils._common.private_file import write_privately
+from ..module_utils._common.temporary_files import own_temporary_files
 from ..module_utils._run.action import Performable
 from ..module_utils._run.child import Child, Warn, let_go
-from ..module_utils._run.failure import unforeseen
-from ..module_utils._run.private_file import write_privately
-from ..module_utils._run.temporary_files import own_temporary_files
 from ..module_utils._run.unlogged import unlogged
 from .output import outlive_output
 from .workers import start_surely

@@ -20,7 +20,7 @@ from subprocess import CalledProcessError
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.bench import cutover, fleet, keys
 from ansible_collections.hopsworks.airflow.tests.bench.measure import MeasurementError, say
 

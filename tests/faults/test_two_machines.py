@@ -47,7 +47,7 @@ import kubernetes.client
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PatientClient
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import keeper, lock
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 
 lock.DURATION_SECONDS = keeper.DURATION_SECONDS = 12
 keeper.MARGIN_SECONDS, keeper.RENEWAL_SECONDS = 4, 2

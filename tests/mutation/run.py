@@ -55,7 +55,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_run/lock.py": ("tests/unit/run",),
     "_run/child.py": ("tests/unit/run", "tests/unit/action"),
     "_run/keeper.py": ("tests/unit/run", "tests/unit/action/test_lock_lost.py"),
-    "_run/redaction.py": ("tests/unit/run", "tests/unit/metadata/test_dump.py"),
+    "_common/redaction.py": ("tests/unit/run", "tests/unit/metadata/test_dump.py"),
     "_run/record.py": ("tests/unit/run",),
     "_keys/states.py": ("tests/unit/keys",),
     "_keys/rotation.py": ("tests/unit/keys",),

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .._common.documents import parse as decoded
+from .._common.failure import OperatorError
+from .._common.redaction import redact
 from .._kubernetes.clock import time_of
 from .._kubernetes.execute import execute
-from .._run.documents import parse as decoded
-from .._run.failure import OperatorError
-from .._run.redaction import redact
 from .executors import tasks_in_scheduler
 
 try:

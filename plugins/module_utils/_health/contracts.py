@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from .identity import COOKIE, cookies_of, session_headers, session_token
 from .rest import AirflowApi
 from .token import with_unknown_kid, with_wrong_signature

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
 from .._keys import in_pod
-from .._run.failure import OperatorError
 
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster

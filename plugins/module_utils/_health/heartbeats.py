@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 
 HEALTH = "/api/v2/monitor/health"
 # [scheduler] scheduler_heartbeat_sec, job_heartbeat_sec and [triggerer] job_heartbeat_sec, where nobody changed them.

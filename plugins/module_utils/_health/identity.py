@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from .rest import AirflowApi
 from .token import SigningKey, claims_of, mint, task_claims
 

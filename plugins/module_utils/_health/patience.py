@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .._run.documents import parse
+from .._common.documents import parse
 
 if TYPE_CHECKING:
     import requests

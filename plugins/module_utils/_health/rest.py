@@ -7,11 +7,11 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from .._common.documents import parse
+from .._common.failure import OperatorError
 from .._http.address import check_address
 from .._http.policy import distrust
 from .._http.session import REQUESTS_IMPORT_ERROR, request, session_to
-from .._run.documents import parse
-from .._run.failure import OperatorError
 from .patience import Patience, is_from_in_front
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check

@@ -11,11 +11,11 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .._common.documents import parse
+from .._common.failure import OperatorError
 from .._keys import pair
 from .._keys.entries import kid_entry, private_entry
 from .._keys.jwk import ALGORITHM, public_jwk
-from .._run.documents import parse
-from .._run.failure import OperatorError
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from cryptography.hazmat.primitives import hashes

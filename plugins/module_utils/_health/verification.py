@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from .heartbeats import HEALTH, Pulse
 from .rest import AirflowApi
 

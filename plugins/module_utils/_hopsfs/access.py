@@ -8,14 +8,14 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from .._common.failure import OperatorError
 from .._kubernetes.network import Network
-from .._run.failure import OperatorError
 from .client import WebHdfs
 from .connection import open_session, tls_context
 
 if TYPE_CHECKING:
+    from .._common.progress import Progress
     from .._kubernetes.cluster import Cluster
-    from .._run.progress import Progress
 
 # The options of the documentation fragment `hopsworks.airflow.hopsfs`.
 ARGUMENTS: Final[dict[str, Any]] = {

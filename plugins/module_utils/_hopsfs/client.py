@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
+from .._common.failure import OperatorError
 from .._http.address import problem_of
-from .._run.failure import OperatorError
 from .acl import whole_acl
 from .connection import redirect, send, unreachable
 from .failure import HopsfsError, refusal

@@ -11,11 +11,11 @@ import threading
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from .._common.failure import OperatorError
 from .._http.address import is_host
 from .._http.policy import causes_of, certificates_in
 from .._http.session import REQUESTS_IMPORT_ERROR, TrustingAdapter, bare_session
 from .._kubernetes.network import Network
-from .._run.failure import OperatorError
 from .failure import HopsfsError
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check

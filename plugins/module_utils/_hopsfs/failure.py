@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 
 # What a NameNode says while it starts, waits for DataNodes or fails over (Hadoop's own class names).
 TEMPORARY_EXCEPTIONS = frozenset(

@@ -8,7 +8,7 @@ import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from .client import WebHdfs
 from .manifest import Entry
 

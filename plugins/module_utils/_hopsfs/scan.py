@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from urllib.parse import unquote_plus
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from .client import Status, WebHdfs
 from .failure import UNTOUCHED, HopsfsError
 from .manifest import Entry

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from .client import WebHdfs
 from .counts import agree
 from .manifest import Entry, Manifest, compare

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from .client import Status, WebHdfs
 from .failure import HopsfsError
 from .manifest import Entry, Manifest

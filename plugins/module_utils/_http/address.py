@@ -8,7 +8,7 @@ import ipaddress
 import re
 import urllib.parse
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 
 # RFC 1035; the parts of a name are checked with its encoding.
 LONGEST_HOST = 253

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from .address import problem_of
 
 # What all HTTP clients of the collection have in common, whatever they are made of: how a host is reached, whom TLS

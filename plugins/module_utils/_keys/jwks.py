@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from . import in_pod, pair
 from .entries import JWKS
 from .jwk import Jwk, Key, key_bits, thumbprint

@@ -10,7 +10,7 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm

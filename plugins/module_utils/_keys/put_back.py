@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from . import in_pod
 
 # What a restart for new keys writes into the pod template; launch.py waits for it.

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from . import in_pod, pair
 from .entries import JWKS, kid_entry, next_entry, private_entry, public_entry
 from .jwk import Key

@@ -8,7 +8,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Literal
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from .change import Change, Step
 from .entries import RETIRE_AFTER
 from .states import MOST_DIGITS, ROTATION_ID, Found, KeyState, State, later, text_of

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from . import in_pod
 from .entries import (
     GENERATION,

@@ -14,9 +14,9 @@ from typing import Any
 
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_MAP, AUTH_ARG_SPEC
 
+from .._common.failure import OperatorError
 from .._http.address import problem_of
 from .._http.policy import excepted, is_loopback
-from .._run.failure import OperatorError
 from .credentials import Credentials, Identity
 from .credentials import problem_of as problem_of_credentials
 from .impersonation import headers_for, impersonate

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from .._run.documents import parse
-from .._run.failure import OperatorError
+from .._common.documents import parse
+from .._common.failure import OperatorError
 from .frames import ClosedError, Pings, read_frame, readable
 from .patience import PATIENCE_SECONDS
 from .session import open_session

@@ -10,7 +10,7 @@ import contextlib
 import datetime
 from typing import TYPE_CHECKING, Any
 
-from .._run.documents import parse
+from .._common.documents import parse
 from .clock import time_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 
 Object = dict[str, Any]
 System = Literal["Argo CD", "owner", "Flux Kustomization", "Flux HelmRelease", "Fleet", "Helm"]

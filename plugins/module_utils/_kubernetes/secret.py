@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from .._run.documents import parse
-from .._run.failure import OperatorError
-from .._run.redaction import redact
-from .._run.secret_texts import hide, secret_texts
+from .._common.documents import parse
+from .._common.failure import OperatorError
+from .._common.redaction import redact
+from .._common.secret_texts import hide, secret_texts
 from .clock import server_time
 from .unreachable import message_of, needs_a_real_request, words_of
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from .frames import PING_SECONDS, ClosedError, Pings, read_frame, readable
 from .session import open_session
 

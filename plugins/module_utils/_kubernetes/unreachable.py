@@ -8,9 +8,9 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from .._run.documents import parse
-from .._run.failure import OperatorError
-from .._run.redaction import redact
+from .._common.documents import parse
+from .._common.failure import OperatorError
+from .._common.redaction import redact
 
 try:
     from kubernetes.client.exceptions import ApiException

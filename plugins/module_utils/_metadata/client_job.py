@@ -12,10 +12,10 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
 from .._kubernetes.network import read_service
 from .._rollout.admission import Admission, told
 from .._rollout.lossless import DEFAULT_CONTAINER
-from .._run.failure import OperatorError
 from .job import Job, remove_leftovers
 from .migrate_job import LABEL_ACTION, LABEL_RUN, POD_ARGUMENT, TLS_FOLDER, Pod, job_of, pod_of, secret_forms
 from .tools import Tools

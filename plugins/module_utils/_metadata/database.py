@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._common.failure import OperatorError
 from .._kubernetes.network import Network
-from .._run.failure import OperatorError
 from .data_nodes import check_data_nodes
 from .explanation import STATEMENT, AwayError, RolledBackError, cause_of, explained
 from .patience import AT_ONCE, Patience

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from . import guard
 from .content import Content, fingerprints
 from .examination import DROP, Request, nobody_connected

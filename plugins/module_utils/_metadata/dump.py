@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from . import guard, ownership
 from .catalogue import Schema, read_schema, read_server
 from .content import Content, fingerprints, refuse_too_large

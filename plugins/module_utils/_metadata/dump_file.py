@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from .content import Content
 
 if TYPE_CHECKING:

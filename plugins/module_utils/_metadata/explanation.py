@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from .session_settings import LOCK_WAIT_SECONDS
 from .tls import explained_tls
 

@@ -9,13 +9,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
+from .._common.redaction import redact
 from .._kubernetes.mirror import Mirror
 from .._kubernetes.objects import Object, Objects
 from .._rollout.evidence import evidence
 from .._rollout.patience import Patience, Trouble, container_status, insisting, pod_troubles
 from .._rollout.phase import is_finished
-from .._run.failure import OperatorError
-from .._run.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

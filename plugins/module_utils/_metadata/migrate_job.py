@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from .._common.failure import OperatorError
+from .._common.names import short_name
 from .._kubernetes.account import existing_account
-from .._run.failure import OperatorError
-from .._run.names import short_name
 
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster

@@ -8,8 +8,8 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from .._run.failure import OperatorError
-from .._run.names import DEPLOYMENT_ANNOTATION, another, refuse_another
+from .._common.failure import OperatorError
+from .._common.names import DEPLOYMENT_ANNOTATION, another, refuse_another
 
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster

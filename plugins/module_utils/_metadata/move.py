@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from . import guard
 from .catalogue import Session, read_schema, session_with, sessions_in
 from .content import checksums

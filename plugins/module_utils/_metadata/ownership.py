@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from .catalogue import count_rows
 from .database import quoted
 from .names import INSTALL, PAUSED, PLAN, WORKSPACE

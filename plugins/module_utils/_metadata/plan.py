@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from .database import own_table, quoted
 from .names import BOOKKEEPING, PLAN, PLAN_DRAFT
 

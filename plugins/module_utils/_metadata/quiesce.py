@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from . import guard
 from .catalogue import read_schema
 from .database import quoted

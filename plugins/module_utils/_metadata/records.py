@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from .database import own_table, quoted
 from .names import INSTALL, WORKSPACE
 

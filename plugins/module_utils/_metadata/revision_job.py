@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from .._run.names import short_name
+from .._common.names import short_name
 from .job import Job
 from .migrate_job import LABEL_ACTION, LABEL_DEPLOYMENT, RESULT_MARK, SHELL, Pod, head_in, job_of
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from .._common.failure import OperatorError
+from .._common.private_file import write_privately
 from .._http.policy import certificates_in
-from .._run.failure import OperatorError
-from .._run.private_file import write_privately
 
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster

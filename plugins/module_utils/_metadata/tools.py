@@ -7,9 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .._common.failure import OperatorError
+from .._common.redaction import redact
 from .._kubernetes.execute import execute
-from .._run.failure import OperatorError
-from .._run.redaction import redact
 from .explanation import advice_for
 from .migrate_job import secret_forms
 from .names import BOOKKEEPING

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 from . import guard, ownership
 from .catalogue import Schema, read_schema
 from .database import quoted

@@ -9,10 +9,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
+from .._common.redaction import redact
 from .._kubernetes.objects import Objects, listed_if_allowed
 from .._kubernetes.unreachable import message_of, needs_a_real_request
-from .._run.failure import OperatorError
-from .._run.redaction import redact
 from .definition import without_nulls
 from .placement import ON_DEMAND, fits, is_eligible, selects, wanted_by_affinity
 from .quota import EXCEEDED, quota_of, shortfalls, with_defaults

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from .._run.documents import parse
+from .._common.documents import parse
 
 TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 HTML_ROOT = re.compile(rb"""<div[^>]*\bid=["']root["']""", re.IGNORECASE)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from .._common.failure import OperatorError
 from .._kubernetes.objects import Objects
-from .._run.failure import OperatorError
 from .admission import NEW_OBJECTS, TEMPLATE_OBJECTS, Coming, coming_of
 from .autoscalers import PAUSED, PAUSED_REPLICAS, Autoscalers, release_replicas, replicas_of
 from .backup import Backup, record_of
@@ -29,8 +29,8 @@ from .watcher import Watcher, label_selector
 from .writing import Predicted, once_counted, stand_in_name
 
 if TYPE_CHECKING:
+    from .._common.progress import Progress
     from .._kubernetes.cluster import Cluster
-    from .._run.progress import Progress
 
 Object = dict[str, Any]
 Action = Literal["created", "replaced", "configured", "retried", "unchanged"]

@@ -7,8 +7,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
 from .._kubernetes.objects import FIELD_MANAGER, listed_if_allowed
-from .._run.failure import OperatorError
 from .definition import stopped_from
 from .writing import as_read
 

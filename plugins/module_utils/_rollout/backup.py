@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
 from .._kubernetes.secret import StoredSecret
-from .._run.failure import OperatorError
 from .definition import is_half_replaced, is_ours, saved
 
 if TYPE_CHECKING:

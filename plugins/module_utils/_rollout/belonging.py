@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._common.failure import OperatorError
 from .._kubernetes.managed import INSTANCE, MANAGED_BY
 from .._kubernetes.objects import FIELD_MANAGER
-from .._run.failure import OperatorError
 
 Object = dict[str, Any]
 NAMES_OF_ITS_OWN = (

@@ -8,8 +8,8 @@ import copy
 import re
 from typing import Any
 
+from .._common.failure import OperatorError
 from .._kubernetes.objects import FIELD_MANAGER, REPLACING_MANAGER
-from .._run.failure import OperatorError
 from .hiding import hidden
 
 Object = dict[str, Any]

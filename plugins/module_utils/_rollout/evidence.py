@@ -8,8 +8,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .._run.redaction import SENSITIVE_NAME, SHORTEST_VALUE
-from .._run.secret_texts import TRIVIAL, hide, passwords_in, secret_texts
+from .._common.redaction import SENSITIVE_NAME, SHORTEST_VALUE
+from .._common.secret_texts import TRIVIAL, hide, passwords_in, secret_texts
 from .health import event_time
 
 if TYPE_CHECKING:

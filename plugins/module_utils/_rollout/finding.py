@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .._common.failure import OperatorError
 from .._health.credentials import password_of
 from .._health.heartbeats import HEALTH, INTERVAL_SECONDS, Pulse, earlier, heartbeat_of, patience_seconds
 from .._health.patience import Patience
 from .._health.rest import AirflowApi
-from .._run.failure import OperatorError
 from .lossless import main_container, moment
 from .phase import is_finished
 

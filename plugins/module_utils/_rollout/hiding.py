@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .._run.redaction import redact
+from .._common.redaction import redact
 
 Object = dict[str, Any]
 # Keys, and numbers of the parts of lists.

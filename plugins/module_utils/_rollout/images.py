@@ -12,11 +12,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
+from .._common.redaction import redact
 from .._kubernetes.mirror import Mirror
 from .._kubernetes.objects import Objects
 from .._kubernetes.unreachable import message_of
-from .._run.failure import OperatorError
-from .._run.redaction import redact
 from .evidence import evidence
 from .patience import Patience, Trouble, container_status, insisting, pod_troubles
 from .placement import ON_DEMAND
@@ -24,8 +24,8 @@ from .quota import EXCEEDED
 from .uses import Use, normalised
 
 if TYPE_CHECKING:
+    from .._common.progress import Progress
     from .._kubernetes.cluster import Cluster
-    from .._run.progress import Progress
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

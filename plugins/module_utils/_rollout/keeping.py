@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
 from .._kubernetes.objects import Objects
 from .._kubernetes.secret import StoredSecret
-from .._run.failure import OperatorError
 from .backup import Backup, Record, record_of
 from .belonging import deployment_of, refuse_another, refuse_twice
 from .configurations import configurations_of

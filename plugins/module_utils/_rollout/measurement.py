@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .._run.documents import parse
-from .._run.failure import OperatorError
+from .._common.documents import parse
+from .._common.failure import OperatorError
 from .samples import LONGEST_REST_SECONDS, Sample, summarise, windows
 
 # A request is given up within its time; its sample is written a little later on a busy machine.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import itertools
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 
 # In which a deployment is restarted: a token's validator before its signer, whoever talks to the api-server after it.
 ORDER = ("api-server", "scheduler", "dag-processor", "triggerer")

@@ -7,8 +7,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
 from .._kubernetes.objects import Objects
-from .._run.failure import OperatorError
 from .health import belongs, is_ready
 from .lossless import DEFAULT_CONTAINER, main_container
 from .phase import is_finished

@@ -9,13 +9,13 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
+from .._common.redaction import redact
 from .._kubernetes.managed import ManagedByOthers
 from .._kubernetes.managed_secret import managers_of_secret
 from .._kubernetes.objects import Objects
 from .._kubernetes.rights import RUNBOOKS, missing_on, missing_rights
 from .._kubernetes.secret import metadata_of
-from .._run.failure import OperatorError
-from .._run.redaction import redact
 from .belonging import NAMES_OF_ITS_OWN, deployment_of, is_of_another
 from .clients import of_no_pod, owner_of, pods_behind
 from .definition import is_ours
@@ -31,8 +31,8 @@ from .undescribed import beside, elsewhere
 from .watcher import Watcher
 
 if TYPE_CHECKING:
+    from .._common.progress import Progress
     from .._kubernetes.cluster import Cluster
-    from .._run.progress import Progress
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes import client

@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
 from .._health.rest import AirflowApi
-from .._run.failure import OperatorError
 from .gates import HeartbeatGate, newest_start
 from .lossless import moment
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
 from .._kubernetes.objects import COLLECTIONS, listed_if_allowed
-from .._run.failure import OperatorError
 
 if TYPE_CHECKING:
     from .._kubernetes.objects import Objects

@@ -8,15 +8,15 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
 from .._kubernetes.mirror import Mirror
-from .._run.failure import OperatorError
 from .definition import managers
 from .health import DEFAULT_GRACE_SECONDS
 from .watcher import LONGEST_SILENCE_SECONDS
 
 if TYPE_CHECKING:
+    from .._common.progress import Progress
     from .._kubernetes.objects import Objects
-    from .._run.progress import Progress
 
 Object = dict[str, Any]
 # For the kubelet and the garbage collector to notice that a pod's grace period is over.

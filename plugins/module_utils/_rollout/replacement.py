@@ -8,9 +8,9 @@ import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
 from .._kubernetes.objects import FIELD_MANAGER, Objects
 from .._kubernetes.unreachable import words_of
-from .._run.failure import OperatorError
 from .allocated import allocated, without
 from .apply import Step
 from .backup import Backup, record_of
@@ -23,8 +23,8 @@ from .removal import remove_plain
 from .writing import Predicted, as_read, is_immutable, once_counted, own, stand_in_name
 
 if TYPE_CHECKING:
+    from .._common.progress import Progress
     from .._kubernetes.cluster import Cluster
-    from .._run.progress import Progress
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from .._common.failure import OperatorError
+from .._common.redaction import redact
 from .._kubernetes.objects import Objects
-from .._run.failure import OperatorError
 from .._run.record import now
-from .._run.redaction import redact
 from .gates import Access, Beside, Gate, gate_of, prove
 from .health import assess, current_pods, event_version, exceeded_deadline, is_ready
 from .lossless import Finding, examine, main_container, startup_seconds_of
@@ -27,8 +27,8 @@ from .scale import find
 from .watcher import Watcher
 
 if TYPE_CHECKING:
+    from .._common.progress import Progress
     from .._kubernetes.cluster import Cluster
-    from .._run.progress import Progress
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

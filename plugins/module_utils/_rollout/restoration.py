@@ -25,8 +25,8 @@ from .watcher import Watcher
 from .writing import once_counted, own
 
 if TYPE_CHECKING:
+    from .._common.progress import Progress
     from .._kubernetes.cluster import Cluster
-    from .._run.progress import Progress
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 
 # Without a sample for longer than this, and than a few intervals, nobody was looking.
 LONGEST_PAUSE_SECONDS = 2.0

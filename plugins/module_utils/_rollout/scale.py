@@ -16,8 +16,8 @@ from .volumes import refuse_loss_of_volumes
 from .watcher import Watcher
 
 if TYPE_CHECKING:
+    from .._common.progress import Progress
     from .._kubernetes.cluster import Cluster
-    from .._run.progress import Progress
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

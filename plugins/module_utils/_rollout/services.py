@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._common.failure import OperatorError
 from .._kubernetes.network import Network, address_in, addresses_of, read_service, ready_pod_behind
-from .._run.failure import OperatorError
 
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster

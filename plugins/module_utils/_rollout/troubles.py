@@ -7,8 +7,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from .._common.failure import OperatorError
 from .._kubernetes.unreachable import reason, words_of
-from .._run.failure import OperatorError
 
 try:
     from kubernetes.client.exceptions import ApiException

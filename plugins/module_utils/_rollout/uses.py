@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
 from .._kubernetes.account import existing_account
-from .._run.failure import OperatorError
 from .placement import is_eligible, wanted_by_affinity
 
 if TYPE_CHECKING:

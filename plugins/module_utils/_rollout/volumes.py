@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .._run.failure import OperatorError
+from .._common.failure import OperatorError
 
 Object = dict[str, Any]
 

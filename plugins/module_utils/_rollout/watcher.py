@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from .._common.failure import OperatorError
+from .._common.redaction import redact
 from .._kubernetes.mirror import Mirror
 from .._kubernetes.patience import PATIENCE_SECONDS
-from .._run.failure import OperatorError
-from .._run.redaction import redact
 from .evidence import evidence
 from .health import (
     DEFAULT_GRACE_SECONDS,
@@ -32,9 +32,9 @@ from .nodes import Nodes
 from .patience import Patience, pod_troubles
 
 if TYPE_CHECKING:
+    from .._common.progress import Progress
     from .._kubernetes.cluster import Cluster
     from .._kubernetes.objects import Object, Objects
-    from .._run.progress import Progress
     from .gates import Gate
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from .._common.failure import OperatorError
 from .._kubernetes.objects import Objects
 from .._kubernetes.unreachable import is_malformed, message_of, needs_a_real_request, words_of
-from .._run.failure import OperatorError
 from .quota import has_room_for_one_in_place_of_one
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check

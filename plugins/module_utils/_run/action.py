@@ -14,13 +14,13 @@ from typing import Any, Protocol
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 
+from .._common.failure import OperatorError, unforeseen
+from .._common.progress import Progress
 from .._kubernetes.cluster import Cluster
 from .._kubernetes.connection import connect
 from .._kubernetes.patience import Patience
 from .._kubernetes.unreachable import unauthorized, unreachable, words_of
-from .failure import OperatorError, unforeseen
 from .keeper import Keeper
-from .progress import Progress
 
 KUBERNETES_IMPORT_ERROR: str | None = None
 try:

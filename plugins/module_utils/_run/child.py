@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from .failure import OperatorError, unforeseen
+from .._common.failure import OperatorError, unforeseen
 from .lock import controller_process, playbook_process, process_is_gone
 
 # An action acts this long at most after its playbook is gone.

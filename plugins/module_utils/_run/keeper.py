@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
 from .._kubernetes.patience import Patience
 from .._kubernetes.unreachable import LOG_IN_AGAIN, reason, unauthorized, words_of
 from .child import TICK_SECONDS, Child, Result, Warn
-from .failure import OperatorError
 from .lock import DURATION_SECONDS, Lock, elapsed
 
 if TYPE_CHECKING:

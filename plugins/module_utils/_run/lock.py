@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
 from .._kubernetes.clock import server_time
 from .._kubernetes.patience import PATIENCE_SECONDS, Absence
-from .failure import OperatorError
 
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster

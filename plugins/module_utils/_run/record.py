@@ -9,9 +9,9 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
+from .._common.names import DEPLOYMENT_ANNOTATION, another, refuse_another
 from .entries import FAILURE_CHARACTERS, HISTORY_KEY, PACKED_KEY, bounded, history_of, number_of, packed, told, unpacked
-from .failure import OperatorError
-from .names import DEPLOYMENT_ANNOTATION, another, refuse_another
 
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster

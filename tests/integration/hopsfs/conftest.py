@@ -9,9 +9,9 @@ import uuid
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.progress import Progress
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.access import opened
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import execute
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 from ansible_collections.hopsworks.airflow.tests.integration.access import bed_cluster
 
 OPTIONS = {

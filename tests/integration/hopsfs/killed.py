@@ -12,12 +12,12 @@ import signal
 import sys
 import threading
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.progress import Progress
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs import client
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.access import opened
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connection import send
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.snapshot import present
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 from ansible_collections.hopsworks.airflow.tests.integration.access import bed_cluster
 from ansible_collections.hopsworks.airflow.tests.integration.hopsfs.conftest import OPTIONS
 

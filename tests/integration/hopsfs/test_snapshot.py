@@ -16,12 +16,12 @@ from urllib.parse import quote, unquote, unquote_plus, urlsplit
 import pytest
 from requests.adapters import BaseAdapter
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.progress import Progress
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import describe, digest_of, matching, walk
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.snapshot import absent, present
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 from ansible_collections.hopsworks.airflow.tests.integration.hopsfs import killed
 from ansible_collections.hopsworks.airflow.tests.integration.hopsfs.conftest import OPTIONS
 from ansible_collections.hopsworks.airflow.tests.integration.hopsfs.trees import AIRFLOW, LONG_AGO, seed

@@ -12,13 +12,13 @@ import uuid
 import pytest
 from kubernetes import client
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.keeping import keep
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import Replacer
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restoration import Restorer
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .conftest import quota, workload
 

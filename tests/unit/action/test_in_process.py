@@ -20,10 +20,10 @@ import pytest
 from ansible.plugins.action.normal import ActionModule as Normal
 from ansible.template import Templar
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.kubeconfig import secrets_in
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import action as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import cluster_info
 from ansible_collections.hopsworks.airflow.plugins.plugin_utils.in_process import InProcess, plain
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health import configuration
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.configuration import (
     MARK,
@@ -23,7 +24,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.configur
     parse,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.pods import component_container, is_serving
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import airflow_configuration_info as module
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
 

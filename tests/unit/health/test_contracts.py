@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.contracts import Contracts
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.metrics import names
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.health.fake import BASE, PASSWORD, SHARED_SECRET
 
 

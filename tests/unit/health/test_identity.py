@@ -10,10 +10,10 @@ import uuid
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health import identity as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.identity import Identity, browser, client, task
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import mint
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.health.fake import BASE, PASSWORD
 
 CALL = "/api/v2/dags?limit=1"

@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health import patience as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health import verification
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import airflow_health
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import Clock
 from ansible_collections.hopsworks.airflow.tests.unit.health.fake import BASE, PASSWORD

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.acceptance import Question, ask
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.contracts import Contracts
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 SOMEBODY_ELSE = [{"status": "maintenance"}, ["maintenance"], "We are back soon", None]
 

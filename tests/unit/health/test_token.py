@@ -9,6 +9,7 @@ import json
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import password_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import (
     claims_of,
@@ -20,7 +21,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token im
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import public_jwk
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 NOW = 1_795_000_000.7
 

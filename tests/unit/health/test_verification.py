@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health import verification
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.verification import components, run_dag
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 EXPECTED = ["metadatabase", "scheduler", "dag_processor"]
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import requests
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs import client
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError, refusal
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import digest_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.transfer import copy_content
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.hopsfs.fake import Answer, Node, RefusedError
 
 

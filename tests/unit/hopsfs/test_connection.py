@@ -12,6 +12,7 @@ import threading
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connection import (
     open_session,
@@ -19,7 +20,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.connecti
     tls_context,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.hopsfs.authority import Authority
 
 HOST = "namenode.hopsworks.svc.cluster.local"

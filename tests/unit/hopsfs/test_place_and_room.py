@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs import snapshot
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store, checked_name, overlaps
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 PATTERNS = ["/Projects/*/Airflow"]
 TOP = "/Projects/demo/Airflow"

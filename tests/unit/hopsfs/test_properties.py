@@ -10,11 +10,11 @@ import random
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs import snapshot
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.inspection import damages, inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.hopsfs.fake import NAME_NODE, FakeHopsfs, Node, nothing
 from ansible_collections.hopsworks.airflow.tests.unit.hopsfs.trees import disturb, plant
 

@@ -10,8 +10,8 @@ import math
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers, RSAPublicNumbers, generate_private_key
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 BITS = 1024
 

@@ -23,12 +23,12 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import fingerprint, public_jwk, thumbprint
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.result import change_result
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.rotation import Request, take_step
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, read_state
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 SIGNERS = ("api-server", "scheduler")
 

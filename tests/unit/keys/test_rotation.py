@@ -13,8 +13,8 @@ import pytest
 import yaml
 from kubernetes.client.exceptions import ApiException
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import signing_keys, signing_keys_info
 from ansible_collections.hopsworks.airflow.tests.unit.keys.server import SIGNERS, Server
 

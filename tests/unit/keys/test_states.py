@@ -11,9 +11,9 @@ import json
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import public_jwk
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.keys.server import Server
 
 pytestmark = pytest.mark.usefixtures("quick_keys")

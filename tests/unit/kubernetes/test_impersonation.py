@@ -13,12 +13,12 @@ import yaml
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import kube_config
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.tunnel import port_forward
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 REQUESTS = {
     "typed": lambda cluster: cluster.core.read_namespaced_secret("keys", "lab"),

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.managed_secret import (
     check_managers,
     managers_of_secret,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 INSTANCE = {"app.kubernetes.io/instance": "airflow"}
 TRACKED = {"argocd.argoproj.io/tracking-id": "airflow:/Secret:hopsworks/keys"}

@@ -11,8 +11,8 @@ import pytest
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import network
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 THERE = ("127.0.0.1", 40306)
 

@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import pytest
 from kubernetes.client.exceptions import ApiException
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret, copied_value
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.troubles import why
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import refused
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import from_api
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 DATE = {"Date": "Sun, 22 Nov 2026 19:30:00 GMT"}
 CREATED = datetime.datetime(2026, 10, 1, tzinfo=datetime.UTC)

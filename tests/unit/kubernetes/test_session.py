@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import pytest
 from kubernetes.client.exceptions import ApiException
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import execute as execution
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import session as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
@@ -24,7 +25,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.conn
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS, Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.tunnel import port_forward
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import Clock
 
 

@@ -22,6 +22,7 @@ from typing import Any, cast
 import pymysql
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.progress import Progress
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums, fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
@@ -41,7 +42,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import Tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import Progress
 
 DATA = Path(__file__).parent / "data"
 PASSWORD = "CANARY-db-pä|ss%w&o\"r'd $x{7}"

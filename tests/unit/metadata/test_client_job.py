@@ -13,6 +13,7 @@ import pytest
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import account
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import client_job as client_job_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.client_job import (
@@ -27,7 +28,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import TLS_FOLDER, Pod
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import Tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Verdict
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, quiet
 
 ADDRESS = Address("db.example.com", 3306, "airflow", "airflow", PASSWORD.encode())

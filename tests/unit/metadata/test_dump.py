@@ -18,6 +18,7 @@ import types
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums, fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
@@ -36,7 +37,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_f
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, INSTALL, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_restore
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     NAMESPACE,

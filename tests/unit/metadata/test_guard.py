@@ -16,6 +16,7 @@ import threading
 import pymysql
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
@@ -33,7 +34,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.record
     write_mark,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     NEW_REVISION,
     PASSWORD,

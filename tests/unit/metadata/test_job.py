@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import pytest
 from kubernetes.client.exceptions import ApiException
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import job as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import Job, describe
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import Patience
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 SECRET = "CANARY pass word"
 

@@ -11,7 +11,7 @@ import re
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_dump, metadata_migrate
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import NAMESPACE, RUN, address_of, call_of

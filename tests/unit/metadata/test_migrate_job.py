@@ -12,6 +12,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.redaction import redact
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import whole_lines
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
@@ -22,8 +24,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrat
     migrate_job,
     secret_forms,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD
 
 ADDRESS = Address("mysql", 3306, "airflow", "airflow", PASSWORD.encode())

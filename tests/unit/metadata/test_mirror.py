@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 from kubernetes.client.exceptions import ApiException
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory, Mirror
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 MEMORY = Memory("installed", "demo", "20261122t030000", "airflow", "2026-11-22T03:00:00+00:00")
 

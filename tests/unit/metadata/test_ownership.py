@@ -15,6 +15,7 @@ import jinja2
 import pytest
 import yaml
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import dump as dumps
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard, ownership, workspace
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
@@ -38,7 +39,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info, metadata_restore, quiesce
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     NAMESPACE,

@@ -8,6 +8,7 @@ import random
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PAUSED, PLAN, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import (
@@ -19,7 +20,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan i
     read_plan,
     write_plan,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 ALPHABET = ["dag", "dag_run", "log", "xcom", "job", "alembic_version", "variable"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted, session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import (
     NEEDED,
@@ -17,7 +18,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privil
     read_rights,
     specificity,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 USAGE = "GRANT USAGE ON *.* TO `airflow`@`%` IDENTIFIED BY PASSWORD '*ABC'"
 EACH = ", ".join(sorted(NEEDED))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import pymysql
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import AwayError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
@@ -19,7 +20,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN, PROBE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import read_install
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     NEW_REVISION,
     PASSWORD,

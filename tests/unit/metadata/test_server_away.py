@@ -15,6 +15,7 @@ from unittest.mock import Mock
 import pymysql
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import database as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.data_nodes import check_data_nodes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import connected, session
@@ -29,7 +30,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patien
     Patience,
     patience_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, address_of, call_of, literal
 

@@ -14,6 +14,7 @@ import contextlib
 import pymysql
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import database as database_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import like_prefix, quoted, session
@@ -21,7 +22,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explan
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import LOCK_WAIT_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import Tls
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import reset
 
 # What a server may have been told, and what would go wrong with it.

@@ -18,12 +18,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address, session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.fitness import read_fitness
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import FILES, Tls, read_tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.conftest import running
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, LocalPod, plugins
 

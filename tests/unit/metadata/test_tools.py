@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
     Address,
     like_prefix,
@@ -33,7 +34,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privil
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tool_output import own_lines
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools, option_file
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, RUN, quiet, reset
 
 

@@ -11,7 +11,7 @@ import socket
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import record_name
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.names import record_name
 from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import CLOSED, DATABASE, RECORD
 
 PAUSE = {"hopsworks.airflow.quiesce": {"state": "quiesced"}, "register": "paused"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import record_name
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.names import record_name
 from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import CHECKOUT
 
 CUT_OVER = [

@@ -8,9 +8,9 @@ import copy
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import keeping, replacement, restoration
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaled, Started
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .fake import Namespace
 from .replacing import OLD, workload

@@ -11,11 +11,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import admission as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, Coming, coming_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import fits, wanted_by_affinity
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.references import Reference, references
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .fake import refusal
 

@@ -10,12 +10,12 @@ import os
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import (
     Backup,
     Record,
     record_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .fake import Namespace
 

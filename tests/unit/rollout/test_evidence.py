@@ -14,11 +14,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common import secret_texts as secret_texts_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.redaction import redact
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.secret_texts import secret_texts
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import evidence
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run import secret_texts as secret_texts_module
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import redact
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.secret_texts import secret_texts
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
 
 BASE = "/api/v1/namespaces/lab"

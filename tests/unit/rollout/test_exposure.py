@@ -8,10 +8,10 @@ import copy
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.exposure import SOURCE_RANGES, losses
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import Replacer
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .replacing import RBAC, obj, quiet
 

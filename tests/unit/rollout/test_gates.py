@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health import patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.heartbeats import Pulse, patience_seconds
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import gates
@@ -25,7 +26,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates i
     newest_start,
     prove,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 
 class Airflow(ThreadingHTTPServer):

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from kubernetes.client.exceptions import ApiException
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import images as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import (
@@ -25,7 +26,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.placement import is_eligible, tolerated
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.uses import Use, normalised
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 DIGEST = "sha256:" + "a" * 64
 

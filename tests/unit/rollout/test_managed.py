@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.managed import managers_of, refuse_reverting
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 
 def workload(**metadata):

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import pods as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.pods import serving_pods
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 
 def pod(name, *, ready="True", owner="web-1", phase="Running", **metadata):

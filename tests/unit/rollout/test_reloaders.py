@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.reloaders import (
     changed_secrets,
     refuse_reloading,
     reloadings_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 AUTO = {"reloader.stakater.com/auto": "true"}
 MATCH = {"reloader.stakater.com/match": "true"}

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 from kubernetes.client.exceptions import ApiException
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import FIELD_MANAGER
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
@@ -25,7 +26,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replace
     whole,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.writing import Predicted, stand_in_name
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 from .fake import refusal
 from .replacing import NEW, NEW_WORKLOADS, OLD, RBAC, SECRET, apply, binding, by, content, obj, quiet, workload

@@ -8,6 +8,7 @@ import copy
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.autoscalers import replicas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
     STOPPED_ANNOTATION,
@@ -15,7 +16,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definit
     stopped_from,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.standing import standing
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 
 class Objects:

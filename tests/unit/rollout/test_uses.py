@@ -10,10 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import account
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import Outcome, Pull
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.uses import Use, uses_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import image_pull
 
 STRICT = {"runAsNonRoot": True}

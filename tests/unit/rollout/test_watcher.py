@@ -15,11 +15,11 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import ProtocolError
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import mirror
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import watcher as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 
 class Quiet:

@@ -19,11 +19,11 @@ import time
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import child as child_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import keeper as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import lock as lock_module
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.keeper import Keeper
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import Lock
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.callback import progress as subject
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import PROGRESS_FILE, Progress
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.progress import PROGRESS_FILE, Progress
 
 
 @pytest.fixture

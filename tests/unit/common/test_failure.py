@@ -9,9 +9,9 @@ import json
 import pytest
 from kubernetes.client.exceptions import ApiException
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.progress import PROGRESS_FILE, Progress
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import from_api
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.progress import PROGRESS_FILE, Progress
 
 PARTS = {"expected": "that", "untouched": "all", "next_step": "look"}
 

@@ -15,7 +15,7 @@ from xml.sax import saxutils
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.redaction import HIDDEN, redact
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.redaction import HIDDEN, redact
 
 JWT = "eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.eyJzdWIiOiJDQU5BUlkifQ.Q0FOQVJZ-signature_Q0FOQVJZ"
 PEM = "-----BEGIN PRIVATE KEY-----\nQ0FOQVJZ\nCANARY\n-----END PRIVATE KEY-----"

@@ -12,6 +12,8 @@ from types import SimpleNamespace
 import pytest
 import requests
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.documents import parse
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health import acceptance
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import password_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
@@ -22,8 +24,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unre
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import measurement
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import Answer, is_airflow_3, is_json
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import in_words
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.documents import parse
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
 
 DEEP = ["[" * 100_000, '{"keys":' * 100_000, '{"begun":' * 100_000]
 

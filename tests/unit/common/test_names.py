@@ -11,7 +11,7 @@ import re
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.filter.record_name import FilterModule
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.names import record_name, short_name
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.names import record_name, short_name
 
 AWKWARD = [
     "airflow",
