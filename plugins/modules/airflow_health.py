@@ -219,8 +219,9 @@ from ..module_utils._health.credentials import LOGIN_OPTIONS, password_of
 from ..module_utils._health.patience import Patience
 from ..module_utils._health.rest import REQUESTS_IMPORT_ERROR, AirflowApi
 from ..module_utils._health.verification import components, import_errors, run_dag
+from ..module_utils._kubernetes.call import Call
 from ..module_utils._kubernetes.secret import copied_value
-from ..module_utils._run.action import Action, Call
+from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 
 

@@ -335,11 +335,12 @@ from ..module_utils._health.identity import Identity, browser, client, task
 from ..module_utils._health.rest import REQUESTS_IMPORT_ERROR, AirflowApi
 from ..module_utils._health.token import TASK_AUDIENCE, signing_key
 from ..module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
+from ..module_utils._kubernetes.call import Call
 from ..module_utils._rollout import measurement
 from ..module_utils._rollout.answers import Expected, Learnt, has_member, is_json
 from ..module_utils._rollout.availability import Prober
 from ..module_utils._rollout.requester import Target
-from ..module_utils._run.action import Action, Call
+from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 
 # No task instance has it: their UUIDs are of version 7.

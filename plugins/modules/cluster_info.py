@@ -55,7 +55,8 @@ cluster:
 
 from typing import Any
 
-from ..module_utils._run.action import Action, Call
+from ..module_utils._kubernetes.call import Call
+from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 
 

@@ -128,10 +128,11 @@ from typing import Any
 
 from ..module_utils._common.failure import OperatorError
 from ..module_utils._keys.generated import FORMS, GENERATORS, fingerprint, problem_of, published_as
+from ..module_utils._kubernetes.call import Call
 from ..module_utils._kubernetes.managed import MANAGED_BY_OTHERS
 from ..module_utils._kubernetes.managed_secret import check_managers
 from ..module_utils._kubernetes.secret import StoredSecret, copied_value
-from ..module_utils._run.action import Action, Call
+from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 
 

@@ -148,7 +148,8 @@ from ..module_utils._hopsfs.access import ARGUMENTS, opened
 from ..module_utils._hopsfs.connection import REQUESTS_IMPORT_ERROR
 from ..module_utils._hopsfs.snapshot import absent, present, summary
 from ..module_utils._hopsfs.store import Store
-from ..module_utils._run.action import Action, Call
+from ..module_utils._kubernetes.call import Call
+from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 
 

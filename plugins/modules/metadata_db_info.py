@@ -250,6 +250,7 @@ from typing import Any
 
 from ..module_utils._common.failure import OperatorError
 from ..module_utils._keys.fernet import keys_of
+from ..module_utils._kubernetes.call import Call
 from ..module_utils._kubernetes.secret import copied_value
 from ..module_utils._metadata.catalogue import sessions_in
 from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, Address, connected, read_address
@@ -263,7 +264,7 @@ from ..module_utils._metadata.patience import RUN_SECONDS, patience_of
 from ..module_utils._metadata.paused import read_paused
 from ..module_utils._metadata.privileges import read_rights
 from ..module_utils._metadata.whereabouts import has_moved, old_tables
-from ..module_utils._run.action import Action, Call
+from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 
 

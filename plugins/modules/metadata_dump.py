@@ -95,6 +95,7 @@ seconds:
 import time
 from typing import Any
 
+from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata.catalogue import read_schema
 from ..module_utils._metadata.client_job import CLIENT_ARGUMENTS, client_of, client_tools, try_client
 from ..module_utils._metadata.content import refuse_too_large
@@ -103,7 +104,7 @@ from ..module_utils._metadata.dump import dump_path, existing, make_dump, read_c
 from ..module_utils._metadata.dump_file import Manifest
 from ..module_utils._metadata.names import folded, schemas_of
 from ..module_utils._metadata.patience import patience_of
-from ..module_utils._run.action import Action, Call
+from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 
 

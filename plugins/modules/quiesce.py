@@ -186,6 +186,7 @@ seconds:
 import time
 from typing import Any
 
+from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata import guard
 from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._metadata.inspection import FOREIGN, MOVING, inspect
@@ -194,7 +195,7 @@ from ..module_utils._metadata.ownership import Owner
 from ..module_utils._metadata.patience import patience_of
 from ..module_utils._metadata.quiesce import Quiesce, Resumed
 from ..module_utils._metadata.whereabouts import has_moved
-from ..module_utils._run.action import Action, Call
+from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 
 QUIESCE_SECONDS = 3600

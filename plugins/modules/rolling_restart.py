@@ -296,10 +296,11 @@ from typing import Any
 
 from ..module_utils._health.credentials import LOGIN_OPTIONS
 from ..module_utils._health.rest import REQUESTS_IMPORT_ERROR
+from ..module_utils._kubernetes.call import Call
 from ..module_utils._rollout.gates import Access
 from ..module_utils._rollout.reloaders import changed_secrets
 from ..module_utils._rollout.restart import Restart, Restarter, Terms, Took
-from ..module_utils._run.action import Action, Call
+from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 
 

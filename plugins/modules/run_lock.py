@@ -88,8 +88,10 @@ released:
 
 from typing import Any
 
-from ..module_utils._run.action import Action, Call
-from ..module_utils._run.lock import Lock, controller_process, playbook_process
+from ..module_utils._common.processes import controller_process, playbook_process
+from ..module_utils._kubernetes.call import Call
+from ..module_utils._run.action import Action
+from ..module_utils._run.lock import Lock
 from ..module_utils.module import run_as_module
 
 

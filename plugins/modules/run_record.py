@@ -158,7 +158,8 @@ history:
 from typing import Any
 
 from ..module_utils._common.names import record_name
-from ..module_utils._run.action import Action, Call
+from ..module_utils._kubernetes.call import Call
+from ..module_utils._run.action import Action
 from ..module_utils._run.record import RunRecord
 from ..module_utils.module import run_as_module
 

@@ -277,11 +277,12 @@ from ..module_utils._keys.put_back import started_for
 from ..module_utils._keys.result import change_result
 from ..module_utils._keys.rotation import Request, Wanted, take_step
 from ..module_utils._keys.states import Found, KeyState, read_state
+from ..module_utils._kubernetes.call import Call
 from ..module_utils._kubernetes.managed import MANAGED_BY_OTHERS, ManagedByOthers
 from ..module_utils._kubernetes.managed_secret import check_managers
 from ..module_utils._kubernetes.objects import Objects
 from ..module_utils._kubernetes.secret import StoredSecret
-from ..module_utils._run.action import Action, Call
+from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 
 # A Secret that somebody else takes further is noticed after at most this long.

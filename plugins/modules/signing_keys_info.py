@@ -150,9 +150,10 @@ from ..module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
 from ..module_utils._keys.put_back import refuse_put_back, started_for
 from ..module_utils._keys.result import state_result
 from ..module_utils._keys.states import Found, read_state
+from ..module_utils._kubernetes.call import Call
 from ..module_utils._kubernetes.objects import Objects
 from ..module_utils._kubernetes.secret import StoredSecret
-from ..module_utils._run.action import Action, Call
+from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 
 NOTHING = (

@@ -135,6 +135,7 @@ workloads:
 import contextlib
 from typing import Any
 
+from ..module_utils._kubernetes.call import Call
 from ..module_utils._kubernetes.objects import Objects
 from ..module_utils._kubernetes.unreachable import words_of
 from ..module_utils._rollout.admission import Admission, told
@@ -143,7 +144,7 @@ from ..module_utils._rollout.belonging import deployment_of
 from ..module_utils._rollout.configurations import remove_unused
 from ..module_utils._rollout.interruption import grace_of_interrupted
 from ..module_utils._rollout.scale import Scaler
-from ..module_utils._run.action import Action, Call
+from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check

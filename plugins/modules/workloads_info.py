@@ -77,9 +77,10 @@ workloads:
 
 from typing import Any
 
+from ..module_utils._kubernetes.call import Call
 from ..module_utils._kubernetes.objects import Objects
 from ..module_utils._rollout.standing import standing
-from ..module_utils._run.action import Action, Call
+from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 
 

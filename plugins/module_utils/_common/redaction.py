@@ -219,3 +219,9 @@ def _base64_forms(data: bytes) -> set[str]:
             for encode in (base64.b64encode, base64.urlsafe_b64encode):
                 forms.add(encode(bytes(before) + data).decode()[first:last])
     return forms
+
+
+def secret_forms(password: bytes) -> tuple[str, ...]:
+    """The password as it might show up in a log: as it is and as in a URL, in either driver's way."""
+    forms = {password.decode("utf-8", "replace"), password.decode("latin-1")}
+    return tuple(forms | {quote(form, safe="") for form in forms})

@@ -228,3 +228,15 @@ def _camel(name: str) -> str:
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def label_selector(selector: Object) -> str:
+    """A selector of an object (matchLabels, matchExpressions) in the form of a query."""
+    terms = [f"{key}={value}" for key, value in sorted(selector.get("matchLabels", {}).items())]
+    for expression in selector.get("matchExpressions", []):
+        key, operator = expression["key"], expression["operator"]
+        if operator in ("In", "NotIn"):
+            terms.append(f"{key} {operator.lower()} ({','.join(expression['values'])})")
+        else:
+            terms.append(key if operator == "Exists" else f"!{key}")
+    return ",".join(terms)

@@ -13,18 +13,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .._common.failure import OperatorError
+from .._common.redaction import secret_forms
 from .._kubernetes.network import read_service
 from .._rollout.admission import Admission, told
 from .._rollout.lossless import DEFAULT_CONTAINER
 from .job import Job, remove_leftovers
-from .migrate_job import LABEL_ACTION, LABEL_RUN, POD_ARGUMENT, TLS_FOLDER, Pod, job_of, pod_of, secret_forms
+from .own_job import LABEL_ACTION, LABEL_RUN, POD_ARGUMENT, Pod, job_of, pod_of
+from .tls import TLS_FOLDER
 from .tools import Tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .._kubernetes.call import Call
     from .._kubernetes.cluster import Cluster
-    from .._run.action import Call
     from .database import Address
 
 try:

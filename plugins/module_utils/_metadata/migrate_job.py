@@ -6,24 +6,19 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from .._common.failure import OperatorError
 from .._common.names import short_name
-from .._kubernetes.account import existing_account
+from .own_job import LABEL_ACTION, LABEL_RUN, Pod, job_of
+from .tls import TLS_FOLDER
 
 if TYPE_CHECKING:
-    from .._kubernetes.cluster import Cluster
     from .database import Address
 
-LABEL_ACTION = "hopsworks.airflow/action"
-LABEL_RUN = "hopsworks.airflow/run"
 LABEL_DEPLOYMENT = "hopsworks.airflow/deployment"
 MIGRATE = "migrate"
 RESULT_MARK = "hopsworks.airflow result: "
-TLS_FOLDER = "/run/hopsworks.airflow/database-tls"
 PASSWORD_FOLDER = "/run/hopsworks.airflow/database"  # noqa: S105 - the name of a folder
 
 # Runs in the target image, with its Python. Prints as its last line what that image calls its newest revision.
@@ -86,127 +81,6 @@ print("RESULT_MARK" + json.dumps({"heads": ScriptDirectory(folder).get_heads(), 
 
 # An image's entrypoint is bypassed, and with it what it does for a UID without a home.
 SHELL = '[ -w "${HOME:-/}" ] || export HOME="${AIRFLOW_USER_HOME_DIR:-/home/airflow}"; exec python3 -c "$1"'
-
-
-# The argument spec of the option `pod`.
-POD_ARGUMENT: dict[str, Any] = {
-    "type": "dict",
-    "default": {},
-    "options": {
-        "service_account": {"type": "str"},
-        "security_context": {"type": "dict", "default": {}},
-        "node_selector": {"type": "dict", "default": {}},
-        "tolerations": {"type": "list", "elements": "dict", "default": []},
-        "resources": {"type": "dict", "default": {}},
-        "environment": {"type": "list", "elements": "dict", "default": []},
-        "volumes": {"type": "list", "elements": "dict", "default": []},
-        "volume_mounts": {"type": "list", "elements": "dict", "default": []},
-        "image_pull_secrets": {"type": "list", "elements": "dict", "default": [], "no_log": False},
-        "image_pull_policy": {"type": "str", "choices": ["Always", "IfNotPresent", "Never"], "default": "IfNotPresent"},
-        "container_security_context": {"type": "dict", "default": {}},
-        "affinity": {"type": "dict", "default": {}},
-        "priority_class": {"type": "str"},
-        "runtime_class": {"type": "str"},
-        "labels": {"type": "dict", "default": {}},
-        "annotations": {"type": "dict", "default": {}},
-        "nodes_on_demand": {"type": "bool", "default": False},
-    },
-}
-
-
-@dataclass(frozen=True)
-class Pod:
-    """What a deployment wants of pods in its namespace, as Kubernetes writes it."""
-
-    service_account: str | None = None
-    security_context: dict[str, Any] = field(default_factory=dict)
-    node_selector: dict[str, str] = field(default_factory=dict)
-    tolerations: list[dict[str, Any]] = field(default_factory=list)
-    resources: dict[str, Any] = field(default_factory=dict)
-    environment: list[dict[str, Any]] = field(default_factory=list)
-    volumes: list[dict[str, Any]] = field(default_factory=list)
-    volume_mounts: list[dict[str, Any]] = field(default_factory=list)
-    image_pull_secrets: list[dict[str, str]] = field(default_factory=list)
-    image_pull_policy: str = "IfNotPresent"
-    container_security_context: dict[str, Any] = field(default_factory=dict)
-    affinity: dict[str, Any] = field(default_factory=dict)
-    priority_class: str | None = None
-    runtime_class: str | None = None
-    labels: dict[str, str] = field(default_factory=dict)
-    annotations: dict[str, str] = field(default_factory=dict)
-    nodes_on_demand: bool = False
-
-    @property
-    def placement(self) -> dict[str, Any]:
-        """What of its specification does not depend on what runs in it."""
-        names = {
-            "serviceAccountName": self.service_account,
-            "priorityClassName": self.priority_class,
-            "runtimeClassName": self.runtime_class,
-        }
-        return {
-            "securityContext": self.security_context,
-            "nodeSelector": self.node_selector,
-            "tolerations": self.tolerations,
-            "affinity": self.affinity,
-            "imagePullSecrets": self.image_pull_secrets,
-            **{key: value for key, value in names.items() if value},
-        }
-
-    @property
-    def container_security(self) -> dict[str, Any]:
-        return self.container_security_context or {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-        }
-
-
-def pod_of(cluster: Cluster, given: dict[str, Any] | None) -> Pod:
-    """What the option `pod` says, without a service account that is not there: it may come with the deployment."""
-    pod = Pod(**(given or {}))
-    return replace(pod, service_account=existing_account(cluster, pod.service_account))
-
-
-def job_of(
-    name: str,
-    labels: dict[str, str],
-    pod: Pod,
-    container: dict[str, Any],
-    volumes: list[dict[str, Any]],
-    *,
-    timeout_seconds: int,
-    grace_seconds: int,
-    kept_seconds: int,
-) -> dict[str, Any]:
-    """A Job with one container, as a deployment wants its pods. It is never run twice, and mounts no token.
-
-    `kept_seconds` is how long it stays where its run was killed.
-    """
-    own = {"imagePullPolicy": pod.image_pull_policy, "securityContext": pod.container_security}
-    mounts = [*container.get("volumeMounts", []), *pod.volume_mounts]
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": name[:63], "labels": labels},
-        "spec": {
-            # A second attempt would meet what the first has left.
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": timeout_seconds,
-            "ttlSecondsAfterFinished": kept_seconds,
-            "template": {
-                "metadata": {"labels": {**pod.labels, **labels}, "annotations": pod.annotations},
-                "spec": {
-                    "restartPolicy": "Never",
-                    "automountServiceAccountToken": False,
-                    "enableServiceLinks": False,
-                    "terminationGracePeriodSeconds": grace_seconds,
-                    **pod.placement,
-                    "containers": [{**own, "resources": pod.resources, **container, "volumeMounts": mounts}],
-                    "volumes": [*volumes, *pod.volumes],
-                },
-            },
-        },
-    }
 
 
 def labels_of(deployment: str, run: str) -> dict[str, str]:
@@ -304,9 +178,3 @@ def head_in(lines: list[str]) -> tuple[str, str]:
         untouched="the live schema",
         next_step="check that it is an image of Airflow 2.7 or newer with python3 on its PATH",
     )
-
-
-def secret_forms(password: bytes) -> tuple[str, ...]:
-    """The password as it might show up in a log: as it is and as in a URL, in either driver's way."""
-    forms = {password.decode("utf-8", "replace"), password.decode("latin-1")}
-    return tuple(forms | {quote(form, safe="") for form in forms})

@@ -13,7 +13,7 @@ from .._kubernetes.patience import LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS
 from .explanation import AwayError
 
 if TYPE_CHECKING:
-    from .._run.action import Call
+    from .._kubernetes.call import Call
 
 Result = TypeVar("Result")
 # How long a run waits for its database server: a restart with a recovery, or a pod that comes to another node.

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from .._common.names import short_name
 from .job import Job
-from .migrate_job import LABEL_ACTION, LABEL_DEPLOYMENT, RESULT_MARK, SHELL, Pod, head_in, job_of
+from .migrate_job import LABEL_DEPLOYMENT, RESULT_MARK, SHELL, head_in
+from .own_job import LABEL_ACTION, Pod, job_of
 
 if TYPE_CHECKING:
-    from .._run.action import Call
+    from .._kubernetes.call import Call
 
 ASK = "ask"
 KEPT_SECONDS = 300

@@ -208,3 +208,6 @@ def explained_tls(error: BaseException, host: str) -> tuple[str, str] | None:
             ),
         )
     return None
+
+
+TLS_FOLDER = "/run/hopsworks.airflow/database-tls"

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._common.failure import OperatorError
-from .._common.redaction import redact
+from .._common.redaction import redact, secret_forms
 from .._kubernetes.execute import execute
 from .explanation import advice_for
-from .migrate_job import secret_forms
 from .names import BOOKKEEPING
 from .session_settings import TOOL_COMMAND
 from .tool_output import codes_in, own_lines

@@ -19,8 +19,8 @@ from .quota import EXCEEDED, quota_of, shortfalls, with_defaults
 from .references import problem_with, references
 
 if TYPE_CHECKING:
+    from .._kubernetes.call import Call
     from .._kubernetes.cluster import Cluster
-    from .._run.action import Call
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

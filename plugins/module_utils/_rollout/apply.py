@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._common.failure import OperatorError
-from .._kubernetes.objects import Objects
+from .._kubernetes.objects import Objects, label_selector
+from .._kubernetes.workloads import find, find_all
 from .admission import NEW_OBJECTS, TEMPLATE_OBJECTS, Coming, coming_of
 from .autoscalers import PAUSED, PAUSED_REPLICAS, Autoscalers, release_replicas, replicas_of
 from .backup import Backup, record_of
@@ -23,9 +24,9 @@ from .health import belongs
 from .network_policies import NetworkPolicies
 from .phase import is_finished
 from .removal import remove
-from .scale import Scaler, find, find_all
+from .scale import Scaler
 from .volumes import refuse_loss_of_volumes
-from .watcher import Watcher, label_selector
+from .watcher import Watcher
 from .writing import Predicted, once_counted, stand_in_name
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from .._common.processes import controller_process, process_is_gone
 from .._http.policy import tls_context
-from .._run.lock import controller_process, process_is_gone
 from . import measurement
 from .answers import Learnt
 from .measurement import Probe, Writer

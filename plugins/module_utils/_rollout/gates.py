@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .._common.failure import OperatorError
 from .._health.credentials import password_of
@@ -17,6 +17,7 @@ from .._health.patience import Patience
 from .._health.rest import AirflowApi
 from .lossless import main_container, moment
 from .phase import is_finished
+from .watcher import Gate
 
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster
@@ -26,18 +27,6 @@ Object = dict[str, Any]
 LOOK_SECONDS = 0.5
 # Their names in the answer of HEALTH, whose field for the time is latest_<name>_heartbeat.
 HEARTBEATS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
-
-
-class Gate(Protocol):
-    """What a component must show beyond readiness before the next one is restarted."""
-
-    kind: str
-
-    def check(self, pods: list[Object]) -> str | None:
-        """None once it is passed, else what is wrong or awaited. `pods` are those that the rollout made."""
-
-    def seen(self) -> Object:
-        """What it saw last, for the result."""
 
 
 @dataclass(frozen=True)

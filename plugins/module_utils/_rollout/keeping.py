@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from .._common.failure import OperatorError
 from .._kubernetes.objects import Objects
 from .._kubernetes.secret import StoredSecret
+from .._kubernetes.workloads import KINDS, find_all
 from .backup import Backup, Record, record_of
 from .belonging import deployment_of, refuse_another, refuse_twice
 from .configurations import configurations_of
 from .definition import is_half_replaced
 from .quota import counted_as, refuse_shortfalls
 from .references import references
-from .scale import KINDS, find_all
 
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster

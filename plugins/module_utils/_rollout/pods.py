@@ -8,12 +8,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from .._common.failure import OperatorError
-from .._kubernetes.objects import Objects
+from .._kubernetes.objects import Objects, label_selector
+from .._kubernetes.workloads import find
 from .health import belongs, is_ready
 from .lossless import DEFAULT_CONTAINER, main_container
 from .phase import is_finished
-from .scale import find
-from .watcher import label_selector
 
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster

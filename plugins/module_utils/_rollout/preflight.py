@@ -16,6 +16,7 @@ from .._kubernetes.managed_secret import managers_of_secret
 from .._kubernetes.objects import Objects
 from .._kubernetes.rights import RUNBOOKS, missing_on, missing_rights
 from .._kubernetes.secret import metadata_of
+from .._kubernetes.workloads import KINDS, find, find_all
 from .belonging import NAMES_OF_ITS_OWN, deployment_of, is_of_another
 from .clients import of_no_pod, owner_of, pods_behind
 from .definition import is_ours
@@ -25,7 +26,6 @@ from .health import assess, belongs
 from .managed import managers_of
 from .phase import is_finished
 from .reloaders import changed_secrets, reloadings_of
-from .scale import KINDS, find, find_all
 from .services import reached
 from .undescribed import beside, elsewhere
 from .watcher import Watcher

@@ -15,7 +15,8 @@ from .lossless import moment
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from .gates import Access, Gate
+    from .gates import Access
+    from .watcher import Gate
 
 Object = dict[str, Any]
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._common.failure import OperatorError
 from .._common.redaction import redact
+from .._common.timestamps import now
 from .._kubernetes.objects import Objects
-from .._run.record import now
-from .gates import Access, Beside, Gate, gate_of, prove
+from .._kubernetes.workloads import find
+from .gates import Access, Beside, gate_of, prove
 from .health import assess, current_pods, event_version, exceeded_deadline, is_ready
 from .lossless import Finding, examine, main_container, startup_seconds_of
 from .managed import managers_of, refuse_reverting
@@ -23,8 +24,7 @@ from .patience import Patience
 from .processes import for_each_pod
 from .reloaders import refuse_reloading, reloadings_of
 from .revision import merge_change, previous_template
-from .scale import find
-from .watcher import Watcher
+from .watcher import Gate, Watcher
 
 if TYPE_CHECKING:
     from .._common.progress import Progress

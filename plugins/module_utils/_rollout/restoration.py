@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._kubernetes.objects import Objects
 from .._kubernetes.unreachable import message_of, words_of
+from .._kubernetes.workloads import KINDS
 from .allocated import without_addresses, without_ports, without_taken
 from .backup import Backup, Record
 from .belonging import is_of_another
@@ -19,7 +20,7 @@ from .definition import is_half_replaced, is_ours, saved, shown
 from .owners import Owners
 from .removal import remove, remove_plain
 from .replacement import replace_object
-from .scale import KINDS, Scaled, Scaler, Started
+from .scale import Scaled, Scaler, Started
 from .troubles import Troubles
 from .watcher import Watcher
 from .writing import once_counted, own

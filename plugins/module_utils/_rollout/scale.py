@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._kubernetes.objects import Objects
+from .._kubernetes.workloads import find, find_all
 from .definition import STOPPED_ANNOTATION, stopped_from
 from .health import DEFAULT_GRACE_SECONDS
 from .troubles import Troubles
@@ -23,7 +24,6 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
     from kubernetes.client.exceptions import ApiException
 
 Object = dict[str, Any]
-KINDS = ("Deployment", "StatefulSet")
 GRACE_MARGIN_SECONDS = 30
 
 
@@ -60,17 +60,6 @@ class Started:
         """Raises OperatorError where it does not get healthy."""
         if self._watcher is not None:
             self._watcher.until_rolled_out(timeout_seconds=timeout_seconds, generation=self._generation, later=[])
-
-
-def find(objects: Objects, name: str) -> Object | None:
-    """The Deployment of that name, else the StatefulSet, with its kind."""
-    return next(iter(find_all(objects, name)), None)
-
-
-def find_all(objects: Objects, name: str) -> list[Object]:
-    """The Deployment and the StatefulSet of that name, with their kinds: an old one may stay beside its successor."""
-    found = ((kind, objects.read(kind, name)) for kind in KINDS)
-    return [{**workload, "kind": kind} for kind, workload in found if workload is not None]
 
 
 class Scaler:

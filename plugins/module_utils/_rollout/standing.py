@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._kubernetes.workloads import find_all
 from .definition import stopped_from
-from .scale import find_all
 
 if TYPE_CHECKING:
     from .._kubernetes.objects import Objects

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from .._kubernetes.workloads import KINDS, find_all
 from .belonging import deployment_of
 from .finding import Finding
 from .health import belongs
 from .phase import is_finished
-from .scale import KINDS, find_all
 
 if TYPE_CHECKING:
     from .._kubernetes.objects import Objects

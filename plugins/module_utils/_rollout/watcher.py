@@ -8,11 +8,12 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from .._common.failure import OperatorError
 from .._common.redaction import redact
 from .._kubernetes.mirror import Mirror
+from .._kubernetes.objects import label_selector
 from .._kubernetes.patience import PATIENCE_SECONDS
 from .evidence import evidence
 from .health import (
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from .._common.progress import Progress
     from .._kubernetes.cluster import Cluster
     from .._kubernetes.objects import Object, Objects
-    from .gates import Gate
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException
@@ -311,13 +311,13 @@ def _suspect(verdict: Verdict, pods: list[Object], current: list[Object]) -> tup
     return None, None
 
 
-def label_selector(selector: Object) -> str:
-    """A selector of an object (matchLabels, matchExpressions) in the form of a query."""
-    terms = [f"{key}={value}" for key, value in sorted(selector.get("matchLabels", {}).items())]
-    for expression in selector.get("matchExpressions", []):
-        key, operator = expression["key"], expression["operator"]
-        if operator in ("In", "NotIn"):
-            terms.append(f"{key} {operator.lower()} ({','.join(expression['values'])})")
-        else:
-            terms.append(key if operator == "Exists" else f"!{key}")
-    return ",".join(terms)
+class Gate(Protocol):
+    """What a component must show beyond readiness before the next one is restarted."""
+
+    kind: str
+
+    def check(self, pods: list[Object]) -> str | None:
+        """None once it is passed, else what is wrong or awaited. `pods` are those that the rollout made."""
+
+    def seen(self) -> Object:
+        """What it saw last, for the result."""

@@ -8,7 +8,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ansible.module_utils.basic import missing_required_lib
@@ -16,6 +15,7 @@ from ansible_collections.kubernetes.core.plugins.module_utils.args_common import
 
 from .._common.failure import OperatorError, unforeseen
 from .._common.progress import Progress
+from .._kubernetes.call import Call
 from .._kubernetes.cluster import Cluster
 from .._kubernetes.connection import connect
 from .._kubernetes.patience import Patience
@@ -35,17 +35,6 @@ except ImportError:
 # With it came another generator, and requests are made in another way
 # (https://github.com/kubernetes-client/python/issues/1943).
 KUBERNETES_BEFORE = 36
-
-
-@dataclass
-class Call:
-    """What an action gets: checked parameters, the cluster, and how to talk to whoever runs it."""
-
-    params: dict[str, Any]
-    check_mode: bool
-    cluster: Cluster
-    progress: Progress
-    warn: Callable[[str], None]
 
 
 class Performable(Protocol):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from .._common.failure import OperatorError, unforeseen
-from .lock import controller_process, playbook_process, process_is_gone
+from .._common.processes import controller_process, playbook_process, process_is_gone
 
 # An action acts this long at most after its playbook is gone.
 TICK_SECONDS = 0.25

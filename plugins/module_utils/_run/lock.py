@@ -4,17 +4,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import math
-import multiprocessing
-import os
-import socket
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._common.failure import OperatorError
+from .._common.processes import process_is_gone
 from .._kubernetes.clock import server_time
 from .._kubernetes.patience import PATIENCE_SECONDS, Absence
 
@@ -39,58 +36,6 @@ PROCESS_ANNOTATION = "hopsworks.airflow/process"
 def elapsed() -> float:
     """Seconds on a clock that nobody sets, and that goes on while this machine sleeps."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-
-
-def controller_process(process_id: int) -> str:
-    """Names one process: `host/boot id.namespace of process ids/process id/start time`, as far as the system tells.
-
-    Two containers may share host name and boot, and each has a process of the same number.
-    """
-    boot = start = "-"
-    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
-        boot = f"{stream.read().strip()}.{os.readlink('/proc/self/ns/pid')}"
-    with (
-        contextlib.suppress(OSError, IndexError),
-        open(f"/proc/{process_id}/stat", encoding="utf-8", errors="replace") as stream,
-    ):
-        # Fields 3 and 22 of proc(5); the second field may hold spaces, so count from its closing parenthesis.
-        fields = stream.read().rpartition(")")[2].split()
-        # One that has ended, but was not waited for yet, acts no more.
-        start = "-" if fields[0] == "Z" else fields[19]
-    return f"{socket.gethostname()}/{boot}/{process_id}/{start}"
-
-
-def playbook_process() -> int:
-    """The `ansible-playbook` that this process works for: its outermost ancestor of that name, else the parent.
-
-    A worker of Ansible knows its parent even where that has ended, and somebody else adopted the worker.
-    """
-    forked_by = multiprocessing.parent_process()
-    found = process = (forked_by.pid if forked_by is not None else None) or os.getppid()
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        while process > 1:
-            with open(f"/proc/{process}/cmdline", "rb") as stream:
-                command = [os.path.basename(word) for word in stream.read().split(b"\0")[:2]]
-            if b"ansible-playbook" in command:
-                found = process
-            with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as parent:
-                process = int(parent.read().rpartition(")")[2].split()[1])
-    return found
-
-
-def process_is_gone(process: str) -> bool:
-    """True only where this machine itself can tell that the process named by `controller_process` has ended."""
-    host, _slash, rest = process.partition("/")
-    boot, _slash, rest = rest.partition("/")
-    process_id = rest.partition("/")[0]
-    if host != socket.gethostname() or not process_id.isdecimal() or not os.path.isdir("/proc/self"):
-        return False
-    here = controller_process(int(process_id))
-    # Of another boot or namespace nobody here can tell: machines may share a name.
-    if boot in ("-", "") or here.split("/")[1] != boot:
-        return False
-    # Without a start it had ended already when it was named.
-    return here != process or process.endswith("/-")
 
 
 class Lock:

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
 from .._common.failure import OperatorError
 from .._common.names import DEPLOYMENT_ANNOTATION, another, refuse_another
+from .._common.timestamps import now
 from .entries import FAILURE_CHARACTERS, HISTORY_KEY, PACKED_KEY, bounded, history_of, number_of, packed, told, unpacked
 
 if TYPE_CHECKING:
@@ -232,8 +232,3 @@ class RunRecord:
     def _close(self, run: Run, status: str) -> None:
         run.update(status=status, ended=now())
         run["attempts"][-1]["ended"] = run["ended"]
-
-
-def now() -> str:
-    """ISO 8601, UTC, milliseconds."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")

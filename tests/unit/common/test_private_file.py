@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.modules import availability_probe
 
 

@@ -23,7 +23,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health.acceptan
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.modules import key_acceptance
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
 from ansible_collections.hopsworks.airflow.tests.unit.health.fake import BASE

@@ -17,7 +17,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._health import p
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health import verification
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.modules import airflow_health
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import Clock
 from ansible_collections.hopsworks.airflow.tests.unit.health.fake import BASE, PASSWORD

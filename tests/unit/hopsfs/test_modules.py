@@ -14,7 +14,7 @@ import yaml
 from ansible_collections.hopsworks.airflow.plugins.doc_fragments.hopsfs import ModuleDocFragment
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs import access
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.modules import hopsfs_snapshot, hopsfs_snapshot_info
 
 SNAPSHOT = {

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 from kubernetes.client.exceptions import ApiException
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.modules import signing_keys, signing_keys_info
 
 NAME = "hopsworks-airflow-keys"

@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet, MultiFernet
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.fernet import keys_of, opens
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.modules import generated_secret
 from ansible_collections.hopsworks.airflow.tests.unit.keys.server import NAME, Server
 

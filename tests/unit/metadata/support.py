@@ -23,6 +23,7 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.progress import Progress
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums, fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
@@ -41,7 +42,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import Tls
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 
 DATA = Path(__file__).parent / "data"
 PASSWORD = "CANARY-db-pä|ss%w&o\"r'd $x{7}"

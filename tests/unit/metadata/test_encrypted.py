@@ -18,8 +18,8 @@ from cryptography.fernet import Fernet
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.fernet import keys_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.encrypted import readable
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import call_of, reset
 

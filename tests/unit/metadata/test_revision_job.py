@@ -16,10 +16,10 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import revision_job as job_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
     RESULT_MARK,
-    Pod,
     head_in,
     selector_of,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.own_job import Pod
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.revision_job import PROGRAM, revision_job
 from ansible_collections.hopsworks.airflow.plugins.modules import image_revision_info
 

@@ -17,13 +17,13 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import tls_context
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import requester
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import Expected
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.availability import Prober
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.measurement import read as read_measurement
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import TOO_LATE, Requester, Target
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import Sample, summarise, windows
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.modules import availability_probe
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 

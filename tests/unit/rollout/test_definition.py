@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import label_selector
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
     STOPPED_ANNOTATION,
     comparable,
@@ -17,7 +18,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definit
     shown,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.evidence import secret_names
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import label_selector
 
 
 def live(**metadata):

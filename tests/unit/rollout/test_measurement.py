@@ -11,6 +11,7 @@ import time
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import measurement
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import (
     Answer,
@@ -28,7 +29,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.measure
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import Requester, Target
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.samples import Sample, summarise, windows
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.modules import availability_probe
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.finding import Finding
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.modules import preflight as subject
 
 DEFAULTS = {name: option.get("default") for name, option in yaml.safe_load(subject.DOCUMENTATION)["options"].items()}

@@ -11,9 +11,9 @@ import json
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.keeping import keep
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.modules import deployment_objects
 
 from .replacing import NEW, NEW_WORKLOADS, SECRET, apply, content, quiet, roll_out

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossless import Finding
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restart import Restart, Took
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Call
 from ansible_collections.hopsworks.airflow.plugins.modules import rolling_restart as subject
 
 DEFAULTS = {name: option.get("default") for name, option in yaml.safe_load(subject.DOCUMENTATION)["options"].items()}

@@ -21,14 +21,13 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run import lock as subject
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import (
-    DURATION_SECONDS,
-    Lock,
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.processes import (
     controller_process,
     process_is_gone,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run import lock as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import DURATION_SECONDS, Lock
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
