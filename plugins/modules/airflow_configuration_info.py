@@ -194,10 +194,10 @@ clock_skew_seconds:
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ..module_utils._airflow import configuration
 from ..module_utils._common.failure import OperatorError
-from ..module_utils._health import configuration
 from ..module_utils._kubernetes.call import Call
-from ..module_utils._rollout.pods import component_container, serving_pods, workload_of
+from ..module_utils._pods.pods import component_container, serving_pods, workload_of
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 

@@ -213,12 +213,12 @@ canary:
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..module_utils._health import metrics
-from ..module_utils._health.contracts import Contracts
-from ..module_utils._health.credentials import LOGIN_OPTIONS, password_of
-from ..module_utils._health.patience import Patience
-from ..module_utils._health.rest import REQUESTS_IMPORT_ERROR, AirflowApi
-from ..module_utils._health.verification import components, import_errors, run_dag
+from ..module_utils._airflow import metrics
+from ..module_utils._airflow.contracts import Contracts
+from ..module_utils._airflow.credentials import LOGIN_OPTIONS, password_of
+from ..module_utils._airflow.patience import Patience
+from ..module_utils._airflow.rest import REQUESTS_IMPORT_ERROR, AirflowApi
+from ..module_utils._airflow.verification import components, import_errors, run_dag
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._kubernetes.secret import copied_value
 from ..module_utils._run.action import Action

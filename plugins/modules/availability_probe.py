@@ -328,18 +328,18 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from ..module_utils._airflow.credentials import LOGIN_OPTIONS, password_of
+from ..module_utils._airflow.identity import Identity, browser, client, task
+from ..module_utils._airflow.rest import REQUESTS_IMPORT_ERROR, AirflowApi
+from ..module_utils._airflow.token import TASK_AUDIENCE, signing_key
 from ..module_utils._common.failure import OperatorError
 from ..module_utils._common.private_file import writing
-from ..module_utils._health.credentials import LOGIN_OPTIONS, password_of
-from ..module_utils._health.identity import Identity, browser, client, task
-from ..module_utils._health.rest import REQUESTS_IMPORT_ERROR, AirflowApi
-from ..module_utils._health.token import TASK_AUDIENCE, signing_key
 from ..module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
 from ..module_utils._kubernetes.call import Call
-from ..module_utils._rollout import measurement
-from ..module_utils._rollout.answers import Expected, Learnt, has_member, is_json
-from ..module_utils._rollout.availability import Prober
-from ..module_utils._rollout.requester import Target
+from ..module_utils._probe import measurement
+from ..module_utils._probe.answers import Expected, Learnt, has_member, is_json
+from ..module_utils._probe.availability import Prober
+from ..module_utils._probe.requester import Target
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 

@@ -114,10 +114,10 @@ from typing import Any
 
 from ..module_utils._common.failure import OperatorError
 from ..module_utils._kubernetes.call import Call
-from ..module_utils._rollout.exposure import losses
-from ..module_utils._rollout.keeping import keep
-from ..module_utils._rollout.replacement import Replacer
-from ..module_utils._rollout.restoration import Restorer
+from ..module_utils._replacement.exposure import losses
+from ..module_utils._replacement.keeping import keep
+from ..module_utils._replacement.replacement import Replacer
+from ..module_utils._replacement.restoration import Restorer
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 

@@ -101,9 +101,9 @@ nodes:
 from typing import Any
 
 from ..module_utils._kubernetes.call import Call
-from ..module_utils._rollout.admission import Admission, Coming, told
-from ..module_utils._rollout.images import Puller
-from ..module_utils._rollout.uses import uses_of
+from ..module_utils._pods.admission import Admission, Coming, told
+from ..module_utils._pods.images import Puller
+from ..module_utils._pods.uses import uses_of
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 

@@ -102,13 +102,13 @@ pods:
 import contextlib
 from typing import Any
 
-from ..module_utils._health.acceptance import Answer, Question, ask, ask_each, check, question
-from ..module_utils._health.rest import REQUESTS_IMPORT_ERROR, AirflowApi
-from ..module_utils._health.token import TASK_AUDIENCE
+from ..module_utils._airflow.acceptance import Answer, Question, ask, ask_each, check, question
+from ..module_utils._airflow.rest import REQUESTS_IMPORT_ERROR, AirflowApi
+from ..module_utils._airflow.token import TASK_AUDIENCE
 from ..module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._kubernetes.tunnel import Tunnel
-from ..module_utils._rollout.pods import serving_pods
+from ..module_utils._pods.pods import serving_pods
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 

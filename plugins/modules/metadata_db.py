@@ -172,7 +172,7 @@ from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._metadata.examination import Request
 from ..module_utils._metadata.guard import NOTED
-from ..module_utils._metadata.mirror import Mirror
+from ..module_utils._metadata.memory import Mirror
 from ..module_utils._metadata.move import alone
 from ..module_utils._metadata.names import Schemas, on_server, schemas_of
 from ..module_utils._metadata.patience import patience_of

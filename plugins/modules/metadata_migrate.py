@@ -120,15 +120,15 @@ from ..module_utils._metadata import workspace
 from ..module_utils._metadata.catalogue import read_schema
 from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._metadata.inspection import inspect
-from ..module_utils._metadata.job import Job, remove_leftovers
 from ..module_utils._metadata.migrate_job import head_in, migrate_job, selector_of
 from ..module_utils._metadata.move import alone
 from ..module_utils._metadata.names import on_server, schemas_of
-from ..module_utils._metadata.own_job import POD_ARGUMENT, pod_of
 from ..module_utils._metadata.ownership import Owner
 from ..module_utils._metadata.patience import patience_of
 from ..module_utils._metadata.revision_job import newest_revision
-from ..module_utils._rollout.admission import Admission, told
+from ..module_utils._pods.admission import Admission, told
+from ..module_utils._pods.job import Job, remove_leftovers
+from ..module_utils._pods.own_job import POD_ARGUMENT, pod_of
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 

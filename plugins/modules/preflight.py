@@ -190,13 +190,13 @@ seen:
 
 from typing import Any
 
-from ..module_utils._health.rest import REQUESTS_IMPORT_ERROR
+from ..module_utils._airflow.rest import REQUESTS_IMPORT_ERROR
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._kubernetes.managed import MANAGED_BY_OTHERS
-from ..module_utils._rollout.credentials import credentials_that_end
-from ..module_utils._rollout.finding import failure
+from ..module_utils._preflight.credentials import credentials_that_end
+from ..module_utils._preflight.finding import failure
+from ..module_utils._preflight.preflight import Preflight
 from ..module_utils._rollout.gates import Access, first_look
-from ..module_utils._rollout.preflight import Preflight
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 

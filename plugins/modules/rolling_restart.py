@@ -294,8 +294,8 @@ outage_seconds:
 
 from typing import Any
 
-from ..module_utils._health.credentials import LOGIN_OPTIONS
-from ..module_utils._health.rest import REQUESTS_IMPORT_ERROR
+from ..module_utils._airflow.credentials import LOGIN_OPTIONS
+from ..module_utils._airflow.rest import REQUESTS_IMPORT_ERROR
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._rollout.gates import Access
 from ..module_utils._rollout.reloaders import changed_secrets

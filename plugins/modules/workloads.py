@@ -138,7 +138,7 @@ from typing import Any
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._kubernetes.objects import Objects
 from ..module_utils._kubernetes.unreachable import words_of
-from ..module_utils._rollout.admission import Admission, told
+from ..module_utils._pods.admission import Admission, told
 from ..module_utils._rollout.apply import Applier, Step
 from ..module_utils._rollout.belonging import deployment_of
 from ..module_utils._rollout.configurations import remove_unused

@@ -12,7 +12,7 @@ import pytest
 from airflow import ROTATE, SECRET, call, claims_of, log_in
 from bed import NAMESPACE, Bed, facts_of, unchanged
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import SigningKey, mint, signing_key
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.token import SigningKey, mint, signing_key
 
 CUT_OVER = ("-e", "airflow_rotation_mode=cutover", "-e", "airflow_confirm=sandbox")
 

@@ -19,7 +19,7 @@ from bed import KUBECONFIG, NAMESPACE, Bed, facts_of, unchanged
 from kubernetes import client
 from observe import process_list
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import SigningKey, mint, signing_key
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.token import SigningKey, mint, signing_key
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import public_jwk
 

@@ -21,8 +21,8 @@ from bed import INVENTORY, KUBECONFIG, NAMESPACE, Bed, facts_of
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.rest import AirflowApi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
 from ansible_collections.hopsworks.airflow.tests.bench.measure import (
     ROOT,
     TOOLS,

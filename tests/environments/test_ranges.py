@@ -54,7 +54,7 @@ DATABASE = tuple(
 # They wait for what takes its time, and know of Ansible and the libraries no more than those beside them.
 PATIENT = (
     "--ignore=tests/unit/action/test_lock_lost.py",
-    "--ignore=tests/unit/rollout/test_availability.py",
+    "--ignore=tests/unit/probe/test_availability.py",
     "--ignore=tests/unit/run/test_keeper.py",
 )
 # For the ends of the range: what makes the objects of dozens of deployments, by the templates of the roles, and what

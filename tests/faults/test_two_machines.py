@@ -48,6 +48,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clus
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PatientClient
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import keeper, lock
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common import processes
 
 lock.DURATION_SECONDS = keeper.DURATION_SECONDS = 12
 keeper.MARGIN_SECONDS, keeper.RENEWAL_SECONDS = 4, 2
@@ -68,7 +69,7 @@ def act(cluster, _warn):
 
 while True:
     try:
-        lock.Lock(cluster, "airflow-runbook").acquire(name, lock.controller_process(lock.playbook_process()))
+        lock.Lock(cluster, "airflow-runbook").acquire(name, processes.controller_process(processes.playbook_process()))
         break
     except OperatorError as error:
         say("refused", found=error.found)

@@ -67,13 +67,13 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_metadata/restore_old.py": METADATA,
     "_metadata/inspection.py": METADATA,
     "_metadata/quiesce.py": METADATA,
-    "_metadata/job.py": METADATA,
+    "_pods/job.py": METADATA,
     "_rollout/scale.py": ("tests/unit/rollout",),
-    "_rollout/hiding.py": ("tests/unit/rollout",),
-    "_rollout/lossless.py": ("tests/unit/rollout",),
+    "_pods/hiding.py": ("tests/unit/pods",),
+    "_pods/lossless.py": ("tests/unit/pods",),
     "_rollout/backup.py": ("tests/unit/rollout",),
-    "_rollout/replacement.py": ("tests/unit/rollout",),
-    "_rollout/restoration.py": ("tests/unit/rollout",),
+    "_replacement/replacement.py": ("tests/unit/replacement",),
+    "_replacement/restoration.py": ("tests/unit/replacement",),
 }
 # Parts of them run in processes that a test starts, where no line is seen to run.
 PROCESSES = ("_run/lock.py", "_run/child.py", "_run/keeper.py")

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from .._common.failure import OperatorError
 from .._common.redaction import secret_forms
 from .._kubernetes.network import read_service
-from .._rollout.admission import Admission, told
-from .._rollout.lossless import DEFAULT_CONTAINER
-from .job import Job, remove_leftovers
-from .own_job import LABEL_ACTION, LABEL_RUN, POD_ARGUMENT, Pod, job_of, pod_of
+from .._pods.admission import Admission, told
+from .._pods.job import Job, remove_leftovers
+from .._pods.lossless import DEFAULT_CONTAINER
+from .._pods.own_job import LABEL_ACTION, LABEL_RUN, POD_ARGUMENT, Pod, job_of, pod_of
 from .tls import TLS_FOLDER
 from .tools import Tools
 

@@ -22,7 +22,7 @@ from .privileges import read_rights
 if TYPE_CHECKING:
     from .database import Database
     from .inspection import Inspection
-    from .mirror import Mirror
+    from .memory import Mirror
     from .names import Schemas
 
 SET_ASIDE, DROP = "set_aside", "drop"

@@ -18,7 +18,7 @@ from .._common.failure import OperatorError
 from . import ownership
 from .history import ESSENTIAL_TABLES, REVISIONS_BEFORE_2_7
 from .inspection import ABSENT, EMPTY, FOREIGN, INSTALLED, MIGRATABLE, OLD
-from .mirror import INSTALLED as REMEMBERED
+from .memory import INSTALLED as REMEMBERED
 from .names import INSTALL
 from .privileges import LOCKING, NEEDED, SHOWN_WITH
 from .records import unknown_tables
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .catalogue import Session
     from .content import Content
     from .inspection import Inspection
-    from .mirror import Memory
+    from .memory import Memory
     from .neighbours import Neighbours
     from .privileges import Rights
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._common.failure import OperatorError
 from .._common.names import short_name
-from .own_job import LABEL_ACTION, LABEL_RUN, Pod, job_of
+from .._pods.own_job import LABEL_ACTION, LABEL_RUN, Pod, job_of
 from .tls import TLS_FOLDER
 
 if TYPE_CHECKING:

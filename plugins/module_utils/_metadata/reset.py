@@ -12,8 +12,8 @@ from .content import Content, checksums
 from .drop import Drop
 from .examination import DROP, SET_ASIDE, Request, examine, nobody_connected
 from .inspection import INSTALLED, MOVING, Inspection, inspect
-from .mirror import INSTALLED as REMEMBERED
-from .mirror import Memory
+from .memory import INSTALLED as REMEMBERED
+from .memory import Memory
 from .move import check_content, create_schema, drop_tables, make_moves, match_charset, probe_rename, wait_for_sessions
 from .names import INSTALL, PLAN, WORKSPACE
 from .plan import DONE, RESET, UNDONE, Move, Plan, mark_plan, now, write_plan
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .database import Database
-    from .mirror import Mirror
+    from .memory import Mirror
 
 
 class Reset:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from . import guard
 from .catalogue import stored_programs
 from .inspection import ABSENT, EMPTY, FOREIGN, INSTALLED, MIGRATABLE, MOVING, Inspection, inspect
-from .mirror import INSTALLED as REMEMBERED
-from .mirror import UNDONE as REMEMBERED_UNDONE
-from .mirror import Memory
+from .memory import INSTALLED as REMEMBERED
+from .memory import UNDONE as REMEMBERED_UNDONE
+from .memory import Memory
 from .move import check_content, create_schema, drop_tables, make_moves, match_charset, wait_for_sessions
 from .names import INSTALL, PLAN
 from .plan import DONE, DROPPING, RESET, RESTORE, UNDONE, Move, Plan, mark_plan, now, read_plan, write_plan
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .database import Database
     from .examination import Request
-    from .mirror import Mirror
+    from .memory import Mirror
 
 
 class Restore:

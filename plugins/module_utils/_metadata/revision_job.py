@@ -10,9 +10,9 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from .._common.names import short_name
-from .job import Job
+from .._pods.job import Job
+from .._pods.own_job import LABEL_ACTION, Pod, job_of
 from .migrate_job import LABEL_DEPLOYMENT, RESULT_MARK, SHELL, head_in
-from .own_job import LABEL_ACTION, Pod, job_of
 
 if TYPE_CHECKING:
     from .._kubernetes.call import Call

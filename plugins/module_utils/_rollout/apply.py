@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from .._common.failure import OperatorError
 from .._kubernetes.objects import Objects, label_selector
 from .._kubernetes.workloads import find, find_all
-from .admission import NEW_OBJECTS, TEMPLATE_OBJECTS, Coming, coming_of
+from .._pods.admission import NEW_OBJECTS, TEMPLATE_OBJECTS, Coming, coming_of
+from .._pods.definition import STOPPED_ANNOTATION, comparable, is_ours, managers, prepared, shown
+from .._pods.phase import is_finished
+from .._pods.verdict import belongs
+from .._pods.watcher import Watcher
 from .autoscalers import PAUSED, PAUSED_REPLICAS, Autoscalers, release_replicas, replicas_of
 from .backup import Backup, record_of
 from .belonging import deployment_of, refuse_another, refuse_twice
 from .configurations import configurations_of
-from .definition import STOPPED_ANNOTATION, comparable, is_ours, managers, prepared, shown
-from .health import belongs
 from .network_policies import NetworkPolicies
-from .phase import is_finished
 from .removal import remove
 from .scale import Scaler
 from .volumes import refuse_loss_of_volumes
-from .watcher import Watcher
 from .writing import Predicted, once_counted, stand_in_name
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._common.failure import OperatorError
 from .._kubernetes.objects import FIELD_MANAGER, listed_if_allowed
-from .definition import stopped_from
+from .._pods.definition import stopped_from
 from .writing import as_read
 
 if TYPE_CHECKING:

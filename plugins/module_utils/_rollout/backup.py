@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._common.failure import OperatorError
 from .._kubernetes.secret import StoredSecret
-from .definition import is_half_replaced, is_ours, saved
+from .._pods.definition import is_half_replaced, is_ours, saved
 
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster

@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._kubernetes.objects import listed_if_allowed
+from .._pods.references import references
 from .belonging import deployment_of
-from .references import references
 
 if TYPE_CHECKING:
     from .._kubernetes.objects import Objects

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from .._airflow.credentials import password_of
+from .._airflow.heartbeats import HEALTH, INTERVAL_SECONDS, Pulse, earlier, heartbeat_of, patience_seconds
+from .._airflow.patience import Patience
+from .._airflow.rest import AirflowApi
 from .._common.failure import OperatorError
-from .._health.credentials import password_of
-from .._health.heartbeats import HEALTH, INTERVAL_SECONDS, Pulse, earlier, heartbeat_of, patience_seconds
-from .._health.patience import Patience
-from .._health.rest import AirflowApi
-from .lossless import main_container, moment
-from .phase import is_finished
-from .watcher import Gate
+from .._pods.lossless import main_container, moment
+from .._pods.phase import is_finished
+from .._pods.watcher import Gate
 
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .health import DEFAULT_GRACE_SECONDS
+from .._pods.verdict import DEFAULT_GRACE_SECONDS
 
 if TYPE_CHECKING:
     from .apply import Step

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .._kubernetes.objects import listed_if_allowed
-from .placement import selects
+from .._pods.placement import selects
 
 if TYPE_CHECKING:
     from .._kubernetes.objects import Objects

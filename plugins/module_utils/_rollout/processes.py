@@ -7,16 +7,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .._airflow.rest import AirflowApi
 from .._common.failure import OperatorError
-from .._health.rest import AirflowApi
+from .._pods.lossless import moment
 from .gates import HeartbeatGate, newest_start
-from .lossless import moment
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from .._pods.watcher import Gate
     from .gates import Access
-    from .watcher import Gate
 
 Object = dict[str, Any]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._common.failure import OperatorError
-from .evidence import secret_names
+from .._pods.evidence import secret_names
 
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster

@@ -9,10 +9,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from .._common.failure import OperatorError
-from .._kubernetes.mirror import Mirror
-from .definition import managers
-from .health import DEFAULT_GRACE_SECONDS
-from .watcher import LONGEST_SILENCE_SECONDS
+from .._kubernetes.watch import Mirror
+from .._pods.definition import managers
+from .._pods.verdict import DEFAULT_GRACE_SECONDS
+from .._pods.watcher import LONGEST_SILENCE_SECONDS
 
 if TYPE_CHECKING:
     from .._common.progress import Progress

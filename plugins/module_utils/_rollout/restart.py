@@ -15,16 +15,16 @@ from .._common.redaction import redact
 from .._common.timestamps import now
 from .._kubernetes.objects import Objects
 from .._kubernetes.workloads import find
+from .._pods.lossless import Finding, examine, main_container, startup_seconds_of
+from .._pods.terminal_failure import Patience
+from .._pods.verdict import assess, current_pods, event_version, exceeded_deadline, is_ready
+from .._pods.watcher import Gate, Watcher
 from .gates import Access, Beside, gate_of, prove
-from .health import assess, current_pods, event_version, exceeded_deadline, is_ready
-from .lossless import Finding, examine, main_container, startup_seconds_of
 from .managed import managers_of, refuse_reverting
 from .order import check_order
-from .patience import Patience
 from .processes import for_each_pod
 from .reloaders import refuse_reloading, reloadings_of
 from .revision import merge_change, previous_template
-from .watcher import Gate, Watcher
 
 if TYPE_CHECKING:
     from .._common.progress import Progress

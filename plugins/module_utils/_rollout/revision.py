@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .definition import without_nulls
-from .health import REVISION
+from .._pods.definition import without_nulls
+from .._pods.verdict import REVISION
 
 Object = dict[str, Any]
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._kubernetes.objects import Objects
 from .._kubernetes.workloads import find, find_all
-from .definition import STOPPED_ANNOTATION, stopped_from
-from .health import DEFAULT_GRACE_SECONDS
+from .._pods.definition import STOPPED_ANNOTATION, stopped_from
+from .._pods.verdict import DEFAULT_GRACE_SECONDS
+from .._pods.watcher import Watcher
 from .troubles import Troubles
 from .volumes import refuse_loss_of_volumes
-from .watcher import Watcher
 
 if TYPE_CHECKING:
     from .._common.progress import Progress

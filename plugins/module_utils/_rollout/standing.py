@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._kubernetes.workloads import find_all
-from .definition import stopped_from
+from .._pods.definition import stopped_from
 
 if TYPE_CHECKING:
     from .._kubernetes.objects import Objects

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from .._common.failure import OperatorError
 from .._kubernetes.objects import Objects
 from .._kubernetes.unreachable import is_malformed, message_of, needs_a_real_request, words_of
-from .quota import has_room_for_one_in_place_of_one
+from .._pods.quota import has_room_for_one_in_place_of_one
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Records what an API server tells of rollouts, for the unit tests: tests/unit/rollout/recordings/*.json.
+"""Records what an API server tells of rollouts, for the unit tests: tests/unit/pods/recordings/*.json.
 
 Needed again only where a newer Kubernetes tells something else. Run on the bed, from the root of the checkout:
 
@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import conftest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.watcher import Watcher
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.watcher import Watcher
 from ansible_collections.hopsworks.airflow.tests.integration.access import ROOT, bed_cluster
 
-TARGET = ROOT / "tests" / "unit" / "rollout" / "recordings"
+TARGET = ROOT / "tests" / "unit" / "pods" / "recordings"
 NAMESPACE = "lab-rollout-record"
 METADATA = ("name", "uid", "resourceVersion", "generation", "labels", "ownerReferences", "deletionTimestamp")
 REVISION = "deployment.kubernetes.io/revision"

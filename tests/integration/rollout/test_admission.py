@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Admission, coming_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.admission import Admission, coming_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
 
 from .conftest import quota, workload

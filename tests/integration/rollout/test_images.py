@@ -9,8 +9,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import Outcome, Puller, labels_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.uses import Use
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.images import Outcome, Puller, labels_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.uses import Use
 
 from .conftest import IMAGE
 

@@ -11,12 +11,12 @@ import copy
 import os
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.definition import is_ours, saved
+from ansible_collections.hopsworks.airflow.plugins.module_utils._replacement.keeping import keep
+from ansible_collections.hopsworks.airflow.plugins.module_utils._replacement.replacement import Replacer
+from ansible_collections.hopsworks.airflow.plugins.module_utils._replacement.restoration import Restorer
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import is_ours, saved
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.keeping import keep
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import Replacer
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restoration import Restorer
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
 
 from .conftest import workload

@@ -14,11 +14,11 @@ import pytest
 from kubernetes import client
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.images import Outcome, Puller
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.uses import Use
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.images import Outcome, Puller
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restart import Restarter, Terms
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.uses import Use
 
 from .conftest import IMAGE, workload
 

@@ -14,10 +14,10 @@ from kubernetes import client
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._replacement.keeping import keep
+from ansible_collections.hopsworks.airflow.plugins.module_utils._replacement.replacement import Replacer
+from ansible_collections.hopsworks.airflow.plugins.module_utils._replacement.restoration import Restorer
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.keeping import keep
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.replacement import Replacer
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restoration import Restorer
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
 
 from .conftest import quota, workload

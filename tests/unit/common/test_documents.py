@@ -12,17 +12,17 @@ from types import SimpleNamespace
 import pytest
 import requests
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow import acceptance
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.credentials import password_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.rest import AirflowApi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health import acceptance
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.credentials import password_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import in_pod
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwks import read_jwks
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import exit_code
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import message_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import measurement
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import Answer, is_airflow_3, is_json
+from ansible_collections.hopsworks.airflow.plugins.module_utils._probe import measurement
+from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.answers import Answer, is_airflow_3, is_json
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import in_words
 
 DEEP = ["[" * 100_000, '{"keys":' * 100_000, '{"begun":' * 100_000]

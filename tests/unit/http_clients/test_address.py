@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.rest import AirflowApi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import problem_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import proxy_for, tls_context
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import Answer, Expected, Learnt
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import Requester, Target
+from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.answers import Answer, Expected, Learnt
+from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.requester import Requester, Target
 
 OK = Expected(frozenset([200]))
 # Whose parser, codec or socket would raise something of its own, one after the other.

@@ -15,9 +15,9 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow import verification
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.token import SigningKey
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health import verification
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.token import SigningKey
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import gates
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import (
@@ -28,7 +28,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates i
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.processes import EachPodGate
 from ansible_collections.hopsworks.airflow.plugins.modules import airflow_health, availability_probe
-from ansible_collections.hopsworks.airflow.tests.unit.health.fake import BEGIN, PASSWORD, FakeAirflow
+from ansible_collections.hopsworks.airflow.tests.unit.airflow.fake import BEGIN, PASSWORD, FakeAirflow
 from ansible_collections.hopsworks.airflow.tests.unit.hopsfs.authority import Authority
 
 LOGIN = {"user": "admin", "secret": "airflow-runtime", "key": "passwords.json"}

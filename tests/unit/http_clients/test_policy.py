@@ -10,13 +10,13 @@ import threading
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.rest import AirflowApi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.rest import AirflowApi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import Proxy, proxy_for, tls_context
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.session import LARGEST_BYTES
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.answers import Expected
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.availability import Prober
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.requester import Requester, Target
+from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.answers import Expected
+from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.availability import Prober
+from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.requester import Requester, Target
 from ansible_collections.hopsworks.airflow.tests.unit.hopsfs.authority import Authority
 
 OK = Expected(frozenset([200]))

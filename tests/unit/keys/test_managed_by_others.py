@@ -16,7 +16,7 @@ import yaml
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.put_back import KEYS_GENERATION
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import preflight
+from ansible_collections.hopsworks.airflow.plugins.module_utils._preflight import preflight
 from ansible_collections.hopsworks.airflow.plugins.modules import generated_secret, signing_keys, signing_keys_info
 from ansible_collections.hopsworks.airflow.tests.unit.keys.server import NAME, Server
 

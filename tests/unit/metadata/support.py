@@ -33,7 +33,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.databa
     session,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import Request
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory, Mirror
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Memory, Mirror
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PLAN, Schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import Plan

@@ -25,9 +25,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.client
     try_client,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.own_job import Pod
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import TLS_FOLDER, Tls
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.admission import Verdict
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.admission import Verdict
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.own_job import Pod
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, quiet
 
 ADDRESS = Address("db.example.com", 3306, "airflow", "airflow", PASSWORD.encode())

@@ -25,7 +25,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
     MOVING,
     inspect,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.mirror import Memory
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Memory
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import NEEDED

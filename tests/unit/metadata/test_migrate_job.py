@@ -15,14 +15,14 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.redaction import redact, secret_forms
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import whole_lines
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
     PROGRAM,
     RESULT_MARK,
     head_in,
     migrate_job,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.own_job import Pod
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.job import whole_lines
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.own_job import Pod
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD
 
 ADDRESS = Address("mysql", 3306, "airflow", "airflow", PASSWORD.encode())

@@ -19,8 +19,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrat
     head_in,
     selector_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.own_job import Pod
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.revision_job import PROGRAM, revision_job
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.own_job import Pod
 from ansible_collections.hopsworks.airflow.plugins.modules import image_revision_info
 
 DIGEST = f"apache/airflow@sha256:{'0' * 64}"

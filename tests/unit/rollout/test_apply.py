@@ -13,15 +13,14 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.definition import STOPPED_ANNOTATION
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import apply as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import scale
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier, surge_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.interruption import grace_of_interrupted
-
-from .fake import Namespace
-from .replacing import by
+from ansible_collections.hopsworks.airflow.tests.unit.replacement.fake import Namespace
+from ansible_collections.hopsworks.airflow.tests.unit.replacement.replacing import by
 
 BACKUP = "airflow-before-1"
 

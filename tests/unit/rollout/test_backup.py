@@ -16,8 +16,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup 
     Record,
     record_of,
 )
-
-from .fake import Namespace
+from ansible_collections.hopsworks.airflow.tests.unit.replacement.fake import Namespace
 
 
 @pytest.fixture

@@ -17,8 +17,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.configu
 )
 from ansible_collections.hopsworks.airflow.plugins.modules import workloads as module
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
-
-from .replacing import by
+from ansible_collections.hopsworks.airflow.tests.unit.replacement.replacing import by
 
 MAPS = "/api/v1/namespaces/lab/configmaps"
 

@@ -13,9 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow import patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.heartbeats import Pulse, patience_seconds
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health import patience
-from ansible_collections.hopsworks.airflow.plugins.module_utils._health.heartbeats import Pulse, patience_seconds
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import gates
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import (
     Access,

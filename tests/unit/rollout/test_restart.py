@@ -12,9 +12,9 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.verdict import Observed
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import restart as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import Access
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.health import Observed
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restart import Restarter, Terms
 
 RUN = "hopsworks.airflow/restarted-by"

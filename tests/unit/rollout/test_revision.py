@@ -137,7 +137,7 @@ def test_only_what_differs_is_changed():
 
 def test_a_recorded_update_has_the_first_template_before_it():
     """Real ReplicaSets have the revisions that this reads."""
-    document = json.loads((Path(__file__).parent / "recordings" / "deployment-update.json").read_text())
+    document = json.loads((Path(__file__).parents[1] / "pods" / "recordings" / "deployment-update.json").read_text())
     last = document["states"][-1]
     workload = document["objects"][last["workload"]]
     sets = [document["objects"][position] for position in last["replica_sets"]]

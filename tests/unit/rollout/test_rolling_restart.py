@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.lossless import Finding
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.lossless import Finding
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restart import Restart, Took
 from ansible_collections.hopsworks.airflow.plugins.modules import rolling_restart as subject
 

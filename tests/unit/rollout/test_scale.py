@@ -11,12 +11,11 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.definition import STOPPED_ANNOTATION
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import scale as subject
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import STOPPED_ANNOTATION
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaler
-
-from .fake import Namespace, refusal
-from .replacing import workload
+from ansible_collections.hopsworks.airflow.tests.unit.replacement.fake import Namespace, refusal
+from ansible_collections.hopsworks.airflow.tests.unit.replacement.replacing import workload
 
 
 class Objects:

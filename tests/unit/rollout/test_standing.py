@@ -9,12 +9,12 @@ import copy
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.autoscalers import replicas_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.definition import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.definition import (
     STOPPED_ANNOTATION,
     saved,
     stopped_from,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.autoscalers import replicas_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.standing import standing
 
 

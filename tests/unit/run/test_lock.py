@@ -10,8 +10,6 @@ import datetime
 import email.utils
 import os
 import pathlib
-import signal
-import socket
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -29,7 +27,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.pati
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import lock as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import DURATION_SECONDS, Lock
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
-from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 ELSEWHERE = "another-machine/boot/4711/1"
@@ -259,74 +256,6 @@ def test_a_renewal_that_crosses_a_take_over_is_refused(lock, server):
     server.before_write = lambda: lock.acquire("bob", ELSEWHERE)
     with pytest.raises(OperatorError, match="bob"):
         lock.renew("alice")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        "nonsense",
-        "another-machine/boot/1/1",
-        f"{socket.gethostname()}/boot-without-proc",
-        f"{socket.gethostname()}/-/{os.getpid()}/1",
-        f"{socket.gethostname()}/boot/not-a-number/1",
-        f"{socket.gethostname()}/boot/²/1",
-    ],
-    # The same names in every process that collects tests.
-    ids=["empty", "nonsense", "another machine", "no process", "unknown boot", "not a number", "digit"],
-)
-def test_what_cannot_be_told_from_here_is_taken_to_live(name):
-    assert not process_is_gone(name)
-
-
-def test_a_number_that_another_process_has_by_now_is_not_the_one():
-    host, boot, number, start = controller_process(os.getpid()).split("/")
-    assert process_is_gone(f"{host}/{boot}/{number}/{int(start) - 1}")
-
-
-@pytest.mark.parametrize("elsewhere", ["another-boot.pid:[4026531836]", "{boot}.pid:[1]"])
-def test_of_another_boot_or_another_container_nobody_can_tell(elsewhere):
-    """Machines, and containers on one machine, may have the same name."""
-    host, boot, number, start = controller_process(os.getpid()).split("/")
-    there = elsewhere.format(boot=boot.split(".")[0])
-    assert not process_is_gone(f"{host}/{there}/{number}/{int(start) - 1}")
-
-
-def test_a_worker_whose_playbook_has_ended_already_knows_it(tmp_path):
-    """Killed between the fork of a worker and its first look: the worker is somebody else's child by then."""
-    answer = tmp_path / "answer"
-    program = f"""
-import multiprocessing, os, signal, time
-from ansible_collections.hopsworks.airflow.plugins.module_utils._run import lock
-
-def work(parent):
-    alive = lock.process_is_gone(lock.controller_process(lock.playbook_process()))
-    os.kill(parent, signal.SIGKILL)
-    while os.getppid() == parent:
-        time.sleep(0.02)
-    gone = lock.process_is_gone(lock.controller_process(lock.playbook_process()))
-    with open({str(answer) + ".new"!r}, "w") as stream:
-        stream.write(f"{{lock.playbook_process() == parent}} {{alive}} {{gone}}")
-    os.rename({str(answer) + ".new"!r}, {str(answer)!r})
-
-multiprocessing.get_context("fork").Process(target=work, args=(os.getpid(),)).start()
-time.sleep(60)
-"""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / ".collections")}
-    with subprocess.Popen([sys.executable, "-c", program], env=environment) as process:
-        assert process.wait(60) == -signal.SIGKILL
-    until(answer.exists)
-    assert answer.read_text(encoding="utf-8") == "True False True"
-
-
-def test_a_playbook_that_nobody_has_waited_for_yet_is_gone():
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        name = controller_process(process.pid)
-        assert not process_is_gone(name)
-        process.kill()
-        status = pathlib.Path(f"/proc/{process.pid}/status")
-        until(lambda: "State:\tZ" in status.read_text(encoding="utf-8"))
-        assert process_is_gone(name)
 
 
 @pytest.fixture

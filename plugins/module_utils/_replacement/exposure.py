@@ -1,0 +1,155 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What others use of an object, or are kept from by it, and is not in the one that takes its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from .._common.failure import OperatorError
+from .._pods.definition import is_ours
+
+if TYPE_CHECKING:
+    from .._rollout.apply import Step
+
+Object = dict[str, Any]
+SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
+EVERYBODY = frozenset({"0.0.0.0/0", "::/0"})
+# What of a Service is told apart, follows from the deployment, or is allocated again.
+OWN_FIELDS = frozenset(
+    {"type", "ports", "selector", "clusterIP", "clusterIPs", "healthCheckNodePort", "loadBalancerSourceRanges"}
+)
+# They say by whom an object was made, and that changes.
+MADE_BY = ("kubectl.kubernetes.io/", "meta.helm.sh/", "helm.sh/")
+
+
+def losses(step: Step) -> list[str]:
+    """Warnings, for the plan."""
+    told = {"Service": _service, "ServiceAccount": _account, "Role": _role, "RoleBinding": _binding}
+    if step.live is None or step.action == "unchanged" or step.kind not in told:
+        return []
+    return list(told[step.kind](step.name, step.live, step.after))
+
+
+def refuse_opening(step: Step, untouched: str) -> None:
+    """Raises OperatorError for a load balancer of others that would lose what keeps people out of it."""
+    before, after = step.live, step.after
+    if before is None or step.action != "replaced" or step.kind != "Service" or is_ours(before):
+        return
+    if {before["spec"].get("type"), after["spec"].get("type")} != {"LoadBalancer"}:
+        return
+    fence = [f"annotation {key}" for key in _lost_annotations(before, after) if _is_about_balancer(key, after)]
+    if (ranges := _ranges(before)) and not ranges & EVERYBODY and not _ranges(after):
+        fence.append(f"loadBalancerSourceRanges {', '.join(sorted(ranges))}")
+    if fence:
+        raise OperatorError(
+            f"Service {step.name} is a load balancer with {', '.join(fence)}; without that, the one that "
+            "takes its place may be open to everybody",
+            expected="the same in the description, or something else in its place",
+            untouched=untouched,
+            next_step="set loadBalancerSourceRanges in airflow_service_spec (0.0.0.0/0 opens it on purpose) and the "
+            "annotations in airflow_service_annotations; then run the same command again",
+        )
+
+
+def _is_about_balancer(key: str, after: Object) -> bool:
+    """Whether an annotation that is lost is about the load balancer; each cloud has its own for an internal one."""
+    return "loadbalancer" in key.lower().replace("-", "") and key != SOURCE_RANGES and key not in _annotations(after)
+
+
+def _service(name: str, before: Object, after: Object) -> Iterator[str]:
+    old, new = before["spec"], after["spec"]
+    node_ports = _values(old, "nodePort") - _values(new, "nodePort")
+    # A definition that no dry run could complete leaves the type out.
+    types = [spec.get("type", "ClusterIP") for spec in (old, new)]
+    if types[0] != types[1] or node_ports:
+        yield (
+            f"Service {name} is of type {types[0]}"
+            + (f" with node port {', '.join(sorted(node_ports))}" if node_ports else "")
+            + f", and becomes one of type {types[1]}: who reaches it from outside by that, does no longer. "
+            "airflow_service_spec can say it"
+        )
+    ports = sorted(_values(old, "port") - _values(new, "port"))
+    ports += sorted(repr(port) for port in _values(old, "name") - _values(new, "name"))
+    if ports:
+        yield (
+            f"Service {name} no longer has port {', '.join(ports)}: what names it (an Ingress, a client) finds nothing "
+            "there. airflow_service_spec can say it"
+        )
+    fields = sorted(key for key in old if key not in OWN_FIELDS and old[key] != new.get(key))
+    if _ranges(before) != _ranges(after) and _ranges(before):
+        fields.append(f"loadBalancerSourceRanges ({', '.join(sorted(_ranges(before)))})")
+    if fields:
+        yield f"Service {name} loses, or has another {', '.join(fields)}. airflow_service_spec can say it"
+    if keys := [f"annotation {key}" for key in _lost_annotations(before, after)]:
+        yield f"Service {name} loses, or has another {', '.join(keys)}. airflow_service_annotations can say it"
+
+
+def _account(name: str, before: Object, after: Object) -> Iterator[str]:
+    if keys := _lost_annotations(before, after):
+        yield (
+            f"ServiceAccount {name} loses, or has another annotation {', '.join(keys)}: pods may lose an identity by "
+            "it, such as that in a cloud. airflow_service_account_annotations can say it"
+        )
+
+
+def _role(name: str, before: Object, after: Object) -> Iterator[str]:
+    kept = [*_rights(after)]
+    lost = [
+        right
+        for right in dict.fromkeys(_rights(before))
+        if not any(all(has in ("*", part) for has, part in zip(other, right, strict=True)) for other in kept)
+    ]
+    if lost:
+        texts = (
+            f"{verb} {resource}{f'.{group}' if group else ''}{'' if of == '*' else f'/{of}'}"
+            for group, resource, verb, of in lost
+        )
+        yield f"Role {name} no longer allows {', '.join(texts)}. airflow_role_rules can say it"
+
+
+def _binding(name: str, before: Object, after: Object) -> Iterator[str]:
+    kept = [_words(subject, "kind", "namespace", "name") for subject in after.get("subjects") or []]
+    bound = [_words(subject, "kind", "namespace", "name") for subject in before.get("subjects") or []]
+    role = _words(before["roleRef"], "kind", "name")
+    if role != _words(after["roleRef"], "kind", "name"):
+        yield f"RoleBinding {name} no longer gives the rights of {role}. airflow_role_rules can say them"
+    elif lost := [subject for subject in bound if subject not in kept]:
+        yield f"RoleBinding {name} no longer gives the rights of {role} to {', '.join(lost)}; bind it by another name"
+
+
+def _rights(role: Object) -> Iterator[tuple[str, ...]]:
+    """Each as group, resource, verb and name of the object, or `*`."""
+    for rule in role.get("rules") or []:
+        yield from product(
+            rule.get("apiGroups", []), rule.get("resources", []), rule["verbs"], rule.get("resourceNames") or ["*"]
+        )
+
+
+def _words(reference: Object, *keys: str) -> str:
+    return " ".join(str(reference[key]) for key in keys if key in reference)
+
+
+def _values(spec: Object, key: str) -> set[str]:
+    return {str(port[key]) for port in spec.get("ports", []) if port.get(key)}
+
+
+def _ranges(service: Object) -> set[str]:
+    """From where a load balancer may be reached; none is from everywhere."""
+    said = service["spec"].get("loadBalancerSourceRanges") or _annotations(service).get(SOURCE_RANGES, "").split(",")
+    return {part.strip() for part in said if part.strip()}
+
+
+def _annotations(obj: Object) -> dict[str, str]:
+    return obj["metadata"].get("annotations") or {}
+
+
+def _lost_annotations(before: Object, after: Object) -> list[str]:
+    kept = _annotations(after)
+    return sorted(
+        key for key, value in _annotations(before).items() if kept.get(key) != value and not key.startswith(MADE_BY)
+    )

@@ -1,0 +1,205 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import itertools
+from types import SimpleNamespace
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods import job as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods import terminal_failure
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.job import Job, describe
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.terminal_failure import Patience
+
+SECRET = "CANARY pass word"
+
+
+def pod(*statuses, name="job-1", phase="Pending", **status):
+    return {
+        "metadata": {"name": name, "uid": name, "creationTimestamp": "2026-11-22T03:00:00Z"},
+        "status": {"phase": phase, "containerStatuses": list(statuses), **status},
+    }
+
+
+def container(state, name="main"):
+    return {"name": name, "state": state}
+
+
+def waiting(reason, message="why", name="main"):
+    return container({"waiting": {"reason": reason, "message": message}}, name)
+
+
+RUNNING = container({"running": {}})
+ENDED = container({"terminated": {"exitCode": 0}})
+BROKEN = container({"terminated": {"exitCode": 3, "reason": "Error"}})
+
+
+def test_who_only_looks_is_told_of_any_trouble():
+    assert not describe(None).hopeless
+    for reason in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"):
+        state = describe(pod(waiting(reason)))
+        assert state.hopeless
+        assert f"{reason}: why" in state.text
+    assert not describe(pod(waiting("ContainerCreating"))).hopeless
+    assert describe(pod(RUNNING)).started
+    assert describe(pod(BROKEN)).started
+    evicted = describe(pod(phase="Failed", reason="Evicted", message="The node was low on memory"))
+    assert evicted.hopeless
+    assert "Evicted: The node was low on memory" in evicted.text
+
+
+def test_what_may_pass_is_waited_for_and_said():
+    patience = Patience(clock=itertools.count(0, 10).__next__)
+    for expected in (False,) * 6 + (True,):
+        state = describe(pod(waiting("ErrImagePull")), patience=patience)
+        assert state.hopeless == expected
+        assert "ErrImagePull: why" in state.text
+
+
+def test_an_unscheduled_pod_waits_for_a_node():
+    full = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
+    patience = Patience(clock=itertools.count(0, 179).__next__)
+    judged = [describe(pod(conditions=[full]), patience=patience) for _time in range(3)]
+    assert [state.hopeless for state in judged] == [False, False, True]
+    assert "0/1 nodes are available" in judged[-1].text
+
+
+def test_only_its_own_container_says_that_it_runs():
+    """An injected sidecar runs long before, and may end first."""
+    sidecar = container({"running": {}}, "istio-proxy")
+    assert not describe(pod(sidecar, waiting("PodInitializing")), container="main").started
+    assert describe(pod(sidecar, RUNNING), container="main").started
+
+
+class Mirror:
+    """What a watch would tell: the next state each time it is asked, the last one for ever."""
+
+    states = ()
+    events = ()
+
+    def __init__(self, _objects, kind, _changed, **_selectors):
+        self._answers = list(self.states if kind == "Pod" else [self.events])
+
+    def items(self):
+        found = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        return list(found)
+
+    def stop(self):
+        pass
+
+
+class Cluster:
+    namespace = "lab"
+
+    def __init__(self, refusals=(), log=b""):
+        self.refusals, self.log, self.created, self.deleted = list(refusals), log, 0, []
+        self.batch = SimpleNamespace(create_namespaced_job=self.create, delete_namespaced_job=self.delete)
+        self.core = SimpleNamespace(read_namespaced_pod_log=self.read_log)
+
+    def create(self, *_arguments):
+        self.created += 1
+        if self.refusals:
+            raise self.refusals.pop(0)
+
+    def delete(self, name, *_arguments, **_options):
+        self.deleted.append(name)
+
+    def read_log(self, *_arguments, **_options):
+        return SimpleNamespace(stream=lambda **_options: iter([self.log]))
+
+
+@pytest.fixture
+def run(monkeypatch):
+    monkeypatch.setattr(subject, "Mirror", Mirror)
+    monkeypatch.setattr(subject, "evidence", lambda *_arguments, **_options: (f"log: {SECRET}",))
+    monkeypatch.setattr(terminal_failure.time, "sleep", lambda _seconds: None)
+    said = []
+
+    def run(*states, cluster=None, events=(), clock=None):
+        monkeypatch.setattr(Mirror, "states", [[state] if state else [] for state in states])
+        monkeypatch.setattr(Mirror, "events", events)
+        manifest = {"metadata": {"name": "job"}, "spec": {"template": {"spec": {"containers": [{"name": "main"}]}}}}
+        one = Job(cluster or Cluster(), manifest, said.append, (SECRET,))
+        if clock is not None:
+            one._patience = Patience(clock=clock)
+        monkeypatch.setattr(one._changed, "wait", lambda _seconds: None)
+        return one.run(600), said
+
+    return run
+
+
+def test_its_log_is_passed_on_without_the_secrets(run):
+    cluster = Cluster(log=f"connecting as {SECRET}\ndone\n".encode())
+    lines, said = run(pod(ENDED, phase="Succeeded"), cluster=cluster)
+    assert [line for line in lines if "done" in line]
+    assert len(lines) == 2
+    assert "CANARY" not in str((lines, said))
+    assert cluster.deleted == ["job"]
+
+
+def test_its_failure_is_told_without_the_secrets(run):
+    with pytest.raises(OperatorError, match="exit code 3") as failure:
+        run(pod(BROKEN, phase="Failed"))
+    assert failure.value.evidence
+    assert "CANARY" not in str(failure.value)
+
+
+def test_a_registry_that_is_away_for_a_moment_is_no_failure(run):
+    away, back = pod(waiting("ErrImagePull")), pod(ENDED, phase="Succeeded")
+    run(away, pod(waiting("ImagePullBackOff")), away, back, clock=itertools.count(0, 15).__next__)
+    with pytest.raises(OperatorError, match="ErrImagePull: why"):
+        run(away, clock=itertools.count(0, 15).__next__)
+
+
+def test_a_refusal_is_one_when_it_lasts(run):
+    event = {"reason": "FailedCreate", "message": "failed calling webhook"}
+    run(None, None, pod(ENDED, phase="Succeeded"), events=[event])
+    with pytest.raises(OperatorError, match="its pod is refused: failed calling webhook"):
+        run(None, events=[event], clock=itertools.count(0, 15).__next__)
+
+
+def away():
+    return ApiException(status=500, reason="Internal Server Error")
+
+
+def test_a_webhook_that_is_away_when_it_is_created_is_asked_again(run):
+    exists = ApiException(status=409)
+    exists.body = '{"reason": "AlreadyExists"}'
+    # The last attempt made it, although its answer got lost.
+    cluster = Cluster(refusals=[away(), away(), exists])
+    run(pod(ENDED, phase="Succeeded"), cluster=cluster)
+    assert cluster.created == 3
+
+
+@pytest.mark.parametrize(
+    ("message", "attempts"),
+    [
+        ('jobs.batch is forbidden: User \\"ci\\" cannot create resource', 1),
+        ("pods is forbidden: exceeded quota: pods", 2),
+    ],
+)
+def test_only_a_quota_is_forbidden_for_a_moment(run, message, attempts):
+    forbidden = ApiException(status=403)
+    forbidden.body = message
+    cluster = Cluster(refusals=[forbidden])
+    if attempts == 1:
+        with pytest.raises(ApiException):
+            run(pod(ENDED, phase="Succeeded"), cluster=cluster)
+    else:
+        run(pod(ENDED, phase="Succeeded"), cluster=cluster)
+    assert cluster.created == attempts
+
+
+def test_a_sidecar_that_ends_first_does_not_end_the_job(run):
+    sidecar = container({"terminated": {"exitCode": 1}}, "istio-proxy")
+    run(pod(sidecar, RUNNING), pod(sidecar, RUNNING), pod(sidecar, ENDED))
+
+
+def test_a_pod_that_is_deleted_before_it_ran_is_told_of(run):
+    with pytest.raises(OperatorError, match="its pod is gone"):
+        run(pod(waiting("ContainerCreating")), None, clock=itertools.count(0, 5).__next__)

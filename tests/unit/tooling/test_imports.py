@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, hopsworks.airflow contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which room of `plugins/` may import which. docs/architecture.md explains the order."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+
+import pytest
+
+PLUGINS = pathlib.Path(__file__).resolve().parents[3] / "plugins"
+PREFIX = "ansible_collections.hopsworks.airflow.plugins."
+# Each room, with the rooms that it may import. A room that is not named here may import none and not be imported.
+COMMON = frozenset({"_common"})
+HTTP = COMMON | {"_http"}
+KUBERNETES = HTTP | {"_kubernetes"}
+PODS = KUBERNETES | {"_pods"}
+KEYS = KUBERNETES | {"_keys"}
+AIRFLOW = PODS | KEYS | {"_airflow"}
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    "_common": frozenset(),
+    "_http": COMMON,
+    "_kubernetes": HTTP,
+    "_pods": KUBERNETES,
+    "_keys": KUBERNETES,
+    "_hopsfs": KUBERNETES,
+    "_airflow": PODS | KEYS,
+    "_probe": HTTP,
+    "_metadata": PODS | KEYS,
+    "_rollout": AIRFLOW,
+    "_replacement": AIRFLOW | {"_rollout"},
+    "_preflight": AIRFLOW | {"_rollout"},
+    "_run": KUBERNETES,
+    "module": KUBERNETES | {"_run"},
+    "plugin_utils": KUBERNETES | {"_run"},
+    "callback": COMMON,
+}
+# A module is an action, a filter a question of a role: these may import every room, and no room imports them.
+DOORS = ("modules", "filter")
+
+
+def room_of(path: tuple[str, ...]) -> str:
+    """The room of a module that is named by its path below `plugins/`."""
+    return path[1] if path[0] == "module_utils" and len(path) > 1 else path[0]
+
+
+def imported_by(path: tuple[str, ...], text: str) -> set[str]:
+    """The rooms that a file imports, which is at `path` below `plugins/`; without its own."""
+    found: set[tuple[str, ...]] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = (*path[: len(path) - node.level], *(node.module.split(".") if node.module else ()))
+            found |= {(*base, alias.name) for alias in node.names}
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            names = [f"{module}{alias.name}" for alias in node.names]
+            found |= {tuple(name.removeprefix(PREFIX).split(".")) for name in names if name.startswith(PREFIX)}
+    return {room_of(target) for target in found} - {room_of(path)}
+
+
+def forbidden(path: tuple[str, ...], text: str) -> set[str]:
+    """The rooms that a file imports and may not."""
+    room = room_of(path)
+    return imported_by(path, text) - (MAY_IMPORT.keys() if room in DOORS else MAY_IMPORT[room])
+
+
+FILES = sorted(
+    file.relative_to(PLUGINS).with_suffix("").parts
+    for file in PLUGINS.rglob("*.py")
+    # Links to plugin_utils/of_module.py; fragments are documentation.
+    if not file.is_symlink() and file.parent.name != "doc_fragments"
+)
+
+
+@pytest.mark.parametrize("path", FILES, ids="/".join)
+def test_a_file_imports_only_what_its_room_may(path):
+    assert forbidden(path, PLUGINS.joinpath(*path).with_suffix(".py").read_text(encoding="utf-8")) == set()
+
+
+def test_no_room_is_imported_by_one_that_it_imports():
+    """Nor by way of others: what a room may import may import less."""
+    for room, allowed in MAY_IMPORT.items():
+        for other in allowed:
+            assert room not in MAY_IMPORT[other], f"{room} and {other} import each other"
+            assert MAY_IMPORT[other] <= allowed, f"{room} may import {other}, but not all that {other} imports"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from .._run.action import Action",
+        "from .._run import action",
+        "from ..._run.action import Action",
+        f"from {PREFIX}module_utils._run.action import Action",
+        f"import {PREFIX}module_utils._run.action",
+        "def act():\n    from .._run import lock",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .._run.action import Action",
+    ],
+)
+def test_an_import_that_is_forbidden_is_seen(text):
+    depth = (
+        ("module_utils", "_keys", "states") if "..._run" not in text else ("module_utils", "_keys", "ring", "states")
+    )
+    assert forbidden(depth, text) == {"_run"}
+
+
+def test_an_import_of_a_module_is_seen():
+    assert forbidden(("module_utils", "_run", "action"), "from ...modules import quiesce") == {"modules"}
