@@ -252,13 +252,13 @@ from ..module_utils._common.failure import OperatorError
 from ..module_utils._keys.fernet import keys_of
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._kubernetes.secret import copied_value
-from ..module_utils._metadata.catalogue import sessions_in
+from ..module_utils._metadata.catalogue import folded, sessions_in
 from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, Address, connected, read_address
 from ..module_utils._metadata.encrypted import readable
 from ..module_utils._metadata.fitness import read_fitness
 from ..module_utils._metadata.inspection import INSTALLED, MIGRATABLE, MOVING, OLD, as_result, inspect
 from ..module_utils._metadata.move import wait_until_nobody_moves
-from ..module_utils._metadata.names import folded, on_server, refuse_rehearsal, schemas_of
+from ..module_utils._metadata.names import on_server, refuse_rehearsal, schemas_of
 from ..module_utils._metadata.ownership import Owner
 from ..module_utils._metadata.patience import RUN_SECONDS, patience_of
 from ..module_utils._metadata.paused import read_paused

@@ -96,13 +96,13 @@ import time
 from typing import Any
 
 from ..module_utils._kubernetes.call import Call
-from ..module_utils._metadata.catalogue import read_schema
+from ..module_utils._metadata.catalogue import folded, read_schema
 from ..module_utils._metadata.client_job import CLIENT_ARGUMENTS, client_of, client_tools, try_client
 from ..module_utils._metadata.content import refuse_too_large
 from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._metadata.dump import dump_path, existing, make_dump, read_content, up_to_date
 from ..module_utils._metadata.dump_file import Manifest
-from ..module_utils._metadata.names import folded, schemas_of
+from ..module_utils._metadata.names import content_of, schemas_of
 from ..module_utils._metadata.patience import patience_of
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
@@ -120,7 +120,7 @@ def act(call: Call) -> dict[str, Any]:
         if call.check_mode and not path.exists():
             try_client(call, address, image, pod, params["run"], params["timeout"])
             # Without a dump to compare with, reading every row would tell nothing.
-            tables = [schema.tables[name] for name in schema.content]
+            tables = [schema.tables[name] for name in content_of(schema)]
             return {
                 "changed": True,
                 "path": str(path),

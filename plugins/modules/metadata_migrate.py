@@ -122,7 +122,7 @@ from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_
 from ..module_utils._metadata.inspection import inspect
 from ..module_utils._metadata.migrate_job import head_in, migrate_job, selector_of
 from ..module_utils._metadata.move import alone
-from ..module_utils._metadata.names import on_server, schemas_of
+from ..module_utils._metadata.names import content_of, on_server, schemas_of
 from ..module_utils._metadata.ownership import Owner
 from ..module_utils._metadata.patience import patience_of
 from ..module_utils._metadata.revision_job import newest_revision
@@ -146,7 +146,7 @@ def act(call: Call) -> dict[str, Any]:
         before = workspace.revisions_of(database, names.workspace)
         known = {
             "workspace": names.workspace,
-            "tables": len(inspection.workspace.content) if inspection.workspace else 0,
+            "tables": len(content_of(inspection.workspace)) if inspection.workspace else 0,
         }
         pod = pod_of(call.cluster, params["pod"])
 
@@ -201,7 +201,7 @@ def act(call: Call) -> dict[str, Any]:
         "before": next(iter(before), None),
         "version": version,
         "workspace": names.workspace,
-        "tables": len(built.content) if built is not None else 0,
+        "tables": len(content_of(built)) if built is not None else 0,
         "seconds": round(time.monotonic() - begun, 1),
         "diff": {"before": f"{names.workspace}: {before}\n", "after": f"{names.workspace}: ['{head}']\n"},
     }

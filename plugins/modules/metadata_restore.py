@@ -118,12 +118,13 @@ from pathlib import Path
 from typing import Any
 
 from ..module_utils._kubernetes.call import Call
+from ..module_utils._metadata.catalogue import folded
 from ..module_utils._metadata.client_job import CLIENT_ARGUMENTS, client_of, client_tools, try_client
 from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._metadata.dump import REHEARSAL, RESTORE, Restoration
 from ..module_utils._metadata.dump_file import read_manifest, verify
 from ..module_utils._metadata.move import alone
-from ..module_utils._metadata.names import folded, on_server, refuse_rehearsal, schemas_of
+from ..module_utils._metadata.names import on_server, refuse_rehearsal, schemas_of
 from ..module_utils._metadata.ownership import Owner
 from ..module_utils._metadata.patience import patience_of
 from ..module_utils._run.action import Action

@@ -8,16 +8,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .database import like_prefix, quoted
-from .names import BOOKKEEPING
 
 if TYPE_CHECKING:
     from .database import Database
-    from .names import Schemas
 
 BASE_TABLE = "BASE TABLE"
 
@@ -50,11 +48,6 @@ class Schema:
     charset: str
     collation: str
     tables: Mapping[str, Table]
-
-    @property
-    def content(self) -> frozenset[str]:
-        """Names of all its tables but the collection's own bookkeeping."""
-        return frozenset(self.tables) - BOOKKEEPING
 
 
 @dataclass(frozen=True)
@@ -114,18 +107,17 @@ def read_server(database: Database) -> Server:
     return Server("MySQL", version)
 
 
-def read_schemas(database: Database, names: Schemas) -> dict[str, Schema]:
-    """The live schema, the workspace and all schemas set aside, as far as they exist, with their tables."""
-    condition = "{0} IN (%s, %s) OR {0} LIKE %s OR {0} LIKE %s"
-    values = [names.live, names.workspace, like_prefix(names.aside("")), like_prefix(names.undone(""))]
+def read_schemas(database: Database, names: Sequence[str], prefixes: Sequence[str]) -> dict[str, Schema]:
+    """The schemas with these names, and those whose names begin so, as far as they exist, with their tables."""
+    condition = " OR ".join(["{0} = %s"] * len(names) + ["{0} LIKE %s"] * len(prefixes))
+    values = [*names, *map(like_prefix, prefixes)]
     found = database.rows(
         "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA"
         f" WHERE {condition.format('SCHEMA_NAME')} ORDER BY SCHEMA_NAME",
         values,
     )
     # The catalogue compares names without regard to capitals, also where the server itself does not.
-    prefixes = (names.aside(""), names.undone(""))
-    found = [row for row in found if row[0] in (names.live, names.workspace) or row[0].startswith(prefixes)]
+    found = [row for row in found if row[0] in names or row[0].startswith(tuple(prefixes))]
     tables: dict[str, dict[str, Table]] = {row[0]: {} for row in found}
     for schema, name, kind, engine, rows, data, index in database.rows(
         "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_ROWS, DATA_LENGTH, INDEX_LENGTH"
@@ -231,3 +223,22 @@ def session_with(database: Database, number: int) -> Session | None:
 def count_rows(database: Database, schema: str, table: str) -> int:
     """Exact number of rows; reads an index of the table from end to end."""
     return int(database.value(f"SELECT COUNT(*) FROM {quoted(schema, table)}"))
+
+
+# lower_case_table_names where the server's files may be of either case (macOS, Windows).
+KEPT_AS_WRITTEN = 2
+
+
+def folded(database: Database, name: str) -> str:
+    """A schema's name as this server keeps it.
+
+    With lower_case_table_names set, the server takes every name in lower case, and answers with it: whoever compares
+    what it answers with a name as it was written finds nothing where there is something.
+    https://mariadb.com/kb/en/identifier-case-sensitivity/
+    """
+    ((folds, lower),) = database.rows("SELECT @@lower_case_table_names, LOWER(%s)", [name])
+    if int(folds) != KEPT_AS_WRITTEN:
+        return str(lower) if int(folds) else name
+    # It compares them all the same, and answers with the name as it was when the schema was made.
+    there = database.rows("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA")
+    return next((str(found) for (found,) in there if str(found).lower() == str(lower)), name)

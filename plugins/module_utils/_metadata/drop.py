@@ -12,7 +12,7 @@ from . import guard
 from .content import Content, fingerprints
 from .examination import DROP, Request, nobody_connected
 from .move import create_schema, drop_schema, drop_tables, drop_unreferenced, layout_of, locked, refuse_keys
-from .names import BOOKKEEPING, INSTALL, PLAN
+from .names import BOOKKEEPING, INSTALL, PLAN, content_of
 from .plan import DROPPING, PLANNED, Plan, mark_plan
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Drop:
         database = self._database
         inspection = self._inspect()
         arriving = {move.table for move in plan.moves}
-        unmoved = inspection.workspace is not None and inspection.workspace.content == arriving
+        unmoved = inspection.workspace is not None and content_of(inspection.workspace) == arriving
         if unmoved:
             refuse_keys(database, plan.live)
         if plan.state == PLANNED:
@@ -62,7 +62,7 @@ class Drop:
                 self._withdraw(plan)
                 raise
         elif unmoved and inspection.live is not None:
-            left = inspection.live.content
+            left = content_of(inspection.live)
             if not left <= {move.table for move in plan.dropped}:
                 raise OperatorError(
                     f"schema {plan.live} was being dropped, and now has tables it did not have:"
@@ -97,7 +97,7 @@ class Drop:
         """Take the announcement of a drop back where no table is gone: the old Airflow goes on, and so do its rows."""
         with contextlib.suppress(OperatorError):  # the session is gone: then the next run finds the tables as they are
             inspection = self._inspect()
-            left = inspection.live.content if inspection.live is not None else frozenset()
+            left = content_of(inspection.live) if inspection.live is not None else frozenset()
             if {move.table for move in plan.dropped} <= left:
                 drop_tables(self._database, plan.workspace, [PLAN, INSTALL])
 

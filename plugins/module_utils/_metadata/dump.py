@@ -16,7 +16,7 @@ from .content import Content, fingerprints, refuse_too_large
 from .definitions import definitions, differences
 from .dump_file import REPORT_BYTES, DumpFile, Manifest, chunks_of, differs, entries_of, whole
 from .move import create_schema, drop_tables, match_charset, wait_for_sessions
-from .names import BOOKKEEPING, WORKSPACE
+from .names import BOOKKEEPING, WORKSPACE, content_of
 from .plan import now
 from .records import BUILDING, COMPLETE, Mark, complete_mark, names_of, read_mark, write_mark
 from .session_settings import limits_in_words
@@ -87,7 +87,8 @@ def make_dump(
     _refuse_limits(database)
     target = DumpFile(path, progress)
     try:
-        tools.dump(name, target.write)
+        # What our bookkeeping says is true of the schema it stands in, and not of one restored elsewhere.
+        tools.dump(name, target.write, BOOKKEEPING)
         after = read_content(database, name, progress)
         return target.commit(
             lambda size, digest: Manifest(
@@ -171,21 +172,21 @@ class Restoration:
         if found is None:
             return
         ownership.refuse_others(self._database, found, self._owner)
-        if not found.content:
+        if not content_of(found):
             return
         mark = read_mark(self._database, self._schema) if WORKSPACE in found.tables else None
         if mark is None or mark.purpose != purpose:
             whose = f"those of a {mark.purpose}" if mark is not None else "not this collection's"
             raise OperatorError(
-                f"schema {self._schema} has {len(found.content)} tables that are {whose}:"
-                f" {', '.join(sorted(found.content)[:10])}",
+                f"schema {self._schema} has {len(content_of(found))} tables that are {whose}:"
+                f" {', '.join(sorted(content_of(found))[:10])}",
                 expected="no such schema, or an empty one",
                 untouched="all tables: nothing is ever restored over anything",
                 next_step="name another `schema`, or move those tables elsewhere",
             )
         if purpose == RESTORE:
             self._refuse_used(found)
-        strange = found.content - self._left()
+        strange = content_of(found) - self._left()
         if strange:
             raise OperatorError(
                 f"schema {self._schema} has tables that are not of a dump: {', '.join(sorted(strange)[:10])}",
@@ -206,8 +207,8 @@ class Restoration:
         A dump is played table by table. So one that was interrupted has left a part of its tables, with which no
         Airflow works; where all are there, they may have rows by now that are nowhere else.
         """
-        strange = found.content - self._manifest.tables.keys()
-        if not strange and found.content != self._manifest.tables.keys():
+        strange = content_of(found) - self._manifest.tables.keys()
+        if not strange and content_of(found) != self._manifest.tables.keys():
             return
         what = f"has tables that are not of the dump: {', '.join(sorted(strange)[:10])}"
         raise OperatorError(
@@ -224,7 +225,7 @@ class Restoration:
     def is_done(self) -> bool:
         """Whether the schema holds just what the dump holds, for good; its mark may be there still."""
         found = read_schema(self._database, self._schema)
-        if found is None or found.content != self._manifest.tables.keys():
+        if found is None or content_of(found) != self._manifest.tables.keys():
             return False
         if WORKSPACE in found.tables:
             mark = read_mark(self._database, self._schema)
@@ -303,7 +304,7 @@ class Restoration:
         """Those of them that are there, and no others."""
         found = read_schema(self._database, self._schema)
         if found is not None:
-            drop_tables(self._database, self._schema, sorted(found.content.intersection(tables)))
+            drop_tables(self._database, self._schema, sorted(content_of(found).intersection(tables)))
 
     def _chunks(self) -> Iterator[bytes]:
         sent = reported = 0

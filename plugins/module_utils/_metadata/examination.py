@@ -15,6 +15,7 @@ from . import guard
 from .catalogue import sessions_in
 from .content import Content, fingerprints
 from .database import quoted
+from .names import content_of
 from .neighbours import read_neighbours
 from .ownership import Owner
 from .privileges import read_rights
@@ -96,7 +97,7 @@ def examine(
     if dropping:
 
         def live() -> dict[str, Content]:
-            tables = sorted(inspection.live.content) if inspection.live is not None else []
+            tables = sorted(content_of(inspection.live)) if inspection.live is not None else []
             return fingerprints(database, names.live, tables, progress)
 
         dump = request.rehearsed_dump

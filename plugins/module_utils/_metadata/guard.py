@@ -19,7 +19,7 @@ from . import ownership
 from .history import ESSENTIAL_TABLES, REVISIONS_BEFORE_2_7
 from .inspection import ABSENT, EMPTY, FOREIGN, INSTALLED, MIGRATABLE, OLD
 from .memory import INSTALLED as REMEMBERED
-from .names import INSTALL
+from .names import INSTALL, Schemas, content_of
 from .privileges import LOCKING, NEEDED, SHOWN_WITH
 from .records import unknown_tables
 
@@ -115,7 +115,7 @@ def replaceable(inspection: Inspection) -> Finding:
 def too_old_to_migrate(inspection: Inspection) -> Finding:
     """Where there are tables, exactly one revision is there and Airflow before 2.7 had it."""
     name = "too_old_to_migrate"
-    if inspection.live is None or not inspection.live.content:
+    if inspection.live is None or not content_of(inspection.live):
         return Finding(name, HOLDS, "there are no tables, so there is no revision")
     if len(inspection.revisions) == 1 and inspection.revisions[0] in REVISIONS_BEFORE_2_7:
         return Finding(name, HOLDS, f"revision {inspection.revisions[0]} is older than 2.7")
@@ -194,7 +194,7 @@ def workspace_complete(inspection: Inspection) -> Finding:
         return Finding(name, REFUSED, f"the tables in schema {schema} are those of somebody else", expected, step)
     if state != "complete" or mark is None or inspection.workspace is None:
         return Finding(name, LATER, f"schema {schema} is {state}", expected, step)
-    lacking = ESSENTIAL_TABLES - inspection.workspace.content
+    lacking = ESSENTIAL_TABLES - content_of(inspection.workspace)
     if lacking:
         return Finding(name, REFUSED, f"schema {schema} lacks {', '.join(sorted(lacking))}", expected, step)
     strange = unknown_tables(mark, inspection.workspace)
@@ -243,7 +243,7 @@ def rights_suffice(
 ) -> Finding:
     """The user may do all of it, on every schema involved."""
     name, missing = "rights_suffice", rights.missing(schemas, needed)
-    remedies = rights.remedies(live, schemas, needed)
+    remedies = rights.remedies(live, schemas, needed, Schemas(live, "").of_runs)
     if dropping:
         missing += rights.missing([live], LOCKING)
         remedies += rights.remedies(live, [live], LOCKING)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .catalogue import Schema, Server, meant, read_schema, read_schemas, read_server, schemas_with, stored_programs
 from .database import quoted
 from .history import ESSENTIAL_TABLES, KEPT_TABLE_PREFIXES, REVISIONS_BEFORE_2_7, REVISIONS_FROM_2_7, TABLES_BEFORE_2_7
-from .names import INSTALL, PLAN, WORKSPACE
+from .names import INSTALL, PLAN, WORKSPACE, content_of
 from .ownership import Claim, Owner, adopted_with, others
 from .plan import DROPPING, UNDONE, Plan, moves_done, plan_of
 from .records import MIGRATION, Install, Mark, read_install, read_mark
@@ -70,8 +70,8 @@ class Inspection:
         Of an earlier move there may be the plan alone. One of which nothing was done, or all was undone, is replaced.
         """
         found = self.schemas.get(schema)
-        if found is not None and found.content:
-            return f"schema {schema} already holds {len(found.content)} tables"
+        if found is not None and content_of(found):
+            return f"schema {schema} already holds {len(content_of(found))} tables"
         stale = any(plan.schema == schema and (plan.unfinished or plan.state == UNDONE) for plan in self.plans)
         if found is not None and PLAN in found.tables and not stale:
             return f"schema {schema} has the plan of an earlier move (table {PLAN}), whose tables are gone from there"
@@ -84,7 +84,7 @@ class Inspection:
             return "absent"
         if self.mark is not None:
             return self.mark.state if self.mark.purpose == MIGRATION else self.mark.purpose
-        return "foreign" if self.workspace.content else "empty"
+        return "foreign" if content_of(self.workspace) else "empty"
 
 
 def inspect(
@@ -94,7 +94,7 @@ def inspect(
 
     With an `owner`, a live schema or a workspace in which another deployment has left something is foreign.
     """
-    schemas = read_schemas(database, names)
+    schemas = read_schemas(database, [names.live, names.workspace], names.of_runs)
     plans = _plans(database, names, schemas)
     tables = {name: frozenset(schema.tables) for name, schema in schemas.items()}
     begun = tuple(plan for plan in plans if plan.unfinished and has_begun(plan, tables))
@@ -120,7 +120,7 @@ def inspect(
         stage = INSTALLED if install is not None else FOREIGN
         problems = () if install is not None else (f"table {INSTALL} is not one that this collection wrote",)
     else:
-        known = meant(database, live.content, extra_tables)
+        known = meant(database, content_of(live), extra_tables)
         stage, problems = judge(live, revisions, stored_programs(database, names.live), known)
     workspace = schemas.get(names.workspace)
     strange = _of_others(database, schemas, names, plans, owner) if owner is not None else ()
@@ -202,14 +202,14 @@ def judge(
     other = {table.name: str(table) for table in live.tables.values() if not table.base}
     if other:
         problems.append(f"it has what Airflow never makes: {_listed(other.values())}")
-    if not live.content:
+    if not content_of(live):
         return (FOREIGN if problems else EMPTY), tuple(problems)
     known = TABLES_BEFORE_2_7 | set(extra_tables)
-    strange = [name for name in live.content - known - other.keys() if not name.startswith(KEPT_TABLE_PREFIXES)]
-    missing = ESSENTIAL_TABLES - live.content
+    strange = [name for name in content_of(live) - known - other.keys() if not name.startswith(KEPT_TABLE_PREFIXES)]
+    missing = ESSENTIAL_TABLES - content_of(live)
     revision = revisions[0] if len(revisions) == 1 else None
-    if ESSENTIAL_TABLES.isdisjoint(live.content - {"connection", "job", "log"}):
-        problems.append(f"none of its tables is Airflow's: {_listed(live.content)}")
+    if ESSENTIAL_TABLES.isdisjoint(content_of(live) - {"connection", "job", "log"}):
+        problems.append(f"none of its tables is Airflow's: {_listed(content_of(live))}")
     elif "alembic_version" in missing:
         problems.append("it has tables but no alembic_version: half a schema, or not Airflow's")
     elif revision is None:
@@ -272,13 +272,13 @@ def as_result(inspection: Inspection) -> dict[str, Any]:
         "workspace": {
             "schema": inspection.names.workspace,
             "state": inspection.workspace_state,
-            "tables": len(workspace.content) if workspace is not None else 0,
+            "tables": len(content_of(workspace)) if workspace is not None else 0,
             "mark": inspection.mark.as_result() if inspection.mark is not None else None,
         },
         "set_aside": [
             {
                 "schema": name,
-                "tables": len(schema.content),
+                "tables": len(content_of(schema)),
                 "bytes": sum(table.bytes for table in schema.tables.values()),
                 "action": by_schema[name].action if name in by_schema else None,
                 "state": by_schema[name].state if name in by_schema else None,

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._common.failure import OperatorError
+from .catalogue import folded
 
 if TYPE_CHECKING:
+    from .catalogue import Schema
     from .database import Database
 
 # The collection's own tables. INSTALL is the sentinel: it lives beside Airflow's tables as long as they do.
@@ -24,8 +26,6 @@ PROBE = "hopsworks_airflow_probe"
 BOOKKEEPING = frozenset({PLAN, PLAN_DRAFT, WORKSPACE, PAUSED, PROBE})
 
 SCHEMA_NAME_LENGTH = 64
-# lower_case_table_names where the server's files may be of either case (macOS, Windows).
-KEPT_AS_WRITTEN = 2
 _RUN = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")
 
 
@@ -44,6 +44,16 @@ class Schemas:
         """Where going back in this run puts the new tables."""
         return f"{self.live}_undone_{run}"
 
+    @property
+    def of_runs(self) -> tuple[str, str]:
+        """How the names of schemas begin that runs set aside."""
+        return self.aside(""), self.undone("")
+
+
+def content_of(schema: Schema) -> frozenset[str]:
+    """Names of all tables of a schema but the collection's own bookkeeping."""
+    return frozenset(schema.tables) - BOOKKEEPING
+
 
 def schemas_of(live: str, workspace: str | None, run: str | None = None) -> Schemas:
     """The names, checked. Raises OperatorError for names that could not be schemas, or would be one and the same."""
@@ -60,7 +70,7 @@ def schemas_of(live: str, workspace: str | None, run: str | None = None) -> Sche
     elif "?" in names.live + names.workspace:
         # In an address of SQLAlchemy, from there on it is options: Airflow would work on a schema of a shorter name.
         problem = f"Airflow takes what comes before the ? of {names.live!r}, or of {names.workspace!r}, for the name"
-    elif names.workspace.startswith((names.aside(""), names.undone(""))):
+    elif names.workspace.startswith(names.of_runs):
         problem = f"the workspace {names.workspace!r} has a name that is kept for schemas set aside"
     if problem:
         raise OperatorError(
@@ -83,7 +93,7 @@ def refuse_rehearsal(names: Schemas, rehearsal: str) -> None:
     """Raises OperatorError where a rehearsal would go into a schema that is for something else; names are folded."""
     uses = {names.live: "the live schema", names.workspace: "the workspace"}
     use = uses.get(rehearsal)
-    if use is None and rehearsal.startswith((names.aside(""), names.undone(""))):
+    if use is None and rehearsal.startswith(names.of_runs):
         use = "kept for schemas set aside"
     if use is not None:
         raise OperatorError(
@@ -92,18 +102,3 @@ def refuse_rehearsal(names: Schemas, rehearsal: str) -> None:
             untouched="everything",
             next_step="correct airflow_database_rehearsal or airflow_database_workspace",
         )
-
-
-def folded(database: Database, name: str) -> str:
-    """A schema's name as this server keeps it.
-
-    With lower_case_table_names set, the server takes every name in lower case, and answers with it: whoever compares
-    what it answers with a name as it was written finds nothing where there is something.
-    https://mariadb.com/kb/en/identifier-case-sensitivity/
-    """
-    ((folds, lower),) = database.rows("SELECT @@lower_case_table_names, LOWER(%s)", [name])
-    if int(folds) != KEPT_AS_WRITTEN:
-        return str(lower) if int(folds) else name
-    # It compares them all the same, and answers with the name as it was when the schema was made.
-    there = database.rows("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA")
-    return next((str(found) for (found,) in there if str(found).lower() == str(lower)), name)

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from .._common.failure import OperatorError
 from .catalogue import read_server
 from .database import quoted
-from .names import Schemas
 from .nodes import other_nodes
 
 if TYPE_CHECKING:
@@ -121,16 +120,18 @@ class Rights:
             if kind not in all_shown and not any(self.holds(right, schema) for right in rights)
         ]
 
-    def remedies(self, live: str, schemas: Iterable[str], needed: Collection[str] = NEEDED) -> list[str]:
+    def remedies(
+        self, live: str, schemas: Iterable[str], needed: Collection[str] = NEEDED, of_runs: tuple[str, ...] = ()
+    ) -> list[str]:
         """The statements that give what is lacking, for an administrator.
 
         Where a grant is in force for a schema, a wider one would stay hidden behind it: that one is extended. Where
-        wild cards are none, nothing but a grant on everything covers schemas whose names only a later run knows; what
-        it gives on the server's own schemas is taken away again.
+        wild cards are none, nothing but a grant on everything covers schemas whose names only a later run knows (they
+        begin with one of `of_runs`); what it gives on the server's own schemas is taken away again.
         """
         wanted: dict[str, set[str]] = {}
-        schemas, names = list(dict.fromkeys(schemas)), Schemas(live, "")
-        of_a_run = [schema for schema in schemas if schema.startswith((names.aside(""), names.undone("")))]
+        schemas = list(dict.fromkeys(schemas))
+        of_a_run = [schema for schema in schemas if schema.startswith(of_runs)]
         if self._literal and any(not self.holds(right, schema) for schema in of_a_run for right in needed):
             given = ", ".join(sorted(needed))
             return [

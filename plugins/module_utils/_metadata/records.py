@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._common.failure import OperatorError
 from .database import own_table, quoted
-from .names import INSTALL, WORKSPACE
+from .names import INSTALL, WORKSPACE, content_of
 
 if TYPE_CHECKING:
     from .catalogue import Schema
@@ -123,7 +123,7 @@ def complete_mark(database: Database, schema: str, mark: Mark, revision: str, ta
 
 def unknown_tables(mark: Mark, schema: Schema) -> frozenset[str]:
     """Tables that others have made beside those that the mark stands for; the sentinel comes there after the mark."""
-    return schema.content - mark.tables - {INSTALL} if mark.tables is not None else frozenset()
+    return content_of(schema) - mark.tables - {INSTALL} if mark.tables is not None else frozenset()
 
 
 def columns_of(database: Database, schema: str, table: str) -> set[str]:

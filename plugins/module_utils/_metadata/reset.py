@@ -15,7 +15,7 @@ from .inspection import INSTALLED, MOVING, Inspection, inspect
 from .memory import INSTALLED as REMEMBERED
 from .memory import Memory
 from .move import check_content, create_schema, drop_tables, make_moves, match_charset, probe_rename, wait_for_sessions
-from .names import INSTALL, PLAN, WORKSPACE
+from .names import INSTALL, PLAN, WORKSPACE, content_of
 from .plan import DONE, RESET, UNDONE, Move, Plan, mark_plan, now, write_plan
 from .records import Install, write_install
 
@@ -90,8 +90,8 @@ class Reset:
 
     def _planned(self, inspection: Inspection, contents: Mapping[str, Content]) -> Plan:
         request, names = self._request, self._names
-        old = sorted(inspection.live.content) if inspection.live is not None else []
-        new = sorted(inspection.workspace.content - {INSTALL}) if inspection.workspace is not None else []
+        old = sorted(content_of(inspection.live)) if inspection.live is not None else []
+        new = sorted(content_of(inspection.workspace) - {INSTALL}) if inspection.workspace is not None else []
         aside = names.aside(request.run)
 
         def leaving(table: str, target: str) -> Move:
@@ -146,7 +146,7 @@ class Reset:
             create_schema(database, names.live, workspace.charset, workspace.collation)
         contents: dict[str, Content] = {}
         if live is not None and request.verify_content and request.method == SET_ASIDE:
-            contents = checksums(database, names.live, sorted(live.content), self._progress)
+            contents = checksums(database, names.live, sorted(content_of(live)), self._progress)
         plan = self._planned(inspection, contents)
         if live is not None and plan.schema != names.workspace:
             create_schema(database, plan.schema, live.charset, live.collation)
@@ -208,7 +208,7 @@ class Reset:
         leftovers = (
             inspection.workspace is not None
             and inspection.workspace_state == "complete"
-            and not inspection.workspace.content
+            and not content_of(inspection.workspace)
         )
         if changes and forgotten:
             self._mirror.write(Memory(REMEMBERED, install.deployment, install.run, self._names.live, now()))

@@ -13,7 +13,7 @@ from .memory import INSTALLED as REMEMBERED
 from .memory import UNDONE as REMEMBERED_UNDONE
 from .memory import Memory
 from .move import check_content, create_schema, drop_tables, make_moves, match_charset, wait_for_sessions
-from .names import INSTALL, PLAN
+from .names import INSTALL, PLAN, content_of
 from .plan import DONE, DROPPING, RESET, RESTORE, UNDONE, Move, Plan, mark_plan, now, read_plan, write_plan
 from .privileges import read_rights
 
@@ -150,8 +150,8 @@ class Restore:
                 name, guard.REFUSED, f"schema {schema} has no plan of a finished reset", expected, step
             )
         noted = {move.table for move in source.moves if move.source == source.live}
-        if noted != found.content:
-            different = ", ".join(sorted(noted ^ found.content))
+        if noted != content_of(found):
+            different = ", ".join(sorted(noted ^ content_of(found)))
             return guard.Finding(name, guard.REFUSED, f"schema {schema} differs in {different}", expected, step)
         triggers = [program for program in stored_programs(self._database, schema) if program.startswith("trigger ")]
         if triggers:
@@ -171,7 +171,7 @@ class Restore:
     def _planned(self, inspection: Inspection) -> Plan:
         request, names, source = self._request, self._names, self._aside(inspection)
         undone = names.undone(request.run)
-        new = sorted(inspection.live.content - {INSTALL}) if inspection.live is not None else []
+        new = sorted(content_of(inspection.live) - {INSTALL}) if inspection.live is not None else []
         # The sentinel goes first: what is half taken away is not an install.
         leaving = [Move(table, names.live, undone) for table in [INSTALL, *new]]
         old = [move for move in source.moves if move.source == source.live] if source is not None else []
@@ -277,11 +277,11 @@ class Restore:
         name, live = "nothing_aside", self._names.live
         for plan in inspection.plans:
             found = inspection.schemas.get(plan.schema)
-            if plan.action == RESET and plan.state == DONE and found is not None and found.content:
+            if plan.action == RESET and plan.state == DONE and found is not None and content_of(found):
                 return guard.Finding(
                     name,
                     guard.REFUSED,
-                    f"schema {live} is {inspection.stage}, and {len(found.content)} old tables are set aside in"
+                    f"schema {live} is {inspection.stage}, and {len(content_of(found))} old tables are set aside in"
                     f" {plan.schema}: the new ones were lost after run {plan.run}",
                     "the new tables, which make room for the old ones",
                     f"restore a dump of the new tables into schema {live} (metadata_restore); or, as an administrator"

@@ -11,12 +11,11 @@ from .._common.failure import OperatorError
 from .._common.redaction import redact, secret_forms
 from .._kubernetes.execute import execute
 from .explanation import advice_for
-from .names import BOOKKEEPING
 from .session_settings import TOOL_COMMAND
 from .tool_output import codes_in, own_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from .._kubernetes.cluster import Cluster
     from .database import Address
@@ -80,12 +79,9 @@ class Tools:
     timeout_seconds: float
     tls_folder: str = ""
 
-    def dump(self, schema: str, write: Callable[[bytes], object]) -> None:
-        """Dump a schema, gzip-compressed, in chunks. Raises OperatorError where the tool fails.
-
-        Without our bookkeeping: what it says is true of the schema it stands in, and not of one restored elsewhere.
-        """
-        self._run(DUMP, [schema, *(f"--ignore-table={schema}.{table}" for table in sorted(BOOKKEEPING))], (), write)
+    def dump(self, schema: str, write: Callable[[bytes], object], left_out: Collection[str] = ()) -> None:
+        """Dump a schema, gzip-compressed, in chunks, without some tables. Raises OperatorError where the tool fails."""
+        self._run(DUMP, [schema, *(f"--ignore-table={schema}.{table}" for table in sorted(left_out))], (), write)
 
     def restore(self, schema: str, size: int, chunks: Iterable[bytes]) -> None:
         """Play a gzip-compressed dump of `size` bytes into a schema. Raises OperatorError where the tool fails."""

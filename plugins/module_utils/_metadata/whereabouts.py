@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .names import content_of
 from .plan import RESET
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def old_tables(inspection: Inspection) -> str:
 def _dropping(inspection: Inspection, plan: Plan) -> str:
     old = {move.table for move in plan.dropped}
     beside = inspection.schemas.get(plan.workspace)
-    workspace = beside.content if beside is not None else frozenset()
+    workspace = content_of(beside) if beside is not None else frozenset()
     unmoved = {move.table for move in plan.moves} == workspace
-    left = old & inspection.live.content if inspection.live is not None and unmoved else set()
+    left = old & content_of(inspection.live) if inspection.live is not None and unmoved else set()
     gone = f"all {len(old)}" if not left else f"{len(old) - len(left)} of the {len(old)}"
     return (
         f"Run {plan.run} has dropped {gone} old tables of schema {plan.live} (method drop), and they can't be brought"
@@ -93,7 +94,7 @@ def _replaced(inspection: Inspection, install: Install) -> str:
     aside = inspection.schemas.get(install.set_aside)
     if aside is None:
         return f"The new tables are in their place; the old ones were in schema {install.set_aside}, which is gone."
-    return f"The new tables are in their place, and {len(aside.content)} old ones in schema {install.set_aside}."
+    return f"The new tables are in their place, and {len(content_of(aside))} old ones in schema {install.set_aside}."
 
 
 def _dump(path: str | None) -> str:

@@ -15,7 +15,7 @@ from .catalogue import Schema, read_schema
 from .database import quoted
 from .inspection import INSTALLED, MOVING, Inspection
 from .move import create_schema, drop_tables, match_charset, wait_for_sessions
-from .names import BOOKKEEPING, PLAN, WORKSPACE
+from .names import BOOKKEEPING, PLAN, WORKSPACE, content_of
 from .ownership import Owner
 from .records import BUILDING, COMPLETE, MIGRATION, Mark, complete_mark, unknown_tables, write_mark
 
@@ -80,7 +80,7 @@ def refuse_others(database: Database, inspection: Inspection, owner: Owner) -> N
 def _refuse_strange(database: Database, inspection: Inspection, workspace: Schema) -> None:
     mark = inspection.mark
     if inspection.workspace_state == "foreign":
-        strange = sorted(workspace.content)
+        strange = sorted(content_of(workspace))
     elif mark is not None:
         # The mark is put into an empty schema, so what is older than it was put there by somebody else, beforehand.
         older = database.rows(
@@ -126,7 +126,7 @@ def begin(
         if stale.unfinished:
             drop_tables(database, stale.schema, [PLAN])
     found = read_schema(database, name)
-    leftovers = sorted(found.content) if found is not None else []
+    leftovers = sorted(content_of(found)) if found is not None else []
     if found is not None and leftovers:
         # The wait may have taken a while.
         _refuse_strange(database, inspection, found)
@@ -159,4 +159,4 @@ def finish(database: Database, schema: str, mark: Mark, head: str) -> None:
             next_step="look at the Job's log above; run the same command again: it starts over with the new schema",
         )
     built = read_schema(database, schema)
-    complete_mark(database, schema, mark, head, built.content if built is not None else ())
+    complete_mark(database, schema, mark, head, content_of(built) if built is not None else ())

@@ -133,8 +133,8 @@ def test_a_dump_that_takes_longer_is_kept(proxy, database, deployment, tools, tm
     """The session that compares rows waits while the tool works."""
     before = read_content(database, deployment.names.live, quiet)
 
-    def dump(schema, write):
-        tools.dump(schema, write)
+    def dump(schema, write, left_out):
+        tools.dump(schema, write, left_out)
         proxy.wait_for_its_limit()
 
     slow = types.SimpleNamespace(dump=dump)

@@ -22,6 +22,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privil
 USAGE = "GRANT USAGE ON *.* TO `airflow`@`%` IDENTIFIED BY PASSWORD '*ABC'"
 EACH = ", ".join(sorted(NEEDED))
 
+OF_RUNS = ("airflow_before_", "airflow_undone_")
+
 
 def missing_in(lines, schemas, **options):
     return Rights([Grants.read(lines)], "'airflow'@'%'", **options).missing(schemas)
@@ -112,11 +114,13 @@ class TestMySQL:
             return ["airflow", "airflow_beside", f"airflow_before_{run}", f"airflow_undone_{run}"]
 
         lines = [f"GRANT ALL PRIVILEGES ON `{schema}`.* TO `airflow`@`%`" for schema in granted]
-        remedies = Rights([Grants.read(lines)], "'airflow'@'%'", literal=True).remedies("airflow", involved("run"))
+        remedies = Rights([Grants.read(lines)], "'airflow'@'%'", literal=True).remedies(
+            "airflow", involved("run"), NEEDED, OF_RUNS
+        )
         rights = Rights([Grants.read([*lines, *remedies])], "'airflow'@'%'", literal=True)
 
         assert rights.missing(involved("20261128t232155")) == []
-        assert rights.remedies("airflow", involved("20261128t232155")) == []
+        assert rights.remedies("airflow", involved("20261128t232155"), NEEDED, OF_RUNS) == []
         # Nothing of the server itself is given along.
         assert len(rights.missing(["mysql", "sys"])) == 2 * len(NEEDED)
 
