@@ -249,20 +249,20 @@ grants_needed:
 from typing import Any
 
 from ..module_utils._common.failure import OperatorError
+from ..module_utils._dags.paused import read_paused
+from ..module_utils._database.catalogue import folded, sessions_in
+from ..module_utils._database.fitness import read_fitness
+from ..module_utils._database.patience import RUN_SECONDS, patience_of
+from ..module_utils._database.privileges import read_rights
+from ..module_utils._database.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, Address, connected, read_address
 from ..module_utils._keys.fernet import keys_of
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._kubernetes.secret import copied_value
-from ..module_utils._metadata.catalogue import folded, sessions_in
-from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, Address, connected, read_address
 from ..module_utils._metadata.encrypted import readable
-from ..module_utils._metadata.fitness import read_fitness
 from ..module_utils._metadata.inspection import INSTALLED, MIGRATABLE, MOVING, OLD, as_result, inspect
-from ..module_utils._metadata.move import wait_until_nobody_moves
-from ..module_utils._metadata.names import on_server, refuse_rehearsal, schemas_of
 from ..module_utils._metadata.ownership import Owner
-from ..module_utils._metadata.patience import RUN_SECONDS, patience_of
-from ..module_utils._metadata.paused import read_paused
-from ..module_utils._metadata.privileges import read_rights
+from ..module_utils._metadata.schemas import on_server, refuse_rehearsal, schemas_of
+from ..module_utils._metadata.swap.move import wait_until_nobody_moves
 from ..module_utils._metadata.whereabouts import has_moved, old_tables
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module

@@ -95,15 +95,15 @@ seconds:
 import time
 from typing import Any
 
+from ..module_utils._database.catalogue import folded, read_schema
+from ..module_utils._database.client_job import CLIENT_ARGUMENTS, client_of, client_tools, try_client
+from ..module_utils._database.content import refuse_too_large
+from ..module_utils._database.patience import patience_of
+from ..module_utils._database.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._kubernetes.call import Call
-from ..module_utils._metadata.catalogue import folded, read_schema
-from ..module_utils._metadata.client_job import CLIENT_ARGUMENTS, client_of, client_tools, try_client
-from ..module_utils._metadata.content import refuse_too_large
-from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
-from ..module_utils._metadata.dump import dump_path, existing, make_dump, read_content, up_to_date
-from ..module_utils._metadata.dump_file import Manifest
-from ..module_utils._metadata.names import content_of, schemas_of
-from ..module_utils._metadata.patience import patience_of
+from ..module_utils._metadata.dump.dump import dump_path, existing, make_dump, read_content, up_to_date
+from ..module_utils._metadata.dump.file import Manifest
+from ..module_utils._metadata.schemas import content_of, schemas_of
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 

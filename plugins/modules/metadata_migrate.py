@@ -115,17 +115,17 @@ from dataclasses import replace
 from typing import Any
 
 from ..module_utils._common.redaction import secret_forms
+from ..module_utils._database.catalogue import read_schema
+from ..module_utils._database.patience import patience_of
+from ..module_utils._database.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._kubernetes.call import Call
-from ..module_utils._metadata import workspace
-from ..module_utils._metadata.catalogue import read_schema
-from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
+from ..module_utils._metadata.build import beside
+from ..module_utils._metadata.build.migrate_job import head_in, migrate_job, selector_of
+from ..module_utils._metadata.build.revision_job import newest_revision
 from ..module_utils._metadata.inspection import inspect
-from ..module_utils._metadata.migrate_job import head_in, migrate_job, selector_of
-from ..module_utils._metadata.move import alone
-from ..module_utils._metadata.names import content_of, on_server, schemas_of
 from ..module_utils._metadata.ownership import Owner
-from ..module_utils._metadata.patience import patience_of
-from ..module_utils._metadata.revision_job import newest_revision
+from ..module_utils._metadata.schemas import content_of, on_server, schemas_of
+from ..module_utils._metadata.swap.move import alone
 from ..module_utils._pods.admission import Admission, told
 from ..module_utils._pods.job import Job, remove_leftovers
 from ..module_utils._pods.own_job import POD_ARGUMENT, pod_of
@@ -143,7 +143,7 @@ def act(call: Call) -> dict[str, Any]:
         names = on_server(database, names)
         owner = Owner(params["deployment"], call.cluster.namespace, names.live, params["run"])
         inspection = inspect(database, names, params["extra_tables"], owner)
-        before = workspace.revisions_of(database, names.workspace)
+        before = beside.revisions_of(database, names.workspace)
         known = {
             "workspace": names.workspace,
             "tables": len(content_of(inspection.workspace)) if inspection.workspace else 0,
@@ -155,10 +155,10 @@ def act(call: Call) -> dict[str, Any]:
             alone_with_it = replace(pod, environment=[], volumes=[], volume_mounts=[])
             return newest_revision(call, params["image"], alone_with_it, revision)[0]
 
-        result = workspace.standing(inspection, params["run"], params["image"], before, newest)
+        result = beside.standing(inspection, params["run"], params["image"], before, newest)
         if result is not None:
             return {**result, **known}
-        workspace.refuse_others(database, inspection, owner)
+        beside.refuse_others(database, inspection, owner)
         manifest = migrate_job(
             address,
             params["database"]["password_secret"],
@@ -188,12 +188,12 @@ def act(call: Call) -> dict[str, Any]:
         with alone(database, names.workspace, LEFTOVER_SECONDS):
             # Inspected once more: the Job may have gone on while it was being removed.
             inspection = inspect(database, names, params["extra_tables"], owner)
-            mark = workspace.begin(database, inspection, owner, params["image"], call.progress)
+            mark = beside.begin(database, inspection, owner, params["image"], call.progress)
     lines = Job(call.cluster, manifest, call.progress, secret_forms(address.password)).run(params["timeout"])
     head, version = head_in(lines)
     # A session of its own: the Job may take longer than servers and tunnels keep an idle one.
     with connected(call.cluster, address, patience_of(call)) as database:
-        workspace.finish(database, names.workspace, mark, head)
+        beside.finish(database, names.workspace, mark, head)
         built = read_schema(database, names.workspace)
     return {
         "changed": True,

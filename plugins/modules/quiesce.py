@@ -186,14 +186,14 @@ seconds:
 import time
 from typing import Any
 
+from ..module_utils._dags.quiesce import Quiesce, Resumed
+from ..module_utils._database.patience import patience_of
+from ..module_utils._database.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata import guard
-from ..module_utils._metadata.database import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._metadata.inspection import FOREIGN, MOVING, inspect
-from ..module_utils._metadata.names import on_server, schemas_of
 from ..module_utils._metadata.ownership import Owner
-from ..module_utils._metadata.patience import patience_of
-from ..module_utils._metadata.quiesce import Quiesce, Resumed
+from ..module_utils._metadata.schemas import on_server, schemas_of
 from ..module_utils._metadata.whereabouts import has_moved
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module

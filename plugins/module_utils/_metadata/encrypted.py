@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from .._database.session import quoted
 from .._keys.fernet import opens
-from .database import quoted
 
 if TYPE_CHECKING:
-    from .database import Database
+    from .._database.session import Database
 
 # Table, column of the value, and the column that says whether it is encrypted, in every Airflow from 1.7 on.
 VALUES = (

@@ -15,23 +15,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._common.failure import OperatorError
+from .._database.privileges import LOCKING, NEEDED, SHOWN_WITH
 from . import ownership
-from .history import ESSENTIAL_TABLES, REVISIONS_BEFORE_2_7
 from .inspection import ABSENT, EMPTY, FOREIGN, INSTALLED, MIGRATABLE, OLD
 from .memory import INSTALLED as REMEMBERED
-from .names import INSTALL, Schemas, content_of
-from .privileges import LOCKING, NEEDED, SHOWN_WITH
 from .records import unknown_tables
+from .releases import ESSENTIAL_TABLES, REVISIONS_BEFORE_2_7
+from .schemas import INSTALL, Schemas, content_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .catalogue import Session
-    from .content import Content
+    from .._database.catalogue import Session
+    from .._database.content import Content
+    from .._database.neighbours import Neighbours
+    from .._database.privileges import Rights
     from .inspection import Inspection
     from .memory import Memory
-    from .neighbours import Neighbours
-    from .privileges import Rights
 
 HOLDS, LATER, REFUSED = "holds", "later", "refused"
 # Holds as far as anybody can tell, and the operator should know what comes with it.

@@ -10,19 +10,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .catalogue import Schema, Server, meant, read_schema, read_schemas, read_server, schemas_with, stored_programs
-from .database import quoted
-from .history import ESSENTIAL_TABLES, KEPT_TABLE_PREFIXES, REVISIONS_BEFORE_2_7, REVISIONS_FROM_2_7, TABLES_BEFORE_2_7
-from .names import INSTALL, PLAN, WORKSPACE, content_of
+from .._database.catalogue import (
+    Schema,
+    Server,
+    meant,
+    read_schema,
+    read_schemas,
+    read_server,
+    schemas_with,
+    stored_programs,
+)
+from .._database.session import quoted
 from .ownership import Claim, Owner, adopted_with, others
 from .plan import DROPPING, UNDONE, Plan, moves_done, plan_of
 from .records import MIGRATION, Install, Mark, read_install, read_mark
+from .releases import ESSENTIAL_TABLES, KEPT_TABLE_PREFIXES, REVISIONS_BEFORE_2_7, REVISIONS_FROM_2_7, TABLES_BEFORE_2_7
+from .schemas import INSTALL, PLAN, WORKSPACE, content_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from .database import Database
-    from .names import Schemas
+    from .._database.session import Database
+    from .schemas import Schemas
 
 ABSENT, EMPTY, OLD, MIGRATABLE = "absent", "empty", "old", "migratable"
 INSTALLED, MOVING, FOREIGN = "installed", "moving", "foreign"

@@ -13,12 +13,12 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._common.failure import OperatorError
-from .database import own_table, quoted
-from .names import INSTALL, WORKSPACE, content_of
+from .._database.session import own_table, quoted
+from .schemas import INSTALL, WORKSPACE, content_of
 
 if TYPE_CHECKING:
-    from .catalogue import Schema
-    from .database import Database
+    from .._database.catalogue import Schema
+    from .._database.session import Database
 
 # What a schema beside the live one is being built for.
 MIGRATION, REHEARSAL = "migration", "rehearsal"

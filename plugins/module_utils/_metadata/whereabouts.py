@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .names import content_of
 from .plan import RESET
+from .schemas import content_of
 
 if TYPE_CHECKING:
     from .inspection import Inspection

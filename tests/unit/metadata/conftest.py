@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import tools as tools_module
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database import client as tools_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
     Restoration,
     dump_path,
     make_dump,
     read_content,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import read_manifest
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import read_manifest
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     RUN,
     Deployment,

@@ -23,25 +23,25 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.progress import Progress
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums, fingerprints
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.quiesce import Quiesce
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.content import checksums, fingerprints
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import (
     Address,
     Database,
     quoted,
     session,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.examination import Request
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import Tls
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Memory, Mirror
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PLAN, Schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import Plan
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import Install, Mark, write_mark
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import Tls
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PLAN, Schemas
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.examination import Request
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 
 DATA = Path(__file__).parent / "data"
 PASSWORD = "CANARY-db-pä|ss%w&o\"r'd $x{7}"

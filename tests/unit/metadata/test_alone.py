@@ -13,12 +13,15 @@ import threading
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import move
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone, wait_until_nobody_moves
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.patience import RUN_SECONDS
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import EVERYWHERE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.patience import RUN_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session_settings import EVERYWHERE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap import move
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.move import (
+    alone,
+    wait_until_nobody_moves,
+)
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, call_of
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
     Restoration,
     make_dump,
     read_content,

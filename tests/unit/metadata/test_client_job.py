@@ -14,9 +14,8 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import account
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import client_job as client_job_module
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.client_job import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database import client_job as client_job_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client_job import (
     CONTAINER,
     LABEL_TARGET,
     client_job,
@@ -24,8 +23,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.client
     client_tools,
     try_client,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import TLS_FOLDER, Tls
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import Address
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import TLS_FOLDER, Tls
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import account
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.admission import Verdict
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.own_job import Pod
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, quiet

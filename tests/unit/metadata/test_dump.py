@@ -19,9 +19,10 @@ import types
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.content import checksums, fingerprints
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.content import checksums, fingerprints
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
     RESTORE,
     Restoration,
     dump_path,
@@ -29,14 +30,13 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump i
     read_content,
     up_to_date,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import (
     manifest_of,
     read_manifest,
     whole,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import BOOKKEEPING, INSTALL, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import BOOKKEEPING, INSTALL, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_restore
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     NAMESPACE,

@@ -17,8 +17,9 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.privileges import NEEDED
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
     INSTALLED,
     MIGRATABLE,
@@ -26,14 +27,13 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
     inspect,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Memory
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import NEEDED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
     write_install,
     write_mark,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL, PLAN
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     NEW_REVISION,
     PASSWORD,

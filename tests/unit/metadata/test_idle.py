@@ -20,9 +20,9 @@ from unittest import mock
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted, session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import make_dump, read_content
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import quoted, session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import make_dump, read_content
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.move import alone
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_migrate
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     NEW_REVISION,

@@ -8,19 +8,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.catalogue import (
     Schema,
     Server,
     Table,
     read_server,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.history import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect, judge
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.releases import (
     ESSENTIAL_TABLES,
     REVISIONS_BEFORE_2_7,
     REVISIONS_FROM_2_7,
     TABLES_BEFORE_2_7,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect, judge
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import DATA, OLD_REVISION
 
 OLD_TABLES = frozenset(

@@ -12,12 +12,12 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import read_plan
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import old_tables
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     RUN,

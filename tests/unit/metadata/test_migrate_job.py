@@ -14,8 +14,8 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.redaction import redact, secret_forms
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import Address
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build.migrate_job import (
     PROGRAM,
     RESULT_MARK,
     head_in,

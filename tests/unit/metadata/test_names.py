@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import folded
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import refuse_rehearsal, schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.catalogue import folded
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import refuse_rehearsal, schemas_of
 
 
 @pytest.mark.parametrize("run", ["", "2026-11-22", "Run", "x" * 33, "a;b", "_a", "a`b", "a%"])

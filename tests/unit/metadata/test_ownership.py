@@ -16,29 +16,30 @@ import pytest
 import yaml
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import dump as dumps
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard, ownership, workspace
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard, ownership
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build import beside
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
     REHEARSAL,
     Restoration,
     make_dump,
     read_content,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import Entry, Manifest
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import dump as dumps
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import Entry, Manifest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Claim, Owner
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import write_plan
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import (
     INSTALL,
     PAUSED,
     PLAN,
     WORKSPACE,
     Schemas,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Claim, Owner
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import write_plan
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info, metadata_restore, quiesce
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     NAMESPACE,
@@ -120,7 +121,7 @@ def test_what_another_has_marked_is_refused(database, deployment, mirror, monkey
     action = Reset(database, deployment.request(), mirror, quiet)
     actions = [
         lambda: paused(database, monkeypatch, deployment, check_mode=check_mode),
-        lambda: workspace.refuse_others(database, inspect(database, deployment.names), deployment.owner()),
+        lambda: beside.refuse_others(database, inspect(database, deployment.names), deployment.owner()),
         action.predict if check_mode else action.carry_out,
     ]
     for action in actions:
@@ -266,13 +267,13 @@ class TestTwoRehearsals:
 
 def test_a_run_of_ours_that_may_still_build_is_not_pulled_from_under(database, bare):
     bare.make_empty()
-    begun = workspace.begin(database, inspect(database, bare.names), bare.owner(), "image", quiet)
+    begun = beside.begin(database, inspect(database, bare.names), bare.owner(), "image", quiet)
 
     later = bare.owner("20261130t000000")
     with pytest.raises(OperatorError, match=f"run {begun.run} began to build there"):
-        workspace.begin(database, inspect(database, bare.names), later, "image", quiet)
+        beside.begin(database, inspect(database, bare.names), later, "image", quiet)
 
-    assert workspace.begin(database, inspect(database, bare.names), bare.owner(), "image", quiet).run == RUN
+    assert beside.begin(database, inspect(database, bare.names), bare.owner(), "image", quiet).run == RUN
 
 
 def test_a_mark_without_a_time_counts_as_fresh(database, bare):

@@ -9,8 +9,7 @@ import random
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PAUSED, PLAN, WORKSPACE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import (
     DONE,
     Move,
@@ -20,6 +19,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan i
     read_plan,
     write_plan,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PAUSED, PLAN, WORKSPACE
 
 ALPHABET = ["dag", "dag_run", "log", "xcom", "job", "alembic_version", "variable"]
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted, session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.privileges import (
     NEEDED,
     Grants,
     Rights,
@@ -18,6 +17,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privil
     read_rights,
     specificity,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import quoted, session
 
 USAGE = "GRANT USAGE ON *.* TO `airflow`@`%` IDENTIFIED BY PASSWORD '*ABC'"
 EACH = ", ".join(sorted(NEEDED))

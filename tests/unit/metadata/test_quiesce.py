@@ -16,11 +16,11 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import quiesce as subject
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PAUSED
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.quiesce import Quiesce
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
+from ansible_collections.hopsworks.airflow.plugins.module_utils._dags import quiesce as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.quiesce import Quiesce
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PAUSED
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.modules import quiesce as module
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     RUN,

@@ -13,13 +13,17 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import AwayError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.explanation import AwayError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.move import alone, drop_tables, probe_rename
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PLAN, PROBE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import read_install
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL, PLAN, PROBE
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.move import (
+    alone,
+    drop_tables,
+    probe_rename,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     NEW_REVISION,
     PASSWORD,

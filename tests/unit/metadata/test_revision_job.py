@@ -13,13 +13,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import revision_job as job_module
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.migrate_job import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build import revision_job as job_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build.migrate_job import (
     RESULT_MARK,
     head_in,
     selector_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.revision_job import PROGRAM, revision_job
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build.revision_job import (
+    PROGRAM,
+    revision_job,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.own_job import Pod
 from ansible_collections.hopsworks.airflow.plugins.modules import image_revision_info
 

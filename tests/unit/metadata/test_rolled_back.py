@@ -16,9 +16,9 @@ import time
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import database as subject
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import quiesce as quiesce_module
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._dags import quiesce as quiesce_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database import session as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import quoted
 
 ATTEMPTS = len(subject.PAUSES_SECONDS) + 1
 GIVEN_UP_SECONDS = 60

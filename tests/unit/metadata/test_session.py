@@ -15,13 +15,13 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import database as database_module
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schemas
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import like_prefix, quoted, session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.explanation import AwayError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.session_settings import LOCK_WAIT_SECONDS
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import Tls
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database import session as database_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.catalogue import read_schemas
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.explanation import AwayError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import like_prefix, quoted, session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session_settings import LOCK_WAIT_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import Tls
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import Schemas
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import reset
 
 # What a server may have been told, and what would go wrong with it.

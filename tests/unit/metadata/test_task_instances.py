@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.task_instances import read_busy
+from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.task_instances import read_busy
 from ansible_collections.hopsworks.airflow.plugins.modules import quiesce as module
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import call_of
 

@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import Address, session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.fitness import read_fitness
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tls import FILES, Tls, read_tls
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.fitness import read_fitness
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.privileges import read_rights
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import Address, session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import FILES, Tls, read_tls
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.conftest import running
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, LocalPod, plugins
 
@@ -263,7 +263,7 @@ class TestTools:
     @pytest.fixture
     def dumped(self, secure, tmp_path, monkeypatch):
         monkeypatch.setattr(
-            "ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools.execute", LocalPod().execute
+            "ansible_collections.hopsworks.airflow.plugins.module_utils._database.client.execute", LocalPod().execute
         )
 
         def dump(encryption, host="localhost", user="airflow"):

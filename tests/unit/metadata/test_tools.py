@@ -14,26 +14,25 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import (
-    Address,
-    like_prefix,
-    own_table,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.paused import PausedDags
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools, option_file
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.fitness import read_fitness
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.privileges import read_rights
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import Address, like_prefix, own_table
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tool_output import own_lines
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
     Restoration,
     make_dump,
     read_content,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump_file import (
-    whole,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.fitness import read_fitness
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import INSTALL, PAUSED, PLAN, WORKSPACE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import PausedDags
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.privileges import read_rights
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import whole
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tool_output import own_lines
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.tools import Tools, option_file
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import (
+    INSTALL,
+    PAUSED,
+    PLAN,
+    WORKSPACE,
+)
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, RUN, quiet, reset
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import quiesce as waiting
+from ansible_collections.hopsworks.airflow.plugins.module_utils._dags import quiesce as waiting
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info, quiesce
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     NAMESPACE,

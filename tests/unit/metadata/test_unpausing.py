@@ -14,10 +14,10 @@ import dataclasses
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import quiesce as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._dags import quiesce as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import Schemas
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import Schemas
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.modules import quiesce as module
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import Clock
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import call_of, quiet

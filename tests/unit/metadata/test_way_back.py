@@ -13,13 +13,13 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.catalogue import read_schema
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.database import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Memory
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.names import PLAN
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.reset import Reset
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.restore_old import Restore
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PLAN
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
     PASSWORD,
     RUN,

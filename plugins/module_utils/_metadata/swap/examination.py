@@ -11,20 +11,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import guard
-from .catalogue import sessions_in
-from .content import Content, fingerprints
-from .database import quoted
-from .names import content_of
-from .neighbours import read_neighbours
-from .ownership import Owner
-from .privileges import read_rights
+from ..._database.catalogue import sessions_in
+from ..._database.content import Content, fingerprints
+from ..._database.neighbours import read_neighbours
+from ..._database.privileges import read_rights
+from ..._database.session import quoted
+from .. import guard
+from ..ownership import Owner
+from ..schemas import content_of
 
 if TYPE_CHECKING:
-    from .database import Database
-    from .inspection import Inspection
-    from .memory import Mirror
-    from .names import Schemas
+    from ..._database.session import Database
+    from ..inspection import Inspection
+    from ..memory import Mirror
+    from ..schemas import Schemas
 
 SET_ASIDE, DROP = "set_aside", "drop"
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .database import like_prefix, quoted
+from .session import like_prefix, quoted
 
 if TYPE_CHECKING:
-    from .database import Database
+    from .session import Database
 
 BASE_TABLE = "BASE TABLE"
 

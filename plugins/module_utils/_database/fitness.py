@@ -14,8 +14,8 @@ from .._common.failure import OperatorError
 from .session_settings import limits_in_words
 
 if TYPE_CHECKING:
-    from .database import Database
     from .privileges import Rights
+    from .session import Database
     from .tls import Tls
 
 _READ_ONLY = {

@@ -17,8 +17,8 @@ from .._common.failure import OperatorError
 from .catalogue import alike
 
 if TYPE_CHECKING:
-    from .database import Database
     from .privileges import Rights
+    from .session import Database
 
 # InnoDB's own list of keys, which the right PROCESS opens: of MariaDB, of MySQL 8 and newer.
 _OWN_LISTS = ("INNODB_SYS_FOREIGN", "INNODB_FOREIGN")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from .._kubernetes.cluster import Cluster
-    from .database import Address
+    from .session import Address
 
 # The credentials are the first bytes of standard input. The shell keeps them in a variable that it does not export and
 # hands them to the tool through a pipe: they are in no process list, no environment and no file of the pod.

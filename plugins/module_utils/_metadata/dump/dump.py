@@ -9,22 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._common.failure import OperatorError
-from . import guard, ownership
-from .catalogue import Schema, read_schema, read_server
-from .content import Content, fingerprints, refuse_too_large
-from .definitions import definitions, differences
-from .dump_file import REPORT_BYTES, DumpFile, Manifest, chunks_of, differs, entries_of, whole
-from .move import create_schema, drop_tables, match_charset, wait_for_sessions
-from .names import BOOKKEEPING, WORKSPACE, content_of
-from .plan import now
-from .records import BUILDING, COMPLETE, Mark, complete_mark, names_of, read_mark, write_mark
-from .session_settings import limits_in_words
+from ..._common.failure import OperatorError
+from ..._database.catalogue import Schema, read_schema, read_server
+from ..._database.content import Content, fingerprints, refuse_too_large
+from ..._database.definitions import definitions, differences
+from ..._database.session_settings import limits_in_words
+from .. import guard, ownership
+from ..plan import now
+from ..records import BUILDING, COMPLETE, Mark, complete_mark, names_of, read_mark, write_mark
+from ..schemas import BOOKKEEPING, WORKSPACE, content_of
+from ..swap.move import create_schema, drop_tables, match_charset, wait_for_sessions
+from .file import REPORT_BYTES, DumpFile, Manifest, chunks_of, differs, entries_of, whole
 
 if TYPE_CHECKING:
-    from .database import Database
-    from .ownership import Owner
-    from .tools import Tools
+    from ..._database.client import Tools
+    from ..._database.session import Database
+    from ..ownership import Owner
 
 REHEARSAL, RESTORE = "rehearsal", "restore"
 SESSION_SECONDS = 60

@@ -8,13 +8,13 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from .._common.failure import OperatorError
-from .._common.names import short_name
-from .._pods.own_job import LABEL_ACTION, LABEL_RUN, Pod, job_of
-from .tls import TLS_FOLDER
+from ..._common.failure import OperatorError
+from ..._common.names import short_name
+from ..._database.tls import TLS_FOLDER
+from ..._pods.own_job import LABEL_ACTION, LABEL_RUN, Pod, job_of
 
 if TYPE_CHECKING:
-    from .database import Address
+    from ..._database.session import Address
 
 LABEL_DEPLOYMENT = "hopsworks.airflow/deployment"
 MIGRATE = "migrate"

@@ -6,24 +6,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._common.failure import OperatorError
-from . import guard
-from .content import Content, checksums
+from ..._common.failure import OperatorError
+from ..._database.content import Content, checksums
+from .. import guard
+from ..inspection import INSTALLED, MOVING, Inspection, inspect
+from ..memory import INSTALLED as REMEMBERED
+from ..memory import Memory
+from ..plan import DONE, RESET, UNDONE, Move, Plan, mark_plan, now, write_plan
+from ..records import Install, write_install
+from ..schemas import INSTALL, PLAN, WORKSPACE, content_of
 from .drop import Drop
 from .examination import DROP, SET_ASIDE, Request, examine, nobody_connected
-from .inspection import INSTALLED, MOVING, Inspection, inspect
-from .memory import INSTALLED as REMEMBERED
-from .memory import Memory
 from .move import check_content, create_schema, drop_tables, make_moves, match_charset, probe_rename, wait_for_sessions
-from .names import INSTALL, PLAN, WORKSPACE, content_of
-from .plan import DONE, RESET, UNDONE, Move, Plan, mark_plan, now, write_plan
-from .records import Install, write_install
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .database import Database
-    from .memory import Mirror
+    from ..._database.session import Database
+    from ..memory import Mirror
 
 
 class Reset:

@@ -12,20 +12,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .._common.failure import OperatorError
-from . import guard
-from .catalogue import read_schema
-from .database import quoted
+from .._database.catalogue import read_schema
+from .._database.privileges import read_rights
+from .._database.session import quoted
+from .._metadata import guard
+from .._metadata.records import columns_of
 from .paused import BATCH, NEEDED_FOR_LIST, PausedDag, PausedDags
-from .privileges import read_rights
-from .records import columns_of
 from .task_instances import Busy, read_busy, value_for_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from .database import Database
-    from .names import Schemas
-    from .ownership import Owner
+    from .._database.session import Database
+    from .._metadata.ownership import Owner
+    from .._metadata.schemas import Schemas
 
 # The scheduler locks rows of DAGs as well: a statement holds all its locks until it has the last of them. Those of no
 # others, by the primary key: a server that reads a small table from end to end locks every row.

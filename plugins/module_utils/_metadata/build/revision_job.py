@@ -9,13 +9,13 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from .._common.names import short_name
-from .._pods.job import Job
-from .._pods.own_job import LABEL_ACTION, Pod, job_of
+from ..._common.names import short_name
+from ..._pods.job import Job
+from ..._pods.own_job import LABEL_ACTION, Pod, job_of
 from .migrate_job import LABEL_DEPLOYMENT, RESULT_MARK, SHELL, head_in
 
 if TYPE_CHECKING:
-    from .._kubernetes.call import Call
+    from ..._kubernetes.call import Call
 
 ASK = "ask"
 KEPT_SECONDS = 300

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._common.failure import OperatorError
-from .catalogue import folded
+from .._database.catalogue import folded
 
 if TYPE_CHECKING:
-    from .catalogue import Schema
-    from .database import Database
+    from .._database.catalogue import Schema
+    from .._database.session import Database
 
 # The collection's own tables. INSTALL is the sentinel: it lives beside Airflow's tables as long as they do.
 INSTALL = "hopsworks_airflow_install"

@@ -6,23 +6,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import guard
-from .catalogue import stored_programs
-from .inspection import ABSENT, EMPTY, FOREIGN, INSTALLED, MIGRATABLE, MOVING, Inspection, inspect
-from .memory import INSTALLED as REMEMBERED
-from .memory import UNDONE as REMEMBERED_UNDONE
-from .memory import Memory
+from ..._database.catalogue import stored_programs
+from ..._database.privileges import read_rights
+from .. import guard
+from ..inspection import ABSENT, EMPTY, FOREIGN, INSTALLED, MIGRATABLE, MOVING, Inspection, inspect
+from ..memory import INSTALLED as REMEMBERED
+from ..memory import UNDONE as REMEMBERED_UNDONE
+from ..memory import Memory
+from ..plan import DONE, DROPPING, RESET, RESTORE, UNDONE, Move, Plan, mark_plan, now, read_plan, write_plan
+from ..schemas import INSTALL, PLAN, content_of
 from .move import check_content, create_schema, drop_tables, make_moves, match_charset, wait_for_sessions
-from .names import INSTALL, PLAN, content_of
-from .plan import DONE, DROPPING, RESET, RESTORE, UNDONE, Move, Plan, mark_plan, now, read_plan, write_plan
-from .privileges import read_rights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .database import Database
+    from ..._database.session import Database
+    from ..memory import Mirror
     from .examination import Request
-    from .memory import Mirror
 
 
 class Restore:

@@ -14,10 +14,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from .database import quoted
+from .session import quoted
 
 if TYPE_CHECKING:
-    from .database import Database
+    from .session import Database
 
 # The next number is no part of what a table is: the server counts on from the highest there is.
 _NEXT_NUMBER = re.compile(r" AUTO_INCREMENT=\d+")

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from .._common.failure import OperatorError
 from .catalogue import count_rows
-from .database import quoted
+from .session import quoted
 
 if TYPE_CHECKING:
-    from .database import Database
+    from .session import Database
 
 REPORT_SECONDS = 3.0
 

@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import ownership
-from .catalogue import read_schema, schemas_with
-from .database import own_table, quoted
-from .explanation import DeniedError
-from .move import create_schema, drop_tables
-from .names import PAUSED
-from .workspace import CHARSET, COLLATION
+from .._database.catalogue import read_schema, schemas_with
+from .._database.explanation import DeniedError
+from .._database.session import own_table, quoted
+from .._metadata import ownership
+from .._metadata.build.beside import CHARSET, COLLATION
+from .._metadata.schemas import PAUSED
+from .._metadata.swap.move import create_schema, drop_tables
 
 if TYPE_CHECKING:
-    from .database import Database
-    from .ownership import Owner
+    from .._database.session import Database
+    from .._metadata.ownership import Owner
 
 BATCH = 500
 # What the list needs on its schema. Of an installed deployment nothing else needs a right beside the live schema.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .catalogue import read_server
 
 if TYPE_CHECKING:
-    from .database import Database
+    from .session import Database
 
 _ALONE = "locks and lists of sessions are those of this {0} alone, so others may be connected to other {0}s"
 _SETTINGS = (

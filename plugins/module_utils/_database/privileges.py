@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 from .._common.failure import OperatorError
 from .catalogue import read_server
-from .database import quoted
 from .nodes import other_nodes
+from .session import quoted
 
 if TYPE_CHECKING:
-    from .database import Database
+    from .session import Database
 
 # What building, moving, dumping and restoring a schema needs, on each schema involved.
 NEEDED = frozenset({"ALTER", "CREATE", "DELETE", "DROP", "INDEX", "INSERT", "REFERENCES", "SELECT", "UPDATE"})

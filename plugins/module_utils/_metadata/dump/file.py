@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._common.failure import OperatorError
-from .content import Content
+from ..._common.failure import OperatorError
+from ..._database.content import Content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,19 +7,19 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from .._common.failure import OperatorError
-from . import guard
-from .content import Content, fingerprints
+from ..._common.failure import OperatorError
+from ..._database.content import Content, fingerprints
+from .. import guard
+from ..plan import DROPPING, PLANNED, Plan, mark_plan
+from ..schemas import BOOKKEEPING, INSTALL, PLAN, content_of
 from .examination import DROP, Request, nobody_connected
 from .move import create_schema, drop_schema, drop_tables, drop_unreferenced, layout_of, locked, refuse_keys
-from .names import BOOKKEEPING, INSTALL, PLAN, content_of
-from .plan import DROPPING, PLANNED, Plan, mark_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from .database import Database
-    from .inspection import Inspection
+    from ..._database.session import Database
+    from ..inspection import Inspection
 
 
 class Drop:

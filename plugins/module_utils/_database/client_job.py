@@ -19,15 +19,15 @@ from .._pods.admission import Admission, told
 from .._pods.job import Job, remove_leftovers
 from .._pods.lossless import DEFAULT_CONTAINER
 from .._pods.own_job import LABEL_ACTION, LABEL_RUN, POD_ARGUMENT, Pod, job_of, pod_of
+from .client import Tools
 from .tls import TLS_FOLDER
-from .tools import Tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .._kubernetes.call import Call
     from .._kubernetes.cluster import Cluster
-    from .database import Address
+    from .session import Address
 
 try:
     from kubernetes.client.exceptions import ApiException

@@ -9,20 +9,20 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from .._common.failure import OperatorError
-from . import guard
-from .catalogue import Session, read_schema, session_with, sessions_in
-from .content import checksums
-from .database import quoted
-from .explanation import TABLESPACE_EXISTS, AwayError
-from .names import PLAN, PROBE
-from .neighbours import read_neighbours
-from .plan import Move, Plan, moves_done
-from .privileges import read_rights
-from .session_settings import EVERYWHERE
+from ..._common.failure import OperatorError
+from ..._database.catalogue import Session, read_schema, session_with, sessions_in
+from ..._database.content import checksums
+from ..._database.explanation import TABLESPACE_EXISTS, AwayError
+from ..._database.neighbours import read_neighbours
+from ..._database.privileges import read_rights
+from ..._database.session import quoted
+from ..._database.session_settings import EVERYWHERE
+from .. import guard
+from ..plan import Move, Plan, moves_done
+from ..schemas import PLAN, PROBE
 
 if TYPE_CHECKING:
-    from .database import Database
+    from ..._database.session import Database
 
 # A session that holds the lock asks again sooner than this, also while it waits for an API server that is away. One
 # whose machine is gone is ended by the server, which may not hear of that otherwise.
