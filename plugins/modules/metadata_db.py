@@ -168,6 +168,7 @@ import time
 from typing import Any
 
 from ..module_utils._common.names import record_name
+from ..module_utils._database.exclusive import alone
 from ..module_utils._database.patience import patience_of
 from ..module_utils._database.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._kubernetes.call import Call
@@ -176,7 +177,6 @@ from ..module_utils._metadata.memory import Mirror
 from ..module_utils._metadata.schemas import Schemas, on_server, schemas_of
 from ..module_utils._metadata.swap.back import Restore
 from ..module_utils._metadata.swap.examination import Request
-from ..module_utils._metadata.swap.move import alone
 from ..module_utils._metadata.swap.reset import Reset
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module

@@ -251,6 +251,7 @@ from typing import Any
 from ..module_utils._common.failure import OperatorError
 from ..module_utils._dags.paused import read_paused
 from ..module_utils._database.catalogue import folded, sessions_in
+from ..module_utils._database.exclusive import wait_until_nobody_moves
 from ..module_utils._database.fitness import read_fitness
 from ..module_utils._database.patience import RUN_SECONDS, patience_of
 from ..module_utils._database.privileges import read_rights
@@ -262,7 +263,6 @@ from ..module_utils._metadata.encrypted import readable
 from ..module_utils._metadata.inspection import INSTALLED, MIGRATABLE, MOVING, OLD, as_result, inspect
 from ..module_utils._metadata.ownership import Owner
 from ..module_utils._metadata.schemas import on_server, refuse_rehearsal, schemas_of
-from ..module_utils._metadata.swap.move import wait_until_nobody_moves
 from ..module_utils._metadata.whereabouts import has_moved, old_tables
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module

@@ -116,6 +116,7 @@ from typing import Any
 
 from ..module_utils._common.redaction import secret_forms
 from ..module_utils._database.catalogue import read_schema
+from ..module_utils._database.exclusive import alone
 from ..module_utils._database.patience import patience_of
 from ..module_utils._database.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._kubernetes.call import Call
@@ -125,7 +126,6 @@ from ..module_utils._metadata.build.revision_job import newest_revision
 from ..module_utils._metadata.inspection import inspect
 from ..module_utils._metadata.ownership import Owner
 from ..module_utils._metadata.schemas import content_of, on_server, schemas_of
-from ..module_utils._metadata.swap.move import alone
 from ..module_utils._pods.admission import Admission, told
 from ..module_utils._pods.job import Job, remove_leftovers
 from ..module_utils._pods.own_job import POD_ARGUMENT, pod_of

@@ -119,6 +119,7 @@ from typing import Any
 
 from ..module_utils._database.catalogue import folded
 from ..module_utils._database.client_job import CLIENT_ARGUMENTS, client_of, client_tools, try_client
+from ..module_utils._database.exclusive import alone
 from ..module_utils._database.patience import patience_of
 from ..module_utils._database.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._kubernetes.call import Call
@@ -126,7 +127,6 @@ from ..module_utils._metadata.dump.dump import REHEARSAL, RESTORE, Restoration
 from ..module_utils._metadata.dump.file import read_manifest, verify
 from ..module_utils._metadata.ownership import Owner
 from ..module_utils._metadata.schemas import on_server, refuse_rehearsal, schemas_of
-from ..module_utils._metadata.swap.move import alone
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 

@@ -35,21 +35,23 @@ FRAME = (
 )
 # They ask a real MariaDB: with the newest PyMySQL in the stage `unit`, with the oldest here, but for those that are
 # about what is decided and not about what the library brings.
-DATABASE = tuple(
-    f"tests/unit/metadata/test_{name}.py"
-    for name in (
-        "awkward_names",
-        "dump",
-        "fitness",
-        "privileges",
-        "reset",
-        "rolled_back",
-        "server_away",
-        "session",
-        "session_settings",
-        "silent_server",
-        "tls",
-    )
+DATABASE = (
+    *(
+        f"tests/unit/database/test_{name}.py"
+        for name in (
+            "fitness",
+            "privileges",
+            "rolled_back",
+            "server_away",
+            "session",
+            "session_settings",
+            "silent_server",
+            "tls",
+        )
+    ),
+    "tests/unit/metadata/test_awkward_names.py",
+    "tests/unit/metadata/dump",
+    "tests/unit/metadata/swap/test_reset.py",
 )
 # They wait for what takes its time, and know of Ansible and the libraries no more than those beside them.
 PATIENT = (
@@ -70,7 +72,7 @@ AT_ENDS = (
 # Not 2.19, with which the stage `unit` runs all of them, and 2.16 once.
 @pytest.mark.environments("oldest", "2.17", "2.18", "2.20", "2.21")
 def test_unit_tests(environment, tmp_path):
-    apart = {"metadata", "roles", "tooling"}
+    apart = {"dags", "database", "metadata", "roles", "tooling"}
     folders = [path.parent for path in UNIT.glob("*/test_*.py") if path.parent.name not in apart]
     chosen = sorted(set(map(str, folders)))
     if environment.name == "oldest":

@@ -8,6 +8,20 @@ import os
 
 import pytest
 
+# Of several rooms: a server is started once for all that use it.
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.fixtures import (  # noqa: F401
+    bare,
+    database,
+    deployment,
+    dump,
+    folding_server,
+    mirror,
+    pod,
+    restoration,
+    server,
+    tools,
+)
+
 
 @pytest.fixture(autouse=True)
 def no_cluster(monkeypatch):

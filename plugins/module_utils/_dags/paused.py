@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._database.catalogue import read_schema, schemas_with
+from .._database.ddl import create_schema, drop_tables
 from .._database.explanation import DeniedError
 from .._database.session import own_table, quoted
 from .._metadata import ownership
-from .._metadata.build.beside import CHARSET, COLLATION
-from .._metadata.schemas import PAUSED
-from .._metadata.swap.move import create_schema, drop_tables
+from .._metadata.schemas import CHARSET, COLLATION, PAUSED
 
 if TYPE_CHECKING:
     from .._database.session import Database

@@ -26,6 +26,8 @@ PROBE = "hopsworks_airflow_probe"
 BOOKKEEPING = frozenset({PLAN, PLAN_DRAFT, WORKSPACE, PAUSED, PROBE})
 
 SCHEMA_NAME_LENGTH = 64
+# What Airflow's documentation asks for: howto/set-up-database.html, "Setting up a MySQL Database".
+CHARSET, COLLATION = "utf8mb4", "utf8mb4_unicode_ci"
 _RUN = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")
 
 

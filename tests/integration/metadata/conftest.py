@@ -22,7 +22,7 @@ from ansible_collections.hopsworks.airflow.tests.integration.access import KUBEC
 
 NAMESPACE = "lab-metadata"
 PASSWORD = "CANARY-db-pä|ss%w&o\"r'd $x{7}"
-OLD_SCHEMA = ROOT / "tests/unit/metadata/data/airflow-1.10.15.sql"
+OLD_SCHEMA = ROOT / "tests/unit/mariadb/data/airflow-1.10.15.sql"
 ROWS = """
 INSERT INTO alembic_version VALUES ('03afc6b6f902');
 INSERT INTO dag (dag_id, is_paused, is_active, fileloc) VALUES ('hello', 0, 1, '/dags/hello.py'), ('rests', 1, 1, '');

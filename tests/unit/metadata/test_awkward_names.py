@@ -14,7 +14,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.d
     read_content,
 )
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info, quiesce
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
     RUN,
     Deployment,
     call_of,

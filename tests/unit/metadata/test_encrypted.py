@@ -21,7 +21,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.fernet imp
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.encrypted import readable
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import call_of, reset
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import call_of, reset
 
 OLD, NEW, OTHER = (Fernet.generate_key() for _index in range(3))
 

@@ -24,8 +24,8 @@ from ansible_collections.hopsworks.airflow.plugins.modules import (
     metadata_restore,
     quiesce,
 )
-from ansible_collections.hopsworks.airflow.tests.unit.metadata import support
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import RUN, Deployment, call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb import support
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import RUN, Deployment, call_of
 
 _numbers = itertools.count(1)
 

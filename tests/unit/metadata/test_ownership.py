@@ -19,13 +19,13 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard, ownership
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build import beside
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import dump as dumps
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
     REHEARSAL,
     Restoration,
     make_dump,
     read_content,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import dump as dumps
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import Entry, Manifest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Claim, Owner
@@ -41,13 +41,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info, metadata_restore, quiesce
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
-    NAMESPACE,
-    RUN,
-    Deployment,
-    call_of,
-    quiet,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import NAMESPACE, RUN, Deployment, call_of, quiet
 
 ROLES = Path(__file__).parents[3] / "roles"
 OTHERS = pytest.mark.parametrize(

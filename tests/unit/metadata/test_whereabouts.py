@@ -16,7 +16,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
     RUN,
     UNDO_RUN,
     call_of,

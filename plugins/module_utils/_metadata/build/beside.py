@@ -11,21 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from ..._common.failure import OperatorError
 from ..._database.catalogue import Schema, read_schema
+from ..._database.ddl import create_schema, drop_tables, match_charset
+from ..._database.exclusive import wait_for_sessions
 from ..._database.session import quoted
 from .. import guard, ownership
 from ..inspection import INSTALLED, MOVING, Inspection
 from ..ownership import Owner
 from ..records import BUILDING, COMPLETE, MIGRATION, Mark, complete_mark, unknown_tables, write_mark
-from ..schemas import BOOKKEEPING, PLAN, WORKSPACE, content_of
-from ..swap.move import create_schema, drop_tables, match_charset, wait_for_sessions
+from ..schemas import BOOKKEEPING, CHARSET, COLLATION, PLAN, WORKSPACE, content_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..._database.session import Database
 
-# What Airflow's documentation asks for: howto/set-up-database.html, "Setting up a MySQL Database".
-CHARSET, COLLATION = "utf8mb4", "utf8mb4_unicode_ci"
 SESSION_SECONDS = 60
 
 

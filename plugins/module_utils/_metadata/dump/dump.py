@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from ..._common.failure import OperatorError
 from ..._database.catalogue import Schema, read_schema, read_server
 from ..._database.content import Content, fingerprints, refuse_too_large
+from ..._database.ddl import create_schema, drop_tables, match_charset
 from ..._database.definitions import definitions, differences
+from ..._database.exclusive import wait_for_sessions
 from ..._database.session_settings import limits_in_words
 from .. import guard, ownership
 from ..plan import now
 from ..records import BUILDING, COMPLETE, Mark, complete_mark, names_of, read_mark, write_mark
 from ..schemas import BOOKKEEPING, WORKSPACE, content_of
-from ..swap.move import create_schema, drop_tables, match_charset, wait_for_sessions
 from .file import REPORT_BYTES, DumpFile, Manifest, chunks_of, differs, entries_of, whole
 
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..._database.catalogue import stored_programs
+from ..._database.ddl import create_schema, drop_tables, match_charset
+from ..._database.exclusive import wait_for_sessions
 from ..._database.privileges import read_rights
 from .. import guard
 from ..inspection import ABSENT, EMPTY, FOREIGN, INSTALLED, MIGRATABLE, MOVING, Inspection, inspect
@@ -15,7 +17,7 @@ from ..memory import UNDONE as REMEMBERED_UNDONE
 from ..memory import Memory
 from ..plan import DONE, DROPPING, RESET, RESTORE, UNDONE, Move, Plan, mark_plan, now, read_plan, write_plan
 from ..schemas import INSTALL, PLAN, content_of
-from .move import check_content, create_schema, drop_tables, make_moves, match_charset, wait_for_sessions
+from .move import check_content, make_moves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from ..._common.failure import OperatorError
 from ..._database.content import Content, fingerprints
+from ..._database.ddl import create_schema, drop_schema, drop_tables, drop_unreferenced, layout_of
+from ..._database.exclusive import locked
 from .. import guard
 from ..plan import DROPPING, PLANNED, Plan, mark_plan
 from ..schemas import BOOKKEEPING, INSTALL, PLAN, content_of
 from .examination import DROP, Request, nobody_connected
-from .move import create_schema, drop_schema, drop_tables, drop_unreferenced, layout_of, locked, refuse_keys
+from .move import refuse_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

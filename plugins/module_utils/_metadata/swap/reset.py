@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..._common.failure import OperatorError
 from ..._database.content import Content, checksums
+from ..._database.ddl import create_schema, drop_tables, match_charset, probe_rename
+from ..._database.exclusive import wait_for_sessions
 from .. import guard
 from ..inspection import INSTALLED, MOVING, Inspection, inspect
 from ..memory import INSTALLED as REMEMBERED
 from ..memory import Memory
 from ..plan import DONE, RESET, UNDONE, Move, Plan, mark_plan, now, write_plan
 from ..records import Install, write_install
-from ..schemas import INSTALL, PLAN, WORKSPACE, content_of
+from ..schemas import INSTALL, PLAN, PROBE, WORKSPACE, content_of
 from .drop import Drop
 from .examination import DROP, SET_ASIDE, Request, examine, nobody_connected
-from .move import check_content, create_schema, drop_tables, make_moves, match_charset, probe_rename, wait_for_sessions
+from .move import check_content, make_moves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -151,7 +153,7 @@ class Reset:
         if live is not None and plan.schema != names.workspace:
             create_schema(database, plan.schema, live.charset, live.collation)
             engines = {table.engine for table in live.tables.values()}
-            probe_rename(database, names.workspace, plan.schema, engines - {"InnoDB"})
+            probe_rename(database, names.workspace, plan.schema, PROBE, engines - {"InnoDB"})
         install = Install(
             deployment=request.deployment,
             namespace=request.namespace,

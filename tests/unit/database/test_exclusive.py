@@ -13,17 +13,17 @@ import threading
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database import exclusive
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.exclusive import (
+    alone,
+    wait_until_nobody_moves,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.patience import RUN_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session_settings import EVERYWHERE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap import move
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.move import (
-    alone,
-    wait_until_nobody_moves,
-)
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, call_of
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 SCHEMA = "airflow_alone"
@@ -88,7 +88,7 @@ def refused(database):
 
 def test_a_machine_that_lost_its_power_holds_nobody_up(server, database, relay, monkeypatch):
     """With a direct connection, as of a job in the cluster: through a tunnel the API server's node would notice."""
-    monkeypatch.setattr(move, "IDLE_ALONE_SECONDS", 1)
+    monkeypatch.setattr(exclusive, "IDLE_ALONE_SECONDS", 1)
     with (
         session("127.0.0.1", relay.port, "airflow", PASSWORD.encode(), "the relay") as gone,
         alone(gone, SCHEMA, 1),
@@ -101,7 +101,7 @@ def test_a_machine_that_lost_its_power_holds_nobody_up(server, database, relay, 
 
 def test_the_server_may_end_an_idle_session_only_while_it_holds_the_lock(database):
     with alone(database, SCHEMA, 1):
-        assert database.value("SELECT @@wait_timeout") == move.IDLE_ALONE_SECONDS
+        assert database.value("SELECT @@wait_timeout") == exclusive.IDLE_ALONE_SECONDS
     assert str(database.value("SELECT @@wait_timeout")) == EVERYWHERE["wait_timeout"]
 
 
@@ -111,7 +111,7 @@ def test_who_holds_the_lock_is_named_with_what_ends_it(database, holder):
     until(lambda: database.value(COMMAND, [number]) == "Sleep")
     error = refused(database)
     assert f"session {number} of airflow@{host}" in error.found
-    assert f"within {move.IDLE_ALONE_SECONDS} s" in error.next_step
+    assert f"within {exclusive.IDLE_ALONE_SECONDS} s" in error.next_step
     assert f"KILL {number}" in error.next_step
 
 
@@ -135,7 +135,7 @@ def test_a_statement_that_is_still_carried_out_is_not_to_be_killed(server, datab
 
 def test_who_is_not_shown_is_not_named(database, holder, monkeypatch):
     del holder
-    monkeypatch.setattr(move, "session_with", lambda *_given: None)
+    monkeypatch.setattr(exclusive, "session_with", lambda *_given: None)
     assert "another session of this collection still works on schema" in refused(database).found
 
 

@@ -21,7 +21,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.d
     read_content,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import read_manifest
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
     RUN,
     Deployment,
     LocalPod,

@@ -33,7 +33,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schema
     PLAN,
     WORKSPACE,
 )
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, RUN, quiet, reset
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, RUN, quiet, reset
 
 
 class TestSecrets:

@@ -13,13 +13,7 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._dags import quiesce as waiting
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info, quiesce
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
-    NAMESPACE,
-    RUN,
-    Deployment,
-    call_of,
-    reset,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import NAMESPACE, RUN, Deployment, call_of, reset
 
 UNPAUSED = {"first": ["p_demo_1__gone", "p_demo_1__hello"], "second": ["p_demo_1__gone", "p_demo_1__sleeping"]}
 

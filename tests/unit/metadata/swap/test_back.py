@@ -20,7 +20,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PLAN
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
     PASSWORD,
     RUN,
     UNDO_RUN,

@@ -21,7 +21,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PLAN
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
     RUN,
     ClientDiedError,
     DyingDatabase,

@@ -17,7 +17,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.privil
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import call_of, reset
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import call_of, reset
 
 
 class Answering:

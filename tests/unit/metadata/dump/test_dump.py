@@ -38,7 +38,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.f
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import BOOKKEEPING, INSTALL, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_restore
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
     NAMESPACE,
     RUN,
     address_of,

@@ -31,7 +31,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.patien
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import connected, session
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, address_of, call_of, literal
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, address_of, call_of, literal
 
 NO_DATA_NODES = pymysql.OperationalError(157, "no data node is ready")
 LOCK = {"name": "airflow-runbook-demo", "holder": "somebody"}

@@ -24,8 +24,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.fitnes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.privileges import read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import Address, session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import FILES, Tls, read_tls
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.conftest import running
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import PASSWORD, LocalPod, plugins
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.fixtures import running
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, LocalPod, plugins
 
 NAME = "db.example.com"
 NOW = datetime.datetime.now(datetime.UTC)

@@ -13,18 +13,15 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.ddl import drop_tables, probe_rename
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.exclusive import alone
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.explanation import AwayError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import read_install
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL, PLAN, PROBE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.move import (
-    alone,
-    drop_tables,
-    probe_rename,
-)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
     NEW_REVISION,
     PASSWORD,
     RUN,
@@ -249,7 +246,7 @@ def test_two_at_a_time_take_turns(server, database, deployment):
     "action",
     [
         lambda database, names: drop_tables(database, names.live, ["chart"]),
-        lambda database, names: probe_rename(database, names.workspace, names.live, ["InnoDB"]),
+        lambda database, names: probe_rename(database, names.workspace, names.live, PROBE, ["InnoDB"]),
     ],
     ids=["drop_tables", "probe_rename"],
 )

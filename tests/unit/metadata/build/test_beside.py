@@ -23,7 +23,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL, PAUSED, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_migrate
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
     NEW_REVISION,
     PASSWORD,
     RUN,

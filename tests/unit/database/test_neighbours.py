@@ -21,7 +21,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.privil
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import RUN, call_of, reset
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import RUN, call_of, reset
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.sessio
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PAUSED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.modules import quiesce as module
-from ansible_collections.hopsworks.airflow.tests.unit.metadata.support import (
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
     RUN,
     ClientDiedError,
     DyingDatabase,
