@@ -11,7 +11,11 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import job as subject
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import Job, describe
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.job import (
+    Job,
+    describe,
+    remove_leftovers,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.patience import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.failure import OperatorError
@@ -203,3 +207,60 @@ def test_a_sidecar_that_ends_first_does_not_end_the_job(run):
 def test_a_pod_that_is_deleted_before_it_ran_is_told_of(run):
     with pytest.raises(OperatorError, match="its pod is gone"):
         run(pod(waiting("ContainerCreating")), None, clock=itertools.count(0, 5).__next__)
+
+
+class Leftovers:
+    """Jobs of a killed run, one of which somebody else deletes first, and looks at their pods, one after the other."""
+
+    def __init__(self, *looks):
+        self.namespace, self.core, self.batch = "airflow", None, self
+        self.deleted, self.looks, self.stopped = [], list(looks), False
+
+    def list_namespaced_job(self, namespace, label_selector):
+        assert (namespace, label_selector) == ("airflow", "run=old")
+        return SimpleNamespace(items=[SimpleNamespace(metadata=SimpleNamespace(name=name)) for name in ("a", "gone")])
+
+    def delete_namespaced_job(self, name, namespace, propagation_policy):
+        assert (namespace, propagation_policy) == ("airflow", "Background")
+        self.deleted.append(name)
+        if name == "gone":
+            raise ApiException(status=404)
+
+    def items(self):
+        return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+
+    def stop(self):
+        self.stopped = True
+
+    def remove(self, monkeypatch, timeout_seconds):
+        monkeypatch.setattr(subject, "Objects", lambda _cluster: None)
+        monkeypatch.setattr(subject, "Mirror", lambda *_given, **_named: self)
+        return remove_leftovers(self, "run=old", timeout_seconds, lambda _line: None)
+
+
+def test_what_a_killed_run_left_is_deleted_and_its_pods_are_waited_for(monkeypatch):
+    leftovers = Leftovers([pod(RUNNING)], [pod(RUNNING)], [pod(ENDED, phase="Succeeded")])
+
+    assert leftovers.remove(monkeypatch, 60) == ["a", "gone"]
+
+    assert leftovers.deleted == ["a", "gone"]
+    assert len(leftovers.looks) == 1
+    assert leftovers.stopped
+
+
+def test_a_leftover_whose_pod_does_not_end_is_not_worked_beside(monkeypatch):
+    leftovers = Leftovers([pod(RUNNING)])
+
+    with pytest.raises(OperatorError, match="still there after 0 s: job-1"):
+        leftovers.remove(monkeypatch, 0)
+
+    assert leftovers.stopped
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_leftover_that_cannot_be_deleted_ends_the_action(monkeypatch, status):
+    leftovers = Leftovers([])
+    leftovers.delete_namespaced_job = lambda *_given, **_named: (_ for _ in ()).throw(ApiException(status=status))
+
+    with pytest.raises(ApiException):
+        leftovers.remove(monkeypatch, 0)
