@@ -161,6 +161,14 @@ def test_named_dags_alone_are_unpaused_and_the_rest_stays_on_the_list(quiesce):
     assert quiesce.resume().unpaused == ["p_demo_1__gone"]
 
 
+def test_a_dag_that_was_never_paused_and_is_not_there_is_unknown(quiesce):
+    quiesce.pause()
+
+    result = quiesce.resume(["misspelt"])
+
+    assert (result.unpaused, result.unknown) == ([], ["misspelt"])
+
+
 def test_what_was_paused_by_hand_after_a_resume_stays_paused(quiesce, deployment):
     quiesce.pause()
     quiesce.resume()
@@ -287,6 +295,15 @@ def test_a_dag_whose_first_import_failed_is_unpaused_when_it_is_there(upgraded, 
     upgraded("slower")
     assert quiesce.resume_as_parsed(0).unpaused == ["slower"]
     assert sorted(quiesce.remembered()) == ["late", "p_demo_1__gone"]
+
+
+def test_a_dag_whose_file_was_gone_and_now_fails_to_import_is_told_once(upgraded, database, deployment):
+    upgraded("p_demo_1__hello")
+    cannot_import(deployment, "gone.py")
+
+    result = deployment.quiesce(database, installed=True).predict()
+
+    assert (result.broken, result.gone) == (["p_demo_1__gone"], [])
 
 
 def test_what_is_not_there_is_not_taken_for_paused_by_the_next_run(upgraded, database, deployment, monkeypatch):

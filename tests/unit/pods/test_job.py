@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,7 @@ from kubernetes.client.exceptions import ApiException
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods import job as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods import terminal_failure
-from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.job import Job, describe
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.job import Job, describe, remove_leftovers
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.terminal_failure import Patience
 
 SECRET = "CANARY pass word"
@@ -110,7 +111,7 @@ class Cluster:
         self.deleted.append(name)
 
     def read_log(self, *_arguments, **_options):
-        return SimpleNamespace(stream=lambda **_options: iter([self.log]))
+        return SimpleNamespace(stream=lambda **_options: iter([self.log() if callable(self.log) else self.log]))
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def run(monkeypatch):
     monkeypatch.setattr(terminal_failure.time, "sleep", lambda _seconds: None)
     said = []
 
-    def run(*states, cluster=None, events=(), clock=None):
+    def run(*states, cluster=None, events=(), clock=None, timeout=600, do=Job.run):
         monkeypatch.setattr(Mirror, "states", [[state] if state else [] for state in states])
         monkeypatch.setattr(Mirror, "events", events)
         manifest = {"metadata": {"name": "job"}, "spec": {"template": {"spec": {"containers": [{"name": "main"}]}}}}
@@ -128,7 +129,7 @@ def run(monkeypatch):
         if clock is not None:
             one._patience = Patience(clock=clock)
         monkeypatch.setattr(one._changed, "wait", lambda _seconds: None)
-        return one.run(600), said
+        return do(one, timeout), said
 
     return run
 
@@ -203,3 +204,135 @@ def test_a_sidecar_that_ends_first_does_not_end_the_job(run):
 def test_a_pod_that_is_deleted_before_it_ran_is_told_of(run):
     with pytest.raises(OperatorError, match="its pod is gone"):
         run(pod(waiting("ContainerCreating")), None, clock=itertools.count(0, 5).__next__)
+
+
+OUT_OF_MEMORY = container({"terminated": {"exitCode": 137, "reason": "OOMKilled"}})
+DELETED = pod(BROKEN, phase="Failed")
+DELETED["metadata"]["deletionTimestamp"] = "2026-11-22T03:01:00Z"
+
+
+@pytest.mark.parametrize(
+    ("then", "words"),
+    [
+        (pod(BROKEN, phase="Failed"), "it ended with exit code 3$"),
+        (pod(OUT_OF_MEMORY, phase="Failed"), "it ended with exit code 137, OOMKilled$"),
+        (pod(phase="Failed", reason="Evicted"), "it ended with exit code None, Evicted$"),
+        (pod(phase="Failed"), "it ended with exit code None, the pod failed$"),
+        (DELETED, "somebody deleted its pod while it ran$"),
+        (None, "it ended with exit code None, the pod was deleted or evicted$"),
+    ],
+    ids=["failed", "out of memory", "evicted", "lost", "deleted", "gone"],
+)
+def test_each_way_to_end_badly_is_told(run, then, words):
+    cluster = Cluster()
+
+    with pytest.raises(OperatorError) as failure:
+        run(pod(RUNNING), pod(RUNNING), then, cluster=cluster)
+
+    assert re.search(words, failure.value.found)
+    assert cluster.deleted == ["job"]
+
+
+def test_a_pod_that_is_removed_after_its_success_has_succeeded(run):
+    """By whoever cleans up: the exit code is what counts."""
+    ended = pod(ENDED, phase="Succeeded")
+    ended["metadata"]["deletionTimestamp"] = "2026-11-22T03:01:00Z"
+    run(pod(RUNNING), ended)
+
+
+def test_one_that_takes_longer_than_it_may_is_ended(run):
+    cluster = Cluster()
+
+    with pytest.raises(OperatorError, match="it still runs after the time allowed"):
+        run(pod(RUNNING), cluster=cluster, timeout=0)
+
+    assert cluster.deleted == ["job"]
+
+
+def test_one_that_does_not_start_in_its_time_is_ended(run):
+    with pytest.raises(OperatorError, match="it has not started in time: its container is being started"):
+        run(pod(waiting("ContainerCreating")), timeout=0)
+
+
+def test_a_log_whose_connection_ends_is_read_on_where_it_ended(run):
+    cluster = Cluster(log=iter([b"one\n", b"one\ntwo\n", b"one\ntwo\nthree\n"]).__next__)
+
+    lines, _said = run(pod(RUNNING), pod(RUNNING), pod(RUNNING), pod(RUNNING), pod(ENDED), cluster=cluster)
+
+    assert lines == ["one", "two", "three"][: len(lines)]
+    assert len(lines) > 1
+
+
+def enter(job, timeout):
+    with job.started(timeout) as name:
+        return name, list(job._cluster.deleted)
+
+
+def test_a_pod_that_waits_for_commands_is_there_for_the_block_alone(run):
+    cluster = Cluster()
+
+    (name, deleted_inside), _said = run(pod(RUNNING), cluster=cluster, do=enter)
+
+    assert (name, deleted_inside, cluster.deleted) == ("job-1", [], ["job"])
+
+
+def test_a_pod_that_was_to_wait_for_commands_and_ended_is_told(run):
+    with pytest.raises(OperatorError, match=r"its container ended at once \(exit code 3, Error\)"):
+        run(pod(BROKEN, phase="Failed"), do=enter)
+
+
+class Leftovers:
+    """Jobs of a killed run, one of which somebody else deletes first, and looks at their pods, one after the other."""
+
+    def __init__(self, *looks):
+        self.namespace, self.core, self.batch = "airflow", None, self
+        self.deleted, self.looks, self.stopped = [], list(looks), False
+
+    def list_namespaced_job(self, namespace, label_selector):
+        assert (namespace, label_selector) == ("airflow", "run=old")
+        return SimpleNamespace(items=[SimpleNamespace(metadata=SimpleNamespace(name=name)) for name in ("a", "gone")])
+
+    def delete_namespaced_job(self, name, namespace, propagation_policy):
+        assert (namespace, propagation_policy) == ("airflow", "Background")
+        self.deleted.append(name)
+        if name == "gone":
+            raise ApiException(status=404)
+
+    def items(self):
+        return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+
+    def stop(self):
+        self.stopped = True
+
+    def remove(self, monkeypatch, timeout_seconds):
+        monkeypatch.setattr(subject, "Objects", lambda _cluster: None)
+        monkeypatch.setattr(subject, "Mirror", lambda *_given, **_named: self)
+        return remove_leftovers(self, "run=old", timeout_seconds, lambda _line: None)
+
+
+def test_what_a_killed_run_left_is_deleted_and_its_pods_are_waited_for(monkeypatch):
+    leftovers = Leftovers([pod(RUNNING)], [pod(RUNNING)], [pod(ENDED, phase="Succeeded")])
+
+    assert leftovers.remove(monkeypatch, 60) == ["a", "gone"]
+
+    assert leftovers.deleted == ["a", "gone"]
+    assert len(leftovers.looks) == 1
+    assert leftovers.stopped
+
+
+def test_a_leftover_whose_pod_does_not_end_is_not_worked_beside(monkeypatch):
+    leftovers = Leftovers([pod(RUNNING)])
+
+    with pytest.raises(OperatorError, match="still there after 0 s: job-1"):
+        leftovers.remove(monkeypatch, 0)
+
+    assert leftovers.stopped
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_leftover_that_cannot_be_deleted_ends_the_action(monkeypatch, status):
+    leftovers = Leftovers([])
+    leftovers.delete_namespaced_job = lambda *_given, **_named: (_ for _ in ()).throw(ApiException(status=status))
+
+    with pytest.raises(ApiException):
+        leftovers.remove(monkeypatch, 0)
