@@ -19,7 +19,10 @@ HTTP = COMMON | {"_http"}
 KUBERNETES = HTTP | {"_kubernetes"}
 PODS = KUBERNETES | {"_pods"}
 KEYS = KUBERNETES | {"_keys"}
+DATABASE = PODS | {"_database"}
 AIRFLOW = PODS | KEYS | {"_airflow"}
+ROLLOUT = AIRFLOW | {"_rollout"}
+METADATA = DATABASE | KEYS | {"_metadata"}
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "_common": frozenset(),
     "_http": COMMON,
@@ -27,12 +30,17 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_pods": KUBERNETES,
     "_keys": KUBERNETES,
     "_hopsfs": KUBERNETES,
+    "_database": PODS,
     "_airflow": PODS | KEYS,
     "_probe": HTTP,
-    "_metadata": PODS | KEYS,
     "_rollout": AIRFLOW,
-    "_replacement": AIRFLOW | {"_rollout"},
-    "_preflight": AIRFLOW | {"_rollout"},
+    "_replacement": ROLLOUT,
+    "_preflight": ROLLOUT,
+    "_metadata": DATABASE | KEYS,
+    "_metadata/swap": METADATA,
+    "_metadata/dump": METADATA,
+    "_metadata/build": METADATA,
+    "_dags": METADATA,
     "_run": KUBERNETES,
     "module": KUBERNETES | {"_run"},
     "plugin_utils": KUBERNETES | {"_run"},
@@ -43,8 +51,11 @@ DOORS = ("modules", "filter")
 
 
 def room_of(path: tuple[str, ...]) -> str:
-    """The room of a module that is named by its path below `plugins/`."""
-    return path[1] if path[0] == "module_utils" and len(path) > 1 else path[0]
+    """The room of a module, or of a name in one, by its path below `plugins/`: the innermost one."""
+    if path[0] != "module_utils":
+        return path[0]
+    inner = "/".join(path[1:3])
+    return inner if inner in MAY_IMPORT else path[1]
 
 
 def imported_by(path: tuple[str, ...], text: str) -> set[str]:
@@ -109,3 +120,8 @@ def test_an_import_that_is_forbidden_is_seen(text):
 
 def test_an_import_of_a_module_is_seen():
     assert forbidden(("module_utils", "_run", "action"), "from ...modules import quiesce") == {"modules"}
+
+
+def test_rooms_in_a_room_do_not_know_each_other():
+    text = "from ..swap.reset import Reset\nfrom .. import guard\nfrom .file import whole"
+    assert forbidden(("module_utils", "_metadata", "dump", "dump"), text) == {"_metadata/swap"}
