@@ -128,7 +128,7 @@ class TestDump:
     def test_on_a_disk_that_is_full_is_told_in_words(self, database, deployment, dump, tools, full_at):
         before = read_content(database, deployment.names.live, quiet)
         there = {path.name: path.read_bytes() for path in dump.parent.iterdir()}
-        small = types.SimpleNamespace(dump=lambda _schema, write: write(gzip.compress(os.urandom(2000))))
+        small = types.SimpleNamespace(dump=lambda _schema, write, _left_out: write(gzip.compress(os.urandom(2000))))
         given = small if full_at == "its last bytes" else tools
         room = len(dump.read_bytes()) + 1000 if full_at == "its manifest" else 1000
 
@@ -152,7 +152,7 @@ class TestDump:
     def test_that_ends_early_is_noticed(self, database, deployment, tmp_path):
         """A connection that breaks without anybody noticing: no last line."""
         half = gzip.compress(b"-- MariaDB dump\nCREATE TABLE a (id INT);\n")
-        lying = types.SimpleNamespace(dump=lambda _schema, write: write(half))
+        lying = types.SimpleNamespace(dump=lambda _schema, write, _left_out: write(half))
         path = tmp_path / "half.sql.gz"
 
         with pytest.raises(OperatorError, match="its last line is not there"):
