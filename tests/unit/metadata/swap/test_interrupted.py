@@ -9,12 +9,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import read_plan
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import read_plan, write_plan
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
@@ -112,6 +114,28 @@ class TestInterrupted:
         with pytest.raises(OperatorError, match="not where the plan"):
             reset(database, deployment, mirror)
 
+        assert {schema: deployment.tables(schema) for schema in deployment.schemas()} == before
+
+    def test_two_moves_that_have_begun_are_left_to_people(self, database, deployment, mirror):
+        """As a copied schema, or two versions of this collection, could leave them. Which one counts, nobody knows."""
+        first = self._planned(database, deployment, mirror)
+        self._move(deployment, first.moves[:3])
+        schema = deployment.names.aside("another")
+        moves = tuple(dataclasses.replace(move, target=schema) for move in first.moves[3:])
+        another = dataclasses.replace(first, schema=schema, run="another", moves=moves)
+        deployment.server.as_root(f"CREATE DATABASE {schema}")
+        write_plan(database, another)
+        self._move(deployment, another.moves[:1])
+        before = {schema: deployment.tables(schema) for schema in deployment.schemas()}
+
+        inspection = inspect(database, deployment.names)
+
+        assert inspection.stage == "foreign"
+        both = ", ".join(sorted([first.schema, schema]))
+        assert inspection.problems == (f"several moves are half done: {both}",)
+        for attempt in (reset, restore):
+            with pytest.raises(OperatorError, match="several moves are half done"):
+                attempt(database, deployment, mirror)
         assert {schema: deployment.tables(schema) for schema in deployment.schemas()} == before
 
     def test_rows_changed_while_it_was_half_done_are_noticed(self, database, deployment, mirror):
