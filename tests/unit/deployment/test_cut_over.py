@@ -59,6 +59,7 @@ def test_nothing_is_applied_while_the_old_deployment_runs():
     steps = tasks("upgrade", "cut_over.yml")
     includes = [(file, when) for name, file, when in steps if name == "include_tasks"]
     assert includes == [
+        ("look.yml", "airflow_stage != 'installed'"),
         ("replace.yml", "airflow_stage != 'installed'"),
         ("reset.yml", "airflow_stage == 'installed'"),
         ("objects.yml", "airflow_stage == 'installed'"),
