@@ -71,8 +71,8 @@ def test_defaults_of_a_users_own_play_stay(environment, checkout, inventory, api
     """The role of a runbook in another play, whose `module_defaults` say where the cluster is."""
     playbook = tmp_path / "own.yml"
     given = {"host": api_server.address, "api_key": "{{ lookup('ansible.builtin.env', 'OWN_TOKEN') }}"}
-    phases = {"run_playbook": "rotate", "run_preflight": "rotation_preflight", "run_plan": "rotation_plan"}
-    task = {"ansible.builtin.include_role": {"name": "hopsworks.airflow.run"}, "vars": {**phases, "run_phases": []}}
+    phases = {"run_playbook": "rotate", "run_phases": []}
+    task = {"ansible.builtin.include_role": {"name": "hopsworks.airflow.run"}, "vars": phases}
     defaults = {"group/hopsworks.airflow.airflow": given}
     play = {"hosts": "airflow", "gather_facts": False, "module_defaults": defaults, "tasks": [task]}
     playbook.write_text(yaml.safe_dump([play]), encoding="utf-8")

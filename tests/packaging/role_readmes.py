@@ -50,6 +50,9 @@ def rows(options: dict[str, Any], above: str = "") -> Iterator[str]:
 def page(role: Path) -> str:
     specifications = yaml.safe_load((role / "meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
     lines = [f"# hopsworks.airflow.{role.name}", ""]
+    if "main" not in specifications:
+        about = yaml.safe_load((role / "meta/main.yml").read_text(encoding="utf-8"))
+        lines += [f"{about['galaxy_info']['description']}. Each is a file of tasks.", ""]
     for name, specification in specifications.items():
         if name != "main":
             lines += [f"## tasks_from: {name}", ""]

@@ -39,7 +39,7 @@ def place(steps, action, **wanted):
 
 
 def test_all_is_kept_before_the_stop_and_replaced_between_stop_and_move():
-    steps = tasks("cut_over", "replace.yml")
+    steps = tasks("upgrade", "replace.yml")
     first, last = place(steps, "include_tasks", file="quiesce.yml")
     (copied,) = place(steps, "hopsfs_snapshot")
     (kept,) = place(steps, "deployment_objects", state="saved")
@@ -50,15 +50,16 @@ def test_all_is_kept_before_the_stop_and_replaced_between_stop_and_move():
     # Copying and keeping take minutes in which the UI answers: whether something runs is looked at again, at the end.
     assert last == min(stops) - 1
     assert [steps[number][2] for number in (first, last)] == ["airflow_stage == 'old'"] * 2
-    (quiesced,) = tasks("cut_over", "quiesce.yml")
+    (quiesced,) = tasks("upgrade", "quiesce.yml")
     assert (quiesced[0], quiesced[1]["state"]) == ("quiesce", "quiesced")
     assert "airflow_objects + airflow_workloads" in steps[kept][1]["definitions"]
 
 
 def test_nothing_is_applied_while_the_old_deployment_runs():
-    steps = tasks("cut_over", "main.yml")
+    steps = tasks("upgrade", "cut_over.yml")
     includes = [(file, when) for name, file, when in steps if name == "include_tasks"]
     assert includes == [
+        ("look.yml", "airflow_stage != 'installed'"),
         ("replace.yml", "airflow_stage != 'installed'"),
         ("reset.yml", "airflow_stage == 'installed'"),
         ("objects.yml", "airflow_stage == 'installed'"),
@@ -80,9 +81,9 @@ def test_what_is_kept_is_what_is_replaced_and_put_back():
     named = [
         arguments["backup_secret"]
         for role, file in (
-            ("cut_over", "replace.yml"),
-            ("cut_over", "objects.yml"),
-            ("cut_over", "main.yml"),
+            ("upgrade", "replace.yml"),
+            ("upgrade", "objects.yml"),
+            ("upgrade", "cut_over.yml"),
             ("run", "put_back.yml"),
         )
         for _name, arguments, _when in tasks(role, file)

@@ -187,8 +187,8 @@ def test_the_job_and_the_pulls_have_them_too(deployments):
     assert (job["labels"], job["annotations"]) == (wanted["airflow_pod_labels"], wanted["airflow_pod_annotations"])
     # As a check of the pods, the roles hand the same to the module that pulls, in the plan and in the run.
     tasks = {
-        role: yaml.safe_load((ROOT / f"roles/{role}/tasks/main.yml").read_text(encoding="utf-8"))
-        for role in ("images", "plan")
+        phase: yaml.safe_load((ROOT / f"roles/upgrade/tasks/{phase}.yml").read_text(encoding="utf-8"))
+        for phase in ("images", "plan")
     }
     pulls = [
         next(task for task in found if "hopsworks.airflow.image_pull" in task)["hopsworks.airflow.image_pull"]
@@ -229,8 +229,8 @@ def test_the_migration_has_the_settings_that_decide_which_tables_there_are(deplo
     for other in (deployments["manager"]["job_pod"], deployments["manager"]["client_pod"]):
         assert not other.keys() & {"environment", "volumes", "volume_mounts"}
         assert {**pod, **other} == pod
-    for role in ("plan", "schema"):
-        tasks = yaml.safe_load((ROOT / f"roles/{role}/tasks/main.yml").read_text(encoding="utf-8"))
+    for phase in ("plan", "schema"):
+        tasks = yaml.safe_load((ROOT / f"roles/upgrade/tasks/{phase}.yml").read_text(encoding="utf-8"))
         (asked,) = [task["hopsworks.airflow.metadata_migrate"] for task in tasks if "metadata_migrate" in str(task)]
         assert asked["pod"] == "{{ airflow_migration_pod }}"
 

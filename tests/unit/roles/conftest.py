@@ -96,6 +96,8 @@ LOOK = {
     "revision": "fe199e1abd77",
     "set_aside": [],
 }
+# A role `report` that only says so.
+REPORT = {"ansible.builtin.debug": {"msg": "report"}}
 ANSWERS: dict[str, dict[str, Any]] = {
     "run_record": {**RECORD, "run": CLOSED},
     "workloads_info": {"workloads": []},
@@ -159,19 +161,17 @@ class Stage:
         target.write_text(text, encoding="utf-8")
 
     def frame(
-        self, phases: Any, answers: Any = None, *, due: bool = True, report: str = "report", **variables: Any
+        self, phases: Any, answers: Any = None, *, due: bool = True, report: Any = REPORT, **variables: Any
     ) -> Any:
         """What is played where the frame (role `run`) takes a deployment through phases of these tasks."""
-        self.role("looking", {"ansible.builtin.debug": {"msg": "look"}})
-        self.role("looking", {"ansible.builtin.debug": {"msg": "look again"}}, file="look")
-        self.role("planning", {"ansible.builtin.set_fact": {"airflow_due": due, "airflow_plan": []}})
-        self.role("report", {"ansible.builtin.debug": {"msg": report}})
+        self.role("x", {"ansible.builtin.debug": {"msg": "look"}}, file="preflight")
+        self.role("x", {"ansible.builtin.debug": {"msg": "look again"}}, file="look")
+        self.role("x", {"ansible.builtin.set_fact": {"airflow_due": due, "airflow_plan": []}}, file="plan")
+        self.role("report", report)
         for name, tasks in phases.items():
-            self.role(name, *tasks)
+            self.role("x", *tasks, file=name)
         given = {
             "run_playbook": "x",
-            "run_preflight": "looking",
-            "run_plan": "planning",
             "run_phases": list(phases),
             **variables,
         }

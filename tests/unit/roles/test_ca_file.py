@@ -47,8 +47,8 @@ def callers(stage):
             [
                 role("deployment"),
                 role("status"),
-                role("verify"),
-                role("cut_over"),
+                role("upgrade", "verify"),
+                role("upgrade", "cut_over"),
                 role("restart", "measure", restart_phase="publish"),
                 role("restart", restart_phase="publish", restart_components=[], restart_run="r-publish"),
             ],

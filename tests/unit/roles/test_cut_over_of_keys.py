@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-ROLES = ("deployment", "rotation_preflight", "rotation_plan")
 TASKS = [
-    *({"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}} for role in ROLES),
+    *(
+        {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "tasks_from": tasks, "public": True}}
+        for role, tasks in (("deployment", "main"), ("rotate", "preflight"), ("rotate", "plan"))
+    ),
     {"ansible.builtin.debug": {"msg": "TODO {{ airflow_rotation_todo | join(',') }}."}},
 ]
 KEYS: dict[str, Any] = {
@@ -56,7 +58,6 @@ def planned(stage):
             airflow_rotation_mode="cutover",
             airflow_confirm="demo",
             airflow_run="r2",
-            plan_playbook="rotate",
             airflow_cutover_minimum_age=minimum_age,
         )
         assert played.code == 0, played.output

@@ -175,7 +175,7 @@ def test_a_way_back_that_can_not_begin_says_so(run):
     ids=["no record", "no report"],
 )
 def test_what_stopped_the_run_is_said_whatever_becomes_of_its_record_and_report(run, report, answers):
-    played = run({"failing": [FAIL], "report": [report]}, answers, run_phases=["failing"])
+    played = run({"failing": [FAIL]}, answers, report=report)
 
     assert played.code != 0
     assert "the phase went wrong" in played.output.split("Stop here")[1]

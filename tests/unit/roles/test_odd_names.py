@@ -14,7 +14,7 @@ from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import CHEC
 
 CUT_OVER = [
     {"ansible.builtin.include_role": {"name": "hopsworks.airflow.deployment", "public": True}},
-    {"ansible.builtin.include_role": {"name": "hopsworks.airflow.rotation_preflight"}},
+    {"ansible.builtin.include_role": {"name": "hopsworks.airflow.rotate", "tasks_from": "preflight"}},
     {"ansible.builtin.debug": {"msg": "PASSED"}},
 ]
 ANSWERS = {

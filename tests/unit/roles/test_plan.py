@@ -38,10 +38,10 @@ def asked(stage):
         DEPLOYMENT,
         *(
             {
-                "ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}"},
+                "ansible.builtin.include_role": {"name": "hopsworks.airflow.upgrade", "tasks_from": phase},
                 "vars": {**variables, "airflow_database_state": database, "plan_playbook": "upgrade"},
             }
-            for role in ("plan", "backup", "images")
+            for phase in ("plan", "backup", "images")
         ),
     ]
     played = stage.play(

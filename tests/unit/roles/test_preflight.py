@@ -15,6 +15,8 @@ INSTALLED = {**DATABASE, "revision": HEAD, "installed": {"image": "apache/airflo
 MOVING = {**DATABASE, "stage": "moving", "revision": None, "installed": None, "moving": {"new_revision": HEAD}}
 OLD = {**DATABASE, "stage": "old", "revision": "03afc6b6f902", "installed": None, "sessions": []}
 
+ROLES = (("deployment", "main"), ("upgrade", "preflight"))
+
 
 @pytest.fixture
 def preflight(stage):
@@ -25,10 +27,14 @@ def preflight(stage):
         }
         tasks = [
             {
-                "ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True},
+                "ansible.builtin.include_role": {
+                    "name": f"hopsworks.airflow.{role}",
+                    "tasks_from": tasks,
+                    "public": True,
+                },
                 "vars": {"preflight_playbook": playbook},
             }
-            for role in ("deployment", "preflight")
+            for role, tasks in ROLES
         ]
         return stage.play(tasks, answers, airflow_image="apache/airflow:3.3.2")
 
@@ -86,8 +92,8 @@ def test_what_runs_with_the_installed_database_is_not_asked_about_another(prefli
 
 def test_tables_of_plugins_reach_the_database(stage):
     tasks = [
-        {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}}
-        for role in ("deployment", "preflight")
+        {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "tasks_from": tasks, "public": True}}
+        for role, tasks in ROLES
     ]
     played = stage.play(tasks, {"metadata_db_info": OLD}, airflow_database_extra_tables=["plugin"])
     assert played.code == 0, played.output
@@ -98,8 +104,8 @@ def test_tables_of_plugins_reach_the_database(stage):
 @pytest.mark.parametrize("host", ["mysql", "db.example.org", "fd00::10"])
 def test_the_database_host_is_looked_at_whatever_it_is(stage, host):
     tasks = [
-        {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}}
-        for role in ("deployment", "preflight")
+        {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "tasks_from": tasks, "public": True}}
+        for role, tasks in ROLES
     ]
     played = stage.play(tasks, {"metadata_db_info": OLD}, airflow_database_host=host, airflow_database_port=3307)
     assert played.code == 0, played.output
@@ -144,8 +150,8 @@ def test_a_fernet_key_that_opens_nothing_is_refused(preflight):
 )
 def test_a_fernet_key_that_is_taken_over_is_compared(stage, source, encrypted):
     tasks = [
-        {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}}
-        for role in ("deployment", "preflight")
+        {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "tasks_from": tasks, "public": True}}
+        for role, tasks in ROLES
     ]
     database = {**OLD, "encrypted": encrypted}
     played = stage.play(tasks, {"metadata_db_info": database}, airflow_fernet_key_from=source)

@@ -42,16 +42,16 @@ OWNED = {
 
 @dataclass(frozen=True)
 class Asked:
-    """A task of a role."""
+    """A task of a role's file."""
 
-    role: str
+    file: str
     name: str
     module: str
     options: dict[str, Any]
     check_mode: bool
 
     def __str__(self) -> str:
-        return f"{self.role}: {self.name}"
+        return f"{self.file}: {self.name}"
 
     def takes(self, option: str) -> bool:
         module = importlib.import_module(f"ansible_collections.hopsworks.airflow.plugins.modules.{self.module}")
@@ -65,30 +65,30 @@ def asked() -> list[Asked]:
     """All tasks of the roles that ask a module of the collection."""
     found: list[Asked] = []
 
-    def collect(role: str, tasks: list[dict[str, Any]]) -> None:
+    def collect(file: str, tasks: list[dict[str, Any]]) -> None:
         for task in tasks:
             for part in ("block", "rescue", "always"):
-                collect(role, task.get(part, []))
+                collect(file, task.get(part, []))
             found.extend(
-                Asked(role, task["name"], key.removeprefix(PREFIX), options or {}, task.get("check_mode") is True)
+                Asked(file, task["name"], key.removeprefix(PREFIX), options or {}, task.get("check_mode") is True)
                 for key, options in task.items()
                 if key.startswith(PREFIX)
             )
 
-    for file in sorted(ROLES.glob("*/tasks/*.yml")):
-        collect(file.parts[-3], yaml.safe_load(file.read_text(encoding="utf-8")))
+    for path in sorted(ROLES.glob("*/tasks/*.yml")):
+        collect(f"{path.parts[-3]}/{path.stem}", yaml.safe_load(path.read_text(encoding="utf-8")))
     return found
 
 
 ALL = asked()
 # The status only looks, and takes no lock.
-PREDICTIONS = [task for task in ALL if task.check_mode and task.role != "status"]
+PREDICTIONS = [task for task in ALL if task.check_mode and task.file != "status/main"]
 # Restarts are predicted for all components at once, and made for some at a time.
 COMPARED = [task for task in PREDICTIONS if task.module != "rolling_restart"]
 
 
 def test_every_plan_and_every_look_before_the_outage_is_compared():
-    assert {task.role for task in COMPARED} == {"cut_over", "plan", "rotation_plan"}
+    assert {task.file for task in COMPARED} == {"upgrade/cut_over", "upgrade/plan", "rotate/plan"}
     assert len(PREDICTIONS) == len(COMPARED) + 1
 
 
@@ -122,30 +122,30 @@ def test_the_keys_are_looked_at_with_the_pods_that_have_them():
 
 # Which Secrets a runbook writes while pods that use them are running.
 CHANGED = {
-    "preflight": {"{{ airflow_keys_secret }}", "{{ airflow_runtime_secret }}"},
-    "restart": {"{{ airflow_keys_secret }}"},
-    "rotation_plan": {"{{ airflow_keys_secret }}"},
-    "rotation_preflight": {"{{ airflow_keys_secret }}"},
+    "upgrade/preflight": {"{{ airflow_keys_secret }}", "{{ airflow_runtime_secret }}"},
+    "restart/main": {"{{ airflow_keys_secret }}"},
+    "rotate/plan": {"{{ airflow_keys_secret }}"},
+    "rotate/preflight": {"{{ airflow_keys_secret }}"},
 }
 CHANGING = [task for task in ALL if task.takes("changed_secrets") and "workloads" in task.options]
 
 
 def test_who_looks_at_workloads_is_told_which_secrets_change():
     """Without them, nobody sees that Reloader restarts the scheduler in the middle of its tasks."""
-    assert {task.role: set(task.options.get("changed_secrets", [])) for task in CHANGING} == CHANGED
-    assert len(CHANGING) == len(CHANGED), "two tasks of one role"
+    assert {task.file: set(task.options.get("changed_secrets", [])) for task in CHANGING} == CHANGED
+    assert len(CHANGING) == len(CHANGED), "two tasks of one file"
 
 
 @pytest.mark.parametrize("playbook", ["upgrade", "rotate"])
 def test_every_secret_that_a_phase_writes_is_among_them(playbook):
-    preflight = {"upgrade": "preflight", "rotate": "rotation_preflight"}[playbook]
-    phases = {"upgrade": {"keys"}, "rotate": {"publish", "activate", "retire", "replace_keys"}}[playbook]
+    names = {"upgrade": {"keys"}, "rotate": {"publish", "activate", "retire", "replace_keys"}}[playbook]
+    phases = {f"{playbook}/{name}" for name in names}
     written = {
         task.options["secret"]
         for task in ALL
-        if task.role in phases and task.module in ("signing_keys", "generated_secret")
+        if task.file in phases and task.module in ("signing_keys", "generated_secret")
     }
-    assert written == CHANGED[preflight]
+    assert written == CHANGED[f"{playbook}/preflight"]
 
 
 @pytest.mark.parametrize(
@@ -163,14 +163,15 @@ def test_which_authorities_are_trusted_is_said_by_whatever_calls_the_public_addr
 
 
 def test_the_same_heartbeats_are_waited_for_by_the_proof_and_by_the_status():
-    asked = {task.role: task.options.get("components") for task in ALL if task.module == "airflow_health"}
-    assert asked == dict.fromkeys(["status", "verify"], "{{ airflow_health_components }}")
+    asked = {task.file: task.options.get("components") for task in ALL if task.module == "airflow_health"}
+    assert asked == dict.fromkeys(["status/main", "upgrade/verify"], "{{ airflow_health_components }}")
 
 
 def test_how_long_tokens_live_is_written_down_with_every_step_of_a_rotation():
     """A life that is made shorter later must not have keys retired while tokens from before that still live."""
     steps = [task for task in ALL if task.module == "signing_keys" and "state" in task.options]
-    assert [task.role for task in steps] == [*["activate"] * 2, "publish", *["replace_keys"] * 2, *["retire"] * 2]
+    phases = [*["activate"] * 2, "publish", *["replace_keys"] * 2, *["retire"] * 2]
+    assert [task.file for task in steps] == [f"rotate/{phase}" for phase in phases]
     assert {str(task): task.options.get("token_life") for task in steps} == {
         str(task): "{{ airflow_configured.longest_token_seconds }}" for task in steps
     }
@@ -178,12 +179,12 @@ def test_how_long_tokens_live_is_written_down_with_every_step_of_a_rotation():
 
 # Those of a look, and of what waits for nothing.
 FIXED = {
-    "preflight: Look at the metadata database",
-    "run: See where the tables are",
-    "status: Look at the metadata database",
-    "cut_over: Keep the old deployment, to go back to it",
-    "cut_over: Put the old rows back as they were before the pause",
-    "status: Wait for two heartbeats of each component",
+    "upgrade/look: Look at the metadata database",
+    "run/put_back: See where the tables are",
+    "status/main: Look at the metadata database",
+    "upgrade/replace: Keep the old deployment, to go back to it",
+    "upgrade/replace: Put the old rows back as they were before the pause",
+    "status/main: Wait for two heartbeats of each component",
 }
 
 
@@ -197,4 +198,4 @@ FIXED = {
     ids=str,
 )
 def test_how_long_a_phase_may_take_can_be_set(task):
-    assert re.search(r"{{ (airflow_\w+|resume)_timeout", str(task.options.get("timeout")))
+    assert re.search(r"{{ (airflow_\w+|run_unpause)_timeout", str(task.options.get("timeout")))

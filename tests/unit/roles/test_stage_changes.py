@@ -70,7 +70,7 @@ def run(stage):
         stage.role("report", {"ansible.builtin.debug": {"msg": "report"}})
         stage.write("plugins/action/metadata_db_info.py", LOOKS)
         playbook, phases = runbook
-        frame = {"run_playbook": playbook, "run_replaces": True, "run_phases": phases}
+        frame = {"run_playbook": playbook, "run_role": "upgrade", "run_replaces": True, "run_phases": phases}
         played = stage.play(
             [{"ansible.builtin.include_role": {"name": "hopsworks.airflow.run"}, "vars": frame}],
             {**ANSWERS, "metadata_db_info": {"looks": [{**BASE, **look} for look in looks]}},

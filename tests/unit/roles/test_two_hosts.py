@@ -25,7 +25,10 @@ def run(stage):
     stage.keywords = {key: value for key, value in play.items() if key not in ("name", "tasks")}
 
     return lambda phases: stage.frame(
-        phases, {"metadata_db_info": OLD}, report="report of {{ airflow_name }}", run_replaces=True
+        phases,
+        {"metadata_db_info": OLD},
+        report={"ansible.builtin.debug": {"msg": "report of {{ airflow_name }}"}},
+        run_replaces=True,
     )
 
 

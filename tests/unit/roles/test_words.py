@@ -24,7 +24,7 @@ def said(stage):
     def say(text, paused, **variables):
         tasks = [
             {"ansible.builtin.include_role": {"name": "hopsworks.airflow.deployment", "public": True}},
-            {"ansible.builtin.include_vars": str(CHECKOUT / "roles/plan/vars/main.yml")},
+            {"ansible.builtin.include_vars": str(CHECKOUT / "roles/upgrade/vars/main/plan.yml")},
             {"ansible.builtin.debug": {"msg": text}},
         ]
         given = {

@@ -73,3 +73,19 @@ def test_what_comes_before_a_cut_over_has_not_to_be_finished():
         phases = play["tasks"][0]["vars"]["run_phases"]
         before |= set(phases[: phases.index("cut_over")])
     assert before == PREPARING
+
+
+@pytest.mark.parametrize(
+    ("role", "phases"),
+    [
+        ("upgrade", {*PREPARING, "cut_over", "verify"}),
+        # By the state of the keys.
+        ("rotate", {"publish", "activate", "retire", "replace_keys"}),
+    ],
+)
+def test_each_phase_is_a_file_that_is_described(role, phases):
+    """A run reads them only when it comes to them, and there may be a record with that name."""
+    folder = ROOT / "roles" / role
+    described = yaml.safe_load((folder / "meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+    assert described.keys() == {"preflight", "look", "plan"} | phases
+    assert described.keys() <= {path.stem for path in folder.glob("tasks/*.yml")}
