@@ -323,6 +323,33 @@ time.sleep(60)
     assert answer.read_text(encoding="utf-8") == "True False True"
 
 
+def test_the_playbook_is_the_outermost_of_its_ancestors(tmp_path):
+    """A worker is a fork of it and has its name, and between a worker and its action there may be other programs."""
+    asks = tmp_path / "asks.py"
+    asks.write_text(
+        "from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import playbook_process\n"
+        "print(playbook_process())\n"
+    )
+    between = f"import subprocess, sys; subprocess.run([sys.executable, {str(asks)!r}], check=True)"
+    playbook = tmp_path / "ansible-playbook"
+    playbook.write_text(
+        "import os, subprocess, sys\n"
+        "if 'worker' not in sys.argv:\n"
+        "    print(os.getpid(), flush=True)\n"
+        "    subprocess.run([sys.executable, __file__, 'worker'], check=True)\n"
+        "else:\n"
+        f"    subprocess.run([sys.executable, '-c', {between!r}], check=True)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / ".collections")}
+
+    told = subprocess.run(
+        [sys.executable, str(playbook)], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+
+    outermost, found = told.stdout.split()
+    assert found == outermost
+
+
 def test_a_playbook_that_nobody_has_waited_for_yet_is_gone():
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         name = controller_process(process.pid)
