@@ -90,3 +90,50 @@ def test_a_playbook_that_nobody_has_waited_for_yet_is_gone():
         status = pathlib.Path(f"/proc/{process.pid}/status")
         until(lambda: "State:\tZ" in status.read_text(encoding="utf-8"))
         assert process_is_gone(name)
+
+
+def test_a_process_stays_itself_whatever_memory_it_takes():
+    name = controller_process(os.getpid())
+    memory = bytearray(64 << 20)
+    assert controller_process(os.getpid()) == name
+    del memory
+
+
+def test_a_process_that_had_ended_when_it_was_named_is_gone():
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait(60)
+    name = controller_process(process.pid)
+    assert name.endswith("/-")
+    assert process_is_gone(name)
+
+
+def test_a_container_of_another_name_on_this_machine_is_not_judged():
+    _host, boot, number, start = controller_process(os.getpid()).split("/")
+    assert not process_is_gone(f"another-container/{boot}/{number}/{int(start) - 1}")
+
+
+def test_the_playbook_is_the_outermost_of_its_ancestors(tmp_path):
+    """A worker is a fork of it and has its name, and between a worker and its action there may be other programs."""
+    asks = tmp_path / "asks.py"
+    asks.write_text(
+        "from ansible_collections.hopsworks.airflow.plugins.module_utils._common.processes import playbook_process\n"
+        "print(playbook_process())\n"
+    )
+    between = f"import subprocess, sys; subprocess.run([sys.executable, {str(asks)!r}], check=True)"
+    playbook = tmp_path / "ansible-playbook"
+    playbook.write_text(
+        "import os, subprocess, sys\n"
+        "if 'worker' not in sys.argv:\n"
+        "    print(os.getpid(), flush=True)\n"
+        "    subprocess.run([sys.executable, __file__, 'worker'], check=True)\n"
+        "else:\n"
+        f"    subprocess.run([sys.executable, '-c', {between!r}], check=True)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / ".collections")}
+
+    told = subprocess.run(
+        [sys.executable, str(playbook)], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+
+    outermost, found = told.stdout.split()
+    assert found == outermost

@@ -41,6 +41,7 @@ class Coordination:
         self.version = 0
         self.writes = 0
         self.before_write = None
+        self.times = {}
 
     def pass_time(self, seconds):
         self.clock += datetime.timedelta(seconds=seconds)
@@ -63,6 +64,7 @@ class Coordination:
 
     def patch_namespaced_lease(self, _name, _namespace, body):
         self._checked(body)
+        self.times.update(body["spec"])
         self._stamp()
 
     def delete_namespaced_lease(self, _name, _namespace, body):
@@ -83,6 +85,7 @@ class Coordination:
             raise ApiException(status=409)
 
     def _store(self, body):
+        self.times = {name: body["spec"][name] for name in ("acquireTime", "renewTime")}
         self.lease = SimpleNamespace(
             metadata=SimpleNamespace(annotations=body["metadata"]["annotations"]),
             spec=SimpleNamespace(
@@ -341,3 +344,120 @@ def test_a_confirmation_that_crosses_another_run_is_refused(lock, server):
     with pytest.raises(OperatorError, match="bob works on this deployment"):
         lock.confirm("alice", ELSEWHERE, 60, pytest.fail)
     assert holder(server) == "bob"
+
+
+@pytest.fixture
+def slept(monkeypatch):
+    """How long it slept each time, instead of sleeping; with the grace that orphans have."""
+    monkeypatch.setattr(subject, "ORPHAN_GRACE_SECONDS", 2)
+    naps = []
+    monkeypatch.setattr(subject, "time", SimpleNamespace(sleep=naps.append))
+    monkeypatch.setattr(subject, "elapsed", lambda: 0.0)
+    return naps
+
+
+def test_orphans_of_a_dead_run_have_time_to_notice(lock, server, ended, slept):
+    lock.acquire("alice", ended)
+    assert (lock.acquire("bob", ELSEWHERE), slept) == ("alice", [2])
+    assert holder(server) == "bob"
+
+
+def test_nobody_waits_for_orphans_where_there_was_no_other_run(lock, slept):
+    lock.acquire("alice", ELSEWHERE)
+    lock.acquire("alice", ELSEWHERE)
+    lock.release("alice")
+    lock.acquire("bob", ELSEWHERE)
+    assert slept == []
+
+
+def failing(status):
+    def fail():
+        raise ApiException(status=status)
+
+    return fail
+
+
+@pytest.mark.parametrize("status", [403, 422, 500])
+def test_what_the_server_refuses_otherwise_is_told(lock, server, status):
+    server.before_write = failing(status)
+    with pytest.raises(ApiException):
+        lock.acquire("alice", ELSEWHERE)
+    lock.acquire("alice", ELSEWHERE)
+    for act in (lock.renew, lock.release):
+        server.before_write = failing(status)
+        with pytest.raises(ApiException):
+            act("alice")
+    assert holder(server) == "alice"
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_a_lock_that_changes_while_it_is_given_back_is_looked_at_again(lock, server, status):
+    lock.acquire("alice", ELSEWHERE)
+    server.before_write = failing(status)
+    assert lock.release("alice")
+    assert server.lease is None
+
+
+@pytest.mark.parametrize("again", ["renew", "release"])
+def test_a_lease_that_somebody_deletes_meanwhile_is_not_held(lock, server, again):
+    lock.acquire("alice", ELSEWHERE)
+    server.before_write = lambda: setattr(server, "lease", None)
+    if again == "release":
+        assert not lock.release("alice")
+    else:
+        with pytest.raises(OperatorError, match="is free"):
+            lock.renew("alice")
+
+
+def test_a_lease_that_comes_and_goes_between_two_looks_is_nobodys(lock, server):
+    server.before_write = failing(409)
+    with pytest.raises(OperatorError, match="is free"):
+        lock.acquire("alice", ELSEWHERE)
+
+
+def test_a_renewal_says_when_it_was_sent_and_not_that_it_was_acquired(lock, server):
+    lock.acquire("alice", ELSEWHERE)
+    acquired = dict(server.times)
+    assert set(acquired) == {"acquireTime", "renewTime"}
+    before = subject.elapsed()
+    sent = lock.renew("alice")
+    assert before <= sent <= subject.elapsed()
+    assert server.times["acquireTime"] == acquired["acquireTime"]
+    assert server.times["renewTime"] > acquired["renewTime"]
+
+
+@pytest.mark.parametrize(
+    ("lasts", "age", "free"), [(600, 599, False), (600, 600, True), (10, 10, True), (None, 59, False), (None, 60, True)]
+)
+def test_a_lease_lasts_as_long_as_it_says(lock, server, lasts, age, free):
+    """Those of other versions may last longer."""
+    lock.acquire("alice", ELSEWHERE)
+    server.lease.spec.lease_duration_seconds = lasts
+    server.pass_time(age)
+    if free:
+        assert lock.acquire("bob", ELSEWHERE) == "alice"
+    else:
+        with pytest.raises(OperatorError, match=f"expires in {(lasts or DURATION_SECONDS) - age} s"):
+            lock.acquire("bob", ELSEWHERE)
+
+
+@pytest.mark.parametrize("nobody", ["", None])
+def test_a_lease_without_a_holder_is_free(lock, server, nobody):
+    lock.acquire("alice", ELSEWHERE)
+    server.lease.spec.holder_identity = nobody
+    with pytest.raises(OperatorError, match="is free"):
+        lock.renew("alice")
+    lock.confirm("alice", ELSEWHERE, 60, pytest.fail)
+    assert holder(server) == "alice"
+    server.lease.spec.holder_identity = nobody
+    assert lock.acquire("bob", ELSEWHERE) is None
+
+
+def test_a_lease_of_which_nothing_but_the_holder_is_known(lock, server):
+    lock.acquire("alice", ELSEWHERE)
+    server.lease.metadata.annotations = None
+    with pytest.raises(OperatorError, match="alice"):
+        lock.acquire("bob", ELSEWHERE)
+    server.lease.metadata.managed_fields = None
+    server.lease.spec.renew_time = None
+    assert lock.acquire("bob", ELSEWHERE) == "alice"
