@@ -2,18 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The action plugin of every module: each file in `plugins/action/` is a link to this one, under its module's name."""
-
 from __future__ import annotations
 
 from importlib import import_module
 
-from ..plugin_utils.in_process import InProcess
-
-_COLLECTION, _, _NAME = __name__.partition(".plugins.")
+from .in_process import InProcess
 
 
-class ActionModule(InProcess):
-    """The module of this name in Ansible's own worker."""
+def of_module(action: str) -> type[InProcess]:
+    """The action plugin whose `__name__` is given: it performs the module of the same name in Ansible's own worker.
 
-    ACTION = import_module(f"{_COLLECTION}.plugins.modules.{_NAME.rpartition('.')[2]}").ACTION
+    The files in `plugins/action/` are alike. They are not links to one file, because `antsibull-docs` takes a linked
+    plugin for another name of the plugin that the link leads to, and then it knows the module no more.
+    """
+    collection, _, name = action.partition(".plugins.")
+    module = import_module(f"{collection}.plugins.modules.{name.rpartition('.')[2]}")
+    return type("ActionModule", (InProcess,), {"ACTION": module.ACTION})

@@ -89,9 +89,9 @@ class Laboratory:
         names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
         for name in names.decode().split("\0"):
             source, target = ROOT / name, self.root / name
-            if name and (source.exists() or source.is_symlink()):
+            if name and source.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, target, follow_symlinks=False)
+                shutil.copy2(source, target)
 
     def pytest(self, tests: list[str], *options: str, timeout: float, **environment: str) -> int | None:
         """Exit code; None where time was up.
