@@ -15,6 +15,6 @@ def of_module(action: str) -> type[InProcess]:
     The files in `plugins/action/` are alike. They are not links to one file, because `antsibull-docs` takes a linked
     plugin for another name of the plugin that the link leads to, and then it knows the module no more.
     """
-    collection, _, name = action.partition(".plugins.")
-    module = import_module(f"{collection}.plugins.modules.{name.rpartition('.')[2]}")
+    plugins, name = action.rsplit(".action.", 1)
+    module = import_module(f"{plugins}.modules.{name}")
     return type("ActionModule", (InProcess,), {"ACTION": module.ACTION})

@@ -4,23 +4,31 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 import pytest
 
-# Of several rooms: a server is started once for all that use it.
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.fixtures import (  # noqa: F401
-    bare,
-    database,
-    deployment,
-    dump,
-    folding_server,
-    mirror,
-    pod,
-    restoration,
-    server,
-    tools,
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database import client as tools_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
+    Restoration,
+    dump_path,
+    make_dump,
+    read_content,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import read_manifest
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.running import running
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
+    RUN,
+    Deployment,
+    LocalPod,
+    RememberingMirror,
+    address_of,
+    quiet,
+)
+
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(autouse=True)
@@ -30,3 +38,70 @@ def no_cluster(monkeypatch):
     monkeypatch.setenv("K8S_AUTH_KUBECONFIG", os.devnull)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.delenv("HOPSWORKS_AIRFLOW_PROGRESS", raising=False)
+
+
+# Of several rooms: a server is started once for all that use it.
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    with running(tmp_path_factory) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def folding_server(tmp_path_factory):
+    """A server that takes every name of a schema and a table in lower case."""
+    with running(tmp_path_factory, "--lower-case-table-names=1") as made:
+        yield made
+
+
+@pytest.fixture
+def database(server):
+    with server.session() as connected:
+        yield connected
+
+
+@pytest.fixture
+def mirror():
+    return RememberingMirror()
+
+
+@pytest.fixture
+def bare(server):
+    """A deployment whose schemas do not exist yet."""
+    made = Deployment(server, f"airflow_t{next(_numbers)}")
+    yield made
+    # The server looks through all tables that it has for much of what it is asked.
+    made.remove()
+
+
+@pytest.fixture
+def deployment(bare, database):
+    """An old deployment with a complete new schema beside it."""
+    bare.make_old()
+    bare.make_new(database)
+    return bare
+
+
+@pytest.fixture
+def pod(monkeypatch):
+    local = LocalPod()
+    monkeypatch.setattr(tools_module, "execute", local.execute)
+    return local
+
+
+@pytest.fixture
+def tools(server, pod):
+    return Tools(None, "mysqlds-0", None, address_of(server), 60)
+
+
+@pytest.fixture
+def dump(database, deployment, tools, tmp_path):
+    path = dump_path(str(tmp_path / "private"), deployment.names.live, RUN)
+    before = read_content(database, deployment.names.live, quiet)
+    make_dump(database, tools, deployment.names.live, RUN, path, before, quiet)
+    return path
+
+
+@pytest.fixture
+def restoration(database, bare, dump):
+    return Restoration(database, f"{bare.names.live}_rehearsal", bare.owner(), dump, read_manifest(dump), quiet)

@@ -24,7 +24,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.fitnes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.privileges import read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import Address, session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import FILES, Tls, read_tls
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.fixtures import running
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.running import running
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, LocalPod, plugins
 
 NAME = "db.example.com"

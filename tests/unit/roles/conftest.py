@@ -160,14 +160,12 @@ class Stage:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
 
-    def frame(
-        self, phases: Any, answers: Any = None, *, due: bool = True, report: Any = REPORT, **variables: Any
-    ) -> Any:
+    def frame(self, phases: Any, answers: Any = None, *, due: bool = True, report: Any = None, **variables: Any) -> Any:
         """What is played where the frame (role `run`) takes a deployment through phases of these tasks."""
         self.role("x", {"ansible.builtin.debug": {"msg": "look"}}, file="preflight")
         self.role("x", {"ansible.builtin.debug": {"msg": "look again"}}, file="look")
         self.role("x", {"ansible.builtin.set_fact": {"airflow_due": due, "airflow_plan": []}}, file="plan")
-        self.role("report", report)
+        self.role("report", report or REPORT)
         for name, tasks in phases.items():
             self.role("x", *tasks, file=name)
         given = {
