@@ -168,9 +168,9 @@ import time
 from typing import Any
 
 from ..module_utils._common.names import record_name
-from ..module_utils._database.exclusive import alone
+from ..module_utils._database.mysql.exclusive import alone
+from ..module_utils._database.mysql.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._database.patience import patience_of
-from ..module_utils._database.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata.guard import NOTED
 from ..module_utils._metadata.memory import Mirror

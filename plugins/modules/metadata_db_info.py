@@ -250,12 +250,18 @@ from typing import Any
 
 from ..module_utils._common.failure import OperatorError
 from ..module_utils._dags.paused import read_paused
-from ..module_utils._database.catalogue import folded, sessions_in
-from ..module_utils._database.exclusive import wait_until_nobody_moves
-from ..module_utils._database.fitness import read_fitness
+from ..module_utils._database.mysql.catalogue import folded, sessions_in
+from ..module_utils._database.mysql.exclusive import wait_until_nobody_moves
+from ..module_utils._database.mysql.fitness import read_fitness
+from ..module_utils._database.mysql.privileges import read_rights
+from ..module_utils._database.mysql.session import (
+    DATABASE_ARGUMENT,
+    PYMYSQL_IMPORT_ERROR,
+    Address,
+    connected,
+    read_address,
+)
 from ..module_utils._database.patience import RUN_SECONDS, patience_of
-from ..module_utils._database.privileges import read_rights
-from ..module_utils._database.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, Address, connected, read_address
 from ..module_utils._keys.fernet import keys_of
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._kubernetes.secret import copied_value

@@ -95,11 +95,11 @@ seconds:
 import time
 from typing import Any
 
-from ..module_utils._database.catalogue import folded, read_schema
 from ..module_utils._database.client_job import CLIENT_ARGUMENTS, client_of, client_tools, try_client
-from ..module_utils._database.content import refuse_too_large
+from ..module_utils._database.mysql.catalogue import folded, read_schema
+from ..module_utils._database.mysql.content import refuse_too_large
+from ..module_utils._database.mysql.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._database.patience import patience_of
-from ..module_utils._database.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata.dump.dump import dump_path, existing, make_dump, read_content, up_to_date
 from ..module_utils._metadata.dump.file import Manifest

@@ -115,10 +115,10 @@ from dataclasses import replace
 from typing import Any
 
 from ..module_utils._common.redaction import secret_forms
-from ..module_utils._database.catalogue import read_schema
-from ..module_utils._database.exclusive import alone
+from ..module_utils._database.mysql.catalogue import read_schema
+from ..module_utils._database.mysql.exclusive import alone
+from ..module_utils._database.mysql.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._database.patience import patience_of
-from ..module_utils._database.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata.build import beside
 from ..module_utils._metadata.build.migrate_job import head_in, migrate_job, selector_of

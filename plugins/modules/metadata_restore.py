@@ -117,11 +117,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..module_utils._database.catalogue import folded
 from ..module_utils._database.client_job import CLIENT_ARGUMENTS, client_of, client_tools, try_client
-from ..module_utils._database.exclusive import alone
+from ..module_utils._database.mysql.catalogue import folded
+from ..module_utils._database.mysql.exclusive import alone
+from ..module_utils._database.mysql.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._database.patience import patience_of
-from ..module_utils._database.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata.dump.dump import REHEARSAL, RESTORE, Restoration
 from ..module_utils._metadata.dump.file import read_manifest, verify

@@ -187,8 +187,8 @@ import time
 from typing import Any
 
 from ..module_utils._dags.quiesce import Quiesce, Resumed
+from ..module_utils._database.mysql.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._database.patience import patience_of
-from ..module_utils._database.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata import guard
 from ..module_utils._metadata.inspection import FOREIGN, MOVING, inspect

@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._database.catalogue import read_schema, schemas_with
-from .._database.ddl import create_schema, drop_tables
-from .._database.explanation import DeniedError
-from .._database.session import own_table, quoted
+from .._database.mysql.catalogue import read_schema, schemas_with
+from .._database.mysql.ddl import create_schema, drop_tables
+from .._database.mysql.explanation import DeniedError
+from .._database.mysql.session import own_table, quoted
 from .._metadata import ownership
 from .._metadata.schemas import CHARSET, COLLATION, PAUSED
 
 if TYPE_CHECKING:
-    from .._database.session import Database
+    from .._database.mysql.session import Database
     from .._metadata.ownership import Owner
 
 BATCH = 500

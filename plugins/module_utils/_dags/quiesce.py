@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .._common.failure import OperatorError
-from .._database.catalogue import read_schema
-from .._database.privileges import read_rights
-from .._database.session import quoted
+from .._database.mysql.catalogue import read_schema
+from .._database.mysql.privileges import read_rights
+from .._database.mysql.session import quoted
 from .._metadata import guard
 from .._metadata.records import columns_of
 from .paused import BATCH, NEEDED_FOR_LIST, PausedDag, PausedDags
@@ -23,7 +23,7 @@ from .task_instances import Busy, read_busy, value_for_each
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from .._database.session import Database
+    from .._database.mysql.session import Database
     from .._metadata.ownership import Owner
     from .._metadata.schemas import Schemas
 

@@ -17,13 +17,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._database.session import quoted
+from .._database.mysql.session import quoted
 from .._metadata.records import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .._database.session import Database
+    from .._database.mysql.session import Database
 
 Values = TypeVar("Values", bound="tuple[object, ...]")
 # So many SELECTs in one statement.

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from .._common.failure import OperatorError
 from .._common.redaction import redact, secret_forms
 from .._kubernetes.execute import execute
-from .explanation import advice_for
-from .session_settings import TOOL_COMMAND
-from .tool_output import codes_in, own_lines
+from .mysql.explanation import advice_for
+from .mysql.session_settings import TOOL_COMMAND
+from .mysql.tool_output import codes_in, own_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from .._kubernetes.cluster import Cluster
-    from .session import Address
+    from .mysql.session import Address
 
 # The credentials are the first bytes of standard input. The shell keeps them in a variable that it does not export and
 # hands them to the tool through a pipe: they are in no process list, no environment and no file of the pod.

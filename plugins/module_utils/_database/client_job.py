@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .._kubernetes.call import Call
     from .._kubernetes.cluster import Cluster
-    from .session import Address
+    from .mysql.session import Address
 
 try:
     from kubernetes.client.exceptions import ApiException

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .._database.session import quoted
+from .._database.mysql.session import quoted
 from .._keys.fernet import opens
 
 if TYPE_CHECKING:
-    from .._database.session import Database
+    from .._database.mysql.session import Database
 
 # Table, column of the value, and the column that says whether it is encrypted, in every Airflow from 1.7 on.
 VALUES = (

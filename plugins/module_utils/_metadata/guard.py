@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._common.failure import OperatorError
-from .._database.privileges import LOCKING, NEEDED, SHOWN_WITH
+from .._database.mysql.privileges import LOCKING, NEEDED, SHOWN_WITH
 from . import ownership
 from .inspection import ABSENT, EMPTY, FOREIGN, INSTALLED, MIGRATABLE, OLD
 from .memory import INSTALLED as REMEMBERED
@@ -26,10 +26,10 @@ from .schemas import INSTALL, Schemas, content_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._database.catalogue import Session
-    from .._database.content import Content
-    from .._database.neighbours import Neighbours
-    from .._database.privileges import Rights
+    from .._database.mysql.catalogue import Session
+    from .._database.mysql.content import Content
+    from .._database.mysql.neighbours import Neighbours
+    from .._database.mysql.privileges import Rights
     from .inspection import Inspection
     from .memory import Memory
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .._database.catalogue import (
+from .._database.mysql.catalogue import (
     Schema,
     Server,
     meant,
@@ -20,7 +20,7 @@ from .._database.catalogue import (
     schemas_with,
     stored_programs,
 )
-from .._database.session import quoted
+from .._database.mysql.session import quoted
 from .ownership import Claim, Owner, adopted_with, others
 from .plan import DROPPING, UNDONE, Plan, moves_done, plan_of
 from .records import MIGRATION, Install, Mark, read_install, read_mark
@@ -30,7 +30,7 @@ from .schemas import INSTALL, PLAN, WORKSPACE, content_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from .._database.session import Database
+    from .._database.mysql.session import Database
     from .schemas import Schemas
 
 ABSENT, EMPTY, OLD, MIGRATABLE = "absent", "empty", "old", "migratable"

@@ -21,15 +21,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .._common.failure import OperatorError
-from .._database.catalogue import count_rows
-from .._database.session import quoted
+from .._database.mysql.catalogue import count_rows
+from .._database.mysql.session import quoted
 from .plan import read_plan
 from .records import BUILDING, Mark, columns_of, read_install, read_mark
 from .schemas import INSTALL, PAUSED, PLAN, WORKSPACE
 
 if TYPE_CHECKING:
-    from .._database.catalogue import Schema
-    from .._database.session import Database
+    from .._database.mysql.catalogue import Schema
+    from .._database.mysql.session import Database
 
 # As long as a build may take. A mark that is older is that of a run that died.
 FRESH_SECONDS = 900

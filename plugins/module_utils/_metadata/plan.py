@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .._common.failure import OperatorError
-from .._database.session import own_table, quoted
+from .._database.mysql.session import own_table, quoted
 from .schemas import BOOKKEEPING, PLAN, PLAN_DRAFT
 
 if TYPE_CHECKING:
-    from .._database.session import Database
+    from .._database.mysql.session import Database
 
 FORMAT = 2
 # States of a plan. DROPPING is written right before the one DROP DATABASE, so that no later run sends a second one.

@@ -13,12 +13,12 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._common.failure import OperatorError
-from .._database.session import own_table, quoted
+from .._database.mysql.session import own_table, quoted
 from .schemas import INSTALL, WORKSPACE, content_of
 
 if TYPE_CHECKING:
-    from .._database.catalogue import Schema
-    from .._database.session import Database
+    from .._database.mysql.catalogue import Schema
+    from .._database.mysql.session import Database
 
 # What a schema beside the live one is being built for.
 MIGRATION, REHEARSAL = "migration", "rehearsal"

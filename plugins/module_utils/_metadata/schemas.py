@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._common.failure import OperatorError
-from .._database.catalogue import folded
+from .._database.mysql.catalogue import folded
 
 if TYPE_CHECKING:
-    from .._database.catalogue import Schema
-    from .._database.session import Database
+    from .._database.mysql.catalogue import Schema
+    from .._database.mysql.session import Database
 
 # The collection's own tables. INSTALL is the sentinel: it lives beside Airflow's tables as long as they do.
 INSTALL = "hopsworks_airflow_install"

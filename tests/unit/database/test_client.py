@@ -16,10 +16,14 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.paused import PausedDags
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools, option_file
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.fitness import read_fitness
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.privileges import read_rights
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import Address, like_prefix, own_table
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tool_output import own_lines
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.fitness import read_fitness
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import read_rights
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import (
+    Address,
+    like_prefix,
+    own_table,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.tool_output import own_lines
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
     Restoration,
     make_dump,

@@ -23,7 +23,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client
     client_tools,
     try_client,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import Address
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import Address
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import TLS_FOLDER, Tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import account
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.admission import Verdict

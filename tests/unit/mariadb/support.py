@@ -24,8 +24,8 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.progress import Progress
 from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.quiesce import Quiesce
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.content import checksums, fingerprints
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.content import checksums, fingerprints
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import (
     Address,
     Database,
     quoted,

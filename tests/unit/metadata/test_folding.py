@@ -13,7 +13,7 @@ import itertools
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.catalogue import folded, read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import folded, read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import Manifest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import on_server, schemas_of

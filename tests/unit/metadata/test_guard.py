@@ -17,8 +17,8 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.privileges import NEEDED
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import NEEDED
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
     INSTALLED,

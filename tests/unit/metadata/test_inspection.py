@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.catalogue import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import (
     Schema,
     Server,
     Table,

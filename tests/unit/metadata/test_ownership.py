@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard, ownership
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build import beside
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import dump as dumps

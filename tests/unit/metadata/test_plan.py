@@ -9,7 +9,7 @@ import random
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import (
     DONE,
     Move,

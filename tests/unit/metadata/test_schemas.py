@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.catalogue import folded
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import folded
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import refuse_rehearsal, schemas_of
 
 

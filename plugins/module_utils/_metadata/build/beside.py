@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..._common.failure import OperatorError
-from ..._database.catalogue import Schema, read_schema
-from ..._database.ddl import create_schema, drop_tables, match_charset
-from ..._database.exclusive import wait_for_sessions
-from ..._database.session import quoted
+from ..._database.mysql.catalogue import Schema, read_schema
+from ..._database.mysql.ddl import create_schema, drop_tables, match_charset
+from ..._database.mysql.exclusive import wait_for_sessions
+from ..._database.mysql.session import quoted
 from .. import guard, ownership
 from ..inspection import INSTALLED, MOVING, Inspection
 from ..ownership import Owner
@@ -23,7 +23,7 @@ from ..schemas import BOOKKEEPING, CHARSET, COLLATION, PLAN, WORKSPACE, content_
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..._database.session import Database
+    from ..._database.mysql.session import Database
 
 SESSION_SECONDS = 60
 

@@ -14,7 +14,7 @@ from ..._database.tls import TLS_FOLDER
 from ..._pods.own_job import LABEL_ACTION, LABEL_RUN, Pod, job_of
 
 if TYPE_CHECKING:
-    from ..._database.session import Address
+    from ..._database.mysql.session import Address
 
 LABEL_DEPLOYMENT = "hopsworks.airflow/deployment"
 MIGRATE = "migrate"

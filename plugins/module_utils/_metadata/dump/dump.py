@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..._common.failure import OperatorError
-from ..._database.catalogue import Schema, read_schema, read_server
-from ..._database.content import Content, fingerprints, refuse_too_large
-from ..._database.ddl import create_schema, drop_tables, match_charset
-from ..._database.definitions import definitions, differences
-from ..._database.exclusive import wait_for_sessions
-from ..._database.session_settings import limits_in_words
+from ..._database.mysql.catalogue import Schema, read_schema, read_server
+from ..._database.mysql.content import Content, fingerprints, refuse_too_large
+from ..._database.mysql.ddl import create_schema, drop_tables, match_charset
+from ..._database.mysql.definitions import definitions, differences
+from ..._database.mysql.exclusive import wait_for_sessions
+from ..._database.mysql.session_settings import limits_in_words
 from .. import guard, ownership
 from ..plan import now
 from ..records import BUILDING, COMPLETE, Mark, complete_mark, names_of, read_mark, write_mark
@@ -24,7 +24,7 @@ from .file import REPORT_BYTES, DumpFile, Manifest, chunks_of, differs, entries_
 
 if TYPE_CHECKING:
     from ..._database.client import Tools
-    from ..._database.session import Database
+    from ..._database.mysql.session import Database
     from ..ownership import Owner
 
 REHEARSAL, RESTORE = "rehearsal", "restore"

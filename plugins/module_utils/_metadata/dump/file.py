@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..._common.failure import OperatorError
-from ..._database.content import Content
+from ..._database.mysql.content import Content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

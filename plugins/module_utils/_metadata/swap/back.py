@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..._database.catalogue import stored_programs
-from ..._database.ddl import create_schema, drop_tables, match_charset
-from ..._database.exclusive import wait_for_sessions
-from ..._database.privileges import read_rights
+from ..._database.mysql.catalogue import stored_programs
+from ..._database.mysql.ddl import create_schema, drop_tables, match_charset
+from ..._database.mysql.exclusive import wait_for_sessions
+from ..._database.mysql.privileges import read_rights
 from .. import guard
 from ..inspection import ABSENT, EMPTY, FOREIGN, INSTALLED, MIGRATABLE, MOVING, Inspection, inspect
 from ..memory import INSTALLED as REMEMBERED
@@ -22,7 +22,7 @@ from .move import check_content, make_moves
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..._database.session import Database
+    from ..._database.mysql.session import Database
     from ..memory import Mirror
     from .examination import Request
 

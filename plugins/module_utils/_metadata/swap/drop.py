@@ -8,9 +8,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from ..._common.failure import OperatorError
-from ..._database.content import Content, fingerprints
-from ..._database.ddl import create_schema, drop_schema, drop_tables, drop_unreferenced, layout_of
-from ..._database.exclusive import locked
+from ..._database.mysql.content import Content, fingerprints
+from ..._database.mysql.ddl import create_schema, drop_schema, drop_tables, drop_unreferenced, layout_of
+from ..._database.mysql.exclusive import locked
 from .. import guard
 from ..plan import DROPPING, PLANNED, Plan, mark_plan
 from ..schemas import BOOKKEEPING, INSTALL, PLAN, content_of
@@ -20,7 +20,7 @@ from .move import refuse_keys
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from ..._database.session import Database
+    from ..._database.mysql.session import Database
     from ..inspection import Inspection
 
 

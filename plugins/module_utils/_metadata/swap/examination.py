@@ -11,17 +11,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..._database.catalogue import sessions_in
-from ..._database.content import Content, fingerprints
-from ..._database.neighbours import read_neighbours
-from ..._database.privileges import read_rights
-from ..._database.session import quoted
+from ..._database.mysql.catalogue import sessions_in
+from ..._database.mysql.content import Content, fingerprints
+from ..._database.mysql.neighbours import read_neighbours
+from ..._database.mysql.privileges import read_rights
+from ..._database.mysql.session import quoted
 from .. import guard
 from ..ownership import Owner
 from ..schemas import content_of
 
 if TYPE_CHECKING:
-    from ..._database.session import Database
+    from ..._database.mysql.session import Database
     from ..inspection import Inspection
     from ..memory import Mirror
     from ..schemas import Schemas

@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..._common.failure import OperatorError
-from ..._database.content import checksums
-from ..._database.ddl import layout_of, rename_tables
-from ..._database.neighbours import read_neighbours
-from ..._database.privileges import read_rights
+from ..._database.mysql.content import checksums
+from ..._database.mysql.ddl import layout_of, rename_tables
+from ..._database.mysql.neighbours import read_neighbours
+from ..._database.mysql.privileges import read_rights
 from .. import guard
 from ..plan import Move, Plan, moves_done
 from ..schemas import PLAN
 
 if TYPE_CHECKING:
-    from ..._database.session import Database
+    from ..._database.mysql.session import Database
 
 
 def make_moves(database: Database, plan: Plan, progress: Callable[[str], None], *, backwards: bool = False) -> int:

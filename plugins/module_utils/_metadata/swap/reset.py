@@ -7,9 +7,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..._common.failure import OperatorError
-from ..._database.content import Content, checksums
-from ..._database.ddl import create_schema, drop_tables, match_charset, probe_rename
-from ..._database.exclusive import wait_for_sessions
+from ..._database.mysql.content import Content, checksums
+from ..._database.mysql.ddl import create_schema, drop_tables, match_charset, probe_rename
+from ..._database.mysql.exclusive import wait_for_sessions
 from .. import guard
 from ..inspection import INSTALLED, MOVING, Inspection, inspect
 from ..memory import INSTALLED as REMEMBERED
@@ -24,7 +24,7 @@ from .move import check_content, make_moves
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..._database.session import Database
+    from ..._database.mysql.session import Database
     from ..memory import Mirror
 
 

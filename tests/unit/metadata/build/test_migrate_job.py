@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.redaction import redact, secret_forms
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import Address
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import Address
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build.migrate_job import (
     PROGRAM,
     RESULT_MARK,

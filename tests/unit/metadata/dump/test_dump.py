@@ -19,9 +19,9 @@ import types
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.content import checksums, fingerprints
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.content import checksums, fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
     RESTORE,
     Restoration,

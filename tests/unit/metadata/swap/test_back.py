@@ -13,8 +13,8 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.catalogue import read_schema
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Memory
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PLAN

@@ -15,8 +15,8 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.explanation import AwayError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.explanation import AwayError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PLAN
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset

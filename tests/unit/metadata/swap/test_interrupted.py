@@ -14,7 +14,7 @@ import dataclasses
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import read_plan, write_plan
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL

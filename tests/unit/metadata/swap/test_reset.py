@@ -13,10 +13,10 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.ddl import drop_tables, probe_rename
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.exclusive import alone
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.explanation import AwayError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.ddl import drop_tables, probe_rename
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.exclusive import alone
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.explanation import AwayError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import read_install
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL, PLAN, PROBE

@@ -10,11 +10,15 @@ import dataclasses
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.fitness import read_fitness
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.neighbours import read_neighbours
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.nodes import other_nodes
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.privileges import Grants, Rights, read_rights
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.fitness import read_fitness
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.neighbours import read_neighbours
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.nodes import other_nodes
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import (
+    Grants,
+    Rights,
+    read_rights,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import call_of, reset

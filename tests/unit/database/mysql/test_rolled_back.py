@@ -17,8 +17,8 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._dags import quiesce as quiesce_module
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database import session as subject
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import quoted
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql import session as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 
 ATTEMPTS = len(subject.PAUSES_SECONDS) + 1
 GIVEN_UP_SECONDS = 60

@@ -13,14 +13,14 @@ import threading
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database import exclusive
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.exclusive import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql import exclusive
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.exclusive import (
     alone,
     wait_until_nobody_moves,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session_settings import EVERYWHERE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.patience import RUN_SECONDS
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session_settings import EVERYWHERE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, call_of

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session_settings import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session_settings import (
     EVERYWHERE,
     TOOL_COMMAND,
 )

@@ -15,10 +15,17 @@ import dataclasses
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.catalogue import sessions_in, stored_programs
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.neighbours import read_neighbours
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.privileges import LOCKING, NEEDED, read_rights
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import (
+    sessions_in,
+    stored_programs,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.neighbours import read_neighbours
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import (
+    LOCKING,
+    NEEDED,
+    read_rights,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import RUN, call_of, reset

@@ -10,13 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._common.failure import OperatorError
+from ..._common.failure import OperatorError
 from .session_settings import limits_in_words
 
 if TYPE_CHECKING:
+    from ..tls import Tls
     from .privileges import Rights
     from .session import Database
-    from .tls import Tls
 
 _READ_ONLY = {
     # Variable and who may write nevertheless.

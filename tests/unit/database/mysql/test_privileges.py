@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.privileges import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import (
     NEEDED,
     Grants,
     Rights,
@@ -17,7 +17,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.privil
     read_rights,
     specificity,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import quoted, session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted, session
 
 USAGE = "GRANT USAGE ON *.* TO `airflow`@`%` IDENTIFIED BY PASSWORD '*ABC'"
 EACH = ", ".join(sorted(NEEDED))

@@ -15,11 +15,17 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database import session as database_module
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.catalogue import read_schemas
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.explanation import AwayError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import like_prefix, quoted, session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session_settings import LOCK_WAIT_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql import session as database_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import read_schemas
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.explanation import AwayError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import (
+    like_prefix,
+    quoted,
+    session,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session_settings import (
+    LOCK_WAIT_SECONDS,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import Tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import Schemas
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import reset

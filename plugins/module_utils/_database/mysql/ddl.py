@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from .._common.failure import OperatorError
+from ..._common.failure import OperatorError
 from .catalogue import read_schema
 from .explanation import TABLESPACE_EXISTS, AwayError
 from .session import quoted

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .._common.failure import OperatorError
+from ..._common.failure import OperatorError
 from .catalogue import read_server
 from .nodes import other_nodes
 from .session import quoted

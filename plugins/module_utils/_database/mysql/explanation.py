@@ -9,9 +9,9 @@ import socket
 import ssl
 from collections.abc import Sequence
 
-from .._common.failure import OperatorError
+from ..._common.failure import OperatorError
+from ..tls import explained_tls
 from .session_settings import LOCK_WAIT_SECONDS
-from .tls import explained_tls
 
 STATEMENT = "what this statement was to change; earlier statements of this action are done and are recognised"
 

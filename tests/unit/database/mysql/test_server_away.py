@@ -16,20 +16,20 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database import session as subject
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.data_nodes import check_data_nodes
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.explanation import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql import session as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.data_nodes import check_data_nodes
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.explanation import (
     AwayError,
     explained,
     is_away,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import connected, session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.patience import (
     AT_ONCE,
     RUN_SECONDS,
     Patience,
     patience_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import connected, session
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, address_of, call_of, literal
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from .._common.failure import OperatorError
+from ..._common.failure import OperatorError
 from .catalogue import Session, session_with, sessions_in
 from .explanation import AwayError
 from .session import quoted

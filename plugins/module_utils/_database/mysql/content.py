@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .._common.failure import OperatorError
+from ..._common.failure import OperatorError
 from .catalogue import count_rows
 from .session import quoted
 

@@ -20,9 +20,9 @@ from cryptography.x509.oid import NameOID
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.fitness import read_fitness
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.privileges import read_rights
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.session import Address, session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.fitness import read_fitness
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import read_rights
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import Address, session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import FILES, Tls, read_tls
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.running import running
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, LocalPod, plugins

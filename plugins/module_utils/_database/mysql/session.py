@@ -16,16 +16,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._common.failure import OperatorError
-from .._kubernetes.network import Network
+from ..._common.failure import OperatorError
+from ..._kubernetes.network import Network
+from ..patience import AT_ONCE, Patience
+from ..tls import PREFER, TLS_ARGUMENT, Tls, explained_tls, read_tls
 from .data_nodes import check_data_nodes
 from .explanation import STATEMENT, AwayError, RolledBackError, cause_of, explained
-from .patience import AT_ONCE, Patience
 from .session_settings import arrange
-from .tls import PREFER, TLS_ARGUMENT, Tls, explained_tls, read_tls
 
 if TYPE_CHECKING:
-    from .._kubernetes.cluster import Cluster
+    from ..._kubernetes.cluster import Cluster
 
 try:
     import pymysql
