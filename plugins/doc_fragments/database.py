@@ -25,9 +25,8 @@ options:
         type: str
         required: true
       port:
-        description: TCP port of the server.
+        description: TCP port of the server. Defaults to that of the engine, V(3306).
         type: int
-        default: 3306
       name:
         description: Name of the live schema, the one that Airflow uses.
         type: str
@@ -95,10 +94,10 @@ options:
     type: str
   pod_selector:
     description:
-      - Label selector of the database's pods in O(namespace), whose image is used if O(client_image) is omitted. Where
-        none has the labels, it is the image of the pods behind the Service that O(database.host) names.
+      - Label selector of the database's pods in O(namespace), whose image is used if O(client_image) is omitted. If it
+        is omitted, too, or no pod has the labels, it is the image of the pods behind the Service that O(database.host)
+        names.
     type: str
-    default: app=mysqlds
   container:
     description: Container of that pod whose image has the tools. If omitted, the pod's first.
     type: str

@@ -168,8 +168,9 @@ import time
 from typing import Any
 
 from ..module_utils._common.names import record_name
-from ..module_utils._database.mysql.exclusive import alone
-from ..module_utils._database.mysql.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
+from ..module_utils._database.address import DATABASE_ARGUMENT, read_address
+from ..module_utils._database.connection import connected
+from ..module_utils._database.engines import LIBRARIES
 from ..module_utils._database.patience import patience_of
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata.guard import NOTED
@@ -195,7 +196,7 @@ def act(call: Call) -> dict[str, Any]:
         if call.check_mode:
             result = action.predict()
         else:
-            with alone(database, request.names.live, params["session_timeout"]):
+            with database.alone(request.names.live, params["session_timeout"]):
                 result = action.carry_out()
     for condition in result.get("conditions", []):
         if condition["verdict"] == NOTED:
@@ -254,7 +255,7 @@ ACTION = Action(
         "verify": {"type": "str", "choices": ["content", "presence"], "default": "content"},
         "record": {"type": "str"},
     },
-    libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
+    libraries=LIBRARIES,
 )
 
 

@@ -250,17 +250,9 @@ from typing import Any
 
 from ..module_utils._common.failure import OperatorError
 from ..module_utils._dags.paused import read_paused
-from ..module_utils._database.mysql.catalogue import folded, sessions_in
-from ..module_utils._database.mysql.exclusive import wait_until_nobody_moves
-from ..module_utils._database.mysql.fitness import read_fitness
-from ..module_utils._database.mysql.privileges import read_rights
-from ..module_utils._database.mysql.session import (
-    DATABASE_ARGUMENT,
-    PYMYSQL_IMPORT_ERROR,
-    Address,
-    connected,
-    read_address,
-)
+from ..module_utils._database.address import DATABASE_ARGUMENT, Address, read_address
+from ..module_utils._database.connection import connected
+from ..module_utils._database.engines import LIBRARIES
 from ..module_utils._database.patience import RUN_SECONDS, patience_of
 from ..module_utils._keys.fernet import keys_of
 from ..module_utils._kubernetes.call import Call
@@ -314,17 +306,17 @@ def look(call: Call, address: Address) -> dict[str, Any]:
         if call.params.get("lock"):
             # Nobody else acts, but the server may still carry out what an action sent that was killed.
             seconds = RUN_SECONDS if call.params["timeout"] is None else call.params["timeout"]
-            wait_until_nobody_moves(database, names.live, seconds, call.progress)
-        rehearsal = call.params["rehearsal"] and folded(database, call.params["rehearsal"])
+            database.wait_until_nobody_moves(names.live, seconds, call.progress)
+        rehearsal = call.params["rehearsal"] and database.folded(call.params["rehearsal"])
         if rehearsal:
             refuse_rehearsal(names, rehearsal)
         owner = Owner(deployment, call.cluster.namespace, names.live) if deployment else None
         inspection = inspect(database, names, call.params["extra_tables"], owner)
-        sessions = sessions_in(database, names.live)
+        sessions = database.sessions_in(names.live)
         keys = fernet_keys(call) if inspection.stage in (OLD, MIGRATABLE) else []
         encrypted = readable(database, names.live, keys) if keys else None
-        rights = read_rights(database)
-        fitness = read_fitness(database, rights, address.tls)
+        rights = database.rights()
+        fitness = database.fitness(address.tls)
         # Whose list it is was asked with the rest.
         listed = {} if inspection.others else read_paused(database, names.workspace, owner)
     involved = [names.live, names.workspace, names.aside(run), names.undone(run)]
@@ -377,7 +369,7 @@ ACTION = Action(
             "required_one_of": [["from_secret", "from_config_map"]],
         },
     },
-    libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
+    libraries=LIBRARIES,
 )
 
 

@@ -95,10 +95,10 @@ seconds:
 import time
 from typing import Any
 
+from ..module_utils._database.address import DATABASE_ARGUMENT, read_address
 from ..module_utils._database.client_job import CLIENT_ARGUMENTS, client_of, client_tools, try_client
-from ..module_utils._database.mysql.catalogue import folded, read_schema
-from ..module_utils._database.mysql.content import refuse_too_large
-from ..module_utils._database.mysql.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
+from ..module_utils._database.connection import connected
+from ..module_utils._database.engines import LIBRARIES
 from ..module_utils._database.patience import patience_of
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata.dump.dump import dump_path, existing, make_dump, read_content, up_to_date
@@ -115,8 +115,8 @@ def act(call: Call) -> dict[str, Any]:
     path = dump_path(params["directory"], address.name, params["run"])
     image, pod = client_of(call.cluster, address, params)
     with connected(call.cluster, address, patience_of(call)) as database:
-        name = folded(database, address.name)
-        schema = existing(read_schema(database, name), name)
+        name = database.folded(address.name)
+        schema = existing(database.schema(name), name)
         if call.check_mode and not path.exists():
             try_client(call, address, image, pod, params["run"], params["timeout"])
             # Without a dump to compare with, reading every row would tell nothing.
@@ -131,7 +131,7 @@ def act(call: Call) -> dict[str, Any]:
                 "diff": difference(str(path), None, None),
             }
         before = read_content(database, name, call.progress)
-        refuse_too_large(database, name, {table: content.largest for table, content in before.items()})
+        database.refuse_too_large(name, {table: content.largest for table, content in before.items()})
         manifest = up_to_date(path, before)
         if manifest is not None or call.check_mode:
             return described(str(path), manifest, changed=manifest is None, begun=begun)
@@ -169,7 +169,7 @@ ACTION = Action(
         **CLIENT_ARGUMENTS,
         "timeout": {"type": "int", "default": 3600},
     },
-    libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
+    libraries=LIBRARIES,
 )
 
 

@@ -115,9 +115,9 @@ from dataclasses import replace
 from typing import Any
 
 from ..module_utils._common.redaction import secret_forms
-from ..module_utils._database.mysql.catalogue import read_schema
-from ..module_utils._database.mysql.exclusive import alone
-from ..module_utils._database.mysql.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
+from ..module_utils._database.address import DATABASE_ARGUMENT, read_address
+from ..module_utils._database.connection import connected
+from ..module_utils._database.engines import LIBRARIES
 from ..module_utils._database.patience import patience_of
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata.build import beside
@@ -185,7 +185,7 @@ def act(call: Call) -> dict[str, Any]:
             }
         # This takes a while, in which the session is idle, so it must not have to be the same one afterwards.
         remove_leftovers(call.cluster, selector_of(owner.deployment), LEFTOVER_SECONDS, call.progress)
-        with alone(database, names.workspace, LEFTOVER_SECONDS):
+        with database.alone(names.workspace, LEFTOVER_SECONDS):
             # Inspected once more: the Job may have gone on while it was being removed.
             inspection = inspect(database, names, params["extra_tables"], owner)
             mark = beside.begin(database, inspection, owner, params["image"], call.progress)
@@ -194,7 +194,7 @@ def act(call: Call) -> dict[str, Any]:
     # A session of its own: the Job may take longer than servers and tunnels keep an idle one.
     with connected(call.cluster, address, patience_of(call)) as database:
         beside.finish(database, names.workspace, mark, head)
-        built = read_schema(database, names.workspace)
+        built = database.schema(names.workspace)
     return {
         "changed": True,
         "revision": head,
@@ -219,7 +219,7 @@ ACTION = Action(
         "timeout": {"type": "int", "default": 900},
         "pod": POD_ARGUMENT,
     },
-    libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
+    libraries=LIBRARIES,
 )
 
 

@@ -117,10 +117,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ..module_utils._database.address import DATABASE_ARGUMENT, read_address
 from ..module_utils._database.client_job import CLIENT_ARGUMENTS, client_of, client_tools, try_client
-from ..module_utils._database.mysql.catalogue import folded
-from ..module_utils._database.mysql.exclusive import alone
-from ..module_utils._database.mysql.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
+from ..module_utils._database.connection import connected
+from ..module_utils._database.engines import LIBRARIES
 from ..module_utils._database.patience import patience_of
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata.dump.dump import REHEARSAL, RESTORE, Restoration
@@ -148,7 +148,7 @@ def act(call: Call) -> dict[str, Any]:
     }
     purpose = REHEARSAL if rehearsing else RESTORE
     with connected(call.cluster, address, patience_of(call)) as database:
-        schema, live = folded(database, schema), folded(database, address.name)
+        schema, live = database.folded(schema), database.folded(address.name)
         if rehearsing:
             refuse_rehearsal(on_server(database, schemas_of(address.name, params["workspace"])), schema)
         owner = Owner(params["deployment"], call.cluster.namespace, live, manifest.run)
@@ -166,12 +166,12 @@ def act(call: Call) -> dict[str, Any]:
             with client_tools(
                 call.cluster, address, image, pod, manifest.run, params["timeout"], call.progress
             ) as tools:
-                with alone(database, schema, LEFTOVER_SECONDS):
+                with database.alone(schema, LEFTOVER_SECONDS):
                     restoration.make_room(purpose)
                 restoration.play(tools)
     if not call.check_mode:
         # A session of its own: playing a dump may take longer than an idle one is kept.
-        with connected(call.cluster, address, patience_of(call)) as database, alone(database, schema, LEFTOVER_SECONDS):
+        with connected(call.cluster, address, patience_of(call)) as database, database.alone(schema, LEFTOVER_SECONDS):
             restoration = Restoration(database, schema, owner, dump, manifest, call.progress)
             restored = restoration.compare()
             warn_of(call, restoration)
@@ -209,7 +209,7 @@ ACTION = Action(
         **CLIENT_ARGUMENTS,
         "timeout": {"type": "int", "default": 3600},
     },
-    libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
+    libraries=LIBRARIES,
 )
 
 

@@ -187,7 +187,9 @@ import time
 from typing import Any
 
 from ..module_utils._dags.quiesce import Quiesce, Resumed
-from ..module_utils._database.mysql.session import DATABASE_ARGUMENT, PYMYSQL_IMPORT_ERROR, connected, read_address
+from ..module_utils._database.address import DATABASE_ARGUMENT, read_address
+from ..module_utils._database.connection import connected
+from ..module_utils._database.engines import LIBRARIES
 from ..module_utils._database.patience import patience_of
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata import guard
@@ -344,7 +346,7 @@ ACTION = Action(
         "workspace": {"type": "str"},
         "extra_tables": {"type": "list", "elements": "str", "default": []},
     },
-    libraries=(("PyMySQL", PYMYSQL_IMPORT_ERROR),),
+    libraries=LIBRARIES,
 )
 
 

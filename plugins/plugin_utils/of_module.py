@@ -17,4 +17,9 @@ def of_module(action: str) -> type[InProcess]:
     """
     plugins, name = action.rsplit(".action.", 1)
     module = import_module(f"{plugins}.modules.{name}")
-    return type("ActionModule", (InProcess,), {"ACTION": module.ACTION})
+
+    class OfModule(InProcess):
+        __module__ = action
+        ACTION = module.ACTION
+
+    return OfModule

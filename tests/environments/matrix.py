@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import functools
 import hashlib
 import os
@@ -18,7 +20,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,23 +145,34 @@ def digest(python: str, pins: Path) -> str:
     return hashlib.sha256(f"{python} {pins.read_text(encoding='utf-8')}".encode()).hexdigest()[:16]
 
 
+@contextlib.contextmanager
+def to_be_made(folder: Path) -> Iterator[bool]:
+    """Whether a folder of the cache has to be filled in this block; whole afterwards, and by one process at a time."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lacking = not (folder / "complete").exists()
+        if lacking:
+            shutil.rmtree(folder, ignore_errors=True)
+        yield lacking
+        (folder / "complete").touch()
+
+
 def virtual_environment(folder: Path, python: str, pins: Path) -> None:
     """Make one with exactly these packages, unless it is there as a whole."""
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        _uv("venv", "--python", python, str(folder))
-        _uv("pip", "sync", "--python", str(folder / "bin/python"), str(pins))
-        (folder / "complete").touch()
+    with to_be_made(folder) as lacking:
+        if lacking:
+            _uv("venv", "--python", python, str(folder))
+            _uv("pip", "sync", "--python", str(folder / "bin/python"), str(pins))
 
 
 def with_client(environment: Made, version: str) -> Made:
     """The same with another release of the client library ahead of its own."""
     folder = CACHE / f"kubernetes-{version}"
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        python = str(environment.python)
-        _uv("pip", "install", "--python", python, "--target", str(folder), f"kubernetes=={version}")
-        (folder / "complete").touch()
+    with to_be_made(folder) as lacking:
+        if lacking:
+            python = str(environment.python)
+            _uv("pip", "install", "--python", python, "--target", str(folder), f"kubernetes=={version}")
     return Made(f"kubernetes {version}", environment.python, environment.collections, folder)
 
 
@@ -170,17 +183,16 @@ def of_this_interpreter() -> Made:
 def kubernetes_core(release: str) -> Path:
     """A folder with the kubernetes.core of that release of `ansible`. Its other half a gigabyte isn't unpacked."""
     folder = CACHE / f"collections-{release}"
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        download = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        limits = ["--only-binary", ":all:", "--python-version", "3.13", "--dest", str(folder)]
-        subprocess.run([*download, *limits, f"ansible=={release}"], check=True)
-        (wheel,) = folder.glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            inside = "ansible_collections/kubernetes/core/"
-            archive.extractall(folder, [name for name in archive.namelist() if name.startswith(inside)])
-        wheel.unlink()
-        (folder / "complete").touch()
+    with to_be_made(folder) as lacking:
+        if lacking:
+            download = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+            limits = ["--only-binary", ":all:", "--python-version", "3.13", "--dest", str(folder)]
+            subprocess.run([*download, *limits, f"ansible=={release}"], check=True)
+            (wheel,) = folder.glob("*.whl")
+            with zipfile.ZipFile(wheel) as archive:
+                inside = "ansible_collections/kubernetes/core/"
+                archive.extractall(folder, [name for name in archive.namelist() if name.startswith(inside)])
+            wheel.unlink()
     return folder
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# Names of schemas and tables can't be bound as values: `Database.quoted` escapes them.
 # ruff: noqa: S608
 
 from __future__ import annotations
@@ -11,20 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._database.mysql.catalogue import read_schema, schemas_with
-from .._database.mysql.ddl import create_schema, drop_tables
-from .._database.mysql.explanation import DeniedError
-from .._database.mysql.session import own_table, quoted
+from .._database.failures import DeniedError
 from .._metadata import ownership
-from .._metadata.schemas import CHARSET, COLLATION, PAUSED
+from .._metadata.schemas import PAUSED
 
 if TYPE_CHECKING:
-    from .._database.mysql.session import Database
+    from .._database.engine import Database
     from .._metadata.ownership import Owner
 
 BATCH = 500
-# What the list needs on its schema. Of an installed deployment nothing else needs a right beside the live schema.
-NEEDED_FOR_LIST = frozenset({"CREATE", "DELETE", "DROP", "INSERT", "SELECT"})
 _COLUMNS = ("dag_id", "fileloc", "gone", "paused", "deployment", "namespace", "live", "run")
 
 
@@ -51,7 +46,7 @@ class PausedDags:
 
     def __init__(self, database: Database, schema: str, owner: Owner) -> None:
         self._database, self._schema, self._owner = database, schema, owner
-        self._table = quoted(schema, PAUSED)
+        self._table = database.quoted(schema, PAUSED)
 
     def read(self) -> dict[str, PausedDag]:
         return read_paused(self._database, self._schema, self._owner)
@@ -59,12 +54,14 @@ class PausedDags:
     def write(self, dags: Mapping[str, PausedDag]) -> None:
         """Replace the list, in one transaction."""
         database, owner = self._database, self._owner
-        create_schema(database, self._schema, CHARSET, COLLATION)
-        database.execute(
-            f"CREATE TABLE IF NOT EXISTS {self._table} (dag_id VARCHAR(512) NOT NULL, fileloc VARCHAR(2000) NOT NULL,"
-            " gone TINYINT NOT NULL, paused TINYINT NOT NULL, deployment VARCHAR(512) NOT NULL,"
-            " namespace VARCHAR(64) NOT NULL, live VARCHAR(64) NOT NULL, run VARCHAR(64) NOT NULL,"
-            f" PRIMARY KEY (dag_id)) {own_table(database)} COLLATE utf8mb4_bin"
+        database.create_schema(self._schema, *database.any_text)
+        database.create_table(
+            self._schema,
+            PAUSED,
+            "dag_id VARCHAR(512) NOT NULL, fileloc VARCHAR(2000) NOT NULL, gone SMALLINT NOT NULL,"
+            " paused SMALLINT NOT NULL, deployment VARCHAR(512) NOT NULL, namespace VARCHAR(64) NOT NULL,"
+            " live VARCHAR(64) NOT NULL, run VARCHAR(64) NOT NULL, PRIMARY KEY (dag_id)",
+            exact=True,
         )
         rows = [
             (dag, e.file, int(e.gone), int(e.paused), owner.deployment, owner.namespace, owner.live, e.run or owner.run)
@@ -78,7 +75,7 @@ class PausedDags:
 
         database.together(replace)
         for schema in _elsewhere(database, self._schema, owner):
-            drop_tables(database, schema, [PAUSED])
+            database.drop_tables(schema, [PAUSED])
 
     def change(self, dags: Mapping[str, PausedDag]) -> None:
         """Have the list be this one, and take the table away with the last DAG."""
@@ -87,22 +84,22 @@ class PausedDags:
         if dags and (elsewhere or dags != listed):
             self.write(dags)
         elif listed and not dags:
-            here = schemas_with(self._database, PAUSED)
+            here = self._database.schemas_with(PAUSED)
             for schema in (*elsewhere, self._schema):
                 if schema in here:
-                    drop_tables(self._database, schema, [PAUSED])
+                    self._database.drop_tables(schema, [PAUSED])
 
 
 def read_paused(database: Database, workspace: str, owner: Owner | None) -> dict[str, PausedDag]:
     """The list in a workspace, and with an owner those of its lists that are elsewhere; empty where there is none."""
     schemas = _elsewhere(database, workspace, owner) if owner is not None else []
-    found = read_schema(database, workspace)
+    found = database.schema(workspace)
     if found is not None and PAUSED in found.tables:
         schemas.append(workspace)
     dags: dict[str, PausedDag] = {}
     for schema in schemas:
         for dag, file, gone, paused, run in database.rows(
-            f"SELECT dag_id, fileloc, gone, paused, run FROM {quoted(schema, PAUSED)} ORDER BY dag_id"
+            f"SELECT dag_id, fileloc, gone, paused, run FROM {database.quoted(schema, PAUSED)} ORDER BY dag_id"
         ):
             entry = PausedDag(str(file), gone=bool(gone), paused=bool(paused), run=str(run))
             before = dags.get(str(dag))
@@ -114,7 +111,7 @@ def _elsewhere(database: Database, workspace: str, owner: Owner) -> list[str]:
     """Other schemas that have a list of this deployment, and of no other."""
     return [
         schema
-        for schema in schemas_with(database, PAUSED)
+        for schema in database.schemas_with(PAUSED)
         if schema != workspace
         and (owners := _owners(database, schema))
         and all(found is not None and found.is_same(owner) for found in owners)

@@ -2,28 +2,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# Names of schemas and tables can't be bound as values: `Database.quoted` escapes them.
 # ruff: noqa: S608
 
 from __future__ import annotations
 
+import datetime
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .._common.failure import OperatorError
-from .._database.mysql.catalogue import read_schema
-from .._database.mysql.privileges import read_rights
-from .._database.mysql.session import quoted
+from .._database.engine import Use
 from .._metadata import guard
-from .._metadata.records import columns_of
-from .paused import BATCH, NEEDED_FOR_LIST, PausedDag, PausedDags
+from .paused import BATCH, PausedDag, PausedDags
 from .task_instances import Busy, read_busy, value_for_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from .._database.mysql.session import Database
+    from .._database.engine import Database
     from .._metadata.ownership import Owner
     from .._metadata.schemas import Schemas
 
@@ -38,7 +36,7 @@ PARSE_LOOK_SECONDS = 2.0
 MARGIN = 1.2
 MARGIN_SECONDS = 10.0
 # Airflow takes a DAG of which it isn't said for one that runs.
-_RUNS = "IFNULL(is_paused, 0) = 0"
+_RUNS = "COALESCE(is_paused, FALSE) = FALSE"
 # What tasks took longer ago than this says little about what is started now.
 OUTLOOK_DAYS = 14
 
@@ -96,18 +94,18 @@ class Quiesce:
         self._database, self._names, self._progress = database, names, progress
         self._installed = installed
         self._list = PausedDags(database, names.workspace, owner)
-        self._dag = quoted(names.live, "dag")
+        self._dag = database.quoted(names.live, "dag")
 
     def has_dags(self) -> bool:
         """Whether there is a table of DAGs at all."""
-        live = read_schema(self._database, self._names.live)
+        live = self._database.schema(self._names.live)
         return live is not None and "dag" in live.tables
 
     def unpaused(self) -> dict[str, PausedDag]:
         """DAGs that are not paused now, as they would be written down."""
-        columns = columns_of(self._database, self._names.live, "dag")
+        columns = self._database.columns_of(self._names.live, "dag")
         # Airflow keeps the rows of DAGs whose files are gone: 3.x calls them stale, releases before inactive.
-        gone = "is_stale" if "is_stale" in columns else "NOT is_active" if "is_active" in columns else "0"
+        gone = "is_stale" if "is_stale" in columns else "NOT is_active" if "is_active" in columns else "FALSE"
         rows = self._database.rows(f"SELECT dag_id, fileloc, {gone} FROM {self._dag} WHERE {_RUNS} ORDER BY dag_id")
         return {str(dag): PausedDag(str(file or ""), gone=bool(stale), paused=True) for dag, file, stale in rows}
 
@@ -132,7 +130,7 @@ class Quiesce:
 
     def outlook(self) -> Outlook:
         """How long what runs still needs. Queued task instances may run one after the other: they count in full."""
-        instances = quoted(self._names.live, "task_instance")
+        instances = self._database.quoted(self._names.live, "task_instance")
         running, queued = 0.0, 0.0
         known = True
         busy = self.busy()
@@ -149,23 +147,23 @@ class Quiesce:
                 left = float(past) - entry.seconds
                 running = max(running, left if left > 0 else float(entry.seconds))
         ((longest,),) = self._database.rows(
-            f"SELECT MAX(duration) FROM {instances} WHERE end_date > UTC_TIMESTAMP() - INTERVAL %s DAY"
+            f"SELECT MAX(duration) FROM {instances} WHERE end_date > %s"
             f" AND dag_id IN (SELECT dag_id FROM {self._dag} WHERE {_RUNS})",
-            [OUTLOOK_DAYS],
+            [self._database.now() - datetime.timedelta(days=OUTLOOK_DAYS)],
         )
         return Outlook(running + queued if known else None, float(longest or 0.0))
 
     def rights(self) -> guard.Finding:
         """Whether the user may keep the list, and so pause anything."""
         names = self._names
-        return guard.rights_suffice(read_rights(self._database), names.live, [names.workspace], needed=NEEDED_FOR_LIST)
+        return guard.rights_suffice(self._database.rights(), names.live, [names.workspace], use=Use.LIST)
 
     def pause(self) -> dict[str, PausedDag]:
         """Pause what is not paused; returns all that a resume has to unpause, of an interrupted pause too."""
         now = self.unpaused()
         dags = {**self.due(), **now}
         self._list.write(dags)
-        self._set_paused(list(now), 1)
+        self._set_paused(list(now), True)
         return dags
 
     def wait_until_idle(self, timeout_seconds: float, grace_seconds: float = 0.0) -> None:
@@ -193,15 +191,16 @@ class Quiesce:
                     self._progress(f"waiting for {_listed(busy)}, {deadline - now:.0f} s left")
                 if now >= deadline:
                     self.resume()
+                    instances = self._database.quoted(self._names.live, "task_instance")
                     raise OperatorError(
                         f"after {timeout_seconds:.0f} s "
                         + (_listed(busy) if busy else f"somebody unpauses {', '.join(added)}"),
                         expected="all running task instances to end within the time, and all DAGs to stay paused",
                         untouched="the deployment: it goes on as before, the DAGs that were paused are unpaused",
                         next_step="wait for them, mark them as failed in the UI (where their DAG is gone, as an"
-                        f" administrator of the database: UPDATE {quoted(self._names.live, 'task_instance')}"
-                        " SET state = 'failed' WHERE state IN ('running', 'queued') AND dag_id = '...'), or allow more"
-                        " time (`timeout`, airflow_quiesce_timeout); then run the same command again",
+                        f" administrator of the database: UPDATE {instances} SET state = 'failed'"
+                        " WHERE state IN ('running', 'queued') AND dag_id = '...'), or allow more time (`timeout`,"
+                        " airflow_quiesce_timeout); then run the same command again",
                         evidence=tuple(str(entry) for entry in busy[:50]),
                     )
             elif idle_since is None:
@@ -221,7 +220,7 @@ class Quiesce:
         folders = self._folders(due) if self._installed else {}
         wanted = dags or due
         result = self._predicted(due, wanted, folders)
-        self._set_paused(result.unpaused, 0)
+        self._set_paused(result.unpaused, False)
         settled = result.present if self._installed else ()
         self._list.change(
             {
@@ -293,7 +292,7 @@ class Quiesce:
         Airflow names a file from its bundle's folder on, and projects have files of the same name. So whole paths are
         compared.
         """
-        names = self._database.rows(f"SELECT filename FROM {quoted(self._names.live, 'import_error')}")
+        names = self._database.rows(f"SELECT filename FROM {self._database.quoted(self._names.live, 'import_error')}")
         broken = {str(name) for (name,) in names if name}
         return frozenset(broken | {f"{folder}/{name}" for folder in folders for name in broken})
 
@@ -309,13 +308,12 @@ class Quiesce:
                 present[str(dag)] = bool(paused)
         return set(present), [dag for dag, paused in present.items() if paused]
 
-    def _set_paused(self, dags: Sequence[str], value: int) -> None:
+    def _set_paused(self, dags: Sequence[str], value: bool) -> None:
+        table = self._database.by_primary_key(self._names.live, "dag")
         for start in range(0, len(dags), ROWS_AT_ONCE):
             part = dags[start : start + ROWS_AT_ONCE]
             marks = ", ".join(["%s"] * len(part))
-            self._database.execute(
-                f"UPDATE {self._dag} FORCE INDEX (PRIMARY) SET is_paused = %s WHERE dag_id IN ({marks})", [value, *part]
-            )
+            self._database.execute(f"UPDATE {table} SET is_paused = %s WHERE dag_id IN ({marks})", [value, *part])
 
 
 def _followed(file: str, folders: Mapping[str, Collection[str]]) -> str:

@@ -9,21 +9,19 @@ only for DAGs that it still has: those of deleted DAGs stay as they are for ever
 a task instance is dead where the tables prove it, and is not waited for. In doubt it lives.
 """
 
-# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# Names of schemas and tables can't be bound as values: `Database.quoted` escapes them.
 # ruff: noqa: S608
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-
-from .._database.mysql.session import quoted
-from .._metadata.records import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .._database.mysql.session import Database
+    from .._database.engine import Database
 
 Values = TypeVar("Values", bound="tuple[object, ...]")
 # So many SELECTs in one statement.
@@ -35,7 +33,6 @@ BUSY_STATES = ("queued", "restarting", "running", "shutdown")
 SILENT_SECONDS = 86_400
 # What Airflow writes down whenever something happens to a task instance, as far as a release has it.
 _SIGNS = ("start_date", "queued_dttm", "scheduled_dttm", "updated_at", "last_heartbeat_at")
-_LONG_AGO = f"UTC_TIMESTAMP() - INTERVAL {SILENT_SECONDS} SECOND"
 
 
 @dataclass(frozen=True)
@@ -54,58 +51,72 @@ class Busy:
 
 def read_busy(database: Database, schema: str) -> list[Busy]:
     """Task instances that run or are about to, by their state, the longest first."""
-    columns, runs = columns_of(database, schema, "task_instance"), columns_of(database, schema, "dag_run")
+    columns, runs = database.columns_of(schema, "task_instance"), database.columns_of(schema, "dag_run")
     key = next((name for name in ("run_id", "execution_date") if name in columns & runs), None)
     signs = [f"t.{name}" for name in _SIGNS if name in columns]
     # Airflow 3 has the heartbeat in the row itself, from the start on.
-    gives_signs = "1" if "last_heartbeat_at" in columns else "0"
-    if "job_id" in columns and {"id", "latest_heartbeat"} <= columns_of(database, schema, "job"):
+    gives_signs = "TRUE" if "last_heartbeat_at" in columns else "FALSE"
+    if "job_id" in columns and {"id", "latest_heartbeat"} <= database.columns_of(schema, "job"):
         # In earlier ones it is that of the job that runs it, which writes its row again if somebody removed it.
         gives_signs = f"({gives_signs} OR t.job_id IS NOT NULL)"
-        signs.append(f"(SELECT j.latest_heartbeat FROM {quoted(schema, 'job')} j WHERE j.id = t.job_id)")
-    silent = " AND ".join(f"IFNULL({sign} < {_LONG_AGO}, 1)" for sign in signs)
+        signs.append(f"(SELECT j.latest_heartbeat FROM {database.quoted(schema, 'job')} j WHERE j.id = t.job_id)")
+    now = database.now()
+    long_ago = now - datetime.timedelta(seconds=SILENT_SECONDS)
+    silent = " AND ".join(f"COALESCE({sign} < %s, TRUE)" for sign in signs)
     marks = ", ".join(["%s"] * len(BUSY_STATES))
     rows = database.rows(
-        "SELECT t.dag_id, t.task_id, t.state,"
-        " GREATEST(0, IFNULL(TIMESTAMPDIFF(SECOND, t.start_date, UTC_TIMESTAMP()), 0)),"
-        f" {silent}, {gives_signs}, {f't.{key}' if key else 'NULL'} FROM {quoted(schema, 'task_instance')} t"
-        f" WHERE t.state IN ({marks}) ORDER BY 4 DESC",
-        BUSY_STATES,
+        f"SELECT t.dag_id, t.task_id, t.state, t.start_date, {silent}, {gives_signs},"
+        f" {f't.{key}' if key else 'NULL'} FROM {database.quoted(schema, 'task_instance')} t"
+        f" WHERE t.state IN ({marks})",
+        [*[long_ago] * len(signs), *BUSY_STATES],
     )
-    stuck = [(dag, run) for dag, _task, state, _seconds, silent, _signs, run in rows if silent and state == "queued"]
-    waited_for = _waited_for(database, schema, key, stuck)
-    return [
+    stuck = [(dag, run) for dag, _task, state, _start, silent, _signs, run in rows if silent and state == "queued"]
+    waited_for = _waited_for(database, schema, key, stuck, long_ago)
+    busy = [
         Busy(
             str(dag),
             str(task),
             str(state),
-            int(seconds),
+            _seconds(start, now),
             bool(is_silent) and ((dag, run) not in waited_for if state == "queued" else bool(would_give_signs)),
         )
-        for dag, task, state, seconds, is_silent, would_give_signs, run in rows
+        for dag, task, state, start, is_silent, would_give_signs, run in rows
     ]
+    return sorted(busy, key=lambda entry: -entry.seconds)
+
+
+def _seconds(start: Any, now: datetime.datetime) -> int:
+    """How long ago something started, for a moment in UTC, with or without saying so."""
+    if not isinstance(start, datetime.datetime):
+        return 0
+    return max(0, int((now - (start if start.tzinfo else start.replace(tzinfo=datetime.UTC))).total_seconds()))
 
 
 def _waited_for(
-    database: Database, schema: str, key: str | None, queued: Sequence[tuple[object, object]]
+    database: Database,
+    schema: str,
+    key: str | None,
+    queued: Sequence[tuple[object, object]],
+    long_ago: datetime.datetime,
 ) -> set[tuple[object, object]]:
     """Those DAGs and runs of queued task instances that a scheduler has and goes on with.
 
     One that has ended lately may have left something in a queue.
     """
-    columns = columns_of(database, schema, "dag")
-    active = "NOT IFNULL(is_stale, 0)" if "is_stale" in columns else "1"
-    active = "IFNULL(is_active, 1)" if active == "1" and "is_active" in columns else active
-    is_there = f"SELECT COUNT(*) FROM {quoted(schema, 'dag')} WHERE dag_id = %s AND {active}"
+    columns = database.columns_of(schema, "dag")
+    active = "COALESCE(is_active, TRUE)" if "is_active" in columns else "TRUE"
+    active = "NOT COALESCE(is_stale, FALSE)" if "is_stale" in columns else active
+    is_there = f"SELECT COUNT(*) FROM {database.quoted(schema, 'dag')} WHERE dag_id = %s AND {active}"
     dags = value_for_each(database, is_there, [(dag,) for dag, _run in queued])
     found = [(dag, run) for dag, run in queued if dags[(dag,)]]
     if key is None:
         return set(found)
     goes_on = (
-        f"SELECT COUNT(*) FROM {quoted(schema, 'dag_run')} WHERE dag_id = %s AND {quoted(key)} = %s"
-        f" AND (IFNULL(state, '') NOT IN ('success', 'failed') OR end_date >= {_LONG_AGO})"
+        f"SELECT COUNT(*) FROM {database.quoted(schema, 'dag_run')} WHERE dag_id = %s AND {database.quoted(key)} = %s"
+        f" AND (COALESCE(state, '') NOT IN ('success', 'failed') OR end_date >= %s)"
     )
-    return {pair for pair, number in value_for_each(database, goes_on, found).items() if number}
+    numbers = value_for_each(database, goes_on, [(*pair, long_ago) for pair in found])
+    return {pair for pair in found if numbers[*pair, long_ago]}
 
 
 def value_for_each(database: Database, select: str, wanted: Iterable[Values]) -> dict[Values, Any]:

@@ -10,62 +10,13 @@ from typing import TYPE_CHECKING
 from .._common.failure import OperatorError
 from .._common.redaction import redact, secret_forms
 from .._kubernetes.execute import execute
-from .mysql.explanation import advice_for
-from .mysql.session_settings import TOOL_COMMAND
-from .mysql.tool_output import codes_in, own_lines
+from .engines import ENGINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from .._kubernetes.cluster import Cluster
-    from .mysql.session import Address
-
-# The credentials are the first bytes of standard input. The shell keeps them in a variable that it does not export and
-# hands them to the tool through a pipe: they are in no process list, no environment and no file of the pod.
-# dd reads not one byte more than it is told, whatever dd it is. No option file of the pod's user or of its server is
-# read, and none of the variables that the tools look at: who connects to what is said here alone.
-_CREDENTIALS = """
-set -u
-unset MYSQL_HOST MYSQL_PWD MYSQL_TCP_PORT MYSQL_UNIX_PORT MYSQL_GROUP_SUFFIX MYSQL_HOME MYSQL_DEBUG MARIADB_HOME
-unset MYSQL_OPTIONS MARIADB_OPTIONS LIBMYSQL_PLUGINS LIBMYSQL_PLUGIN_DIR LIBMYSQL_ENABLE_CLEARTEXT_PLUGIN
-export MYSQL_TEST_LOGIN_FILE=/nonexistent/login
-credentials=$(dd bs=1 count="$1" 2>/dev/null; printf x); credentials=${credentials%x}
-"""
-# The tool's own exit code, although it is the first of a pipeline.
-DUMP = (
-    _CREDENTIALS
-    + """
-tool=$(command -v mariadb-dump || command -v mysqldump) || { echo "no mariadb-dump or mysqldump" >&2; exit 127; }
-command -v gzip >/dev/null || { echo "no gzip" >&2; exit 127; }
-case $("$tool" --version) in *MariaDB*) own= ;; *) own=--set-gtid-purged=OFF ;; esac
-schema=$2
-shift 2
-exec 5>&1
-code=$({ { printf %s "$credentials" | "$tool" --defaults-file=/dev/stdin $own --single-transaction --quick \\
-    --hex-blob --no-tablespaces --skip-add-locks --skip-add-drop-table --skip-disable-keys --skip-triggers \\
-    --max-allowed-packet=1G --default-character-set=utf8mb4 "$@" -- "$schema" 6>&-; echo $? >&6; } |
-    gzip -c >&5; } 6>&1)
-exit "$code"
-"""
-)
-RESTORE = (
-    _CREDENTIALS
-    + """
-tool=$(command -v mariadb || command -v mysql) || { echo "no mariadb or mysql" >&2; exit 127; }
-command -v gzip >/dev/null || { echo "no gzip" >&2; exit 127; }
-exec 4<&0 5>&1
-codes=$({ printf %s "$credentials" | {
-  exec 3<&0 0<&4
-  { head -c "$3" | gzip -cd 6>&-; echo "gzip=$?" >&6; } | "$tool" --defaults-file=/dev/fd/3 --max-allowed-packet=1G \\
-    --init-command="$4" --default-character-set=utf8mb4 -- "$2" 6>&-
-  echo "code=$?" >&6
-} >&5; } 6>&1)
-gzip=1 code=1
-eval "$codes"
-[ "$code" != 0 ] || [ "$gzip" = 0 ] || { echo "gzip: ended with $gzip, not all was played" >&2; code=1; }
-exit "$code"
-"""
-)
+    from .address import Address
 
 
 @dataclass(frozen=True)
@@ -81,20 +32,22 @@ class Tools:
 
     def dump(self, schema: str, write: Callable[[bytes], object], left_out: Collection[str] = ()) -> None:
         """Dump a schema, gzip-compressed, in chunks, without some tables. Raises OperatorError where the tool fails."""
-        self._run(DUMP, [schema, *(f"--ignore-table={schema}.{table}" for table in sorted(left_out))], (), write)
+        script, arguments = ENGINE.dump(schema, left_out)
+        self._run(script, arguments, (), write)
 
     def restore(self, schema: str, size: int, chunks: Iterable[bytes]) -> None:
         """Play a gzip-compressed dump of `size` bytes into a schema. Raises OperatorError where the tool fails."""
-        self._run(RESTORE, [schema, str(size), TOOL_COMMAND], chunks, None)
+        script, arguments = ENGINE.restore(schema, size)
+        self._run(script, arguments, chunks, None)
 
     def _run(
         self, script: str, arguments: list[str], chunks: Iterable[bytes], write: Callable[[bytes], object] | None
     ) -> None:
-        options = option_file(self.address, self.tls_folder)
-        command = ["/bin/sh", "-c", script, "hopsworks.airflow", str(len(options)), *arguments]
+        credentials = ENGINE.credentials(self.address, self.tls_folder)
+        command = ["/bin/sh", "-c", script, "hopsworks.airflow", str(len(credentials)), *arguments]
 
         def stdin() -> Iterator[bytes]:
-            yield options
+            yield credentials
             yield from chunks
 
         code, errors = execute(
@@ -107,11 +60,12 @@ class Tools:
             timeout_seconds=self.timeout_seconds,
         )
         if code:
-            expected, next_step = advice_for(codes_in(errors)) or (
+            lines, advice = ENGINE.tool_failure(errors)
+            expected, next_step = advice or (
                 "exit code 0",
-                "put right what the tool says, then run the same command again",
+                "fix what the tool reports, then run the same command again",
             )
-            shown = redact("\n".join(own_lines(errors)), secret_forms(self.address.password))
+            shown = redact("\n".join(lines), secret_forms(self.address.password))
             raise OperatorError(
                 f"the database's tool in pod {self.pod} ended with exit code {code}",
                 expected=expected,
@@ -119,11 +73,3 @@ class Tools:
                 next_step=next_step,
                 evidence=tuple(shown.splitlines()),
             )
-
-
-def option_file(address: Address, tls_folder: str = "") -> bytes:
-    """Credentials as MySQL's and MariaDB's tools read them: https://mariadb.com/kb/en/configuring-mariadb-with-option-files/."""
-    password = address.password.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
-    user = address.user.replace("\\", "\\\\").replace('"', '\\"')
-    head = f'[client]\nhost="{address.host}"\nport={address.port}\nprotocol=TCP\nuser="{user}"\n'
-    return head.encode() + b'password="' + password + b'"\n' + address.tls.options(tls_folder).encode()

@@ -20,6 +20,7 @@ from .._pods.job import Job, remove_leftovers
 from .._pods.lossless import DEFAULT_CONTAINER
 from .._pods.own_job import LABEL_ACTION, LABEL_RUN, POD_ARGUMENT, Pod, job_of, pod_of
 from .client import Tools
+from .engines import ENGINE
 from .tls import TLS_FOLDER
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from .._kubernetes.call import Call
     from .._kubernetes.cluster import Cluster
-    from .mysql.session import Address
+    from .address import Address
 
 try:
     from kubernetes.client.exceptions import ApiException
@@ -44,7 +45,7 @@ LEFTOVER_SECONDS = 60
 # Options of the modules that need the tools; documented in the fragment hopsworks.airflow.database.client.
 CLIENT_ARGUMENTS: dict[str, Any] = {
     "client_image": {"type": "str"},
-    "pod_selector": {"type": "str", "default": "app=mysqlds"},
+    "pod_selector": {"type": "str"},
     "container": {"type": "str"},
     "pod": POD_ARGUMENT,
 }
@@ -121,10 +122,10 @@ def client_of(cluster: Cluster, address: Address, params: dict[str, Any]) -> tup
         raise OperatorError(
             f"no image with the database's client tools is known: no pod in namespace {cluster.namespace} has the"
             f" labels {selector!r}, and {address.host} is no Service with pods",
-            expected="an image with mariadb-dump and mariadb, or mysqldump and mysql",
+            expected=f"an image with {ENGINE.tools}",
             untouched="everything",
-            next_step="set client_image (airflow_database_client_image), for example to mariadb:10.11, or correct"
-            " pod_selector",
+            next_step="set client_image (airflow_database_client_image), for example to"
+            f" {ENGINE.client_image}, or correct pod_selector",
         )
     containers = {entry.name: entry for entry in chosen.spec.containers}
     if container and container not in containers:

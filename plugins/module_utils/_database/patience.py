@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from .._kubernetes.patience import LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS
-from .mysql.explanation import AwayError
+from .failures import AwayError
 
 if TYPE_CHECKING:
     from .._kubernetes.call import Call

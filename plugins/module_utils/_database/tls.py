@@ -11,7 +11,6 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from .._common.failure import OperatorError
 from .._common.private_file import write_privately
@@ -37,14 +36,6 @@ TLS_ARGUMENT: dict[str, Any] = {
     "type": "dict",
     "default": {},
     "options": {"mode": {"type": "str", "choices": MODES, "default": PREFER}, **dict.fromkeys(FILES, _ENTRY)},
-}
-# As MySQL's tools and drivers call the modes.
-_MYSQL = {DISABLE: "DISABLED", PREFER: "PREFERRED", REQUIRE: "REQUIRED", VERIFY_IDENTITY: "VERIFY_IDENTITY"}
-_MARIADB = {
-    DISABLE: ("skip-ssl",),
-    PREFER: ("skip-ssl-verify-server-cert",),
-    REQUIRE: ("ssl", "skip-ssl-verify-server-cert"),
-    VERIFY_IDENTITY: ("ssl", "ssl-verify-server-cert"),
 }
 
 
@@ -97,25 +88,7 @@ class Tls:
             next_step="correct database.tls or the Secret, then run the same command again",
         )
 
-    def options(self, folder: str) -> str:
-        """Lines of an option file, for the tools of MySQL and of MariaDB; the files are in `folder`."""
-        files = {"ca": "ssl-ca", "certificate": "ssl-cert", "private_key": "ssl-key"}
-        lines = [f"{option}={folder}/{FILES[name]}" for name, option in files.items() if name in self._used()]
-        # MariaDB's tools don't know the first line and pass over it; MySQL's read no group of this name.
-        lines += [f"loose-ssl-mode={_MYSQL[self.mode]}", "[client-mariadb]", *_MARIADB[self.mode]]
-        return "".join(line + "\n" for line in lines)
-
-    def query(self, driver: str, folder: str) -> str:
-        """Parameters of an SQLAlchemy URL for `pymysql` or `mysqldb`, each with an & before it."""
-        names = {"ca": "ssl_ca", "certificate": "ssl_cert", "private_key": "ssl_key"}
-        options = {option: f"{folder}/{FILES[name]}" for name, option in names.items() if name in self._used()}
-        if driver == "mysqldb" and self.mode != PREFER:
-            options["ssl_mode"] = _MYSQL[self.mode]
-        elif driver == "pymysql" and self.mode == REQUIRE:
-            options["ssl_check_hostname"] = "false"
-        return "".join(f"&{urlencode({name: value}, safe='/')}" for name, value in options.items())
-
-    def _used(self) -> tuple[str, ...]:
+    def used(self) -> tuple[str, ...]:
         """Which of the files a client is told of. Where nothing is verified, a CA would make drivers verify."""
         if self.mode == DISABLE:
             return ()
@@ -123,7 +96,7 @@ class Tls:
 
     def volume(self, name: str) -> dict[str, Any] | None:
         """A volume of a pod with the files, or None where there are none."""
-        if not self._used():
+        if not self.used():
             return None
         sources = [
             {
@@ -132,7 +105,7 @@ class Tls:
                     "items": [{"key": self.sources[file]["key"], "path": FILES[file]}],
                 }
             }
-            for file in self._used()
+            for file in self.used()
         ]
         # Readable by whatever UID the pod gets; nobody else is in it.
         return {"name": name, "projected": {"defaultMode": 0o444, "sources": sources}}

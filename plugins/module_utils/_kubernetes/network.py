@@ -27,11 +27,11 @@ MOST_HOPS = 8
 class Network:
     """Addresses of cluster services as seen from here.
 
-    A name of a Service (`mysql`, `mysql.hopsworks`, `mysql.hopsworks.svc.cluster.local`) is that of the cluster which
+    A name of a Service (`db`, `db.hopsworks`, `db.hopsworks.svc.cluster.local`) is that of the cluster which
     the API server belongs to, whatever the name means on this machine: another cluster may have a Service of that name,
     a search domain a host. It is reached directly where it resolves to the Service's own addresses (inside the
     cluster), else through a port-forward of the API server; so is the name of a pod of a StatefulSet
-    (`mysql-0.mysql.hopsworks.svc.cluster.local`). A Service that is another name for a host elsewhere, or for another
+    (`db-0.db.hopsworks.svc.cluster.local`). A Service that is another name for a host elsewhere, or for another
     Service (`ExternalName`), is that one. Any other name is left alone.
     Use as a context manager: leaving it closes the tunnels.
     """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# Names of schemas and tables can't be bound as values: `Database.quoted` escapes them.
 # ruff: noqa: S608
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .._database.mysql.session import quoted
 from .._keys.fernet import opens
 
 if TYPE_CHECKING:
-    from .._database.mysql.session import Database
+    from .._database.engine import Database
 
 # Table, column of the value, and the column that says whether it is encrypted, in every Airflow from 1.7 on.
 VALUES = (
@@ -30,9 +29,10 @@ def readable(database: Database, schema: str, keys: Iterable[bytes]) -> dict[str
     """How many of a few encrypted values were `looked_at`, and how many of these one of the keys made (`readable`)."""
     tokens: list[bytes] = []
     for table, column, flag in VALUES:
+        value, encrypted = database.quoted(column), database.quoted(flag)
         rows = database.rows(
-            f"SELECT `{column}` FROM {quoted(schema, table)} WHERE `{flag}` = 1 AND `{column}` <> '' "
-            f"ORDER BY id DESC LIMIT {ROWS}"
+            f"SELECT {value} FROM {database.quoted(schema, table)} WHERE {encrypted} = TRUE AND {value} <> ''"
+            f" ORDER BY id DESC LIMIT {ROWS}"
         )
         tokens += [value if isinstance(value, bytes) else str(value).encode() for (value,) in rows]
     keys = list(keys)

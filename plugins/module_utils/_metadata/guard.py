@@ -10,12 +10,12 @@ built, components still serve), is LATER: fine for a prediction, a refusal when 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._common.failure import OperatorError
-from .._database.mysql.privileges import LOCKING, NEEDED, SHOWN_WITH
+from .._database.engine import Use
 from . import ownership
 from .inspection import ABSENT, EMPTY, FOREIGN, INSTALLED, MIGRATABLE, OLD
 from .memory import INSTALLED as REMEMBERED
@@ -26,10 +26,8 @@ from .schemas import INSTALL, Schemas, content_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._database.mysql.catalogue import Session
-    from .._database.mysql.content import Content
-    from .._database.mysql.neighbours import Neighbours
-    from .._database.mysql.privileges import Rights
+    from .._database.description import Content, Neighbours, Session
+    from .._database.engine import Rights
     from .inspection import Inspection
     from .memory import Memory
 
@@ -165,11 +163,7 @@ def mirror_agrees(inspection: Inspection, memory: Memory | None, config_map: str
 def nobody_connected(schema: str, sessions: Sequence[Session], rights: Rights | None = None) -> Finding:
     """Nobody else has a session open on the live schema, as far as the user is shown."""
     name = "nobody_connected"
-    unseen = []
-    if rights is not None and not rights.everywhere("PROCESS"):
-        unseen.append(f"{rights.account} has no right PROCESS, so sessions of other users are not shown to it")
-    if rights is not None and rights.other_nodes:
-        unseen.append(rights.other_nodes)
+    unseen = rights.unseen if rights is not None else []
     if not sessions and unseen:
         return Finding(name, NOTED, f"no session of others on schema {schema} is shown; {'; '.join(unseen)}")
     if not sessions:
@@ -239,14 +233,14 @@ def aside_free(inspection: Inspection, run: str) -> Finding:
 
 
 def rights_suffice(
-    rights: Rights, live: str, schemas: Sequence[str], *, needed: Collection[str] = NEEDED, dropping: bool = False
+    rights: Rights, live: str, schemas: Sequence[str], *, use: Use = Use.BUILD, dropping: bool = False
 ) -> Finding:
     """The user may do all of it, on every schema involved."""
-    name, missing = "rights_suffice", rights.missing(schemas, needed)
-    remedies = rights.remedies(live, schemas, needed, Schemas(live, "").of_runs)
+    name, missing = "rights_suffice", rights.missing(schemas, use)
+    remedies = rights.remedies(live, schemas, use, Schemas(live, "").of_runs)
     if dropping:
-        missing += rights.missing([live], LOCKING)
-        remedies += rights.remedies(live, [live], LOCKING)
+        missing += rights.missing([live], Use.LOCK)
+        remedies += rights.remedies(live, [live], Use.LOCK)
     if not missing:
         return Finding(name, HOLDS, f"user {rights.account} has the rights it needs")
     return Finding(
@@ -261,14 +255,13 @@ def rights_suffice(
 def nothing_hidden(rights: Rights, live: str, *, there: bool, dropping: bool) -> Finding:
     """That there are no routines, triggers and events is known, and not only that none was shown.
 
-    DROP DATABASE takes them along, and they are in no dump. A table with a trigger can't be moved.
+    The drop of a schema takes them along, and they are in no dump. A table with a trigger can't be moved.
     """
     name, hidden = "nothing_hidden", rights.hidden_in(live) if there else []
     if not hidden:
         return Finding(name, HOLDS, f"whatever is in schema {live} is shown to {rights.account}")
     found = f"{', '.join(hidden)} in schema {live} would not be shown to {rights.account}"
-    needed = [SHOWN_WITH[kind][0] for kind in hidden]
-    grants = "; ".join(rights.remedies(live, [live], needed))
+    grants = "; ".join(rights.to_show(live, hidden))
     if not dropping:
         return Finding(name, NOTED, f"{found}, so whether there are any is not known (they would be moved or refused)")
     return Finding(
@@ -289,7 +282,7 @@ def no_key_from_outside(neighbours: Neighbours, account: str, *, dropping: bool)
             REFUSED,
             f"tables of schema {live} are referred to from outside: {keys}",
             "no foreign key of another schema onto tables that are dropped",
-            "have its owner drop that key (ALTER TABLE ... DROP FOREIGN KEY ...), or use method: set_aside",
+            "have its owner drop that key, or use method: set_aside",
         )
     if keys:
         return Finding(name, NOTED, f"{keys} will follow the old table to where it is set aside")
@@ -298,7 +291,7 @@ def no_key_from_outside(neighbours: Neighbours, account: str, *, dropping: bool)
             name,
             NOTED,
             f"no foreign key of other schemas onto schema {live} is shown to {account}; of schemas that it has no right"
-            " on nothing is known (the right PROCESS shows the keys of all InnoDB tables)",
+            f" on nothing is known{neighbours.shown_with}",
         )
     return Finding(name, HOLDS, f"no foreign key of another schema refers to a table of schema {live}")
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# Names of schemas and tables can't be bound as values: `Database.quoted` escapes them.
 # ruff: noqa: S608
 
 from __future__ import annotations
@@ -10,17 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .._database.mysql.catalogue import (
-    Schema,
-    Server,
-    meant,
-    read_schema,
-    read_schemas,
-    read_server,
-    schemas_with,
-    stored_programs,
-)
-from .._database.mysql.session import quoted
+from .._database.description import Schema, Server
 from .ownership import Claim, Owner, adopted_with, others
 from .plan import DROPPING, UNDONE, Plan, moves_done, plan_of
 from .records import MIGRATION, Install, Mark, read_install, read_mark
@@ -30,7 +20,7 @@ from .schemas import INSTALL, PLAN, WORKSPACE, content_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from .._database.mysql.session import Database
+    from .._database.engine import Database
     from .schemas import Schemas
 
 ABSENT, EMPTY, OLD, MIGRATABLE = "absent", "empty", "old", "migratable"
@@ -103,7 +93,7 @@ def inspect(
 
     With an `owner`, a live schema or a workspace in which another deployment has left something is foreign.
     """
-    schemas = read_schemas(database, [names.live, names.workspace], names.of_runs)
+    schemas = database.schemas([names.live, names.workspace], names.of_runs)
     plans = _plans(database, names, schemas)
     tables = {name: frozenset(schema.tables) for name, schema in schemas.items()}
     begun = tuple(plan for plan in plans if plan.unfinished and has_begun(plan, tables))
@@ -111,7 +101,7 @@ def inspect(
     revisions: tuple[str, ...] = ()
     install: Install | None = None
     if live is not None and "alembic_version" in live.tables:
-        rows = database.rows(f"SELECT version_num FROM {quoted(names.live, 'alembic_version')}")
+        rows = database.rows(f"SELECT version_num FROM {database.quoted(names.live, 'alembic_version')}")
         revisions = tuple(sorted(str(revision) for (revision,) in rows))
     if live is not None and INSTALL in live.tables:
         install = read_install(database, names.live)
@@ -129,15 +119,15 @@ def inspect(
         stage = INSTALLED if install is not None else FOREIGN
         problems = () if install is not None else (f"table {INSTALL} is not one that this collection wrote",)
     else:
-        known = meant(database, content_of(live), extra_tables)
-        stage, problems = judge(live, revisions, stored_programs(database, names.live), known)
+        known = database.meant(content_of(live), extra_tables)
+        stage, problems = judge(live, revisions, database.stored_programs(names.live), known)
     workspace = schemas.get(names.workspace)
     strange = _of_others(database, schemas, names, plans, owner) if owner is not None else ()
     if strange:
         stage, problems = FOREIGN, (*map(str, strange), *problems)
     return Inspection(
         names=names,
-        server=read_server(database),
+        server=database.server(),
         schemas=schemas,
         stage=stage,
         problems=problems,
@@ -157,14 +147,14 @@ def _plans(database: Database, names: Schemas, schemas: dict[str, Schema]) -> tu
     Also those that a run with another workspace has left: it may have been half done.
     """
     plans = []
-    for name in schemas_with(database, PLAN):
+    for name in database.schemas_with(PLAN):
         plan = plan_of(database, name, names.live, unless_told=name in schemas) if name != names.live else None
         if plan is None or not (plan.unfinished or name in schemas):
             continue
         plans.append(plan)
         involved = {plan.schema, plan.workspace} if plan.unfinished else set()
         for other in involved - schemas.keys():
-            found = read_schema(database, other)
+            found = database.schema(other)
             if found is not None:
                 schemas[other] = found
     return tuple(plans)

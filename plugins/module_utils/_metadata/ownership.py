@@ -10,7 +10,7 @@ wrote them. What belongs to another deployment is never changed. What an earlier
 taken over, unless that run may still be at work.
 """
 
-# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# Names of schemas and tables can't be bound as values: `Database.quoted` escapes them.
 # ruff: noqa: S608
 
 from __future__ import annotations
@@ -21,15 +21,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .._common.failure import OperatorError
-from .._database.mysql.catalogue import count_rows
-from .._database.mysql.session import quoted
 from .plan import read_plan
-from .records import BUILDING, Mark, columns_of, read_install, read_mark
+from .records import BUILDING, Mark, read_install, read_mark
 from .schemas import INSTALL, PAUSED, PLAN, WORKSPACE
 
 if TYPE_CHECKING:
-    from .._database.mysql.catalogue import Schema
-    from .._database.mysql.session import Database
+    from .._database.description import Schema
+    from .._database.engine import Database
 
 # As long as a build may take. A mark that is older is that of a run that died.
 FRESH_SECONDS = 900
@@ -61,49 +59,48 @@ class Owner:
 
 @dataclass(frozen=True)
 class Claim:
-    """One of our tables in a schema, and whose it is; None where it can't be read. `asked_by` is who came upon it."""
+    """One of our tables in a schema, and whose it is; None where it can't be read.
+
+    `adopted_with` is the statement that gives it to the deployment that came upon it, where it may have that.
+    """
 
     schema: str
     table: str
     owner: Owner | None
-    asked_by: Owner | None = None
+    adopted_with: str | None = None
 
     def __str__(self) -> str:
         whose = f"belongs to {self.owner}" if self.owner is not None else "is not one that this version wrote"
         return f"{WHAT[self.table]} in schema {self.schema} (table {self.table}) {whose}"
 
-    @property
-    def adopted_with(self) -> str | None:
-        """The statement that gives it to who asks, where that is the same deployment in another namespace.
 
-        Or with another live schema, whose sentinel it is: a dump of the former one was restored under that name.
-        """
-        if self.owner is None or self.asked_by is None or self.owner.is_same(self.asked_by):
-            return None
-        before, after = self.owner, self.asked_by
-        renamed = self.table == INSTALL and self.schema == after.live
-        if not replace(before, namespace=after.namespace, live=after.live if renamed else before.live).is_same(after):
-            return None
-        table = quoted(self.schema, self.table)
-        if self.table == PLAN:
-            old, new = (f'"namespace": "{owner.namespace}"' for owner in (before, after))
-            return f"UPDATE {table} SET detail = REPLACE(detail, '{old}', '{new}') WHERE position = 0"
-        changed = [name for name in ("namespace", "live") if getattr(before, name) != getattr(after, name)]
-        values, conditions = (
-            [f"{name} = {_literal(getattr(owner, name))}" for name in changed] for owner in (after, before)
-        )
-        return f"UPDATE {table} SET {', '.join(values)} WHERE {' AND '.join(conditions)}"
+def adoption(database: Database, claim: Claim, after: Owner) -> str | None:
+    """The statement that gives it to who asks, where that is the same deployment in another namespace.
 
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+    Or with another live schema, whose sentinel it is: a dump of the former one was restored under that name.
+    """
+    before = claim.owner
+    if before is None or before.is_same(after):
+        return None
+    renamed = claim.table == INSTALL and claim.schema == after.live
+    if not replace(before, namespace=after.namespace, live=after.live if renamed else before.live).is_same(after):
+        return None
+    table = database.quoted(claim.schema, claim.table)
+    if claim.table == PLAN:
+        old, new = (f'"namespace": "{owner.namespace}"' for owner in (before, after))
+        return f"UPDATE {table} SET detail = REPLACE(detail, '{old}', '{new}') WHERE position = 0"
+    changed = [name for name in ("namespace", "live") if getattr(before, name) != getattr(after, name)]
+    values, conditions = (
+        [f"{name} = {database.literal(getattr(owner, name))}" for name in changed] for owner in (after, before)
+    )
+    return f"UPDATE {table} SET {', '.join(values)} WHERE {' AND '.join(conditions)}"
 
 
 def claims(database: Database, schema: Schema) -> Iterator[Claim]:
     """Whose the bookkeeping in a schema is."""
     for table in WHAT:
         # A run that died between making the table and writing into it has claimed nothing.
-        if table not in schema.tables or not count_rows(database, schema.name, table):
+        if table not in schema.tables or not database.count(schema.name, table):
             continue
         if table == PAUSED:
             for owner in paused_by(database, schema.name):
@@ -128,16 +125,18 @@ def owner_of(mark: Mark) -> Owner:
 def paused_by(database: Database, schema: str) -> list[Owner | None]:
     """Whose DAGs the list of paused DAGs names: one owner, unless somebody else was at work."""
     wanted = ("deployment", "namespace", "live", "run")
-    if not columns_of(database, schema, PAUSED).issuperset(wanted):
+    if not database.columns_of(schema, PAUSED).issuperset(wanted):
         return [None]
-    rows = database.rows(f"SELECT DISTINCT {', '.join(wanted)} FROM {quoted(schema, PAUSED)} ORDER BY run DESC")
+    rows = database.rows(
+        f"SELECT DISTINCT {', '.join(wanted)} FROM {database.quoted(schema, PAUSED)} ORDER BY run DESC"
+    )
     return [Owner(*(str(value) for value in row)) for row in rows]
 
 
 def others(database: Database, schema: Schema, owner: Owner) -> list[Claim]:
     """What in a schema belongs to another deployment, or to nobody who can be told."""
     return [
-        replace(claim, asked_by=owner)
+        replace(claim, adopted_with=adoption(database, claim, owner))
         for claim in claims(database, schema)
         if claim.owner is None or not claim.owner.is_same(owner)
     ]
@@ -147,7 +146,7 @@ def still_working(database: Database, mark: Mark | None, owner: Owner) -> str | 
     """Why another run of the same deployment may still be building, or None."""
     if mark is None or mark.state != BUILDING or mark.run == owner.run:
         return None
-    now = datetime.datetime.fromisoformat(server_now(database))
+    now = database.now()
     try:
         age = (now - datetime.datetime.fromisoformat(mark.created_at)).total_seconds()
     except (TypeError, ValueError):
@@ -205,5 +204,4 @@ def next_step(found: Iterable[Claim]) -> str:
 
 def server_now(database: Database) -> str:
     """The server's time, ISO 8601 in UTC: runs come from machines whose clocks may differ."""
-    now: datetime.datetime = database.value("SELECT UTC_TIMESTAMP()")
-    return now.replace(tzinfo=datetime.UTC).isoformat()
+    return database.now().isoformat()

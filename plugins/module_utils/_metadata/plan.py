@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# Names of schemas and tables can't be bound as values: `Database.quoted` escapes them.
 # ruff: noqa: S608
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .._common.failure import OperatorError
-from .._database.mysql.session import own_table, quoted
 from .schemas import BOOKKEEPING, PLAN, PLAN_DRAFT
 
 if TYPE_CHECKING:
-    from .._database.mysql.session import Database
+    from .._database.engine import Database
 
 FORMAT = 2
-# States of a plan. DROPPING is written right before the one DROP DATABASE, so that no later run sends a second one.
+# States of a plan. DROPPING is written right before the schema is dropped, so that no later run sends a second one.
 PLANNED, DROPPING, DONE, UNDONE = "planned", "dropping", "done", "undone"
 # What a plan is for.
 RESET, RESTORE = "reset", "restore"
@@ -49,7 +48,7 @@ class Plan:
     """What a reset, or its reverse, does to tables: written beside them before the first of them is moved.
 
     `schema` is where the plan itself is kept; `moves` are made in this order and in no other; `dropped` are the live
-    tables that DROP DATABASE removes before the moves (method drop only).
+    tables that are dropped with their schema before the moves (method drop only).
     """
 
     schema: str
@@ -98,11 +97,13 @@ def moves_done(moves: Sequence[Move], tables: Mapping[str, frozenset[str]], open
 
 def write_plan(database: Database, plan: Plan) -> None:
     """Write it under a draft name, then rename it: a plan that is there is whole."""
-    draft = quoted(plan.schema, PLAN_DRAFT)
+    draft = database.quoted(plan.schema, PLAN_DRAFT)
     database.execute(f"DROP TABLE IF EXISTS {draft}")
-    database.execute(
-        f"CREATE TABLE {draft} (position INT PRIMARY KEY, from_schema VARCHAR(64), to_schema VARCHAR(64),"
-        f" table_name VARCHAR(64), row_count BIGINT, content VARCHAR(64), detail TEXT) {own_table(database)}"
+    database.create_table(
+        plan.schema,
+        PLAN_DRAFT,
+        "position INT PRIMARY KEY, from_schema VARCHAR(64), to_schema VARCHAR(64), table_name VARCHAR(64),"
+        " row_count BIGINT, content VARCHAR(64), detail TEXT",
     )
     header = {
         "format": FORMAT,
@@ -124,12 +125,12 @@ def write_plan(database: Database, plan: Plan) -> None:
         for position, move in enumerate(entries, start=1)
     ]
     database.insert(draft, _COLUMNS, rows)
-    database.execute(f"RENAME TABLE {draft} TO {quoted(plan.schema, PLAN)}")
+    database.rename_table(plan.schema, PLAN_DRAFT, PLAN)
 
 
 def read_plan(database: Database, schema: str) -> Plan:
     """The plan kept in a schema. Raises OperatorError where it can't be read."""
-    rows = database.rows(f"SELECT {', '.join(_COLUMNS)} FROM {quoted(schema, PLAN)} ORDER BY position")
+    rows = database.rows(f"SELECT {', '.join(_COLUMNS)} FROM {database.quoted(schema, PLAN)} ORDER BY position")
     try:
         header = json.loads(rows[0][6])
         if rows[0][0] != 0 or header["format"] != FORMAT:
@@ -182,7 +183,7 @@ def plan_of(database: Database, schema: str, live: str, *, unless_told: bool) ->
 def _header(database: Database, schema: str) -> dict[str, Any]:
     """What a plan of any version says of itself, as far as it can be read."""
     try:
-        found = json.loads(database.value(f"SELECT detail FROM {quoted(schema, PLAN)} WHERE position = 0"))
+        found = json.loads(database.value(f"SELECT detail FROM {database.quoted(schema, PLAN)} WHERE position = 0"))
     except (OperatorError, TypeError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -190,7 +191,7 @@ def _header(database: Database, schema: str) -> dict[str, Any]:
 
 def mark_plan(database: Database, plan: Plan, state: str) -> Plan:
     """Write the state down before (DROPPING) or after (DONE, UNDONE) what it stands for."""
-    table = quoted(plan.schema, PLAN)
+    table = database.quoted(plan.schema, PLAN)
     header = json.loads(database.value(f"SELECT detail FROM {table} WHERE position = 0"))
     header["state"] = state
     database.execute(f"UPDATE {table} SET detail = %s WHERE position = 0", [json.dumps(header)])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# Names of schemas and tables can't be bound as values: `Database.quoted` escapes them.
 # ruff: noqa: S608
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._common.failure import OperatorError
-from .._database.mysql.session import own_table, quoted
 from .schemas import INSTALL, WORKSPACE, content_of
 
 if TYPE_CHECKING:
-    from .._database.mysql.catalogue import Schema
-    from .._database.mysql.session import Database
+    from .._database.description import Schema
+    from .._database.engine import Database
 
 # What a schema beside the live one is being built for.
 MIGRATION, REHEARSAL = "migration", "rehearsal"
@@ -76,7 +75,7 @@ def names_of(tables: Collection[str]) -> str:
     return json.dumps(sorted(tables))
 
 
-# In characters. NDB counts four bytes for each, and takes 14,000 in a row before MySQL 8.0 (since then 30,000).
+# In characters. An engine may take no more than 3,500 of them in a row.
 _LONGER = {"image": 512, "dump": 512}
 
 Record = TypeVar("Record", Install, Mark)
@@ -108,7 +107,7 @@ def complete_mark(database: Database, schema: str, mark: Mark, revision: str, ta
     """
     whole = replace(mark, state=COMPLETE, revision=revision, made=names_of(tables))
     if not database.execute(
-        f"UPDATE {quoted(schema, WORKSPACE)} SET state = %s, revision = %s, made = %s"
+        f"UPDATE {database.quoted(schema, WORKSPACE)} SET state = %s, revision = %s, made = %s"
         " WHERE run = %s AND created_at = %s AND state = %s",
         [whole.state, whole.revision, whole.made, mark.run, mark.created_at, mark.state],
     ):
@@ -126,32 +125,21 @@ def unknown_tables(mark: Mark, schema: Schema) -> frozenset[str]:
     return content_of(schema) - mark.tables - {INSTALL} if mark.tables is not None else frozenset()
 
 
-def columns_of(database: Database, schema: str, table: str) -> set[str]:
-    """Names of a table's columns."""
-    return {
-        str(name)
-        for (name,) in database.rows(
-            "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
-            [schema, table],
-        )
-    }
-
-
 def _read(database: Database, schema: str, table: str, kind: type[Record]) -> Record | None:
-    there = columns_of(database, schema, table)
+    there = database.columns_of(schema, table)
     if not there.issuperset(entry.name for entry in fields(kind) if entry.default is MISSING):
         return None
     names = [entry.name for entry in fields(kind) if entry.name in there]
-    rows = database.rows(f"SELECT {', '.join(names)} FROM {quoted(schema, table)}")
+    rows = database.rows(f"SELECT {', '.join(names)} FROM {database.quoted(schema, table)}")
     return kind(**dict(zip(names, map(str, rows[0]), strict=True))) if len(rows) == 1 else None
 
 
 def _write(database: Database, schema: str, table: str, record: Install | Mark) -> None:
     values = asdict(record)
-    target = quoted(schema, table)
+    target = database.quoted(schema, table)
     database.execute(f"DROP TABLE IF EXISTS {target}")
     kinds = {name: "TEXT" if name == "made" else f"VARCHAR({_LONGER.get(name, 255)})" for name in values}
     columns = ", ".join(f"{name} {kind} NOT NULL" for name, kind in kinds.items())
     # With a key, because servers can be told to refuse tables without one.
-    database.execute(f"CREATE TABLE {target} ({columns}, PRIMARY KEY (run)) {own_table(database)}")
+    database.create_table(schema, table, f"{columns}, PRIMARY KEY (run)")
     database.insert(target, list(values), [list(values.values())])

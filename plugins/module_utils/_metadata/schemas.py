@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._common.failure import OperatorError
-from .._database.mysql.catalogue import folded
 
 if TYPE_CHECKING:
-    from .._database.mysql.catalogue import Schema
-    from .._database.mysql.session import Database
+    from .._database.description import Schema
+    from .._database.engine import Database
 
 # The collection's own tables. INSTALL is the sentinel: it lives beside Airflow's tables as long as they do.
 INSTALL = "hopsworks_airflow_install"
@@ -26,8 +25,6 @@ PROBE = "hopsworks_airflow_probe"
 BOOKKEEPING = frozenset({PLAN, PLAN_DRAFT, WORKSPACE, PAUSED, PROBE})
 
 SCHEMA_NAME_LENGTH = 64
-# What Airflow's documentation asks for: howto/set-up-database.html, "Setting up a MySQL Database".
-CHARSET, COLLATION = "utf8mb4", "utf8mb4_unicode_ci"
 _RUN = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")
 
 
@@ -87,7 +84,7 @@ def schemas_of(live: str, workspace: str | None, run: str | None = None) -> Sche
 
 def on_server(database: Database, names: Schemas) -> Schemas:
     """The names as this server keeps them, checked once more: two that differ in capitals may be one schema there."""
-    live, workspace = folded(database, names.live), folded(database, names.workspace)
+    live, workspace = database.folded(names.live), database.folded(names.workspace)
     return schemas_of(live, workspace)
 
 

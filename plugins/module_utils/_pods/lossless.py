@@ -202,7 +202,7 @@ def _scheduler(
             Finding(
                 "refuse",
                 f"{workload['kind']} {name} starts its new scheduler beside the old one (RollingUpdate with maxSurge): "
-                "on an engine that locks no rows both schedule the same tasks (MariaDB: 15 of 24 ran twice); "
+                "on an engine that locks no rows both schedule the same tasks (15 of 24 ran twice when it was tried); "
                 "strategy Recreate, or maxSurge 0, avoids it",
             )
         ]

@@ -255,8 +255,8 @@ class Preflight:
                 ok=False,
                 found=f"{strange} (looked for in namespace {self._cluster.namespace})",
                 expected=f"only pods of {', '.join(stopped)} in the database when its tables are moved",
-                next_step="end them before the run (SHOW FULL PROCESSLIST shows whose they are): when all is stopped,"
-                " it waits a minute for them to end, then goes back",
+                next_step="end them before the run (the database's list of sessions shows whose they are): when all is"
+                " stopped, it waits a minute for them to end, then goes back",
                 level="warning",
             )
         for pod in pods_behind(sessions, pods):

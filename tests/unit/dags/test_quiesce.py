@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._dags import quiesce as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.quiesce import Quiesce
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PAUSED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.modules import quiesce as module

@@ -15,14 +15,13 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.paused import PausedDags
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools, option_file
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.address import Address
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.client import option_file
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.ddl import create_table
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.fitness import read_fitness
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import read_rights
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import (
-    Address,
-    like_prefix,
-    own_table,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import like_prefix
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.tool_output import own_lines
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
     Restoration,
@@ -283,7 +282,9 @@ def test_rows_of_our_own_tables_are_short_enough_for_ndb(database, deployment, m
     [("InnoDB", "InnoDB ROW"), ("MyISAM", "InnoDB ROW"), ("ndbcluster", "NDBCLUSTER "), ("NDB", "NDBCLUSTER ")],
 )
 def test_our_own_tables_are_where_every_node_sees_them(default, engine):
-    assert own_table(SimpleNamespace(value=lambda _statement: default)).startswith(f"ENGINE={engine}")
+    sent = []
+    create_table(SimpleNamespace(value=lambda _statement: default, execute=sent.append), "beside", "ours", "id INT")
+    assert f"`beside`.`ours` (id INT) ENGINE={engine}" in sent[0]
 
 
 @pytest.mark.parametrize(

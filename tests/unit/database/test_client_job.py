@@ -15,6 +15,7 @@ from kubernetes.client.exceptions import ApiException
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database import client_job as client_job_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.address import Address
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client_job import (
     CONTAINER,
     LABEL_TARGET,
@@ -23,7 +24,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client
     client_tools,
     try_client,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import Address
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.tls import option_lines
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import TLS_FOLDER, Tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import account
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.admission import Verdict
@@ -249,7 +250,7 @@ def test_files_for_tls_are_mounted_where_the_tools_look_for_them():
 
     assert specification["containers"][0]["volumeMounts"][0]["mountPath"] == TLS_FOLDER
     paths = [source["secret"]["items"][0]["path"] for source in specification["volumes"][0]["projected"]["sources"]]
-    assert all(f"{TLS_FOLDER}/{path}" in encrypted.tls.options(TLS_FOLDER) for path in paths)
+    assert all(f"{TLS_FOLDER}/{path}" in option_lines(encrypted.tls, TLS_FOLDER) for path in paths)
 
 
 def test_leftovers_of_another_database_in_the_same_run_are_not_removed():

@@ -24,13 +24,11 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.progress import Progress
 from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.quiesce import Quiesce
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.address import Address
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.content import checksums, fingerprints
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import (
-    Address,
-    Database,
-    quoted,
-    session,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.database import MySql
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import Tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
@@ -169,7 +167,7 @@ class Server:
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
 
-    def session(self) -> contextlib.AbstractContextManager[Database]:
+    def session(self) -> contextlib.AbstractContextManager[MySql]:
         return session("127.0.0.1", self.port, "airflow", PASSWORD.encode(), "the test's server")
 
     def connect(self, schema: str) -> pymysql.Connection[Any]:
@@ -218,7 +216,7 @@ class Deployment:
     def make_empty(self) -> None:
         self.server.as_root(f"CREATE DATABASE {quoted(self.names.live)} CHARACTER SET latin1")
 
-    def make_new(self, database: Database, *, run: str = RUN) -> None:
+    def make_new(self, database: MySql, *, run: str = RUN) -> None:
         schema = self.names.workspace
         self.server.as_root(
             f"CREATE DATABASE IF NOT EXISTS {quoted(schema)} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"
@@ -235,7 +233,7 @@ class Deployment:
             + "".join(f"DROP DATABASE {quoted(name)};" for name in sorted(own))
         )
 
-    def mark_new(self, database: Database, *, run: str = RUN) -> None:
+    def mark_new(self, database: MySql, *, run: str = RUN) -> None:
         write_mark(database, self.names.workspace, self.mark(run=run))
 
     def mark(self, **changes: str) -> Mark:
@@ -274,7 +272,7 @@ class Deployment:
     def owner(self, run: str = RUN) -> Owner:
         return Owner(self.name, NAMESPACE, self.names.live, run)
 
-    def quiesce(self, database: Database, *, installed: bool = False, run: str = RUN) -> Quiesce:
+    def quiesce(self, database: MySql, *, installed: bool = False, run: str = RUN) -> Quiesce:
         return Quiesce(database, self.names, self.owner(run), quiet, installed=installed)
 
     def request(self, **changes: object) -> Request:
@@ -300,12 +298,12 @@ class Deployment:
     def schemas(self) -> set[str]:
         return {name for name in self.server.as_root("SHOW DATABASES").split() if name.startswith(self.names.live)}
 
-    def content(self, database: Database, schema: str) -> dict[str, str]:
+    def content(self, database: MySql, schema: str) -> dict[str, str]:
         """A sum over the rows of each of Airflow's tables, wherever they are."""
         found = checksums(database, schema, sorted(self.tables(schema) - {PLAN}), quiet)
         return {table: content.sum for table, content in found.items()}
 
-    def everything(self, database: Database) -> dict[str, dict[str, str]]:
+    def everything(self, database: MySql) -> dict[str, dict[str, str]]:
         """All tables of all schemas of this deployment, with their sums."""
         return {
             schema: {
@@ -338,18 +336,18 @@ class Deployment:
         ).stdout
         return re.sub(r" AUTO_INCREMENT=\d+", "", text)
 
-    def rehearsed(self, database: Database, schema: str, run: str = RUN) -> dict[str, object]:
+    def rehearsed(self, database: MySql, schema: str, run: str = RUN) -> dict[str, object]:
         """What a rehearsal returns for the rows that are there now."""
         found = fingerprints(database, schema, sorted(self.tables(schema)), quiet)
         tables = {table: {"rows": content.rows, "sum": content.sum} for table, content in found.items()}
         return {"database": self.names.live, "run": run, "tables": tables}
 
 
-def call_of(database: Database, monkeypatch: pytest.MonkeyPatch, module: ModuleType, **params: object) -> Call:
+def call_of(database: MySql, monkeypatch: pytest.MonkeyPatch, module: ModuleType, **params: object) -> Call:
     """What an action gets; it finds this session where it would connect to the server of a deployment."""
 
     @contextlib.contextmanager
-    def connected(_cluster: object, _address: object, _patience: object = None) -> Iterator[Database]:
+    def connected(_cluster: object, _address: object, _patience: object = None) -> Iterator[MySql]:
         yield database
 
     warnings: list[str] = []
@@ -411,16 +409,16 @@ def quiet(line: str) -> None:
     del line
 
 
-def reset(database: Database, deployment: Deployment, mirror: RememberingMirror, **changes: object) -> dict[str, Any]:
+def reset(database: MySql, deployment: Deployment, mirror: RememberingMirror, **changes: object) -> dict[str, Any]:
     return Reset(database, deployment.request(**changes), cast(Mirror, mirror), quiet).carry_out()
 
 
-def restore(database: Database, deployment: Deployment, mirror: RememberingMirror, **changes: object) -> dict[str, Any]:
+def restore(database: MySql, deployment: Deployment, mirror: RememberingMirror, **changes: object) -> dict[str, Any]:
     request = deployment.request(run=UNDO_RUN, **changes)
     return Restore(database, request, cast(Mirror, mirror), quiet).carry_out()
 
 
-def set_state(database: Database, plan: Plan, state: str) -> None:
+def set_state(database: MySql, plan: Plan, state: str) -> None:
     database.execute(
         f"UPDATE {quoted(plan.schema, PLAN)} SET detail = JSON_SET(detail, '$.state', '{state}') WHERE position = 0"
     )
@@ -430,13 +428,13 @@ class ClientDiedError(Exception):
     """The tests' stand-in for SIGKILL."""
 
 
-class DyingDatabase(Database):
+class DyingDatabase(MySql):
     """A session whose client dies before it sends one more statement that changes something.
 
     That is the one `after` so many others, or the first that begins with `before`.
     """
 
-    def __init__(self, database: Database, after: int = -1, before: str = "") -> None:
+    def __init__(self, database: MySql, after: int = -1, before: str = "") -> None:
         super().__init__(database._connection, database._where)
         self._left, self._before = after, before
 

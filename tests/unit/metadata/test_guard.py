@@ -17,8 +17,9 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.engine import Use
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import NEEDED
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
     INSTALLED,
@@ -28,10 +29,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Memory
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import (
-    write_install,
-    write_mark,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL, PLAN
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
@@ -282,7 +280,9 @@ def test_rights_are_known_to_suffice_before_anything_begins(server, database, de
 
 def test_tables_are_moved_there_and_back_with_the_rights_that_are_named(server, deployment, mirror):
     user = deployment.names.live
-    server.as_root(f"CREATE USER {user} IDENTIFIED BY 'secret'; GRANT {', '.join(NEEDED)} ON `{user}%`.* TO {user}")
+    server.as_root(
+        f"CREATE USER {user} IDENTIFIED BY 'secret'; GRANT {', '.join(NEEDED[Use.BUILD])} ON `{user}%`.* TO {user}"
+    )
     with session("127.0.0.1", server.port, user, b"secret", "limited") as limited:
         attempt(limited, deployment, mirror)
         restore(limited, deployment, mirror)

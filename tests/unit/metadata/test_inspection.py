@@ -4,16 +4,9 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import (
-    Schema,
-    Server,
-    Table,
-    read_server,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.description import Schema, Table
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect, judge
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.releases import (
     ESSENTIAL_TABLES,
@@ -95,40 +88,6 @@ def test_the_tables_of_the_default_broker_of_1_x_are_known():
 
 def test_extra_tables_are_known():
     assert judge(schema_with(OLD_TABLES | {"plugin"}), (OLD_REVISION,), [], ["plugin"])[0] == "old"
-
-
-@pytest.mark.parametrize(
-    ("engine", "version", "atomic"),
-    [
-        ("MySQL", "8.0.36", True),
-        ("MySQL", "9.7.0", True),
-        ("MySQL", "5.7.44-log", False),
-        ("MariaDB", "10.11.6-MariaDB", True),
-        ("MariaDB", "11.4.5-MariaDB", True),
-        ("MariaDB", "10.5.29-MariaDB", False),
-        ("NDB Cluster", "8.0.36-cluster", False),
-    ],
-)
-def test_which_servers_rename_all_tables_or_none(engine, version, atomic):
-    assert Server(engine, version).renames_atomically is atomic
-
-
-@pytest.mark.parametrize(
-    ("version", "comment", "engine"),
-    [
-        ("8.0.36", "MySQL Community Server - GPL", "MySQL"),
-        ("10.11.6-MariaDB-log", "Debian 12", "MariaDB"),
-        ("10.11.6-log", "mariadb.org binary distribution", "MariaDB"),
-        ("8.0.36-cluster", "MySQL Cluster Community Server - GPL", "NDB Cluster"),
-        ("5.7.44-ndb-7.6.28", "Source distribution", "NDB Cluster"),
-        ("22.10.12-cluster", "Source distribution", "NDB Cluster"),
-        ("8.0.35-27", "Percona XtraDB Cluster (GPL), Release rel27, WSREP version 26.1.4.3", "MySQL"),
-    ],
-)
-def test_what_runs_there_is_told_by_version_and_comment(version, comment, engine):
-    answers = {"SELECT VERSION()": version, "SELECT @@version_comment": comment}
-
-    assert read_server(SimpleNamespace(value=answers.get)) == Server(engine, version)
 
 
 def test_result_of_a_real_schema(database, deployment):

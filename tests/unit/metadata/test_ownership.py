@@ -376,16 +376,19 @@ class TestAnotherNamespace:
         assert as_result(inspect(database, names, owner=other))["adopted_with"] == []
 
     @pytest.mark.parametrize("table", [WORKSPACE, PAUSED, PLAN, INSTALL])
-    def test_what_stands_beside_another_live_schema_is_not_offered(self, deployment, table):
+    def test_what_stands_beside_another_live_schema_is_not_offered(self, database, deployment, table):
         """Two deployments of one name, which share a workspace by mistake: what is in it is in use."""
         owner = dataclasses.replace(deployment.owner(), live="elsewhere")
 
-        assert ownership.adopted_with([Claim(deployment.names.workspace, table, deployment.owner(), owner)]) == []
+        assert ownership.adoption(database, Claim(deployment.names.workspace, table, deployment.owner()), owner) is None
 
-    def test_nothing_is_offered_where_one_of_several_is_anothers(self, deployment, moved):
-        mine = Claim("s", WORKSPACE, deployment.owner(), moved)
-        strange = Claim("s", PAUSED, dataclasses.replace(deployment.owner(), deployment="other"), moved)
+    def test_nothing_is_offered_where_one_of_several_is_anothers(self, database, deployment, moved):
+        def found_by(claim):
+            return dataclasses.replace(claim, adopted_with=ownership.adoption(database, claim, moved))
+
+        mine = found_by(Claim("s", WORKSPACE, deployment.owner()))
+        strange = found_by(Claim("s", PAUSED, dataclasses.replace(deployment.owner(), deployment="other")))
 
         assert ownership.adopted_with([mine]) != []
         assert ownership.adopted_with([mine, strange]) == ownership.adopted_with([strange]) == []
-        assert ownership.adopted_with([mine, Claim("s", INSTALL, None, moved)]) == []
+        assert ownership.adopted_with([mine, found_by(Claim("s", INSTALL, None))]) == []

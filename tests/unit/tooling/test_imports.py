@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import re
 
 import pytest
 
@@ -44,6 +45,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_run": KUBERNETES,
     "module": KUBERNETES | {"_run"},
     "plugin_utils": KUBERNETES | {"_run"},
+    "action": KUBERNETES | {"_run", "plugin_utils"},
     "callback": COMMON,
 }
 # A module is an action, a filter a question of a role: these may import every room, and no room imports them.
@@ -85,9 +87,13 @@ FILES = sorted(
 )
 
 
+def text_of(path: tuple[str, ...]) -> str:
+    return PLUGINS.joinpath(*path).with_suffix(".py").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("path", FILES, ids="/".join)
 def test_a_file_imports_only_what_its_room_may(path):
-    assert forbidden(path, PLUGINS.joinpath(*path).with_suffix(".py").read_text(encoding="utf-8")) == set()
+    assert forbidden(path, text_of(path)) == set()
 
 
 def test_no_room_is_imported_by_one_that_it_imports():
@@ -124,3 +130,34 @@ def test_an_import_of_a_module_is_seen():
 def test_rooms_in_a_room_do_not_know_each_other():
     text = "from ..swap.reset import Reset\nfrom .. import guard\nfrom .file import whole"
     assert forbidden(("module_utils", "_metadata", "dump", "dump"), text) == {"_metadata/swap"}
+
+
+def test_an_engine_is_known_by_one_file_alone():
+    """Whoever else works with a database does so by the doors in `_database/engine.py`."""
+    engines = {path.name for path in (PLUGINS / "module_utils/_database").iterdir() if path.is_dir()} - {"__pycache__"}
+    knowing = {
+        "/".join(path)
+        for path in FILES
+        if path[:2] != ("module_utils", "_database") or path[2] not in engines
+        for engine in engines
+        if re.search(rf"(?:_database|^from )\.{engine}\b", text_of(path), re.MULTILINE)
+    }
+    assert knowing == {"module_utils/_database/engines"}
+
+
+# What only an engine's folder says, or writes. A redacted command line may be anybody's.
+ENGINES_OWN = re.compile(
+    r"mysql|mariadb|rondb|\bndb|innodb|postgres|information_schema|pg_catalog|processlist|utf8mb4"
+    r"|\b(?:IFNULL|UTC_TIMESTAMP|TIMESTAMPDIFF|FORCE INDEX|RENAME TABLE|DROP DATABASE|CREATE DATABASE|LOCK TABLES)\b"
+    r"|\bINTERVAL %s|DROP FOREIGN KEY",
+    re.IGNORECASE,
+)
+EXCEPTIONS = {"module_utils/_database/engines", "module_utils/_common/redaction"}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path[0] == "module_utils"], ids="/".join)
+def test_the_dialect_of_an_engine_is_in_its_folder(path):
+    if path[1:3] == ("_database", "mysql") or "/".join(path) in EXCEPTIONS:
+        return
+    found = [match[0] for match in ENGINES_OWN.finditer(text_of(path))]
+    assert found == []

@@ -7,107 +7,79 @@
 
 from __future__ import annotations
 
+import datetime
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
+from ..description import Schema, Server, Session, Table
 from .session import like_prefix, quoted
 
 if TYPE_CHECKING:
-    from .session import Database
-
-BASE_TABLE = "BASE TABLE"
+    from .session import Statements
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table as the server's catalogue describes it; rows and bytes are its estimates."""
-
-    name: str
-    kind: str
-    engine: str
-    rows: int
-    bytes: int
-
-    @property
-    def base(self) -> bool:
-        """Whether it is a table like Airflow's."""
-        return self.kind == BASE_TABLE
-
-    def __str__(self) -> str:
-        """With its kind: view, system versioned (MariaDB, with its earlier rows), sequence."""
-        return f"{self.name} ({self.kind.lower()})"
+# What runs there, by the family of its tables.
+MYSQL, MARIADB, NDB_CLUSTER = "MySQL", "MariaDB", "NDB Cluster"
 
 
-@dataclass(frozen=True)
-class Schema:
-    """A schema that exists, with its default character set and collation."""
-
-    name: str
-    charset: str
-    collation: str
-    tables: Mapping[str, Table]
-
-
-@dataclass(frozen=True)
-class Server:
-    """What runs there."""
-
-    engine: str
-    version: str
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """The version as numbers. RonDB has its own (22.10.12), which are above those of the MySQL server in it."""
-        return tuple(int(number) for number in re.findall(r"\d+", self.version.partition("-")[0])[:3])
-
-    @property
-    def renames_atomically(self) -> bool:
-        """Whether one RENAME TABLE of many tables happens as a whole even if the server dies in it.
-
-        MySQL 8.0 and newer: https://dev.mysql.com/doc/refman/8.0/en/atomic-ddl.html. MariaDB 10.6 and newer,
-        https://mariadb.com/kb/en/atomic-ddl/; tests kill a 10.11 in the middle of it. Older ones: each table by itself.
-        """
-        first = {"MySQL": (8,), "MariaDB": (10, 6)}.get(self.engine)
-        return first is not None and self.numbers >= first
-
-
-@dataclass(frozen=True)
-class Session:
-    """Somebody connected to the server with this schema as default."""
-
-    id: int
-    user: str
-    host: str
-    schema: str
-    command: str
-    seconds: int
-
-    def as_result(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "user": self.user,
-            "host": self.host,
-            "schema": self.schema,
-            "command": self.command,
-            "seconds": self.seconds,
-        }
-
-
-def read_server(database: Database) -> Server:
+def read_server(database: Statements) -> Server:
     version = str(database.value("SELECT VERSION()"))
     comment = str(database.value("SELECT @@version_comment"))
     text = f"{version} {comment}".lower()
     if "mariadb" in text:
-        return Server("MariaDB", version)
+        engine = MARIADB
     # 8.0.36-cluster, 5.7.44-ndb-7.6.28, 22.10.12-cluster (RonDB). Percona XtraDB Cluster is one of InnoDB.
-    if "-cluster" in version.lower() or "ndb" in text or "mysql cluster" in text:
-        return Server("NDB Cluster", version)
-    return Server("MySQL", version)
+    elif "-cluster" in version.lower() or "ndb" in text or "mysql cluster" in text:
+        engine = NDB_CLUSTER
+    else:
+        engine = MYSQL
+    return Server(engine, version, renames_atomically(engine, version))
 
 
-def read_schemas(database: Database, names: Sequence[str], prefixes: Sequence[str]) -> dict[str, Schema]:
+def numbers_of(version: str) -> tuple[int, ...]:
+    """A version as numbers. RonDB has its own (22.10.12), which are above those of the MySQL server in it."""
+    return tuple(int(number) for number in re.findall(r"\d+", version.partition("-")[0])[:3])
+
+
+def renames_atomically(engine: str, version: str) -> bool:
+    """Whether one RENAME TABLE of many tables happens as a whole even if the server dies in it.
+
+    MySQL 8.0 and newer: https://dev.mysql.com/doc/refman/8.0/en/atomic-ddl.html. MariaDB 10.6 and newer,
+    https://mariadb.com/kb/en/atomic-ddl/; tests kill a 10.11 in the middle of it. Older ones: each table by itself.
+    """
+    first = {MYSQL: (8,), MARIADB: (10, 6)}.get(engine)
+    return first is not None and numbers_of(version) >= first
+
+
+def utc_now(database: Statements) -> datetime.datetime:
+    now: datetime.datetime = database.value("SELECT UTC_TIMESTAMP()")
+    return now.replace(tzinfo=datetime.UTC)
+
+
+def columns_of(database: Statements, schema: str, table: str) -> set[str]:
+    """Names of a table's columns."""
+    return {
+        str(name)
+        for (name,) in database.rows(
+            "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+            [schema, table],
+        )
+    }
+
+
+def older_than(database: Statements, schema: str, table: str) -> list[str]:
+    """Tables of a schema that were made before this one."""
+    rows = database.rows(
+        "SELECT t.TABLE_NAME FROM information_schema.TABLES t JOIN information_schema.TABLES m"
+        " ON m.TABLE_SCHEMA = t.TABLE_SCHEMA AND m.TABLE_NAME = %s"
+        " WHERE t.TABLE_SCHEMA = %s AND t.CREATE_TIME < m.CREATE_TIME",
+        [table, schema],
+    )
+    return [str(name) for (name,) in rows]
+
+
+def read_schemas(database: Statements, names: Sequence[str], prefixes: Sequence[str]) -> dict[str, Schema]:
     """The schemas with these names, and those whose names begin so, as far as they exist, with their tables."""
     condition = " OR ".join(["{0} = %s"] * len(names) + ["{0} LIKE %s"] * len(prefixes))
     values = [*names, *map(like_prefix, prefixes)]
@@ -130,7 +102,7 @@ def read_schemas(database: Database, names: Sequence[str], prefixes: Sequence[st
     return {name: Schema(name, charset, collation, tables[name]) for name, charset, collation in found}
 
 
-def read_schema(database: Database, name: str) -> Schema | None:
+def read_schema(database: Statements, name: str) -> Schema | None:
     """One schema with its tables, or None where there is no such schema."""
     found = database.rows(
         "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA"
@@ -151,7 +123,7 @@ def read_schema(database: Database, name: str) -> Schema | None:
     return Schema(name, found[0][0], found[0][1], tables)
 
 
-def schemas_with(database: Database, table: str) -> list[str]:
+def schemas_with(database: Statements, table: str) -> list[str]:
     """Every schema that is shown to the user and has a table of this name."""
     found = database.rows(
         "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_NAME = %s ORDER BY TABLE_SCHEMA",
@@ -160,7 +132,7 @@ def schemas_with(database: Database, table: str) -> list[str]:
     return [str(schema) for schema, name in found if name == table]
 
 
-def alike(database: Database, written: str) -> Callable[[str], bool]:
+def alike(database: Statements, written: str) -> Callable[[str], bool]:
     """Whether a name that the server answers with means this schema, or this table.
 
     The catalogue compares names without regard to capitals, whether the server does so itself or not.
@@ -170,13 +142,13 @@ def alike(database: Database, written: str) -> Callable[[str], bool]:
     return lambda name: name == written
 
 
-def meant(database: Database, there: Collection[str], named: Iterable[str]) -> frozenset[str]:
+def meant(database: Statements, there: Collection[str], named: Iterable[str]) -> frozenset[str]:
     """Those of the names that the server answers with that are meant by what somebody wrote."""
     are_they = [alike(database, name) for name in named]
     return frozenset(name for name in there if any(is_it(name) for is_it in are_they))
 
 
-def stored_programs(database: Database, schema: str) -> list[str]:
+def stored_programs(database: Statements, schema: str) -> list[str]:
     """Triggers, routines and events in a schema: Airflow makes none, and tables with triggers can't be moved."""
     is_it = alike(database, schema)
     return [
@@ -192,7 +164,7 @@ def stored_programs(database: Database, schema: str) -> list[str]:
     ]
 
 
-def sessions_in(database: Database, *schemas: str) -> list[Session]:
+def sessions_in(database: Statements, *schemas: str) -> list[Session]:
     """Sessions of others with one of these schemas as default.
 
     Without the right PROCESS the server shows those of the same user only; Airflow's components are that user.
@@ -210,7 +182,7 @@ def sessions_in(database: Database, *schemas: str) -> list[Session]:
     ]
 
 
-def session_with(database: Database, number: int) -> Session | None:
+def session_with(database: Statements, number: int) -> Session | None:
     """The session of this number, if it is there and is shown."""
     found = database.rows(
         "SELECT USER, HOST, DB, COMMAND, TIME FROM information_schema.PROCESSLIST WHERE ID = %s", [number]
@@ -220,7 +192,7 @@ def session_with(database: Database, number: int) -> Session | None:
     return None
 
 
-def count_rows(database: Database, schema: str, table: str) -> int:
+def count_rows(database: Statements, schema: str, table: str) -> int:
     """Exact number of rows; reads an index of the table from end to end."""
     return int(database.value(f"SELECT COUNT(*) FROM {quoted(schema, table)}"))
 
@@ -229,7 +201,7 @@ def count_rows(database: Database, schema: str, table: str) -> int:
 KEPT_AS_WRITTEN = 2
 
 
-def folded(database: Database, name: str) -> str:
+def folded(database: Statements, name: str) -> str:
     """A schema's name as this server keeps it.
 
     With lower_case_table_names set, the server takes every name in lower case, and answers with it: whoever compares

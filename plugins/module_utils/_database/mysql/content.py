@@ -9,31 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..._common.failure import OperatorError
+from ..description import Content
 from .catalogue import count_rows
 from .session import quoted
 
 if TYPE_CHECKING:
-    from .session import Database
+    from .session import Statements
 
 REPORT_SECONDS = 3.0
-
-
-@dataclass(frozen=True)
-class Content:
-    """What is in a table: its exact number of rows, a sum over them all, and how long its longest row is in a dump.
-
-    The length is in bytes, and at least that: text may take more, because some of its characters are escaped.
-    `definition` is how the table is defined (`definitions.definitions`), where that was read.
-    """
-
-    rows: int
-    sum: str
-    largest: int = field(default=0, compare=False)
-    definition: tuple[str, ...] = field(default=(), compare=False)
 
 
 def reported(schema: str, tables: Iterable[str], progress: Callable[[str], None]) -> Iterator[str]:
@@ -48,7 +34,7 @@ def reported(schema: str, tables: Iterable[str], progress: Callable[[str], None]
 
 
 def checksums(
-    database: Database, schema: str, tables: Iterable[str], progress: Callable[[str], None]
+    database: Statements, schema: str, tables: Iterable[str], progress: Callable[[str], None]
 ) -> dict[str, Content]:
     """The server's CHECKSUM TABLE of each table: the same wherever the table is moved. Reads every row."""
     found: dict[str, Content] = {}
@@ -59,7 +45,7 @@ def checksums(
 
 
 def fingerprints(
-    database: Database, schema: str, tables: Iterable[str], progress: Callable[[str], None]
+    database: Statements, schema: str, tables: Iterable[str], progress: Callable[[str], None]
 ) -> dict[str, Content]:
     """A sum over the rows as a dump writes them: the same for a table and for a faithful restore of its dump.
 
@@ -90,7 +76,7 @@ def _length(column: str, kind: str) -> str:
     return f"IFNULL(LENGTH({column}), 0)" + (" * 2" if kind in _BINARY else "")
 
 
-def refuse_too_large(database: Database, schema: str, largest: Mapping[str, int]) -> None:
+def refuse_too_large(database: Statements, schema: str, largest: Mapping[str, int]) -> None:
     """Raises OperatorError where a row (bytes by table) is too long for the server to be restored from a dump."""
     limit = int(database.value("SELECT @@GLOBAL.max_allowed_packet"))
     for table, length in largest.items():

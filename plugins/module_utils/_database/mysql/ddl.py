@@ -10,24 +10,25 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..._common.failure import OperatorError
+from ..failures import AwayError
 from .catalogue import read_schema
-from .explanation import TABLESPACE_EXISTS, AwayError
+from .explanation import TABLESPACE_EXISTS
 from .session import quoted
 
 if TYPE_CHECKING:
-    from .session import Database
+    from .session import Statements
 
 LEFT_FILE_SECONDS = 120.0
 LEFT_FILE_PAUSE_SECONDS = 1.0
 
 
-def layout_of(database: Database, schemas: Sequence[str]) -> dict[str, frozenset[str]]:
+def layout_of(database: Statements, schemas: Sequence[str]) -> dict[str, frozenset[str]]:
     """Names of the tables in each schema; none where there is no such schema."""
     found = {name: read_schema(database, name) for name in schemas}
     return {name: frozenset(schema.tables) if schema is not None else frozenset() for name, schema in found.items()}
 
 
-def rename_tables(database: Database, moves: Iterable[tuple[str, str, str]], progress: Callable[[str], None]) -> None:
+def rename_tables(database: Statements, moves: Iterable[tuple[str, str, str]], progress: Callable[[str], None]) -> None:
     """Move tables, each from a schema to another (source, target, table), in one statement.
 
     Waits where the server still has the file of a table that it was dropping when it died.
@@ -51,19 +52,38 @@ def rename_tables(database: Database, moves: Iterable[tuple[str, str, str]], pro
         time.sleep(LEFT_FILE_PAUSE_SECONDS)
 
 
-def match_charset(database: Database, schema: str, charset: str, collation: str) -> None:
+def match_charset(database: Statements, schema: str, charset: str, collation: str) -> None:
     """Give a schema a default character set, if it has another: later migrations make their tables with it."""
     found = read_schema(database, schema)
     if found is not None and (found.charset, found.collation) != (charset, collation):
         database.execute(f"ALTER DATABASE {quoted(schema)} CHARACTER SET {charset} COLLATE {collation}")
 
 
-def create_schema(database: Database, schema: str, charset: str, collation: str) -> None:
+def create_schema(database: Statements, schema: str, charset: str, collation: str) -> None:
     """Make sure it is there. Never drops one."""
     database.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(schema)} CHARACTER SET {charset} COLLATE {collation}")
 
 
-def drop_tables(database: Database, schema: str, tables: Sequence[str]) -> None:
+def create_table(database: Statements, schema: str, table: str, columns: str, *, exact: bool = False) -> None:
+    """Make a table of this collection's own where it isn't there, whatever the server's defaults are.
+
+    On a server that makes its tables with NDB, ours are seen by all its SQL nodes, as Airflow's are; elsewhere they are
+    transactional, with room for long keys.
+    """
+    default = str(database.value("SELECT @@GLOBAL.default_storage_engine")).lower()
+    engine = "ENGINE=NDBCLUSTER" if default in ("ndb", "ndbcluster") else "ENGINE=InnoDB ROW_FORMAT=DYNAMIC"
+    collation = " COLLATE utf8mb4_bin" if exact else ""
+    database.execute(
+        f"CREATE TABLE IF NOT EXISTS {quoted(schema, table)} ({columns}) {engine} CHARACTER SET utf8mb4{collation}"
+    )
+
+
+def rename_table(database: Statements, schema: str, table: str, new: str) -> None:
+    """Give a table another name, at once."""
+    database.execute(f"RENAME TABLE {quoted(schema, table)} TO {quoted(schema, new)}")
+
+
+def drop_tables(database: Statements, schema: str, tables: Sequence[str]) -> None:
     """Drop tables of a schema in one statement, whatever refers to whatever."""
     if tables:
         enforced = "SET SESSION foreign_key_checks = 1"
@@ -76,7 +96,7 @@ def drop_tables(database: Database, schema: str, tables: Sequence[str]) -> None:
             database.execute("DROP TABLE " + ", ".join(quoted(schema, table) for table in tables))
 
 
-def drop_schema(database: Database, schema: str) -> None:
+def drop_schema(database: Statements, schema: str) -> None:
     """The one DROP DATABASE. Most servers drop table by table, so a failure may leave some of them.
 
     Where it leaves none, nothing is lacking: the server could not remove the folder, in which there is a file of
@@ -89,7 +109,7 @@ def drop_schema(database: Database, schema: str) -> None:
             raise _half_dropped(database, schema, error) from None
 
 
-def drop_unreferenced(database: Database, schema: str, tables: Collection[str]) -> None:
+def drop_unreferenced(database: Statements, schema: str, tables: Collection[str]) -> None:
     """Drop what an interrupted drop has left, but no table that a key of another schema refers to.
 
     Among themselves the tables refer to each other, and the server drops those that it may: again, as long as it helps.
@@ -107,7 +127,7 @@ def drop_unreferenced(database: Database, schema: str, tables: Collection[str]) 
             return
 
 
-def _half_dropped(database: Database, schema: str, error: OperatorError) -> OperatorError:
+def _half_dropped(database: Statements, schema: str, error: OperatorError) -> OperatorError:
     left = layout_of(database, [schema])[schema]
     return OperatorError(
         f"{error.found}; {len(left)} tables are left in schema {schema}: {', '.join(sorted(left)[:10])}",
@@ -117,12 +137,12 @@ def _half_dropped(database: Database, schema: str, error: OperatorError) -> Oper
     )
 
 
-def probe_rename(database: Database, workspace: str, aside: str, table: str, engines: Iterable[str]) -> None:
+def probe_rename(database: Statements, workspace: str, aside: str, table: str, engines: Iterable[str]) -> None:
     """Find out on a table of our own whether this server renames tables of these engines across schemas.
 
     Raises OperatorError where it doesn't.
     """
-    for engine in sorted(engines):
+    for engine in sorted(set(engines) - {"InnoDB"}):
         probes = [quoted(schema, table) for schema in (workspace, aside)]
         database.execute(f"DROP TABLE IF EXISTS {', '.join(probes)}")
         database.execute(f"CREATE TABLE {probes[0]} (id INT PRIMARY KEY) ENGINE = {quoted(engine)}")

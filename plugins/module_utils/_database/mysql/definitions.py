@@ -11,20 +11,19 @@ and an update of their own, which no row shows.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from .session import quoted
 
 if TYPE_CHECKING:
-    from .session import Database
+    from .session import Statements
 
 # The next number is no part of what a table is: the server counts on from the highest there is.
 _NEXT_NUMBER = re.compile(r" AUTO_INCREMENT=\d+")
-MOST_SHOWN = 5
 
 
-def definitions(database: Database, schema: str, tables: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def definitions(database: Statements, schema: str, tables: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Of each table its columns, keys, constraints and options, a line each, as the server writes them for a dump.
 
     Sorted: the server may give keys in another order than that in which it got them. The order of columns is in the
@@ -36,22 +35,3 @@ def definitions(database: Database, schema: str, tables: Iterable[str]) -> dict[
 def _lines(statement: str) -> tuple[str, ...]:
     _head, *lines = statement.splitlines()
     return tuple(sorted(_NEXT_NUMBER.sub("", line.strip().removesuffix(",")) for line in lines))
-
-
-def differences(dumped: Mapping[str, Collection[str]], restored: Mapping[str, Collection[str]]) -> list[str]:
-    """What is defined in another way, in words. A table of which nothing is known differs in nothing."""
-    found = []
-    for table, lines in dumped.items():
-        now = restored.get(table, ())
-        if not lines or not now:
-            continue
-        lacking = [line for line in lines if line not in now]
-        added = [line for line in now if line not in lines]
-        if lacking or added:
-            found.append(f"{table} (dumped: {_shown(lacking)}; restored: {_shown(added)})")
-    return found
-
-
-def _shown(lines: list[str]) -> str:
-    rest = len(lines) - MOST_SHOWN
-    return ", ".join(lines[:MOST_SHOWN]) + (f" and {rest} more" if rest > 0 else "") or "nothing"

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..._common.failure import OperatorError
-from .catalogue import Session, session_with, sessions_in
-from .explanation import AwayError
+from ..description import Session
+from ..failures import AwayError
+from .catalogue import session_with, sessions_in
 from .session import quoted
 from .session_settings import EVERYWHERE
 
 if TYPE_CHECKING:
-    from .session import Database
+    from .session import Statements
 
 # A session that holds the lock asks again sooner than this, also while it waits for an API server that is away. One
 # whose machine is gone is ended by the server, which may not hear of that otherwise.
@@ -25,7 +26,7 @@ LOCK_PAUSE_SECONDS = 0.5
 
 
 @contextlib.contextmanager
-def alone(database: Database, live: str, timeout_seconds: float) -> Iterator[None]:
+def alone(database: Statements, live: str, timeout_seconds: float) -> Iterator[None]:
     """Nobody else of this collection moves tables of this schema meanwhile.
 
     The server itself keeps the name until the session ends: a statement of a killed run that the server still carries
@@ -47,7 +48,7 @@ def alone(database: Database, live: str, timeout_seconds: float) -> Iterator[Non
 
 
 def wait_until_nobody_moves(
-    database: Database, live: str, timeout_seconds: float, progress: Callable[[str], None]
+    database: Statements, live: str, timeout_seconds: float, progress: Callable[[str], None]
 ) -> None:
     """Wait while another session of this collection works on this schema: a statement of an action that was killed.
 
@@ -64,7 +65,7 @@ def wait_until_nobody_moves(
         time.sleep(LOCK_PAUSE_SECONDS)
 
 
-def _is_held(database: Database, name: str) -> bool:
+def _is_held(database: Statements, name: str) -> bool:
     try:
         return database.value("SELECT IS_USED_LOCK(%s)", [name]) is not None
     except AwayError:
@@ -78,7 +79,7 @@ def _lock_of(live: str) -> str:
     return f"hopsworks.airflow/{live}"[-64:]
 
 
-def _held(database: Database, live: str, name: str, timeout_seconds: float) -> OperatorError:
+def _held(database: Statements, live: str, name: str, timeout_seconds: float) -> OperatorError:
     """Who has the lock, and what ends that."""
     number = database.value("SELECT IS_USED_LOCK(%s)", [name])
     holder = session_with(database, int(number)) if number is not None else None
@@ -108,7 +109,7 @@ def _held(database: Database, live: str, name: str, timeout_seconds: float) -> O
 
 
 @contextlib.contextmanager
-def locked(database: Database, schema: str, tables: Iterable[str]) -> Iterator[None]:
+def locked(database: Statements, schema: str, tables: Iterable[str]) -> Iterator[None]:
     """Nobody else reads or writes these tables in this block; this session can use no others until its end.
 
     Raises OperatorError where somebody uses one of them.
@@ -121,7 +122,7 @@ def locked(database: Database, schema: str, tables: Iterable[str]) -> Iterator[N
 
 
 def wait_for_sessions(
-    database: Database, schemas: Sequence[str], timeout_seconds: float, progress: Callable[[str], None]
+    database: Statements, schemas: Sequence[str], timeout_seconds: float, progress: Callable[[str], None]
 ) -> list[Session]:
     """Wait until nobody else is connected: the server notices a little later than the pod that it is gone.
 

@@ -10,10 +10,9 @@ import ssl
 from collections.abc import Sequence
 
 from ..._common.failure import OperatorError
+from ..failures import STATEMENT, AwayError, DeniedError, RolledBackError
 from ..tls import explained_tls
 from .session_settings import LOCK_WAIT_SECONDS
-
-STATEMENT = "what this statement was to change; earlier statements of this action are done and are recognised"
 
 # What MariaDB and MySQL say where a table is to have the name of a file that is there.
 TABLESPACE_EXISTS = re.compile(r"\btablespace\b.*\bexists\b", re.IGNORECASE | re.DOTALL)
@@ -41,18 +40,6 @@ ROLLED_BACK = (1213, 1297)
 
 # Of a schema, a table and its columns.
 DENIED = (1044, 1142, 1143)
-
-
-class RolledBackError(OperatorError):
-    """Nothing is left of the statement and its transaction, and the same may work when it is sent again."""
-
-
-class DeniedError(OperatorError):
-    """The user is shown something, and has no right to read it."""
-
-
-class AwayError(OperatorError):
-    """The server could not be reached, or went away: what failed may work soon, if it has worked before."""
 
 
 def is_away(error: Exception) -> bool:

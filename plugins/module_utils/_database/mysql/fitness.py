@@ -7,16 +7,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..._common.failure import OperatorError
+from ..description import Fitness
 from .session_settings import limits_in_words
+from .tls import url_options
 
 if TYPE_CHECKING:
     from ..tls import Tls
     from .privileges import Rights
-    from .session import Database
+    from .session import Statements
 
 _READ_ONLY = {
     # Variable and who may write nevertheless.
@@ -29,15 +30,7 @@ _IN_QUOTES = re.compile(r"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'", re.DOTALL)
 _REQUIRE = re.compile(r"\bREQUIRE (?!NONE\b)(\w+)")
 
 
-@dataclass(frozen=True)
-class Fitness:
-    """`problems` would end a run later; `unseen` is what can't be known, in words."""
-
-    problems: tuple[str, ...]
-    unseen: tuple[str, ...]
-
-
-def read_fitness(database: Database, rights: Rights, tls: Tls | None = None) -> Fitness:
+def read_fitness(database: Statements, rights: Rights, tls: Tls | None = None) -> Fitness:
     """Found out without changing anything; a named lock of our own is taken and given back.
 
     `tls` is how Airflow's components are to connect.
@@ -51,7 +44,7 @@ def read_fitness(database: Database, rights: Rights, tls: Tls | None = None) -> 
             problems.append(f"the server is read-only ({name}): it may be a replica, or out of space")
     problems += limits_in_words(database.given_limits)
     # This session encrypts what can be; PyMySQL, without a word about TLS in its URL, does not.
-    demand = _tls_demanded(database, settings) if tls is None or not tls.query("pymysql", "") else None
+    demand = _tls_demanded(database, settings) if tls is None or not url_options(tls, "pymysql", "") else None
     if demand is not None:
         problems.append(
             f"the server demands TLS ({demand}), and Airflow's components would connect without: `prefer` encrypts the"
@@ -89,7 +82,7 @@ def read_fitness(database: Database, rights: Rights, tls: Tls | None = None) -> 
     return Fitness(tuple(problems), tuple(unseen))
 
 
-def _tls_demanded(database: Database, settings: dict[str, str]) -> str | None:
+def _tls_demanded(database: Statements, settings: dict[str, str]) -> str | None:
     """By what the server refuses connections of this user that are not encrypted, or None where nothing says so."""
     if settings.get("require_secure_transport", "OFF") in ("ON", "1"):
         return "require_secure_transport"

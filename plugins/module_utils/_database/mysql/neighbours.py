@@ -10,15 +10,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..._common.failure import OperatorError
+from ..description import Neighbours
 from .catalogue import alike
 
 if TYPE_CHECKING:
     from .privileges import Rights
-    from .session import Database
+    from .session import Statements
 
 # InnoDB's own list of keys, which the right PROCESS opens: of MariaDB, of MySQL 8 and newer.
 _OWN_LISTS = ("INNODB_SYS_FOREIGN", "INNODB_FOREIGN")
@@ -30,17 +30,7 @@ _READERS = {
 }
 
 
-@dataclass(frozen=True)
-class Neighbours:
-    """`keys` onto the schema's tables and `readers` of them, in words; `every_key`: no key can be hidden."""
-
-    schema: str
-    keys: tuple[str, ...] = ()
-    readers: tuple[str, ...] = ()
-    every_key: bool = True
-
-
-def read_neighbours(database: Database, schema: str, rights: Rights) -> Neighbours:
+def read_neighbours(database: Statements, schema: str, rights: Rights) -> Neighbours:
     """What the connected user is shown of it."""
     is_it = alike(database, schema)
     # The catalogue compares names without regard to capitals, also where the server itself does not: so it finds a
@@ -76,10 +66,11 @@ def read_neighbours(database: Database, schema: str, rights: Rights) -> Neighbou
     every = (own_list is not None and innodb) or any(
         rights.everywhere(right) for right in ("ALTER", "INSERT", "REFERENCES")
     )
-    return Neighbours(schema, tuple(dict.fromkeys(described)), tuple(readers), every)
+    shown_with = " (the right PROCESS shows the keys of all InnoDB tables)"
+    return Neighbours(schema, tuple(dict.fromkeys(described)), tuple(readers), every, shown_with)
 
 
-def _own_list(database: Database, spellings: set[str]) -> set[tuple[str, str, str, str]] | None:
+def _own_list(database: Statements, spellings: set[str]) -> set[tuple[str, str, str, str]] | None:
     """Keys of others onto the tables of one schema (its spellings), of all InnoDB tables; None where they are hidden.
 
     InnoDB calls schemas and tables as their files: only the server knows how it writes a letter that is not ASCII.
@@ -102,7 +93,7 @@ def _own_list(database: Database, spellings: set[str]) -> set[tuple[str, str, st
     return None
 
 
-def _as_file(database: Database, name: str) -> str:
+def _as_file(database: Statements, name: str) -> str:
     try:
         return bytes(database.value("SELECT CAST(CONVERT(%s USING filename) AS BINARY)", [name])).decode()
     except OperatorError:
@@ -110,7 +101,7 @@ def _as_file(database: Database, name: str) -> str:
         return name
 
 
-def _from_file(database: Database, name: str) -> str:
+def _from_file(database: Statements, name: str) -> str:
     """A name for people; as it is where it isn't that of a file."""
     try:
         return str(database.value(f"SELECT CONVERT(_filename x'{name.encode().hex()}' USING utf8mb4)"))

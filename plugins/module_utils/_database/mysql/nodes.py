@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .catalogue import read_server
+from .catalogue import NDB_CLUSTER, read_server
 
 if TYPE_CHECKING:
-    from .session import Database
+    from .session import Statements
 
 _ALONE = "locks and lists of sessions are those of this {0} alone, so others may be connected to other {0}s"
 _SETTINGS = (
@@ -20,7 +20,7 @@ _SETTINGS = (
 )
 
 
-def other_nodes(database: Database) -> str | None:
+def other_nodes(database: Statements) -> str | None:
     """What a server is one of, and what follows from it, in words; None for a server by itself."""
     settings = {str(name).lower(): str(value).upper() for name, value in database.rows(_SETTINGS)}
     if settings.get("wsrep_on", "OFF") in ("ON", "1"):
@@ -28,6 +28,6 @@ def other_nodes(database: Database) -> str | None:
     if settings.get("group_replication_group_name"):
         return f"the server is a member of a replication group: {_ALONE.format('member')}"
     ndb = settings.get("default_storage_engine") in ("NDB", "NDBCLUSTER")
-    if ndb or read_server(database).engine == "NDB Cluster":
+    if ndb or read_server(database).engine == NDB_CLUSTER:
         return f"the server is an SQL node of NDB Cluster or RonDB: {_ALONE.format('SQL node')}"
     return None

@@ -17,17 +17,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..._common.failure import OperatorError
-from .catalogue import read_server
+from ..engine import Use
+from .catalogue import MARIADB, numbers_of, read_server
 from .nodes import other_nodes
 from .session import quoted
 
 if TYPE_CHECKING:
-    from .session import Database
+    from .session import Statements
 
-# What building, moving, dumping and restoring a schema needs, on each schema involved.
-NEEDED = frozenset({"ALTER", "CREATE", "DELETE", "DROP", "INDEX", "INSERT", "REFERENCES", "SELECT", "UPDATE"})
-# What comparing rows with a dump and dropping just these needs on the live schema, further.
-LOCKING = frozenset({"LOCK TABLES"})
+NEEDED = {
+    Use.BUILD: frozenset({"ALTER", "CREATE", "DELETE", "DROP", "INDEX", "INSERT", "REFERENCES", "SELECT", "UPDATE"}),
+    Use.LOCK: frozenset({"LOCK TABLES"}),
+    Use.LIST: frozenset({"CREATE", "DELETE", "DROP", "INSERT", "SELECT"}),
+}
 # Without one of these rights the server shows none of the schema's objects of that kind, and says nothing about it.
 SHOWN_WITH = {
     "routines": ("EXECUTE", "ALTER ROUTINE", "CREATE ROUTINE"),
@@ -35,7 +37,7 @@ SHOWN_WITH = {
     "events": ("EVENT",),
 }
 # Rights that can be given on a schema, and so be taken away on one. All others hold for the server as a whole.
-_OF_A_SCHEMA = NEEDED.union(
+_OF_A_SCHEMA = NEEDED[Use.BUILD].union(
     *SHOWN_WITH.values(), ("CREATE TEMPORARY TABLES", "CREATE VIEW", "LOCK TABLES", "SHOW VIEW", "GRANT OPTION")
 )
 # Schemas of which no right on everything is to give anything, where it can be taken away (partial_revokes).
@@ -102,8 +104,20 @@ class Rights:
     def holds(self, right: str, schema: str) -> bool:
         return any(self._gives(grants, right, schema) for grants in self._grantees)
 
-    def missing(self, schemas: Iterable[str], needed: Collection[str] = NEEDED) -> list[str]:
+    @property
+    def unseen(self) -> list[str]:
+        """Why the list of sessions may lack some, in words."""
+        found = []
+        if not self.everywhere("PROCESS"):
+            found.append(f"{self.account} has no right PROCESS, so sessions of other users are not shown to it")
+        return [*found, self.other_nodes] if self.other_nodes is not None else found
+
+    def missing(self, schemas: Iterable[str], use: Use = Use.BUILD) -> list[str]:
         """What is lacking, as `RIGHT ON schema.*`."""
+        return self.lacking(schemas, NEEDED[use])
+
+    def lacking(self, schemas: Iterable[str], needed: Collection[str]) -> list[str]:
+        """Of certain rights those that are lacking."""
         return [
             f"{right} ON {schema}.*"
             for schema in dict.fromkeys(schemas)
@@ -120,8 +134,12 @@ class Rights:
             if kind not in all_shown and not any(self.holds(right, schema) for right in rights)
         ]
 
+    def to_show(self, schema: str, hidden: Iterable[str]) -> list[str]:
+        """The statements that let the user be shown these kinds of objects."""
+        return self._grants(schema, [schema], {SHOWN_WITH[kind][0] for kind in hidden}, ())
+
     def remedies(
-        self, live: str, schemas: Iterable[str], needed: Collection[str] = NEEDED, of_runs: tuple[str, ...] = ()
+        self, live: str, schemas: Iterable[str], use: Use = Use.BUILD, of_runs: tuple[str, ...] = ()
     ) -> list[str]:
         """The statements that give what is lacking, for an administrator.
 
@@ -129,6 +147,11 @@ class Rights:
         wild cards are none, nothing but a grant on everything covers schemas whose names only a later run knows (they
         begin with one of `of_runs`); what it gives on the server's own schemas is taken away again.
         """
+        return self._grants(live, schemas, NEEDED[use], of_runs)
+
+    def _grants(
+        self, live: str, schemas: Iterable[str], needed: Collection[str], of_runs: tuple[str, ...]
+    ) -> list[str]:
         wanted: dict[str, set[str]] = {}
         schemas = list(dict.fromkeys(schemas))
         of_a_run = [schema for schema in schemas if schema.startswith(of_runs)]
@@ -168,14 +191,14 @@ class Rights:
         return [pattern for pattern in matching if order[pattern] == max(order.values())]
 
 
-def read_rights(database: Database) -> Rights:
+def read_rights(database: Statements) -> Rights:
     """Rights of the connected user with the roles that are active in a session of its own, as Airflow's are."""
     account = str(database.value("SELECT CURRENT_USER()"))
     user, _at, host = account.rpartition("@")
     grantee = "@".join("'" + part.replace("'", "''") + "'" for part in (user, host))
     server = read_server(database)
-    version, literal = server.numbers, False
-    if server.engine == "MariaDB":
+    version, literal = numbers_of(server.version), False
+    if server.engine == MARIADB:
         sources = [_shown(database, "SHOW GRANTS FOR CURRENT_USER")]
         if database.value("SELECT CURRENT_ROLE()") is not None:
             sources.append(_shown(database, "SHOW GRANTS FOR CURRENT_ROLE"))
@@ -194,7 +217,7 @@ def read_rights(database: Database) -> Rights:
         [Grants.read(lines) for lines in sources],
         grantee,
         literal=literal,
-        mariadb=server.engine == "MariaDB",
+        mariadb=server.engine == MARIADB,
         other_nodes=other_nodes(database),
     )
 
@@ -231,7 +254,7 @@ def _has(rights: Collection[str], right: str) -> bool:
     return right in rights or not _EVERY.isdisjoint(rights)
 
 
-def _shown(database: Database, statement: str) -> list[str]:
+def _shown(database: Statements, statement: str) -> list[str]:
     return [str(row[0]) for row in database.rows(statement)]
 
 

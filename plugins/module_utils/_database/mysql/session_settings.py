@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..._common.failure import OperatorError
+
 try:
     import pymysql
 except ImportError:  # reported by the module's own requirement check
@@ -122,3 +124,16 @@ def limits_in_words(given: Mapping[str, int]) -> list[str]:
         for name, value in given.items()
         if value < LIMITS[name]
     ]
+
+
+def refuse_limits(given: Mapping[str, int]) -> None:
+    """Raises OperatorError where the tool that makes a dump would not be given every row."""
+    limits = limits_in_words(given)
+    if limits:
+        raise OperatorError(
+            "; ".join(limits),
+            expected="sessions that may read every row",
+            untouched="everything; nothing was dumped",
+            next_step="as an administrator of the database: SET GLOBAL <name> = DEFAULT, and the same in its"
+            " configuration and in init_connect; then run the same command again",
+        )

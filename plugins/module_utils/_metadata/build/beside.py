@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# Names of schemas and tables can't be bound as values: `Database.quoted` escapes them.
 # ruff: noqa: S608
 
 from __future__ import annotations
@@ -10,20 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..._common.failure import OperatorError
-from ..._database.mysql.catalogue import Schema, read_schema
-from ..._database.mysql.ddl import create_schema, drop_tables, match_charset
-from ..._database.mysql.exclusive import wait_for_sessions
-from ..._database.mysql.session import quoted
+from ..._database.description import Schema
 from .. import guard, ownership
 from ..inspection import INSTALLED, MOVING, Inspection
 from ..ownership import Owner
 from ..records import BUILDING, COMPLETE, MIGRATION, Mark, complete_mark, unknown_tables, write_mark
-from ..schemas import BOOKKEEPING, CHARSET, COLLATION, PLAN, WORKSPACE, content_of
+from ..schemas import BOOKKEEPING, PLAN, WORKSPACE, content_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..._database.mysql.session import Database
+    from ..._database.engine import Database
 
 SESSION_SECONDS = 60
 
@@ -62,10 +59,10 @@ def _unchanged(revision: str | None, reason: str) -> dict[str, Any]:
 
 def revisions_of(database: Database, schema: str) -> list[str]:
     """Rows of alembic_version; none where there is no such table."""
-    found = read_schema(database, schema)
+    found = database.schema(schema)
     if found is None or "alembic_version" not in found.tables:
         return []
-    table = quoted(schema, "alembic_version")
+    table = database.quoted(schema, "alembic_version")
     return [str(row[0]) for row in database.rows(f"SELECT version_num FROM {table} ORDER BY 1")]
 
 
@@ -82,13 +79,8 @@ def _refuse_strange(database: Database, inspection: Inspection, workspace: Schem
         strange = sorted(content_of(workspace))
     elif mark is not None:
         # The mark is put into an empty schema, so what is older than it was put there by somebody else, beforehand.
-        older = database.rows(
-            "SELECT t.TABLE_NAME FROM information_schema.TABLES t JOIN information_schema.TABLES m"
-            " ON m.TABLE_SCHEMA = t.TABLE_SCHEMA AND m.TABLE_NAME = %s"
-            " WHERE t.TABLE_SCHEMA = %s AND t.CREATE_TIME < m.CREATE_TIME",
-            [WORKSPACE, workspace.name],
-        )
-        strange = sorted({str(table) for (table,) in older} - BOOKKEEPING | unknown_tables(mark, workspace))
+        older = database.older_than(workspace.name, WORKSPACE)
+        strange = sorted(set(older) - BOOKKEEPING | unknown_tables(mark, workspace))
     else:
         strange = []
     if strange:
@@ -117,21 +109,21 @@ def begin(
     name = inspection.names.workspace
     guard.enforce([guard.replaceable(inspection)], predicting=False)
     refuse_others(database, inspection, owner)
-    sessions = wait_for_sessions(database, [name], SESSION_SECONDS, progress)
+    sessions = database.wait_for_sessions([name], SESSION_SECONDS, progress)
     guard.enforce([guard.nobody_connected(name, sessions)], predicting=False)
-    create_schema(database, name, CHARSET, COLLATION)
+    database.create_schema(name, *database.any_text)
     for stale in inspection.plans:
         # One of which nothing was done. Without the tables that it names, it would look as if they had been moved.
         if stale.unfinished:
-            drop_tables(database, stale.schema, [PLAN])
-    found = read_schema(database, name)
+            database.drop_tables(stale.schema, [PLAN])
+    found = database.schema(name)
     leftovers = sorted(content_of(found)) if found is not None else []
     if found is not None and leftovers:
         # The wait may have taken a while.
         _refuse_strange(database, inspection, found)
         progress(f"dropping {len(leftovers)} tables of an earlier run in schema {name}")
-        drop_tables(database, name, leftovers)
-    match_charset(database, name, CHARSET, COLLATION)
+        database.drop_tables(name, leftovers)
+    database.match_charset(name, *database.any_text)
     mark = Mark(
         purpose=MIGRATION,
         deployment=owner.deployment,
@@ -157,5 +149,5 @@ def finish(database: Database, schema: str, mark: Mark, head: str) -> None:
             untouched="the live schema",
             next_step="look at the Job's log above; run the same command again: it starts over with the new schema",
         )
-    built = read_schema(database, schema)
+    built = database.schema(schema)
     complete_mark(database, schema, mark, head, content_of(built) if built is not None else ())

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import json
 import secrets
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..._common.failure import OperatorError
 from ..._common.names import short_name
+from ..._database.engines import ENGINE
 from ..._database.tls import TLS_FOLDER
 from ..._pods.own_job import LABEL_ACTION, LABEL_RUN, Pod, job_of
 
 if TYPE_CHECKING:
-    from ..._database.mysql.session import Address
+    from ..._database.address import Address
 
 LABEL_DEPLOYMENT = "hopsworks.airflow/deployment"
 MIGRATE = "migrate"
@@ -23,8 +25,8 @@ PASSWORD_FOLDER = "/run/hopsworks.airflow/database"  # noqa: S105 - the name of 
 
 # Runs in the target image, with its Python. Prints as its last line what that image calls its newest revision.
 #
-# Airflow's components connect by PyMySQL, with the URL that `launch.py` makes: what keeps that from working is found
-# here, long before the outage, also where the migration itself takes the other driver.
+# Airflow's components connect by the first driver, with the URL that is made of it: what keeps that from working is
+# found here, long before the outage, also where the migration itself takes another one.
 PROGRAM = r"""
 import importlib.metadata, importlib.util, json, os, subprocess, sys, time
 from urllib.parse import quote
@@ -32,40 +34,37 @@ from urllib.parse import quote
 with open(os.environ["PASSWORD_FILE"], "rb") as stream:
     password = stream.read()
 
-def address(driver, password, options):
-    # SQLAlchemy takes the name of the schema as it is; the TLS options are in the driver's words.
-    options += os.environ["DATABASE_TLS_" + driver.upper()]
-    host = os.environ["DATABASE_HOST"]
-    return "mysql+%s://%s:%s@%s:%s/%s?charset=utf8mb4%s" % (
-        driver, quote(os.environ["DATABASE_USER"], safe=""), quote(password, safe=""),
-        "[%s]" % host if ":" in host else host,
-        os.environ["DATABASE_PORT"], os.environ["DATABASE_SCHEMA"], options)
+def url_of(driver):
+    # For a library that encodes a password as Latin-1: this text's Latin-1 bytes are the password's own.
+    text = password.decode("latin-1").encode() if driver["latin_1"] else password
+    return driver["url"] % quote(text, safe="")
 
 def connect(url):
     from sqlalchemy import create_engine
     create_engine(url).connect().close()
 
-# Encodes the password as Latin-1: this text's Latin-1 bytes are the password's own. A fresh schema is made of
-# several statements at once: client_flag 65536 (MULTI_STATEMENTS).
-url = address("pymysql", password.decode("latin-1").encode(), "&client_flag=65536")
+components, *others = json.loads(os.environ["DATABASE_DRIVERS"])
+url = url_of(components)
 for attempt in range(30):
     try:
         connect(url)
         break
     except Exception as error:
         reason = getattr(error, "orig", None) or error
-        # No server there, or none that says anything: a proxy beside this container may still be starting.
-        if attempt < 29 and reason.args[:1] in ((2003,), (2013,)):
+        # A proxy beside this container may still be starting.
+        if attempt < 29 and reason.args and reason.args[0] in components["away"]:
             time.sleep(1)
             continue
-        sys.exit("Airflow's components could not connect to the database, as they do it by PyMySQL: %s: %s\n"
+        sys.exit("Airflow's components could not connect to the database, as they do it by %s: %s: %s\n"
             "Nothing was migrated. Compare database.tls (airflow_database_tls) and how the user logs in with what the "
-            "server demands and the image's PyMySQL can do" % (type(reason).__name__, reason))
-try:
-    import MySQLdb
-    url = address("mysqldb", password, "")
-except ImportError:
-    pass
+            "server demands and this library in the image can do" % (
+            components["module"], type(reason).__name__, reason))
+for driver in others:
+    try:
+        __import__(driver["module"])
+        url = url_of(driver)
+    except ImportError:
+        pass
 # No connection of the components' settings: theirs is to the live schema.
 theirs = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN")
 environment = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
@@ -112,6 +111,8 @@ def migrate_job(
     labels = labels_of(deployment, run)
     files = address.tls.volume("database-tls")
     name = f"airflow-migrate-{run.replace('_', '-')}-{secrets.token_hex(3)}"
+    # Kubernetes takes $(...) for another variable.
+    drivers = json.dumps([asdict(driver) for driver in ENGINE.drivers(address, schema, TLS_FOLDER)]).replace("$", "$$")
     container = {
         "name": "migrate",
         "image": image,
@@ -123,12 +124,7 @@ def migrate_job(
             {"name": "LOGNAME", "value": "airflow"},
             {"name": "PYTHONUNBUFFERED", "value": "1"},
             {"name": "AIRFLOW__CORE__LOAD_EXAMPLES", "value": "False"},
-            {"name": "DATABASE_HOST", "value": address.host},
-            {"name": "DATABASE_PORT", "value": str(address.port)},
-            {"name": "DATABASE_SCHEMA", "value": schema},
-            {"name": "DATABASE_USER", "value": address.user},
-            {"name": "DATABASE_TLS_MYSQLDB", "value": address.tls.query("mysqldb", TLS_FOLDER)},
-            {"name": "DATABASE_TLS_PYMYSQL", "value": address.tls.query("pymysql", TLS_FOLDER)},
+            {"name": "DATABASE_DRIVERS", "value": drivers},
             {"name": "PASSWORD_FILE", "value": f"{PASSWORD_FOLDER}/password"},
         ],
         "volumeMounts": [

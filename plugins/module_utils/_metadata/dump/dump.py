@@ -10,21 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..._common.failure import OperatorError
-from ..._database.mysql.catalogue import Schema, read_schema, read_server
-from ..._database.mysql.content import Content, fingerprints, refuse_too_large
-from ..._database.mysql.ddl import create_schema, drop_tables, match_charset
-from ..._database.mysql.definitions import definitions, differences
-from ..._database.mysql.exclusive import wait_for_sessions
-from ..._database.mysql.session_settings import limits_in_words
+from ..._database.description import Content, Schema
 from .. import guard, ownership
 from ..plan import now
 from ..records import BUILDING, COMPLETE, Mark, complete_mark, names_of, read_mark, write_mark
 from ..schemas import BOOKKEEPING, WORKSPACE, content_of
+from .definitions import differences
 from .file import REPORT_BYTES, DumpFile, Manifest, chunks_of, differs, entries_of, whole
 
 if TYPE_CHECKING:
     from ..._database.client import Tools
-    from ..._database.mysql.session import Database
+    from ..._database.engine import Database
     from ..ownership import Owner
 
 REHEARSAL, RESTORE = "rehearsal", "restore"
@@ -60,15 +56,15 @@ def up_to_date(path: Path, now_there: dict[str, Content]) -> Manifest | None:
 
 def read_content(database: Database, name: str, progress: Callable[[str], None]) -> dict[str, Content]:
     """What is in each table of a schema but our bookkeeping, and how it is defined."""
-    schema = existing(read_schema(database, name), name)
+    schema = existing(database.schema(name), name)
     tables = [table.name for table in schema.tables.values() if table.base and table.name not in BOOKKEEPING]
-    defined = definitions(database, name, tables)
-    found = fingerprints(database, name, tables, progress)
+    defined = database.definitions(name, tables)
+    found = database.fingerprints(name, tables, progress)
     return {table: replace(content, definition=defined[table]) for table, content in found.items()}
 
 
 def server_in_words(database: Database) -> str:
-    server = read_server(database)
+    server = database.server()
     return f"{server.engine} {server.version}"
 
 
@@ -82,10 +78,10 @@ def make_dump(
     progress: Callable[[str], None],
 ) -> Manifest:
     """Dump a schema into a file. What is at that path already is replaced when the new one is whole."""
-    schema = existing(read_schema(database, name), name)
+    schema = existing(database.schema(name), name)
     server = server_in_words(database)
-    refuse_too_large(database, name, {table: content.largest for table, content in before.items()})
-    _refuse_limits(database)
+    database.refuse_too_large(name, {table: content.largest for table, content in before.items()})
+    database.refuse_limits()
     target = DumpFile(path, progress)
     try:
         # What our bookkeeping says is true of the schema it stands in, and not of one restored elsewhere.
@@ -107,18 +103,6 @@ def make_dump(
     except BaseException:
         target.discard()
         raise
-
-
-def _refuse_limits(database: Database) -> None:
-    limits = limits_in_words(database.given_limits)
-    if limits:
-        raise OperatorError(
-            "; ".join(limits),
-            expected="sessions that may read every row",
-            untouched="everything; nothing was dumped",
-            next_step="as an administrator of the database: SET GLOBAL <name> = DEFAULT, and the same in its"
-            " configuration and in init_connect; then run the same command again",
-        )
 
 
 class Restoration:
@@ -143,14 +127,14 @@ class Restoration:
         """An empty schema with a mark, so that what an interrupted run leaves there is known as such and removed."""
         self.refuse_others(purpose)
         largest = {table: entry.largest for table, entry in self._manifest.tables.items()}
-        refuse_too_large(self._database, self._schema, largest)
+        self._database.refuse_too_large(self._schema, largest)
         database, manifest, owner = self._database, self._manifest, self._owner
         # The tool of a run that was killed may still play its dump: its Job ends a little later.
-        sessions = wait_for_sessions(database, [self._schema], SESSION_SECONDS, self._progress)
+        sessions = database.wait_for_sessions([self._schema], SESSION_SECONDS, self._progress)
         guard.enforce([guard.nobody_connected(self._schema, sessions)], predicting=False)
-        create_schema(database, self._schema, manifest.charset, manifest.collation)
+        database.create_schema(self._schema, manifest.charset, manifest.collation)
         # It may have been made by somebody else. What a later migration makes there is to fit the restored tables.
-        match_charset(database, self._schema, manifest.charset, manifest.collation)
+        database.match_charset(self._schema, manifest.charset, manifest.collation)
         self._drop(self._left())
         mark = Mark(
             purpose=purpose,
@@ -169,7 +153,7 @@ class Restoration:
 
     def refuse_others(self, purpose: str) -> None:
         """Raises OperatorError where anything is there that an earlier run of the same purpose did not leave."""
-        found = read_schema(self._database, self._schema)
+        found = self._database.schema(self._schema)
         if found is None:
             return
         ownership.refuse_others(self._database, found, self._owner)
@@ -225,7 +209,7 @@ class Restoration:
 
     def is_done(self) -> bool:
         """Whether the schema holds just what the dump holds, for good; its mark may be there still."""
-        found = read_schema(self._database, self._schema)
+        found = self._database.schema(self._schema)
         if found is None or content_of(found) != self._manifest.tables.keys():
             return False
         if WORKSPACE in found.tables:
@@ -290,22 +274,22 @@ class Restoration:
     def clear(self) -> None:
         """Drop what was restored, and the mark last. The schema stays behind empty."""
         self._drop(self._manifest.tables.keys())
-        drop_tables(self._database, self._schema, [WORKSPACE])
+        self._database.drop_tables(self._schema, [WORKSPACE])
 
     def keep(self) -> None:
         """What was restored is there to stay: drop the mark alone, if it is there."""
         if self.has_mark():
-            drop_tables(self._database, self._schema, [WORKSPACE])
+            self._database.drop_tables(self._schema, [WORKSPACE])
 
     def has_mark(self) -> bool:
-        found = read_schema(self._database, self._schema)
+        found = self._database.schema(self._schema)
         return found is not None and WORKSPACE in found.tables
 
     def _drop(self, tables: Collection[str]) -> None:
         """Those of them that are there, and no others."""
-        found = read_schema(self._database, self._schema)
+        found = self._database.schema(self._schema)
         if found is not None:
-            drop_tables(self._database, self._schema, sorted(content_of(found).intersection(tables)))
+            self._database.drop_tables(self._schema, sorted(content_of(found).intersection(tables)))
 
     def _chunks(self) -> Iterator[bytes]:
         sent = reported = 0

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..._common.failure import OperatorError
-from ..._database.mysql.content import Content
+from ..._database.description import Content
+from ..._database.engines import ENGINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 CHUNK_BYTES = 1 << 20
 REPORT_BYTES = 16 << 20
-LAST_LINE = b"-- Dump completed"
 # Of a table that is written to, so much of its rows has to be in a dump, but for a few.
 MOSTLY, A_FEW_ROWS = 0.9, 100
 
@@ -104,7 +104,7 @@ def verify(dump: Path, manifest: Manifest) -> None:
         raise _unreadable(dump, error) from None
     if (size, digest.hexdigest()) != (manifest.bytes, manifest.sha256):
         raise _not_whole(dump, f"its {size} bytes are not the {manifest.bytes} that were written (SHA-256)")
-    if not unpack.eof or LAST_LINE not in tail:
+    if not unpack.eof or ENGINE.dump_ends_with not in tail:
         raise _not_whole(dump, "its last line is not there")
 
 

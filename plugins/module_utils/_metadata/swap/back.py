@@ -6,10 +6,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..._database.mysql.catalogue import stored_programs
-from ..._database.mysql.ddl import create_schema, drop_tables, match_charset
-from ..._database.mysql.exclusive import wait_for_sessions
-from ..._database.mysql.privileges import read_rights
 from .. import guard
 from ..inspection import ABSENT, EMPTY, FOREIGN, INSTALLED, MIGRATABLE, MOVING, Inspection, inspect
 from ..memory import INSTALLED as REMEMBERED
@@ -22,7 +18,7 @@ from .move import check_content, make_moves
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..._database.mysql.session import Database
+    from ..._database.engine import Database
     from ..memory import Mirror
     from .examination import Request
 
@@ -89,7 +85,7 @@ class Restore:
     def _examine(self, inspection: Inspection) -> list[guard.Finding]:
         """The conditions; who is connected is the last of them."""
         live, install, undone = self._names.live, inspection.install, self._names.undone(self._request.run)
-        rights = read_rights(self._database)
+        rights = self._database.rights()
         involved = [live, undone, *([install.set_aside] if install is not None and install.set_aside else [])]
         findings = [
             self._confirmed(),
@@ -120,7 +116,7 @@ class Restore:
                     "use another `run`",
                 )
             )
-        sessions = [] if inspection.live is None else wait_for_sessions(self._database, [live], 0, self._progress)
+        sessions = [] if inspection.live is None else self._database.wait_for_sessions([live], 0, self._progress)
         return [*findings, guard.nobody_connected(live, sessions)]
 
     def _movable(self, inspection: Inspection) -> guard.Finding:
@@ -129,7 +125,7 @@ class Restore:
         The server moves neither views nor tables with triggers, and everything else would stay among the old tables.
         """
         name, live = "only_tables", self._names.live
-        strange = stored_programs(self._database, live)
+        strange = self._database.stored_programs(live)
         if inspection.live is not None:
             strange += [str(table) for table in inspection.live.tables.values() if not table.base]
         if not strange:
@@ -155,7 +151,7 @@ class Restore:
         if noted != content_of(found):
             different = ", ".join(sorted(noted ^ content_of(found)))
             return guard.Finding(name, guard.REFUSED, f"schema {schema} differs in {different}", expected, step)
-        triggers = [program for program in stored_programs(self._database, schema) if program.startswith("trigger ")]
+        triggers = [program for program in self._database.stored_programs(schema) if program.startswith("trigger ")]
         if triggers:
             return guard.Finding(
                 name,
@@ -203,16 +199,16 @@ class Restore:
             )
         live = inspection.live
         if live is not None:
-            create_schema(database, plan.schema, live.charset, live.collation)
+            database.create_schema(plan.schema, live.charset, live.collation)
         for stale in inspection.plans:
             if stale.unfinished:
-                drop_tables(database, stale.schema, [PLAN])
+                database.drop_tables(stale.schema, [PLAN])
         write_plan(database, plan)
         return plan
 
     def _alone(self) -> None:
-        sessions = wait_for_sessions(
-            self._database, [self._names.live], self._request.session_timeout_seconds, self._progress
+        sessions = self._database.wait_for_sessions(
+            [self._names.live], self._request.session_timeout_seconds, self._progress
         )
         guard.enforce([guard.nobody_connected(self._names.live, sessions)], predicting=False)
 
@@ -236,13 +232,13 @@ class Restore:
     def _settle(self, plan: Plan) -> None:
         charset = plan.facts.get("old_charset")
         if charset:
-            match_charset(self._database, plan.live, charset[0], charset[1])
+            self._database.match_charset(plan.live, charset[0], charset[1])
         self._mirror.write(Memory(REMEMBERED_UNDONE, plan.deployment, plan.run, plan.live, now()))
 
     def _close(self, plan: Plan) -> None:
         """Say that a reset was taken back: from now on its plan is the plan of nothing that is left to do."""
         if plan.schema == plan.workspace:
-            drop_tables(self._database, plan.schema, [PLAN])
+            self._database.drop_tables(plan.schema, [PLAN])
         else:
             mark_plan(self._database, plan, UNDONE)
 

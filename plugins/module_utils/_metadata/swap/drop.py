@@ -8,9 +8,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from ..._common.failure import OperatorError
-from ..._database.mysql.content import Content, fingerprints
-from ..._database.mysql.ddl import create_schema, drop_schema, drop_tables, drop_unreferenced, layout_of
-from ..._database.mysql.exclusive import locked
+from ..._database.description import Content
 from .. import guard
 from ..plan import DROPPING, PLANNED, Plan, mark_plan
 from ..schemas import BOOKKEEPING, INSTALL, PLAN, content_of
@@ -20,7 +18,7 @@ from .move import refuse_keys
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from ..._database.mysql.session import Database
+    from ..._database.engine import Database
     from ..inspection import Inspection
 
 
@@ -41,7 +39,7 @@ class Drop:
         self._inspect, self._progress = inspect, progress
 
     def carry_out(self, plan: Plan) -> Plan:
-        """The one DROP DATABASE. What an interrupted one has left over is dropped table by table."""
+        """The one drop of a schema. What an interrupted one has left over is dropped table by table."""
         database = self._database
         inspection = self._inspect()
         arriving = {move.table for move in plan.moves}
@@ -52,14 +50,14 @@ class Drop:
             self._progress(f"comparing {len(plan.dropped)} tables with the dump, then dropping schema {plan.live}")
             try:
                 # Whoever comes while the rows are read waits for the locks, and is seen before they are given back.
-                with locked(database, plan.live, [move.table for move in plan.dropped]):
+                with database.locked(plan.live, [move.table for move in plan.dropped]):
                     guard.enforce(
                         [self._dump_rehearsed(inspection, plan), nobody_connected(database, plan.live)],
                         predicting=False,
                     )
                 # Not before: until here whatever ends the run leaves nothing but a plan, and the old Airflow goes on.
                 plan = mark_plan(database, plan, DROPPING)
-                drop_schema(database, plan.live)
+                database.drop_schema(plan.live)
             except OperatorError:
                 self._withdraw(plan)
                 raise
@@ -74,12 +72,12 @@ class Drop:
                     next_step="find out who made them, move them elsewhere, run the same command again",
                 )
             if left:
-                with locked(database, plan.live, sorted(left)):
+                with database.locked(plan.live, sorted(left)):
                     self._refuse_other_rows(plan, left)
                     guard.enforce([nobody_connected(database, plan.live)], predicting=False)
-                drop_unreferenced(database, plan.live, left)
+                database.drop_unreferenced(plan.live, left)
         charset, collation = plan.facts["new_charset"]
-        create_schema(database, plan.live, charset, collation)
+        database.create_schema(plan.live, charset, collation)
         return plan
 
     def _dump_rehearsed(self, inspection: Inspection, plan: Plan) -> guard.Finding:
@@ -88,9 +86,9 @@ class Drop:
         known = sorted(move.table for move in plan.dropped)
 
         def live() -> dict[str, Content]:
-            contents = fingerprints(database, plan.live, known, self._progress)
+            contents = database.fingerprints(plan.live, known, self._progress)
             # A table that was made meanwhile is in no dump, and not locked.
-            others = layout_of(database, [plan.live])[plan.live] - BOOKKEEPING - set(known)
+            others = database.layout_of([plan.live])[plan.live] - BOOKKEEPING - set(known)
             return contents | dict.fromkeys(sorted(others), Content(0, ""))
 
         return guard.dump_rehearsed(inspection, request.rehearsed_dump, request.run, live)
@@ -101,7 +99,7 @@ class Drop:
             inspection = self._inspect()
             left = content_of(inspection.live) if inspection.live is not None else frozenset()
             if {move.table for move in plan.dropped} <= left:
-                drop_tables(self._database, plan.workspace, [PLAN, INSTALL])
+                self._database.drop_tables(plan.workspace, [PLAN, INSTALL])
 
     def _refuse_other_rows(self, plan: Plan, left: Collection[str]) -> None:
         """Raises OperatorError where what a drop has left isn't to be dropped, or isn't what the dump has.
@@ -137,9 +135,9 @@ class Drop:
                 expected=expected,
                 untouched=untouched,
                 next_step=f"{unless_begun}, as an administrator of the database, see that {dump} is whole,"
-                f" DROP DATABASE {plan.live}, then run the same command again",
+                f" drop schema {plan.live}, then run the same command again",
             )
-        now = fingerprints(self._database, plan.live, sorted(left), self._progress)
+        now = self._database.fingerprints(plan.live, sorted(left), self._progress)
         different = sorted(table for table, content in now.items() if sums.get(table) != content.sum)
         if different:
             raise OperatorError(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Names of schemas and tables can't be bound as values: quoted() escapes them.
+# Names of schemas and tables can't be bound as values: `Database.quoted` escapes them.
 # ruff: noqa: S608
 
 from __future__ import annotations
@@ -11,17 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..._database.mysql.catalogue import sessions_in
-from ..._database.mysql.content import Content, fingerprints
-from ..._database.mysql.neighbours import read_neighbours
-from ..._database.mysql.privileges import read_rights
-from ..._database.mysql.session import quoted
+from ..._database.description import Content
 from .. import guard
 from ..ownership import Owner
 from ..schemas import content_of
 
 if TYPE_CHECKING:
-    from ..._database.mysql.session import Database
+    from ..._database.engine import Database
     from ..inspection import Inspection
     from ..memory import Mirror
     from ..schemas import Schemas
@@ -69,10 +65,10 @@ def examine(
     names = request.names
     revisions: list[str] = []
     if inspection.workspace is not None and "alembic_version" in inspection.workspace.tables:
-        table = quoted(names.workspace, "alembic_version")
+        table = database.quoted(names.workspace, "alembic_version")
         revisions = [str(row[0]) for row in database.rows(f"SELECT version_num FROM {table}")]
     involved = [names.live, names.workspace, names.aside(request.run)]
-    rights = read_rights(database)
+    rights = database.rights()
     dropping = request.method == DROP
     findings = [
         guard.confirmed(request.deployment, request.confirm),
@@ -84,7 +80,7 @@ def examine(
         guard.workspace_complete(inspection),
         guard.workspace_at_head(inspection, revisions),
     ]
-    neighbours = read_neighbours(database, names.live, rights)
+    neighbours = database.neighbours(names.live)
     findings += [
         guard.nothing_hidden(rights, names.live, there=inspection.live is not None, dropping=dropping),
         guard.no_key_from_outside(neighbours, rights.account, dropping=dropping),
@@ -98,15 +94,15 @@ def examine(
 
         def live() -> dict[str, Content]:
             tables = sorted(content_of(inspection.live)) if inspection.live is not None else []
-            return fingerprints(database, names.live, tables, progress)
+            return database.fingerprints(names.live, tables, progress)
 
         dump = request.rehearsed_dump
         findings.append(guard.dump_rehearsed(inspection, dump, request.run, live if compare else None))
     # Last: reading all rows takes minutes, in which somebody may come.
-    findings.append(guard.nobody_connected(names.live, sessions_in(database, names.live), rights))
+    findings.append(guard.nobody_connected(names.live, database.sessions_in(names.live), rights))
     return findings
 
 
 def nobody_connected(database: Database, schema: str) -> guard.Finding:
     """Whether somebody has come in the meantime."""
-    return guard.nobody_connected(schema, sessions_in(database, schema))
+    return guard.nobody_connected(schema, database.sessions_in(schema))

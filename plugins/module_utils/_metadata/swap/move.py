@@ -8,16 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..._common.failure import OperatorError
-from ..._database.mysql.content import checksums
-from ..._database.mysql.ddl import layout_of, rename_tables
-from ..._database.mysql.neighbours import read_neighbours
-from ..._database.mysql.privileges import read_rights
 from .. import guard
 from ..plan import Move, Plan, moves_done
 from ..schemas import PLAN
 
 if TYPE_CHECKING:
-    from ..._database.mysql.session import Database
+    from ..._database.engine import Database
 
 
 def make_moves(database: Database, plan: Plan, progress: Callable[[str], None], *, backwards: bool = False) -> int:
@@ -28,7 +24,7 @@ def make_moves(database: Database, plan: Plan, progress: Callable[[str], None], 
     no number of moves explains.
     """
     involved = sorted({move.source for move in plan.moves} | {move.target for move in plan.moves})
-    done = moves_done(plan.moves, layout_of(database, involved), "" if backwards else plan.live)
+    done = moves_done(plan.moves, database.layout_of(involved), "" if backwards else plan.live)
     if done is None:
         raise OperatorError(
             f"the tables in {', '.join(involved)} are not where the plan in {plan.schema} says, after any of its moves",
@@ -44,14 +40,14 @@ def make_moves(database: Database, plan: Plan, progress: Callable[[str], None], 
         left = list(plan.moves[done:])
     if left:
         progress(f"moving {len(left)} tables" + (f"; {done} were moved already" if done and not backwards else ""))
-        rename_tables(database, [(move.source, move.target, move.table) for move in left], progress)
+        database.move_tables([(move.source, move.target, move.table) for move in left], progress)
     return len(left)
 
 
 def check_content(database: Database, schema: str, expected: Sequence[Move], progress: Callable[[str], None]) -> None:
     """Compare tables with what the plan noted about them. Raises OperatorError naming those that differ."""
     noted = {move.table: move for move in expected if move.content is not None}
-    now = checksums(database, schema, noted, progress)
+    now = database.checksums(schema, noted, progress)
     different = [
         f"{table} ({move.rows} rows, now {now[table].rows})"
         for table, move in noted.items()
@@ -68,8 +64,8 @@ def check_content(database: Database, schema: str, expected: Sequence[Move], pro
 
 def refuse_keys(database: Database, live: str) -> None:
     """Raises OperatorError where a key of another schema is in the way of a drop, as far as it is shown."""
-    rights = read_rights(database)
-    finding = guard.no_key_from_outside(read_neighbours(database, live, rights), rights.account, dropping=True)
+    rights = database.rights()
+    finding = guard.no_key_from_outside(database.neighbours(live), rights.account, dropping=True)
     if finding.verdict == guard.REFUSED:
         raise OperatorError(
             finding.found,

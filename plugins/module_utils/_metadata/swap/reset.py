@@ -7,9 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..._common.failure import OperatorError
-from ..._database.mysql.content import Content, checksums
-from ..._database.mysql.ddl import create_schema, drop_tables, match_charset, probe_rename
-from ..._database.mysql.exclusive import wait_for_sessions
+from ..._database.description import Content
 from .. import guard
 from ..inspection import INSTALLED, MOVING, Inspection, inspect
 from ..memory import INSTALLED as REMEMBERED
@@ -24,7 +22,7 @@ from .move import check_content, make_moves
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..._database.mysql.session import Database
+    from ..._database.engine import Database
     from ..memory import Mirror
 
 
@@ -58,15 +56,15 @@ class Reset:
             plan = inspection.begun
             self._may_finish(plan)
             self._progress(f"finishing what run {plan.run} began: {inspection.moves_done} of {len(plan.moves)} moves")
-            sessions = wait_for_sessions(
-                self._database, [self._names.live], self._request.session_timeout_seconds, self._progress
+            sessions = self._database.wait_for_sessions(
+                [self._names.live], self._request.session_timeout_seconds, self._progress
             )
             guard.enforce([guard.nobody_connected(self._names.live, sessions)], predicting=False)
             self._replace(inspection, plan)
             return self._result(inspection, plan, changed=True)
         # All that can be known without waiting first; then wait; then everything once more, as it is by then.
         guard.enforce(self._examine(inspection, quickly=True), predicting=False)
-        wait_for_sessions(self._database, [self._names.live], self._request.session_timeout_seconds, self._progress)
+        self._database.wait_for_sessions([self._names.live], self._request.session_timeout_seconds, self._progress)
         inspection = self._inspect()
         findings = self._examine(inspection, compare=False)
         guard.enforce(findings, predicting=False)
@@ -143,17 +141,17 @@ class Reset:
         for stale in inspection.plans:
             # A plan of which nothing was done, or all was undone, is in nobody's way any more.
             if stale.unfinished or (stale.state == UNDONE and stale.schema == names.aside(request.run)):
-                drop_tables(database, stale.schema, [PLAN])
+                database.drop_tables(stale.schema, [PLAN])
         if live is None:
-            create_schema(database, names.live, workspace.charset, workspace.collation)
+            database.create_schema(names.live, workspace.charset, workspace.collation)
         contents: dict[str, Content] = {}
         if live is not None and request.verify_content and request.method == SET_ASIDE:
-            contents = checksums(database, names.live, sorted(content_of(live)), self._progress)
+            contents = database.checksums(names.live, sorted(content_of(live)), self._progress)
         plan = self._planned(inspection, contents)
         if live is not None and plan.schema != names.workspace:
-            create_schema(database, plan.schema, live.charset, live.collation)
+            database.create_schema(plan.schema, live.charset, live.collation)
             engines = {table.engine for table in live.tables.values()}
-            probe_rename(database, names.workspace, plan.schema, PROBE, engines - {"InnoDB"})
+            database.probe_move(names.workspace, plan.schema, PROBE, engines)
         install = Install(
             deployment=request.deployment,
             namespace=request.namespace,
@@ -192,10 +190,10 @@ class Reset:
             check_content(database, plan.schema, leaving, self._progress)
         charset = plan.facts.get("new_charset")
         if charset:
-            match_charset(database, plan.live, charset[0], charset[1])
+            database.match_charset(plan.live, charset[0], charset[1])
         self._mirror.write(Memory(REMEMBERED, plan.deployment, plan.run, plan.live, now()))
         if plan.schema == plan.workspace:
-            drop_tables(database, plan.schema, [PLAN])
+            database.drop_tables(plan.schema, [PLAN])
         else:
             mark_plan(database, plan, DONE)
         self._tidy(inspection)
@@ -231,7 +229,7 @@ class Reset:
     def _tidy(self, inspection: Inspection) -> None:
         """The workspace stays behind empty: its mark is the last to go."""
         if inspection.mark is not None:
-            drop_tables(self._database, self._names.workspace, [WORKSPACE])
+            self._database.drop_tables(self._names.workspace, [WORKSPACE])
 
     def _result(
         self, inspection: Inspection, plan: Plan, *, changed: bool, findings: list[guard.Finding] | None = None

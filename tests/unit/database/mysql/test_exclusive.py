@@ -14,11 +14,11 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql import exclusive
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.exclusive import (
     alone,
     wait_until_nobody_moves,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session_settings import EVERYWHERE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.patience import RUN_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL

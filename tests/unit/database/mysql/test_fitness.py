@@ -10,6 +10,7 @@ import dataclasses
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.fitness import read_fitness
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.neighbours import read_neighbours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.nodes import other_nodes
@@ -18,7 +19,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
     Rights,
     read_rights,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import call_of, reset

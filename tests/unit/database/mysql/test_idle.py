@@ -20,8 +20,9 @@ from unittest import mock
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.exclusive import alone
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted, session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import make_dump, read_content
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_migrate
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (

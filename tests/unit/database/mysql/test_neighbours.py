@@ -15,17 +15,14 @@ import dataclasses
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.engine import Use
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import (
     sessions_in,
     stored_programs,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.neighbours import read_neighbours
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import (
-    LOCKING,
-    NEEDED,
-    read_rights,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import NEEDED, read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import RUN, call_of, reset
@@ -35,7 +32,7 @@ from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import RUN
 def connect(server, deployment):
     """Sessions of a user that has just the rights that moving and dropping need, and those given to it further."""
     user = f"u_{deployment.names.live}"
-    rights = ", ".join(sorted(NEEDED | LOCKING))
+    rights = ", ".join(sorted(NEEDED[Use.BUILD] | NEEDED[Use.LOCK]))
     server.as_root(f"CREATE USER {user}; GRANT {rights} ON `{deployment.names.live}%`.* TO {user}")
 
     @contextlib.contextmanager

@@ -9,6 +9,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.engine import Use
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import (
     NEEDED,
     Grants,
@@ -17,10 +19,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
     read_rights,
     specificity,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted, session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 
 USAGE = "GRANT USAGE ON *.* TO `airflow`@`%` IDENTIFIED BY PASSWORD '*ABC'"
-EACH = ", ".join(sorted(NEEDED))
+EACH = ", ".join(sorted(NEEDED[Use.BUILD]))
 
 OF_RUNS = ("airflow_before_", "airflow_undone_")
 
@@ -57,7 +59,7 @@ def test_enough(line):
 )
 def test_not_enough(line):
     assert missing_in([USAGE, line], ["airflow_before_run1"]) == [
-        f"{right} ON airflow_before_run1.*" for right in sorted(NEEDED)
+        f"{right} ON airflow_before_run1.*" for right in sorted(NEEDED[Use.BUILD])
     ]
 
 
@@ -104,7 +106,7 @@ class TestMySQL:
         lines = ["GRANT ALL PRIVILEGES ON `airflow%`.* TO `a`@`%`", "GRANT ALL PRIVILEGES ON `a\\_b`.* TO `a`@`%`"]
 
         assert missing_in(lines, ["a_b"], literal=True) == []
-        assert len(missing_in(lines, ["airflow_beside"], literal=True)) == len(NEEDED)
+        assert len(missing_in(lines, ["airflow_beside"], literal=True)) == len(NEEDED[Use.BUILD])
 
     @pytest.mark.parametrize("granted", [[], ["airflow", "airflow_beside", "airflow_rehearsal"], ["airflow_beside"]])
     def test_with_partial_revokes_one_remedy_is_for_all_runs(self, granted):
@@ -115,17 +117,17 @@ class TestMySQL:
 
         lines = [f"GRANT ALL PRIVILEGES ON `{schema}`.* TO `airflow`@`%`" for schema in granted]
         remedies = Rights([Grants.read(lines)], "'airflow'@'%'", literal=True).remedies(
-            "airflow", involved("run"), NEEDED, OF_RUNS
+            "airflow", involved("run"), of_runs=OF_RUNS
         )
         rights = Rights([Grants.read([*lines, *remedies])], "'airflow'@'%'", literal=True)
 
         assert rights.missing(involved("20261128t232155")) == []
-        assert rights.remedies("airflow", involved("20261128t232155"), NEEDED, OF_RUNS) == []
+        assert rights.remedies("airflow", involved("20261128t232155"), of_runs=OF_RUNS) == []
         # Nothing of the server itself is given along.
-        assert len(rights.missing(["mysql", "sys"])) == 2 * len(NEEDED)
+        assert len(rights.missing(["mysql", "sys"])) == 2 * len(NEEDED[Use.BUILD])
 
     def test_with_partial_revokes_a_remedy_for_one_schema_is_for_that_one(self):
-        (remedy,) = Rights([Grants()], "'a'@'%'", literal=True).remedies("airflow", ["airflow"], {"LOCK TABLES"})
+        (remedy,) = Rights([Grants()], "'a'@'%'", literal=True).remedies("airflow", ["airflow"], Use.LOCK)
 
         assert remedy == "GRANT LOCK TABLES ON `airflow`.* TO 'a'@'%'"
 
@@ -215,7 +217,7 @@ def test_judged_as_the_server_judges(server, user, case):
     schemas = [f"{user}_beside"] if "table" in case else [user, f"{user}_beside"]
 
     with as_user(server, user) as database:
-        judged = read_rights(database).missing(schemas, STATEMENTS)
+        judged = read_rights(database).lacking(schemas, STATEMENTS)
 
     assert sorted(judged) == sorted(line for schema in schemas for line in really_missing(server, user, schema))
 
@@ -270,7 +272,7 @@ def test_rights_of_a_role_that_is_not_active_do_not(server, user):
     with as_user(server, user) as database:
         judged = read_rights(database).missing([user])
 
-    assert len(judged) == len(NEEDED)
+    assert len(judged) == len(NEEDED[Use.BUILD])
     assert really_missing(server, user, user)
 
 
@@ -313,7 +315,7 @@ def test_the_remedy_gives_nothing_to_schemas_of_others(server, user):
     assert f"`{user.replace('_', chr(92) + '_')}%`" in remedy
     server.as_root(remedy)
     with as_user(server, user) as database:
-        assert len(read_rights(database).missing([user.replace("_", "x")])) == len(NEEDED)
+        assert len(read_rights(database).missing([user.replace("_", "x")])) == len(NEEDED[Use.BUILD])
 
 
 @pytest.mark.parametrize("right", ["EXECUTE", "ALTER ROUTINE", "CREATE ROUTINE"])

@@ -16,14 +16,13 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql import session as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database import connection
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.connection import connected
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.failures import AwayError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql import connect as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.data_nodes import check_data_nodes
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.explanation import (
-    AwayError,
-    explained,
-    is_away,
-)
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import connected, session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.explanation import explained, is_away
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.patience import (
     AT_ONCE,
     RUN_SECONDS,
@@ -112,7 +111,7 @@ def test_a_server_without_a_ready_pod_is_waited_for(server, monkeypatch):
                 raise OperatorError("Service db has no ready pod", expected="one", untouched="", next_step="")
             return "127.0.0.1", server.port
 
-    monkeypatch.setattr(subject, "Network", Network)
+    monkeypatch.setattr(connection, "Network", Network)
 
     with connected(None, address_of(server), Patience(60, pods.append)) as database:
         assert database.value("SELECT 1") == 1

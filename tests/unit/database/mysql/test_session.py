@@ -15,14 +15,11 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.failures import AwayError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql import session as database_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import read_schemas
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.explanation import AwayError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import (
-    like_prefix,
-    quoted,
-    session,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import like_prefix, quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session_settings import (
     LOCK_WAIT_SECONDS,
 )

@@ -16,8 +16,8 @@ import threading
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql import session as subject
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql import connect as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 

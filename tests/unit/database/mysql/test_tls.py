@@ -19,10 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.address import Address
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.fitness import read_fitness
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import read_rights
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import Address, session
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.tls import url_options
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import FILES, Tls, read_tls
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.running import running
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, LocalPod, plugins
@@ -335,12 +337,16 @@ def test_what_is_not_complete_is_told(options, match):
 def test_what_drivers_are_told(authority):
     client = authority.issue("airflow")
 
-    assert tls(authority, "prefer").query("pymysql", "/x") == tls(authority, "prefer").query("mysqldb", "/x") == ""
-    assert tls(authority, "require").query("pymysql", "/x") == "&ssl_check_hostname=false"
-    assert tls(authority, "require").query("mysqldb", "/x") == "&ssl_mode=REQUIRED"
-    assert tls(authority).query("pymysql", "/x") == "&ssl_ca=/x/ca.crt"
     assert (
-        tls(authority, client=client).query("mysqldb", "/x")
+        url_options(tls(authority, "prefer"), "pymysql", "/x")
+        == url_options(tls(authority, "prefer"), "mysqldb", "/x")
+        == ""
+    )
+    assert url_options(tls(authority, "require"), "pymysql", "/x") == "&ssl_check_hostname=false"
+    assert url_options(tls(authority, "require"), "mysqldb", "/x") == "&ssl_mode=REQUIRED"
+    assert url_options(tls(authority), "pymysql", "/x") == "&ssl_ca=/x/ca.crt"
+    assert (
+        url_options(tls(authority, client=client), "mysqldb", "/x")
         == "&ssl_ca=/x/ca.crt&ssl_cert=/x/tls.crt&ssl_key=/x/tls.key&ssl_mode=VERIFY_IDENTITY"
     )
 

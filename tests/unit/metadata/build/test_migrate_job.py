@@ -14,7 +14,8 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.redaction import redact, secret_forms
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import Address
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.address import Address
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import Tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build.migrate_job import (
     PROGRAM,
     RESULT_MARK,
@@ -157,14 +158,21 @@ class TestProgram:
             "PYTHONPATH": str(packages),
             "PASSWORD_FILE": str(password),
             "TRIED": str(self.tried),
-            "DATABASE_USER": "air@flow",
-            "DATABASE_HOST": "mysql",
-            "DATABASE_PORT": "3306",
-            "DATABASE_SCHEMA": "airflow_beside",
-            "DATABASE_TLS_MYSQLDB": "&ssl_mode=REQUIRED",
-            "DATABASE_TLS_PYMYSQL": "&ssl_check_hostname=false",
+            "DATABASE_DRIVERS": self.drivers(),
         }
         return packages
+
+    @staticmethod
+    def drivers(host="mysql"):
+        address = Address(host, 3306, "airflow", "air@flow", b"", Tls("require"))
+        (given,) = (
+            entry["value"]
+            for entry in container(
+                migrate_job(address, SECRET, "airflow_beside", "image:1", "demo", "20261122t030000", Pod(), 900)
+            )["env"]
+            if entry["name"] == "DATABASE_DRIVERS"
+        )
+        return given.replace("$$", "$")
 
     def run(self, **environment):
         return subprocess.run(
@@ -205,7 +213,7 @@ class TestProgram:
         if other_driver:
             (image / "MySQLdb.py").write_text("")
 
-        told = self.run(DATABASE_HOST="fd00::5").stderr + self.tried.read_text()
+        told = self.run(DATABASE_DRIVERS=self.drivers("fd00::5")).stderr + self.tried.read_text()
 
         assert told.count("@[fd00::5]:3306/airflow_beside?") == 2
 

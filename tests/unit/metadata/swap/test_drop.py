@@ -15,7 +15,7 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.explanation import AwayError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.failures import AwayError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PLAN
@@ -132,7 +132,7 @@ class TestDrop:
 
         with pytest.raises(OperatorError, match="31 of 33 tables are left, and neither its plan") as refused:
             reset(database, deployment, mirror, method="drop")
-        assert f"DROP DATABASE {names.live}" in refused.value.next_step
+        assert f"drop schema {names.live}" in refused.value.next_step
 
         assert reset(database, deployment, mirror, **changes)["changed"]
 
