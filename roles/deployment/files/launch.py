@@ -1,6 +1,6 @@
 """Start one Airflow component: put the secrets into airflow.cfg, then become an init with the component under it.
 
-The template names a secret as @{entry} or, for the URL of a PyMySQL connection, @{entry:pymysql}; entries are files of
+The template names a secret as @{entry} or, for the URL of a connection, @{entry:encoding}; entries are files of
 SECRETS. Passwords are never part of a command line or of the environment. Keys are copied, because a mounted Secret
 changes under a running process: a pod keeps the generation of keys that it started with.
 
@@ -98,15 +98,17 @@ def filled_in(template, entries):
         entry, form = match.group(1), match.group(2)
         if entry not in entries:
             end(f"airflow.cfg.template asks for the secret {entry}, which is not mounted in {SECRETS}")
-        if form == ":pymysql":
-            # PyMySQL encodes a password as Latin-1. So each byte becomes the character that it makes the same byte of.
+        if form == ":latin-1":
+            # The library encodes a password as Latin-1. So each byte becomes the character that it makes the same of.
             text = urllib.parse.quote(entries[entry].decode("latin-1"), safe="")
+        elif form == ":utf-8":
+            text = urllib.parse.quote(entries[entry], safe="")
         else:
             text = read(entries, entry, in_pod.text_of)
         # configparser takes a single % for the start of an interpolation
         return text.replace("%", "%%")
 
-    return re.sub(r"@\{([a-z.-]+)(:pymysql)?\}", secret, template)
+    return re.sub(r"@\{([a-z.-]+)(:latin-1|:utf-8)?\}", secret, template)
 
 
 def write(name, content, mode=0o600):

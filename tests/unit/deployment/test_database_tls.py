@@ -15,7 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 FILES = {name: {"name": "db-tls", "key": f"{name}.pem"} for name in ("ca", "certificate", "private_key")}
-FOLDER = "/etc/airflow-secrets/database-"
+FOLDER = "/etc/airflow-secrets/database-tls"
+PATHS = {"ca": "ca.crt", "certificate": "tls.crt", "private_key": "tls.key"}
 
 
 CASES = {
@@ -24,7 +25,7 @@ CASES = {
     "require": ({"mode": "require", "ca": FILES["ca"]}, "&ssl_check_hostname=false", []),
     "verify_identity": (
         {"mode": "verify_identity", **FILES},
-        f"&ssl_ca={FOLDER}ca&ssl_cert={FOLDER}certificate&ssl_key={FOLDER}private_key",
+        f"&ssl_ca={FOLDER}/ca.crt&ssl_cert={FOLDER}/tls.crt&ssl_key={FOLDER}/tls.key",
         ["ca", "certificate", "private_key"],
     ),
 }
@@ -71,10 +72,10 @@ def test_the_connection_and_the_files_it_names(rendered, case):
     files = [
         (item["key"], item["path"]) for source in sources if source["name"] == "db-tls" for item in source["items"]
     ]
-    assert files == [(f"{name}.pem", f"database-{name}") for name in mounted]
+    assert files == [(f"{name}.pem", f"database-tls/{PATHS[name]}") for name in mounted]
 
 
 def test_what_is_special_in_an_address_is_told_apart(rendered):
     """A slash in the user's name made a schema of all that follows, the password with it."""
     template = rendered["disable"]["configuration"]["airflow.cfg.template"]
-    assert "mysql+pymysql://team%%2Fair%%40flow:@{database-password:pymysql}@[fd00::5]:3306/" in template
+    assert "mysql+pymysql://team%%2Fair%%40flow:@{database-password:latin-1}@[fd00::5]:3306/" in template

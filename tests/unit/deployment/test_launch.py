@@ -23,7 +23,7 @@ TEMPLATE = """
 [core]
 fernet_key = @{fernet-key}
 [database]
-sql_alchemy_conn = mysql+pymysql://airflow:@{database-password:pymysql}@mysql/airflow
+sql_alchemy_conn = mysql+pymysql://airflow:@{database-password:latin-1}@mysql/airflow
 """
 
 
@@ -114,6 +114,16 @@ def test_a_password_that_is_no_text_reaches_the_server_as_it_is(pod: Pod) -> Non
     assert ended.returncode == 0, ended.stderr
     user_info = pod.option("database", "sql_alchemy_conn").split("//", 1)[1].rsplit("@", 1)[0]
     assert urllib.parse.unquote(user_info.split(":", 1)[1]).encode("latin-1") == password
+
+
+def test_a_library_that_encodes_as_utf_8_gets_the_password_as_it_is(pod: Pod) -> None:
+    template = pod.folder / "launcher" / "airflow.cfg.template"
+    template.write_text(TEMPLATE.replace(":latin-1", ":utf-8"), encoding="utf-8")
+    password = bytes(range(1, 256))
+    (pod.secrets / "database-password").write_bytes(password)
+    assert pod.start().returncode == 0
+    user_info = pod.option("database", "sql_alchemy_conn").split("//", 1)[1].rsplit("@", 1)[0]
+    assert urllib.parse.unquote_to_bytes(user_info.split(":", 1)[1]) == password
 
 
 def test_percent_signs_survive_configparser(pod: Pod) -> None:
