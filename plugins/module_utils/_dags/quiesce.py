@@ -5,6 +5,35 @@
 # Names of schemas and tables can't be bound as values: `Database.quoted` escapes them.
 # ruff: noqa: S608
 
+"""Pausing DAGs until no task runs, and unpausing exactly those DAGs.
+
+Pause:
+
+1. Read which DAGs are not paused.
+2. Write them to the list: a table in the workspace, with the deployment and the run that wrote it.
+3. Set `is_paused`, fifty rows at a time, found by the primary key. A scheduler locks these rows as well, and so few are
+   locked at once that neither waits long for the other.
+4. Look every second at the task instances that run or are queued, and leave out those that only say so
+   (`task_instances.py`). Pause whatever DAG was added or unpaused meanwhile.
+5. Go on when nothing has run for two seconds: a scheduler may queue what it chose right before the pause. Tasks that
+   are expected to end within the grace period of their pods are not waited for.
+6. When the time is up, unpause everything and fail.
+
+Unpause:
+
+1. Read the list. In a new schema, wait until the new Airflow has parsed the DAGs on it, for as long as it still makes
+   progress.
+2. Unset `is_paused` of those that are there.
+3. Take them off the list. DAGs that are not there stay on it for a later run.
+
+Guarantees:
+
+- What is paused is written down before it is paused, so a run that is killed in between loses nothing.
+- Only `is_paused` is written. A DAG that was paused and unpaused is, row for row, what it was.
+- A DAG that its owner had paused stays paused.
+- The list of another deployment is never changed.
+"""
+
 from __future__ import annotations
 
 import datetime

@@ -2,6 +2,37 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The reset: the new tables take the place of the old ones, once or not at all.
+
+Setting aside (the usual method):
+
+1. Check every condition that can be checked at once (`guard.py`). Nothing is changed if one does not hold.
+2. Wait until nobody else is connected to the live schema, then check every condition again.
+3. Read a checksum of each old table.
+4. Write the sentinel (table `hopsworks_airflow_install`) beside the new tables.
+5. Write the plan: each table, where it is, where it goes, and its checksum. The plan is written under another name and
+   renamed, so that a plan that can be read is complete. It is the point of no return: from here on a later run
+   finishes the reset instead of starting one.
+6. Move the tables in the order of the plan, in one statement: the old ones to `<live>_before_<run>`, the new ones to
+   the live schema, the sentinel last.
+7. Compare the checksums of the tables that were set aside.
+8. Write the memory (a ConfigMap of the cluster), then mark the plan as done, then remove the mark of the workspace.
+
+Dropping (`method: drop`) replaces the move of the old tables by `drop.py`: it locks them, compares their rows with
+those of the dump that was rehearsed in this run, announces the drop in the plan, and drops the schema.
+
+Guarantees:
+
+- No table of a schema that has the sentinel is ever reset.
+- Each step finds out from the database whether it has been done. A run that was killed, at any moment and on any
+  machine, is finished by the next one.
+- Moves are made in the order of the plan. So the number of moves that have been made can be told from where the tables
+  are now, also on a server that does not rename many tables as a whole (`plan.moves_done`).
+- A server may still be carrying out a statement of a killed run. The lock that every reset holds (`Database.alone`)
+  belongs to the session that sent that statement, so the next run waits for its end.
+- A table that the plan does not name is never moved, and none is dropped except under `method: drop`.
+"""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
