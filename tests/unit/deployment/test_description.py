@@ -124,11 +124,11 @@ WRONG = {
     "secret": ({"airflow_keys_secret": "a..b"}, "airflow_keys_secret 'a..b' is not the name of an object"),
     "surge": (
         {"airflow_components": components(scheduler={"surge": "yes"})},
-        "component scheduler has surge, which starts a new one beside the old, and airflow_row_locks is false",
+        "component scheduler has surge, which starts a new pod before the old one has ended, and airflow_row_locks",
     ),
     "threshold": (
         {"airflow_row_locks": True, **option("scheduler.scheduler_health_check_threshold", 600)},
-        "scheduler_health_check_threshold is 600 s, and the grace of component scheduler 600 s",
+        "scheduler_health_check_threshold is 600 s, and the grace period of component scheduler is 600 s",
     ),
     "service-port": (ports(METRICS), "airflow_service_spec has no port that leads to 12358"),
     "record": ({"airflow_record_name": "A"}, "airflow_record_name 'A' is not the name of an object"),
