@@ -166,7 +166,7 @@ def test_status_and_preflight(replay):
 
 
 OTHERS = {"dbservers": {"hosts": {"db1": {"ansible_connection": "ssh"}}}}
-NOBODY = "Found: no host of the inventory group airflow among the hosts that are selected"
+NOBODY = "Found: none of the selected hosts is in the inventory group airflow"
 TAGS = "Found: --tags"
 
 
