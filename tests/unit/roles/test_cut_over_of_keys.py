@@ -89,7 +89,7 @@ def test_young_keys_of_a_cut_over_are_not_and_it_is_said_how_to_insist(planned):
 
 def test_keys_of_before_and_of_next_end_too(planned):
     signers = {"api-server": {"kid": "kid-a", "previous": "kid-p"}, "scheduler": {"kid": "kid-s", "next": "kid-n"}}
-    assert "replaces all keys: kid-a, kid-s, kid-n, kid-p end at once" in planned(signers=signers)
+    assert "replaces all keys: kid-a, kid-s, kid-n, kid-p become invalid at once" in planned(signers=signers)
 
 
 def test_a_cut_over_that_goes_on_names_the_keys_that_it_has_ended(planned):

@@ -96,7 +96,7 @@ def test_the_way_back_goes_by_whether_anything_was_moved(run, stage_of_it):
         "run_record:failed",
     ]
     assert "the phase went wrong" in played.output
-    assert "WHERE THEY ARE. The workloads of before are started" in played.output
+    assert "WHERE THEY ARE. The old workloads run again" in played.output
 
 
 @pytest.mark.parametrize("stage_of_it", ["moving", "installed", "foreign"])
@@ -106,7 +106,7 @@ def test_what_was_moved_stays_where_it_is(run, stage_of_it):
 
     assert played.code != 0
     assert played.actions("quiesce", "workloads") == ["quiesce:quiesced"]
-    assert "WHERE THEY ARE. The same command goes on from there." in played.output
+    assert "WHERE THEY ARE. The same command continues from there." in played.output
 
 
 def test_a_failure_of_what_replaces_nothing_unpauses_and_starts_nothing(run):

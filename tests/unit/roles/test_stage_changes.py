@@ -86,7 +86,7 @@ def run(stage):
 
 def said_by(played):
     """What it said at its end, wherever the lines end."""
-    return " ".join(played.output.split("Stop here")[1].replace("\\n", " ").split())
+    return " ".join(played.output.split("Fail with the reason")[1].replace("\\n", " ").split())
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ ABSENT: dict[str, Any] = {"kind": None, "replicas": 0, "ready": 0, "stopped_from
         ({"replicas": 0, "ready": 0}, "airflow-webserver 0/0 ready airflow:3"),
         (
             {"replicas": 0, "ready": 0, "stopped_from": 2},
-            "airflow-webserver 0/0 ready airflow:3 stopped by a run, had 2",
+            "airflow-webserver 0/0 ready airflow:3 stopped by a run, had 2 replicas",
         ),
         # Scaled up again by hand.
         ({"stopped_from": 2}, "airflow-webserver 1/2 ready airflow:3"),
@@ -144,7 +144,7 @@ def test_an_api_server_that_is_away_is_waited_for_once(status):
     played = status({"heartbeats": {"scheduler": "x"}}, fails=through_it, more={"workloads_info": away})
     assert [name for name in (*through_it, "run_lock") if played.actions(name)] == ["workloads_info"]
     assert f"Workloads: not read: {found}" in played.output
-    assert "Last run: not read: as the workloads" in played.output
+    assert "Last run: not read: for the same reason as the workloads" in played.output
     assert "Heartbeats: scheduler x" in played.output
     assert "the metadata database, the workloads, the signing keys, the record of runs, the copies" in played.output
 
