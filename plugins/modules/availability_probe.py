@@ -375,7 +375,7 @@ def identities(call: Call, kinds: set[str]) -> dict[str, Identity]:
             raise OperatorError(
                 f"`requests` has one of kind {kind}, and there is no `{option}`",
                 expected=f"`{option}`, to get a token with",
-                untouched="everything; nothing was requested",
+                untouched="everything; no request was sent",
                 next_step=f"give `{option}`, or leave that request out",
             )
     if kinds & {"rest", "session"}:
@@ -408,7 +408,7 @@ def check_options(params: dict[str, Any]) -> None:
         raise OperatorError(
             problem,
             expected=expected,
-            untouched="everything; nothing was requested",
+            untouched="everything; no request was sent",
             next_step="correct the option, and run the same command again",
         )
 

@@ -184,7 +184,7 @@ def continued(bed: Bed, elsewhere: pathlib.Path, *arguments: str) -> str:
             stdin=subprocess.DEVNULL,
             check=False,
         )
-        if done.returncode == 0 or "works on this deployment" not in done.stdout or time.monotonic() > deadline:
+        if done.returncode == 0 or "is working on this deployment" not in done.stdout or time.monotonic() > deadline:
             break
         time.sleep(5)  # from another machine nobody can tell that the first is dead, until its lock has expired
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

@@ -52,7 +52,7 @@ def check_address(url: str, option: str, *, base: bool = False) -> None:
         raise OperatorError(
             f"{option} cannot be requested: the address {problem}",
             expected="scheme, host and path, like https://hopsworks.example.com/hopsworks-api/airflow",
-            untouched="everything; nothing was requested",
+            untouched="everything; no request was sent",
             next_step=f"correct {option}, and run the same command again",
         )
 

@@ -103,7 +103,7 @@ def tls_context(ca_file: str | None = None, *, verify: bool = True) -> ssl.SSLCo
         raise OperatorError(
             f"{ca_file} holds no certificates that can be read ({type(error).__name__})",
             expected="certificates in PEM form",
-            untouched="everything; nothing was requested",
+            untouched="everything; no request was sent",
             next_step="correct `ca_file` (airflow_ca_file)",
         ) from None
     # Python 3.13 began to refuse authorities that lack what RFC 5280 asks of them, as many a company's own does.
@@ -176,7 +176,7 @@ def _proxy(text: str) -> Proxy:
         raise OperatorError(
             f"the proxy of the environment is no HTTP proxy: its address {problem or 'begins with https://'}",
             expected="http_proxy and https_proxy like http://proxy.example.com:3128",
-            untouched="everything; nothing was requested",
+            untouched="everything; no request was sent",
             next_step="correct the variable, or name the host of the URL in no_proxy",
         )
     return Proxy(parts.hostname, parts.port or 80, url)

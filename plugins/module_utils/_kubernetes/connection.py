@@ -267,7 +267,7 @@ def _wrong(found: str) -> OperatorError:
         found,
         expected="a kubeconfig, or the options of kubernetes.core.k8s_auth_options, that name an API server and "
         "credentials for it",
-        untouched="everything; nothing was requested",
+        untouched="everything; no request was sent",
         next_step=f"correct it until `kubectl get namespaces` works with it ({PLACE}), and run the same command again",
     )
 
@@ -277,7 +277,7 @@ def _another_server(begun_on: str, host: str, context: str | None) -> OperatorEr
     return OperatorError(
         f"this run began on the API server {begun_on}, and what says how to reach it leads to {host}{of} now",
         expected="one API server for the whole run",
-        untouched="everything that this action was to change; nothing was requested",
+        untouched="everything that this action was to change; no request was sent",
         next_step=f"choose {begun_on} again, by the kubeconfig or by airflow_context and airflow_kubernetes_auth, and "
         "run the same command again: it goes on where this stopped",
     )

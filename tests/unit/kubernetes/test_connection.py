@@ -85,7 +85,7 @@ def test_what_is_wrong_with_a_kubeconfig_is_said(tmp_path, wrong):
     result = performed(kubeconfig=str(file))
     assert word in result["failure"]["found"]
     assert "canary" not in json.dumps(result)
-    assert result["failure"]["untouched"] == "everything; nothing was requested"
+    assert result["failure"]["untouched"] == "everything; no request was sent"
 
 
 def performed(**options):

@@ -68,7 +68,7 @@ def test_a_context_that_means_another_server_by_now_is_refused(server, staging, 
     refused = lock(cluster=cluster, kubeconfig=str(file))["failure"]
     assert server.host in refused["found"]
     assert staging.host in refused["found"]
-    assert "nothing was requested" in refused["untouched"]
+    assert "no request was sent" in refused["untouched"]
     assert (server.requests, staging.requests) == ([], [])
 
 
