@@ -100,7 +100,7 @@ WRONG = {
     "ca": ({"airflow_ca_file": "/nowhere/ca.pem"}, "there is no file /nowhere/ca.pem"),
     "shared-key": (
         {"airflow_components": components(scheduler={"signing_key": "api-server"})},
-        "the signers name api-server more than once",
+        "the signers include api-server more than once",
     ),
     "next-key": (
         {"airflow_components": components(scheduler={"signing_key": "api-server-next"})},
