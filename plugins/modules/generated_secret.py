@@ -188,7 +188,9 @@ def act(call: Call) -> dict[str, Any]:
             "before_header": header,
             "after_header": header,
             "before": {name: state["fingerprint"] for name, state in states.items() if name not in missing},
-            "after": {name: state["fingerprint"] or "(made when the run is real)" for name, state in states.items()},
+            "after": {
+                name: state["fingerprint"] or ("(created when not in check mode)") for name, state in states.items()
+            },
         },
     }
 

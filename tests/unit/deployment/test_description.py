@@ -90,9 +90,9 @@ WRONG = {
                 ("https://h.example.com/a//", "has an empty part in its path"),
                 ("https://h.example.com/airflow ", "has a space"),
                 ("https://h.example.com/airflow?x=1#y", "has a query or a fragment"),
-                ("https://ops:CANARY@h.example.com/airflow", "has a user in it"),
-                ("https://h.example.com:99999/airflow", "has a port that is no number"),
-                ("https://[::1/airflow", "can't be taken apart"),
+                ("https://ops:CANARY@h.example.com/airflow", "contains a user name"),
+                ("https://h.example.com:99999/airflow", "has a port that is not a number"),
+                ("https://[::1/airflow", "can't be parsed"),
                 ("https://h..example.com/airflow", "has no host, or one with an empty part"),
             ]
         )

@@ -453,7 +453,7 @@ def test_somebody_else_writes_between_reading_and_writing(server):
         server.keys(state="replaced", rotation="theirs")
 
     server.at_write = changed
-    with pytest.raises(OperatorError, match="somebody else changed"):
+    with pytest.raises(OperatorError, match="was changed at the same moment"):
         server.keys(state="published", rotation="ours")
     assert server.info()["rotation"] == "theirs"
     assert server.info()["problem"] is None

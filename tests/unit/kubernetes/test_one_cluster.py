@@ -80,7 +80,7 @@ def test_other_options_or_variables_are_refused_as_well(server, staging, monkeyp
     assert not lock(cluster=cluster).get("failed")
     before = list(server.requests)
     monkeypatch.setenv("K8S_AUTH_HOST", staging.host)
-    assert "this run began on" in lock(cluster=cluster)["failure"]["found"]
+    assert "this run started on" in lock(cluster=cluster)["failure"]["found"]
     assert (server.requests, staging.requests) == (before, [])
 
 
