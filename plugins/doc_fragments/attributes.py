@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What check mode, diff mode and a second run do: the same for all modules unless one says otherwise."""
+    """What check mode, diff mode and a second run do. Applies to all modules that do not override it."""
 
     DOCUMENTATION = r"""
 options: {}
@@ -15,7 +15,7 @@ attributes:
     description: Predicts what would change and changes nothing.
     support: full
   diff_mode:
-    description: Shows what changes; secrets as fingerprints only.
+    description: Shows the changes, with secrets only as fingerprints.
     support: full
   idempotent:
     description: A second run with the same options changes nothing.

@@ -16,9 +16,8 @@ options:
     required: true
   lock:
     description:
-      - The run lock that this action must hold. The action renews it while it works, and refuses to start where
-        somebody else holds it.
-      - Left out, the action works without a lock, for use by hand.
+      - The run lock that this action must hold. The action renews it while it works, and fails if another run holds it.
+      - If omitted, the action works without a lock, for manual use.
     type: dict
     suboptions:
       name:
@@ -26,14 +25,14 @@ options:
         type: str
         required: true
       holder:
-        description: Who holds it, as given to M(hopsworks.airflow.run_lock).
+        description: The holder, as given to M(hopsworks.airflow.run_lock).
         type: str
         required: true
   cluster:
     description:
-      - Where the run began, as M(hopsworks.airflow.cluster_info) returns it. The action refuses to act upon another API
-        server.
-      - If omitted, the action goes wherever the options and the kubeconfig lead.
+      - The cluster on which the run started, as M(hopsworks.airflow.cluster_info) returns it. The action fails if it
+        reaches another API server.
+      - If omitted, the action uses the cluster that the options and the kubeconfig select.
     type: dict
     suboptions:
       server:

@@ -13,26 +13,26 @@ options:
   url:
     description:
       - Address of the NameNode's web server, V(https://HOST:PORT) without a path.
-      - The name of a Service of this cluster is reached through the Kubernetes API server where it does not resolve.
-        The server's certificate is always verified against this name.
+      - If the name of a Service of this cluster does not resolve, it is reached through the Kubernetes API server. The
+        server's certificate is always verified against this name.
     type: str
     required: true
   tls_secret:
     description:
       - Secret in O(namespace) with the client certificate (C(tls.crt)), its unencrypted private key (C(tls.key)) and
-        the authority of the servers (C(ca.crt)), all PEM.
-      - The certificate's user must be a superuser of HopsFS, who alone may read all DAG folders and give the copies
-        their owners.
+        the authority of the servers (C(ca.crt)), all in PEM format.
+      - The certificate's user must be a superuser of HopsFS, because only superusers may read all DAG folders and set
+        the owners of the copies.
     type: str
     required: true
   snapshot_root:
     description:
-      - Directory that holds all snapshots, outside every DAG folder. Created with mode 0700 where it is missing.
-        Refused where it has another mode or another owner, because DAG files may hold secrets.
+      - Directory that holds all snapshots, outside every DAG folder. Created with mode 0700 if it is missing. The
+        module fails if it has another mode or another owner, because DAG files may contain secrets.
     type: str
     default: /airflow-snapshots
   workers:
-    description: How many files and directories are worked on at a time.
+    description: Number of files and directories that are processed at the same time.
     type: int
     default: 8
 requirements:

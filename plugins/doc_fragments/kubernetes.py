@@ -6,9 +6,9 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """How to reach the API server: the options of kubernetes.core, described here.
+    """How to reach the API server: the same options as in kubernetes.core, documented here.
 
-    Galaxy renders a collection's documentation without any other collection: with a fragment of kubernetes.core no
+    Galaxy renders a collection's documentation without any other collection. With a fragment of kubernetes.core, no
     module would have a page.
     """
 
@@ -22,7 +22,7 @@ options:
     type: str
   kubeconfig:
     description:
-      - Path of a kubeconfig, several of them with V(:) in between, or its content as a dictionary. Defaults to
+      - Path of a kubeconfig, several paths separated by V(:), or its content as a dictionary. Defaults to
         E(K8S_AUTH_KUBECONFIG).
       - If no option says how to reach the API server, C(~/.kube/config) is read, or a pod's own service account.
     type: raw
@@ -45,7 +45,7 @@ options:
     aliases: [key_file]
   ca_cert:
     description:
-      - Path of the certificates that the API server's certificate is verified with, the whole chain. Defaults to
+      - Path of the certificates to verify the API server's certificate with, as a complete chain. Defaults to
         E(K8S_AUTH_SSL_CA_CERT).
     type: path
     aliases: [ssl_ca_cert]
@@ -60,7 +60,7 @@ options:
     type: str
   no_proxy:
     description:
-      - Hosts, domains and networks that are reached without O(proxy), with commas in between. Defaults to
+      - Hosts, domains and networks that are reached without O(proxy), separated by commas. Defaults to
         E(K8S_AUTH_NO_PROXY).
     type: str
   proxy_headers:
@@ -68,11 +68,11 @@ options:
     type: dict
     suboptions:
       proxy_basic_auth:
-        description: User name and password for the proxy, with a colon in between. Defaults to
+        description: User name and password for the proxy, separated by a colon. Defaults to
           E(K8S_AUTH_PROXY_HEADERS_PROXY_BASIC_AUTH).
         type: str
       basic_auth:
-        description: User name and password for the API server, with a colon in between. Defaults to
+        description: User name and password for the API server, separated by a colon. Defaults to
           E(K8S_AUTH_PROXY_HEADERS_BASIC_AUTH).
         type: str
       user_agent:
@@ -80,7 +80,7 @@ options:
         type: str
   persist_config:
     description:
-      - Whether to write refreshed tokens back to the kubeconfig, which today's clients can't. Defaults to
+      - Whether to write refreshed tokens back to the kubeconfig. Current clients do not support this. Defaults to
         E(K8S_AUTH_PERSIST_CONFIG).
     type: bool
   impersonate_user:
@@ -88,7 +88,7 @@ options:
     type: str
   impersonate_groups:
     description:
-      - Groups to act as a member of. Defaults to E(K8S_AUTH_IMPERSONATE_GROUPS), with commas in between, then to
+      - Groups to act as a member of. Defaults to E(K8S_AUTH_IMPERSONATE_GROUPS), separated by commas, then to
         C(as-groups) in the kubeconfig.
     type: list
     elements: str

@@ -6,19 +6,19 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What a deployment wants of the pods of its Jobs."""
+    """Settings for the pods of a deployment's Jobs."""
 
     DOCUMENTATION = r"""
 options:
   pod:
-    description: What the deployment wants of pods in its namespace, as Kubernetes writes it.
+    description: Settings of the Job's pod, in the notation of Kubernetes.
     type: dict
     default: {}
     suboptions:
       service_account:
         description:
-          - Service account. It needs no rights, and its token is not mounted. Where there is none of that name (yet),
-            it is the default one of the namespace.
+          - Service account. It needs no rights, and its token is not mounted. If it does not exist (yet), the default
+            service account of the namespace is used.
         type: str
       security_context:
         description: The pod's C(securityContext).
@@ -38,17 +38,18 @@ options:
         type: dict
         default: {}
       environment:
-        description: Further environment variables of the container (an auth manager with tables of its own, say).
+        description:
+          - Additional environment variables of the container, for example for an auth manager with its own tables.
         type: list
         elements: dict
         default: []
       volumes:
-        description: Further volumes of the pod, such as one with the Python package of that auth manager.
+        description: Additional volumes of the pod, such as one with the Python package of that auth manager.
         type: list
         elements: dict
         default: []
       volume_mounts:
-        description: Further mounts of the container.
+        description: Additional mounts of the container.
         type: list
         elements: dict
         default: []
@@ -63,7 +64,8 @@ options:
         choices: [Always, IfNotPresent, Never]
         default: IfNotPresent
       container_security_context:
-        description: The container's C(securityContext). If empty, no privileges can be gained, and none are there.
+        description:
+          - The container's C(securityContext). If empty, the container has no capabilities and cannot gain privileges.
         type: dict
         default: {}
       affinity:
@@ -77,7 +79,7 @@ options:
         description: The pod's C(runtimeClassName).
         type: str
       labels:
-        description: Further labels of the pod.
+        description: Additional labels of the pod.
         type: dict
         default: {}
       annotations:
@@ -86,8 +88,8 @@ options:
         default: {}
       nodes_on_demand:
         description:
-          - Whether nodes are made for pods that have none (cluster-autoscaler, Karpenter). Then it is a warning in
-            check mode that none of the nodes which are there may run the pod. Otherwise it is refused.
+          - Whether something such as cluster-autoscaler or Karpenter adds nodes for pods that fit on none. If so, check
+            mode only warns if no existing node can run the pod. Otherwise the module fails.
         type: bool
         default: false
 """

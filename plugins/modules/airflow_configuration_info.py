@@ -10,11 +10,11 @@ DOCUMENTATION = r"""
 module: airflow_configuration_info
 short_description: Reads how a running Airflow 3 handles its tokens
 description:
-  - Asks Airflow in a ready pod of a workload, with the environment of the component that runs there, for the options
-    that decide how long tokens live and who trusts them. Defaults differ from version to version, so the pod is asked.
-  - Compares the pod's clock with the API server's.
-  - Needs no secret and returns none. Takes some seconds, because Airflow has to be imported, and the right to run
-    commands in pods (C(pods/exec)).
+  - Reads the options that determine how long tokens are valid and who trusts them, by running Airflow in a ready pod of
+    a workload with the environment of the component. It asks the pod because defaults differ between versions.
+  - Compares the pod's clock with the API server's clock.
+  - Needs no secrets and returns none. Takes some seconds, because Airflow has to be imported, and needs the right to
+    run commands in pods (C(pods/exec)).
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -23,38 +23,40 @@ extends_documentation_fragment:
   - hopsworks.airflow.attributes.info_module
 options:
   workload:
-    description: Deployment or StatefulSet, of whose ready pods one is asked.
+    description: Deployment or StatefulSet. The module asks one of its ready pods.
     type: str
     default: airflow-webserver
   signers:
     description:
-      - Other workloads that sign tokens, such as the scheduler, which makes those of tasks. Each is asked as well,
-        since a component may have options of its own in its environment.
-      - One that can't be asked, because no pod of it is ready within a minute, is warned of and left out.
+      - Other workloads that sign tokens, such as the scheduler, which signs task tokens. Each is asked as well, because
+        a component may have its own options in its environment.
+      - If no pod of a workload becomes ready within a minute, the module warns and skips it.
       - C(executor), C(tasks_in_scheduler) and C(longest_token_seconds), C(heartbeat_seconds), C(clock_skew_seconds) and
-        C(jwt_algorithm) are those of all of them then, as described there; all else is what O(workload) says.
+        C(jwt_algorithm) then cover all of these workloads, as described there; all other values are those of
+        O(workload).
     type: list
     elements: str
     default: []
   container:
     description:
-      - Container that runs the component. If omitted, the first one in the template of the workload, or the one that
-        the template's annotation C(kubectl.kubernetes.io/default-container) names; what is injected does not count.
+      - Container that runs the component. Defaults to the one in the annotation
+        C(kubectl.kubernetes.io/default-container) of the workload's pod template, or else to the first container of the
+        template. Injected containers are ignored.
     type: str
   python:
-    description: Interpreter in the container, of the environment that Airflow is installed in.
+    description: Python interpreter of Airflow's environment in the container.
     type: str
     default: python3
 """
 
 EXAMPLES = r"""
-- name: Read how long tokens live
+- name: Read how long tokens are valid
   hopsworks.airflow.airflow_configuration_info:
     namespace: hopsworks
     signers: [airflow-scheduler]
   register: airflow_configured
 
-- name: Say when the keys of before may go
+- name: Show when the previous keys can be retired
   ansible.builtin.debug:
     msg: "{{ airflow_configured.longest_token_seconds }} s after the last signer was restarted"
 """
@@ -72,21 +74,22 @@ airflow_version:
   sample: 3.0.6
 of_component:
   description:
-    - Whether the environment of the running component was readable. If not, that of the container was taken, and the
-      module warns. A component that is its container's first process overwrites its environment with its title.
+    - Whether the environment of the running component was readable. If not, the module used the container's environment
+      and warned. A component that is the first process of its container overwrites its environment with its process
+      title.
   returned: success
   type: bool
   sample: true
 executor:
-  description: C([core] executor), of the first of the signers where there are any.
+  description: C([core] executor), of the first of the signers if there are any.
   returned: success
   type: str
   sample: LocalExecutor
 tasks_in_scheduler:
   description:
     - Whether any of the executors runs tasks in the scheduler's pod, which a restart has to wait for. C(executor) may
-      be a list, with aliases, paths of classes and teams; classes of others are asked (C(is_local)).
-    - Null where one of them isn't known.
+      be a list, with aliases, class paths and teams; third-party classes are asked (C(is_local)).
+    - Null if it is unknown for one of them.
   returned: success
   type: bool
   sample: true
@@ -96,39 +99,39 @@ base_url:
   type: str
   sample: https://hopsworks.example.com/hopsworks-api/airflow
 jwt_expiration_time:
-  description: C([api_auth] jwt_expiration_time), the life of a login's token in seconds.
+  description: C([api_auth] jwt_expiration_time), the lifetime of a login token in seconds.
   returned: success
   type: int
   sample: 3600
 jwt_cli_expiration_time:
-  description: C([api_auth] jwt_cli_expiration_time), the life of a token for the command line in seconds.
+  description: C([api_auth] jwt_cli_expiration_time), the lifetime of a command-line token in seconds.
   returned: success
   type: int
   sample: 3600
 task_jwt_expiration_time:
-  description: C([execution_api] jwt_expiration_time), the life of a running task's token in seconds.
+  description: C([execution_api] jwt_expiration_time), the lifetime of a running task's token in seconds.
   returned: success
   type: int
   sample: 600
 task_queued_timeout:
-  description: C([scheduler] task_queued_timeout) in seconds. From 3.2 on the life of a queued task's token.
+  description: C([scheduler] task_queued_timeout) in seconds. From 3.2 on, the lifetime of a queued task's token.
   returned: success
   type: int
   sample: 600
 jwt_leeway:
-  description: C([api_auth] jwt_leeway), the seconds by which clocks may differ.
+  description: C([api_auth] jwt_leeway), the number of seconds by which clocks may differ.
   returned: success
   type: int
   sample: 10
 longest_token_seconds:
   description:
-    - The longest of these lives, of all signers, and the leeway of O(workload), in seconds. After it, no token of now
-      is valid any more.
+    - The longest of these lifetimes over all signers, plus the leeway of O(workload), in seconds. After this time, no
+      token that exists now is still valid.
   returned: success
   type: int
   sample: 3610
 jwt_algorithm:
-  description: C([api_auth] jwt_algorithm), or null; that of a signer where one has another.
+  description: C([api_auth] jwt_algorithm), or null. If a signer has a different one, that one.
   returned: success
   type: str
   sample: RS256
@@ -178,14 +181,14 @@ triggerer_heartbeat_sec:
   type: int
   sample: 5
 heartbeat_seconds:
-  description: How often components send heartbeats, in seconds; the longest interval of any of them.
+  description: The longest heartbeat interval of all components, in seconds.
   returned: success
   type: int
   sample: 5
 clock_skew_seconds:
   description:
-    - By how many seconds the pod's clock is ahead of the API server's, known to a second; null if unknown. Of several
-      pods, the clock that differs most.
+    - The number of seconds by which the pod's clock is ahead of the API server's, accurate to a second; null if
+      unknown. With several pods, the largest difference.
   returned: success
   type: float
   sample: 0.2

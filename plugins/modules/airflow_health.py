@@ -8,13 +8,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: airflow_health
-short_description: Proves that an Airflow 3 deployment works, from outside
+short_description: Verifies from outside that an Airflow 3 deployment works
 description:
-  - Asks the version through the reverse proxy, waits for two different heartbeats of every component, logs in, checks
-    what others rely on (RV(contracts)), lists DAG files that can't be imported, and runs one DAG to success if told
-    which.
-  - A readiness probe does not prove the signing keys, a login followed by a call and a run does.
-  - Fails where a contract is broken, and says which and how.
+  - Requests the version through the reverse proxy, waits for two different heartbeats of every component, logs in,
+    checks what Hopsworks relies on (RV(contracts)), lists DAG files that can't be imported, and runs one DAG to success
+    if O(canary_dag) is set.
+  - A readiness probe does not verify the signing keys; a login followed by a call and a DAG run does.
+  - Fails if a contract is broken, and says which one and how.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -23,7 +23,7 @@ extends_documentation_fragment:
   - hopsworks.airflow.attributes
 attributes:
   check_mode:
-    details: Looks, but runs no DAG, and evicts nobody's cached membership.
+    details: Checks everything else, but does not run a DAG or evict a cached membership.
   diff_mode:
     support: none
   idempotent:
@@ -31,16 +31,16 @@ attributes:
     details: With O(canary_dag) each call runs that DAG once.
 options:
   url:
-    description: Public address of the deployment, as people use it.
+    description: Public address of the deployment, as users open it.
     type: str
     required: true
   ca_file:
     description:
-      - File of certificates to trust, in PEM form, instead of the system's store. The store is where OpenSSL looks,
-        C(SSL_CERT_FILE) included; C(REQUESTS_CA_BUNDLE) is not read.
+      - File with the certificates to trust, in PEM format, instead of the system's trust store. That store is the one
+        that OpenSSL uses, including C(SSL_CERT_FILE); C(REQUESTS_CA_BUNDLE) is ignored.
     type: path
   login:
-    description: Who logs in. Left out, only the anonymous calls are made.
+    description: The user that logs in. If omitted, only anonymous calls are made.
     type: dict
     suboptions:
       user:
@@ -57,11 +57,12 @@ options:
         default: passwords.json
   cookie_path:
     description:
-      - Path that the session's cookie must have. Left out, the path of O(url), which is that of C([api] base_url).
+      - Required path of the session cookie. Defaults to the path of O(url), which is that of C([api] base_url).
       - Airflow 3.0 itself uses V(/).
     type: str
   invalidate:
-    description: How to check C(POST /auth/internal/invalidate), by which the backend of Hopsworks evicts a membership.
+    description:
+      - How to check C(POST /auth/internal/invalidate), which the Hopsworks backend calls to evict a cached membership.
     type: dict
     suboptions:
       secret:
@@ -73,25 +74,25 @@ options:
         type: str
         default: internal-shared-secret
       user:
-        description: Whose cached membership is evicted. It is read again at the next login, no session ends.
+        description: User whose cached membership is evicted. It is read again at the next login; no session ends.
         type: str
         required: true
   metrics:
-    description: How to check that metrics arrive in the C(statsd_exporter) of each pod, by a port-forward.
+    description: How to check that metrics arrive in the C(statsd_exporter) of each pod. The module uses a port-forward.
     type: dict
     suboptions:
       workloads:
-        description: Deployments or StatefulSets whose pods have one.
+        description: Deployments or StatefulSets whose pods have an exporter.
         type: list
         elements: str
         required: true
       may_be_silent:
-        description: Those of them that may have reported nothing so far. Their exporters must answer, too.
+        description: Workloads that may not have reported any metrics yet. Their exporters must still answer.
         type: list
         elements: str
         default: []
       port:
-        description: Port on which exporters answer C(/metrics).
+        description: Port on which the exporters serve C(/metrics).
         type: int
         default: 9102
       prefix:
@@ -100,21 +101,22 @@ options:
         default: airflow
   components:
     description:
-      - Components whose heartbeats are waited for, by their names in the health answer. Airflow calls a component
-        healthy for as long as C([scheduler] scheduler_health_check_threshold) after its last heartbeat, so two
-        different ones are waited for.
+      - Components whose heartbeats the module waits for, by their names in the health response. Airflow reports a
+        component as healthy for C([scheduler] scheduler_health_check_threshold) after its last heartbeat, so the module
+        waits for two different heartbeats.
     type: list
     elements: str
     default: [metadatabase, scheduler, dag_processor]
   canary_dag:
     description:
-      - DAG to run to success. A paused one is unpaused for it, unless that would start other runs as well, such as
-        those that its schedule missed; then it is not run, and RV(canary) says why. Best is a DAG without a schedule.
+      - DAG to run to success. If it is paused, the module unpauses it for the run, unless that would also start other
+        runs, such as those that its schedule missed. In that case it is not run, and RV(canary) says why. A DAG without
+        a schedule is best.
     type: str
   timeout:
     description:
-      - How long to wait for each part, in seconds, which includes an Airflow that does not answer, or for which a proxy
-        answers (404, 502, 503, 504). Longer than C([scheduler] scheduler_heartbeat_sec) and
+      - Timeout of each check in seconds. It includes waiting for an Airflow that does not answer, or for which a proxy
+        answers (404, 502, 503, 504). Must be longer than C([scheduler] scheduler_heartbeat_sec) and
         C(job_heartbeat_sec).
     type: int
     default: 300
@@ -123,14 +125,14 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: Prove that the deployment works
+- name: Verify that the deployment works
   hopsworks.airflow.airflow_health:
     namespace: hopsworks
     url: https://hopsworks.example.com/hopsworks-api/airflow
     login: {user: admin, secret: airflow-runtime}
     canary_dag: p_demo_119__hello
 
-- name: Prove what Hopsworks relies on
+- name: Verify what Hopsworks relies on
   hopsworks.airflow.airflow_health:
     namespace: hopsworks
     url: https://hopsworks.example.com/hopsworks-api/airflow
@@ -143,18 +145,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 version:
-  description: Version that the api-server answers.
+  description: Version that the api-server reports.
   returned: always
   type: str
   sample: 3.0.6
 contracts:
   description:
-    - V(ok) for each contract that holds, or why it doesn't apply; empty without login.
+    - V(ok) for each contract that holds, or why it does not apply; empty without O(login).
     - C(login), C(call) (with the login's token) and C(session) (with its cookie, as browsers do) work.
-    - C(cookie_path), the path of the session's cookie, is the right one after the proxy.
-    - C(wrong_signature) and C(unknown_kid), tokens with either, are refused.
-    - C(invalidate) works, and C(invalidate_wrong_bearer) is refused, with O(invalidate).
-    - C(metrics) arrive, with O(metrics).
+    - C(cookie_path), the path of the session cookie, is correct behind the proxy.
+    - Tokens with a C(wrong_signature) or an C(unknown_kid) are rejected.
+    - With O(invalidate), C(invalidate) works and C(invalidate_wrong_bearer) is rejected.
+    - With O(metrics), C(metrics) arrive.
   returned: always
   type: dict
   sample:
@@ -165,12 +167,13 @@ contracts:
     unknown_kid: ok
     session: ok
 answers:
-  description: HTTP statuses seen. Airflow 3.0 answers a token of an unknown kid with 500, later ones with 403.
+  description:
+    - HTTP statuses of the responses. Airflow 3.0 answers a token with an unknown kid with 500, later versions with 403.
   returned: always
   type: dict
   sample: {login: 201, call: 200, wrong_signature: 403, unknown_kid: 500}
 metrics:
-  description: How many of Airflow's own metrics each workload has; empty without O(metrics).
+  description: Number of Airflow's own metrics of each workload; empty without O(metrics).
   returned: always
   type: dict
   sample: {airflow-webserver: 0, airflow-scheduler: 61, airflow-dag-processor: 14}
@@ -180,12 +183,12 @@ components:
   type: dict
   sample: {metadatabase: healthy, scheduler: healthy, dag_processor: healthy}
 heartbeats:
-  description: The latest heartbeat of each component that has one, by the clock of its pod.
+  description: The latest heartbeat of each component that sends them, by the clock of its pod.
   returned: always
   type: dict
   sample: {scheduler: "2026-11-22T03:12:05.210000+00:00", dag_processor: "2026-11-22T03:12:04.833000+00:00"}
 dags:
-  description: How many DAGs the deployment knows, or null without login.
+  description: Number of DAGs that the deployment knows, or null without O(login).
   returned: always
   type: int
   sample: 7
@@ -197,8 +200,8 @@ import_errors:
   sample: [{file: /opt/airflow/dags/demo/old.py, error: "ModuleNotFoundError: No module named 'airflow.contrib'"}]
 canary:
   description:
-    - The run of the DAG, or null where none was asked for. Its C(state) is C(success), or C(not run), and then C(why)
-      says why the DAG was left alone.
+    - The run of the DAG, or null without O(canary_dag). Its C(state) is C(success) or C(not run); in the latter case
+      C(why) says why the DAG was not run.
   returned: always
   type: dict
   sample:

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: availability_probe
-short_description: Measures from outside how long something is away
+short_description: Measures from outside how long a service is unavailable
 description:
   - Requests URLs at a fixed rate, each time on a new connection and whether or not earlier requests have been answered,
-    and writes down what came of each. Run it as an asynchronous task around whatever may interrupt them.
-  - A request of O(urls) succeeds when it is answered as it was before anything was changed, which is learnt when
-    probing begins (status, target of a redirect, kind of the document, title of the page), or by Airflow 3. An
-    ingress without the server behind it answers 404, 502 or the page of somebody else. A request of O(requests)
-    succeeds with the statuses that it expects and a body as Airflow writes it, so a valid token that is refused is a
-    failure. Redirects are not followed.
-  - Where the answers at the beginning are those of somebody in front of Airflow (401, 403, a redirect to another
-    place), they tell nothing of Airflow, and the result says so.
-  - Tokens are got when probing begins, by a login or with a key from a Secret, and never leave the module's memory.
-    One that would end while probing is replaced shortly before its end.
-  - V(begun) waits until an asynchronous probe has sent each of its requests. V(summary) ends a probe that still runs,
-    waits for its last answers, and adds up what all probes with the same O(file) have seen.
-  - Public addresses are reached by the proxy of the environment (C(https_proxy), C(http_proxy), C(no_proxy)),
-    loopback and names of the cluster never. C(~/.netrc) is not read.
+    and records the result of each request. Run it as an asynchronous task during a change that may interrupt the
+    service.
+  - A request of O(urls) succeeds if the response is from Airflow 3 or matches the one before the change (status,
+    redirect target, content type, page title), which the probe learns when it starts. An ingress without a running
+    backend answers 404, 502 or another site's page. A request of O(requests) succeeds with the expected statuses and a
+    body that Airflow would send, so a valid token that is rejected counts as a failure. Redirects are not followed.
+  - If the first responses come from a service in front of Airflow (401, 403, a redirect to another site), they say
+    nothing about Airflow, and the result reports that.
+  - The probe gets its tokens when it starts, by a login or with a key from a Secret; they never leave the module's
+    memory. A token that would expire during the measurement is replaced shortly before.
+  - V(begun) waits until an asynchronous probe has sent each of its requests once. V(summary) stops a running probe,
+    waits for its last responses, and sums up the results of all probes with the same O(file).
+  - Public addresses are reached through the proxy in the environment (C(https_proxy), C(http_proxy), C(no_proxy));
+    loopback addresses and names of the cluster never are. C(~/.netrc) is not read.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -33,63 +33,63 @@ extends_documentation_fragment:
   - hopsworks.airflow.attributes.info_module
 options:
   state:
-    description: Whether to probe, to wait until a probe has begun, or to end probing and say what was seen.
+    description: Whether to probe, to wait until a probe has started, or to stop the probe and return the results.
     type: str
     choices: [probing, begun, summary]
     default: probing
   probe:
     description:
-      - Name of this probe, of its own among all with the same O(file). With V(begun) and V(summary), which one is asked
-        about.
-      - Defaults to a random one, and to the last one that has begun.
+      - Name of this probe, unique among those with the same O(file). With V(begun) and V(summary), the probe to wait
+        for or to stop.
+      - Defaults to a random name, or with V(begun) and V(summary) to the last probe that has started.
     type: str
   learn:
     description:
-      - Whether what answers at O(urls) when probing begins is what has answered before. If V(false), because that is
-        stopped already, only Airflow 3 counts, and what an earlier probe with the same O(file) has learnt.
+      - Whether to learn the expected responses from O(urls) when the probe starts. If V(false), because the old service
+        is already stopped, only Airflow 3 and what an earlier probe with the same O(file) has learnt count as success.
     type: bool
     default: true
   urls:
-    description: What to request (C(GET)) anonymously, by a name for each. To probe, O(urls) or O(requests) is required.
+    description: URLs to request (C(GET)) anonymously, each under a name. To probe, O(urls) or O(requests) is required.
     type: dict
   url:
-    description: Public address of the deployment, as people use it. Required with O(requests).
+    description: Public address of the deployment, as users open it. Required with O(requests).
     type: str
   requests:
-    description: What to request (C(GET)) beside O(urls), and as who.
+    description: Requests (C(GET)) to send in addition to O(urls), and as which user.
     type: list
     elements: dict
     suboptions:
       kind:
         description:
-          - V(version) asks the version, anonymously.
+          - V(version) requests the version anonymously.
           - V(rest) lists a DAG as a client of the REST API, with a token from O(login).
-          - V(session) does the same as somebody at a browser, with the cookie of an earlier login.
-          - V(task_api) asks the Execution API, as a running task does, when a task was first put off. There is no such
-            task, so nothing is read; a valid token gets 200. The token is made with O(task_token).
+          - V(session) does the same as a browser, with the cookie of an earlier login.
+          - V(task_api) calls the Execution API as a running task does, to ask when a task was first rescheduled. There
+            is no such task, so nothing is read, but a valid token gets 200. The token is signed with O(task_token).
         type: str
         choices: [version, rest, session, task_api]
         required: true
       name:
-        description: Name in the result, of its own among all that is requested. The kind, if left out.
+        description: Name in the result, unique among all requests. Defaults to the kind.
         type: str
       url:
-        description: Something else to request in that role.
+        description: Another URL to request in that role.
         type: str
       keep_alive:
         description:
-          - Whether to send all requests over one connection, one after the other. Where it was closed, the request is
-            sent once more over a new one, which counts as one of C(reconnects) and as no failure.
+          - Whether to send all requests over one connection, one after the other. If the connection was closed, the
+            request is sent again over a new one. This counts in C(reconnects) and not as a failure.
         type: bool
         default: false
       statuses:
         description:
-          - Expected HTTP statuses. With other ones than V(200), or with O(requests[].url), the body is not looked at.
+          - Expected HTTP statuses. With statuses other than V(200), or with O(requests[].url), the body is not checked.
         type: list
         elements: int
         default: [200]
   login:
-    description: Who logs in for V(rest) and V(session).
+    description: The user that logs in for V(rest) and V(session).
     type: dict
     suboptions:
       user:
@@ -105,7 +105,7 @@ options:
         type: str
         default: passwords.json
   task_token:
-    description: How to make the token for V(task_api).
+    description: How to sign the token for V(task_api).
     type: dict
     suboptions:
       secret:
@@ -113,7 +113,7 @@ options:
         type: str
         required: true
       signer:
-        description: Whose key signs. Tokens of tasks are signed by the scheduler.
+        description: Signer whose key is used. The scheduler signs task tokens.
         type: str
         default: scheduler
       audience:
@@ -124,62 +124,62 @@ options:
         description: C([api_auth] jwt_issuer) of the deployment, if it has one.
         type: str
       seconds:
-        description: How long each token lives, in seconds. Not longer than C([execution_api] jwt_expiration_time).
+        description: Lifetime of each token in seconds. Must not exceed C([execution_api] jwt_expiration_time).
         type: int
         default: 600
   windows:
     description:
-      - Spans of time, such as the rollout of one component, for which V(summary) also adds up what was seen.
+      - Periods, such as the rollout of one component, for which V(summary) also sums up the results.
     type: list
     elements: dict
     default: []
     suboptions:
       name:
-        description: What happened then.
+        description: Name of the event in this period.
         type: str
         required: true
       begun:
-        description: First moment, in ISO 8601 with its zone.
+        description: Start time in ISO 8601 with a time zone.
         type: str
         required: true
       ended:
-        description: Last moment, in ISO 8601 with its zone.
+        description: End time in ISO 8601 with a time zone.
         type: str
         required: true
   file:
     description:
-      - Where each request gets a line of JSON, with the C(time) at which it was sent (seconds since 1970), C(name),
-        HTTP C(status), C(seconds) until the answer, C(good) (whether it was expected), C(error) (why not),
-        C(reconnected) and C(renewed) (the first with a new token). A line with C(begun) or C(ended) says so of a probe.
-        No token is in it.
-      - Appended to; several attempts of one run can share it. Created with mode 0600, its folder with 0700.
+      - File that gets one line of JSON per request, with the C(time) at which it was sent (seconds since 1970),
+        C(name), HTTP C(status), C(seconds) until the response, C(good) (whether it was expected), C(error) (why not),
+        C(reconnected) and C(renewed) (the first one with a new token). Lines with C(begun) or C(ended) mark the start
+        and the end of a probe. It contains no tokens.
+      - Lines are appended, so several attempts of a run can share it. Created with mode 0600, its folder with 0700.
     type: path
     required: true
   stop_file:
     description:
-      - A file whose appearance ends the probe. Made by V(summary); removed by a probe when it begins, and when it has
-        ended.
+      - File whose appearance stops the probe. V(summary) creates it; a probe removes it when it starts and when it
+        ends.
     type: path
     required: true
   interval:
     description:
-      - Seconds from one request for a URL to the next. Five names with 0.2 make 25 requests a second.
-      - After a request that failed and took half a second or more, the next one waits, up to eight seconds, until one
-        is answered. A server that has too much to do would not recover under a constant load.
+      - Seconds between requests to the same URL. Five names with 0.2 make 25 requests per second.
+      - After a request that failed and took half a second or more, the interval grows up to eight seconds until a
+        request succeeds. An overloaded server would not recover under a constant load.
     type: float
     default: 0.1
   answer_within:
-    description: Seconds after which a request without a complete answer has failed.
+    description: Seconds after which a request without a complete response counts as failed.
     type: float
     default: 5.0
   seconds:
-    description: How long to probe at most, in seconds. With V(begun), how long to wait at most.
+    description: Maximum duration of the probe in seconds. With V(begun), the maximum time to wait.
     type: float
     default: 3600.0
   watch_process:
     description:
-      - Number of a process on this machine, with whose end the probe ends, too. An asynchronous task can't tell by
-        itself that its playbook was killed. M(hopsworks.airflow.run_lock) returns the playbook's.
+      - Id of a process on this machine; the probe stops when this process exits. An asynchronous task cannot detect by
+        itself that its playbook was killed. M(hopsworks.airflow.run_lock) returns the playbook's process id.
     type: int
   verify:
     description: Whether the server's certificate must be valid.
@@ -187,19 +187,19 @@ options:
     default: true
   ca_file:
     description:
-      - File of certificates to trust for HTTPS, in PEM form, instead of the system's store. The store is where OpenSSL
-        looks, C(SSL_CERT_FILE) included; C(REQUESTS_CA_BUNDLE) is not read.
+      - File with the certificates to trust for HTTPS, in PEM format, instead of the system's trust store. That store is
+        the one that OpenSSL uses, including C(SSL_CERT_FILE); C(REQUESTS_CA_BUNDLE) is ignored.
     type: path
 notes:
-  - The lock is not used, and the cluster only for the Secrets of O(login) and O(task_token). The options are there
+  - The lock is not used, and the cluster only to read the Secrets of O(login) and O(task_token). These options exist
     because all modules of the action group have them.
-  - As an asynchronous task, a probe that can't begin (because a login is refused, say) fails where nobody looks. Its
-    O(file) says why, and V(begun) fails with that.
-  - Writes O(file) and O(stop_file) in check mode, too. They are its result, like what others return.
+  - If an asynchronous probe cannot start, for example because a login is rejected, the failure is not shown. Its
+    O(file) has the reason, and V(begun) fails with it.
+  - Writes O(file) and O(stop_file) in check mode as well, because they are its result.
 """
 
 EXAMPLES = r"""
-- name: Measure how long the UI is away
+- name: Measure how long the UI is down
   hopsworks.airflow.availability_probe:
     namespace: hopsworks
     urls:
@@ -209,7 +209,7 @@ EXAMPLES = r"""
   async: 3600
   poll: 0
 
-- name: Measure what people, clients and tasks see of a rotation
+- name: Measure how a rotation affects users, clients and tasks
   hopsworks.airflow.availability_probe:
     namespace: hopsworks
     url: https://hopsworks.example.com/hopsworks-api/airflow
@@ -228,7 +228,7 @@ EXAMPLES = r"""
   async: 3600
   poll: 0
 
-- name: Wait until each of them was asked
+- name: Wait until every kind of request was sent
   hopsworks.airflow.availability_probe:
     namespace: hopsworks
     state: begun
@@ -249,32 +249,34 @@ EXAMPLES = r"""
 
 RETURN = r"""
 requests:
-  description: How many requests this probe has sent.
+  description: Number of requests that this probe has sent.
   returned: state is probing
   type: int
   sample: 812
 ended_because:
-  description: What ended it.
+  description: Why the probe stopped.
   returned: state is probing
   type: str
   sample: told to stop
 names:
-  description: What is requested, by name.
+  description: Names of the requests.
   returned: state is begun
   type: list
   elements: str
   sample: [version, rest, session, task_api, keep_alive]
 urls:
   description:
-    - For each name the C(requests), C(failures), C(errors) (how often each), when probing was C(begun) and C(ended).
-    - C(away_seconds) is how long it was away in all, C(longest_gap_seconds) at a time, C(absences) are when. Each
-      counts from the last success before to the first after, so it is the longest that it can have been.
-    - C(unobserved_seconds) is for how long nobody looked, because a run was interrupted or the probe ended. Such a
-      time counts as away if it was away both before and after.
-    - C(not_measured) says why the answers at a URL tell nothing of Airflow; null where they do.
-    - C(latency_seconds) of the successes, as C(median), C(p95), C(p99) and C(longest).
-    - C(failed_at) and C(reconnected_at) are the first 200 moments of each. C(reconnects) counts closed connections,
-      C(renewals) tokens that were replaced because they ended.
+    - For each name, the number of C(requests) and C(failures), the C(errors) with their counts, and when probing
+      C(begun) and C(ended).
+    - C(away_seconds) is the total time without service, C(longest_gap_seconds) the longest single gap, and C(absences)
+      lists all gaps. Each gap counts from the last success before it to the first success after it, so it is an upper
+      bound.
+    - C(unobserved_seconds) is the time without measurement, because a run was interrupted or the probe ended. It counts
+      as unavailable if the service was unavailable both before and after.
+    - C(not_measured) says why the responses of a URL say nothing about Airflow; null if they do.
+    - C(latency_seconds) of the successful requests, as C(median), C(p95), C(p99) and C(longest).
+    - C(failed_at) and C(reconnected_at) are the first 200 times of each. C(reconnects) counts closed connections,
+      C(renewals) counts tokens that were replaced before they expired.
   returned: state is summary
   type: dict
   sample:
@@ -303,15 +305,15 @@ urls:
         p99: 0.2
         longest: 1.1
 problems:
-  description: What the measurement says nothing about, in words; empty where the probe saw everything to its end.
+  description: What was not measured, in words; empty if the measurement is complete.
   returned: state is summary
   type: list
   elements: str
   sample: [nothing was measured of rest in the last 12 s]
 windows:
   description:
-    - For each of O(windows) its name and times, what was seen in it, by C(names) as in RV(urls), and whether it was
-      C(measured) from its begin to its end.
+    - For each of O(windows), its name and times, the results by C(names) as in RV(urls), and whether it was C(measured)
+      for its whole duration.
   returned: state is summary
   type: list
   elements: dict
@@ -373,7 +375,7 @@ def identities(call: Call, kinds: set[str]) -> dict[str, Identity]:
             raise OperatorError(
                 f"`requests` has one of kind {kind}, and there is no `{option}`",
                 expected=f"`{option}`, to get a token with",
-                untouched="everything; nothing was requested",
+                untouched="everything; no request was sent",
                 next_step=f"give `{option}`, or leave that request out",
             )
     if kinds & {"rest", "session"}:
@@ -406,7 +408,7 @@ def check_options(params: dict[str, Any]) -> None:
         raise OperatorError(
             problem,
             expected=expected,
-            untouched="everything; nothing was requested",
+            untouched="everything; no request was sent",
             next_step="correct the option, and run the same command again",
         )
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cluster_info
-short_description: Which API server actions act upon
+short_description: Returns which API server the actions use
 description:
-  - Says where the options, the environment, the kubeconfig or the pod lead now. Nothing is requested from the server.
-  - A run asks once, when it begins, and gives the answer to each of its actions as their option O(cluster). So a run
-    stays with its cluster when the kubeconfig gets another current context in the meantime (C(kubectl config
-    use-context)).
+  - Returns the API server that the options, the environment, the kubeconfig or the pod select now. Sends no request to
+    the server.
+  - A run calls it once at the start and passes the result to each action in the option O(cluster). So the run stays on
+    its cluster even if the current context of the kubeconfig changes in the meantime (C(kubectl config use-context)).
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -23,12 +23,12 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: See which cluster this is
+- name: Read which cluster is used
   hopsworks.airflow.cluster_info:
     namespace: hopsworks
   register: begun_on
 
-- name: Act upon the same one, whatever the kubeconfig says by then
+- name: Use the same cluster, whatever the kubeconfig says by then
   hopsworks.airflow.workloads_info:
     namespace: hopsworks
     cluster: "{{ begun_on.cluster }}"
@@ -37,7 +37,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 cluster:
-  description: Where actions lead.
+  description: The cluster that actions use.
   returned: success
   type: dict
   contains:
@@ -47,7 +47,7 @@ cluster:
       type: str
       sample: https://production.example:6443
     context:
-      description: The context of the kubeconfig; null where no kubeconfig is used.
+      description: The context of the kubeconfig; null if no kubeconfig is used.
       returned: success
       type: str
       sample: production

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: deployment_objects
-short_description: The objects beside the workloads, replaced as a whole and put back
+short_description: Applies, saves and restores the objects that the workloads need
 description:
-  - Brings what pods need beside themselves, such as Services, service accounts, roles, configuration and disruption
-    budgets.
-  - Keeps what others have made before it is replaced, and puts all of it back, the workloads too.
+  - Applies the objects that pods need, such as Services, service accounts, roles, configuration and disruption budgets.
+  - Saves objects that others have created before it replaces them, and can restore all of them, including the
+    workloads.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -22,73 +22,74 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - V(saved) keeps in O(backup_secret) what the live objects of O(definitions) are, workloads too, and which of them
-        are missing. So are the immutable ConfigMaps that workloads of this deployment start with. What was kept before
-        stays, until it was restored. In check mode it is tried by dry runs, and quotas must have room for these Secrets
-        and for those that O(definitions) refer to and that are not there yet.
-      - V(applied) makes the objects what O(definitions) say. Those that this collection made are changed by server-side
-        apply. Those that others made are replaced, so that no field of theirs is left (O(replace)); a Service keeps its
-        address, and a service account its tokens and pull secrets. What others use of them and is not in O(definitions)
-        is warned of (type, ports and annotations of a Service, annotations of a service account, rules of a role); a
-        load balancer that would lose its source ranges, or annotations about it, is refused.
-      - V(restored) makes all that O(backup_secret) holds what it was. New workloads are deleted, and their pods get
-        their grace period; then the objects are put back; then the old workloads are made again or started, with the
-        replicas they had, and when all of them are, each is waited for. Objects that were missing before are deleted.
-        Objects that others have made or changed since then are left as they are. What fails is told when all the rest
-        is done; where a new workload can't be deleted, the old one of its name stays stopped.
+      - V(saved) saves the live objects of O(definitions) in O(backup_secret), including workloads, and which of them
+        are missing. It also saves the immutable ConfigMaps that workloads of this deployment start with. Objects that
+        were saved before are kept until they have been restored. In check mode it uses dry runs, and quotas must have
+        room for these Secrets and for missing Secrets that O(definitions) refer to.
+      - V(applied) applies O(definitions). Objects that this collection created are changed by server-side apply.
+        Objects that others created are replaced, so that none of their fields are left (O(replace)); a Service keeps
+        its address, and a service account keeps its tokens and pull secrets. The module warns about fields that others
+        may use and that are not in O(definitions) (type, ports and annotations of a Service, annotations of a service
+        account, rules of a role). It fails if a load balancer would lose its source ranges or related annotations.
+      - V(restored) restores everything in O(backup_secret). It deletes the new workloads, whose pods get their grace
+        period, then restores the objects, then creates or starts the old workloads with their former replicas, and
+        finally waits for each of them. It deletes objects that did not exist before. It leaves objects that others have
+        created or changed since then as they are. If a step fails, the module carries out the rest first and then
+        fails; if a new workload cannot be deleted, the old one with its name stays stopped.
     type: str
     choices: [applied, saved, restored]
     default: applied
   definitions:
     description:
-      - The objects, complete. Needed unless O(state=restored).
-      - With O(state=applied) of the kinds ConfigMap, HorizontalPodAutoscaler, PodDisruptionBudget, Role, RoleBinding,
-        Service and ServiceAccount; all are checked by a dry run before the first is touched.
-      - A PodDisruptionBudget without C(minAvailable) and C(maxUnavailable) keeps that of the live object, else it has
-        C(maxUnavailable=1).
+      - The complete objects. Required unless O(state=restored).
+      - With O(state=applied), only the kinds ConfigMap, HorizontalPodAutoscaler, PodDisruptionBudget, Role,
+        RoleBinding, Service and ServiceAccount are allowed. All objects are checked by a dry run before the first one
+        is changed.
+      - A PodDisruptionBudget without C(minAvailable) and C(maxUnavailable) keeps the values of the live object, or gets
+        C(maxUnavailable=1) if there is none.
     type: list
     elements: dict
   backup_secret:
     description:
-      - Secret of what was before, with an entry (compressed JSON) for each object; more of them, with a number behind
-        the name, where one is too small. Values are as secret as those of the objects.
-      - Needed with O(state=saved) and O(state=restored). With O(state=applied) what is replaced is kept there if it is
-        not there yet.
+      - Secret for the saved objects, with one entry (compressed JSON) per object. If one Secret is too small, more are
+        created, with a number appended to the name. The entries are as confidential as the objects.
+      - Required with O(state=saved) and O(state=restored). With O(state=applied), replaced objects are saved in it
+        unless they already are.
     type: str
   replace:
     description:
-      - Whether O(state=applied) replaces objects that others made, and makes another object where a field can't be
-        changed. Otherwise these are refused.
+      - Whether O(state=applied) may replace objects that others created, and delete and recreate objects to change an
+        immutable field. If V(false), the module fails in these cases.
     type: bool
     default: false
   missing_ok:
-    description: Whether O(state=restored) does nothing, instead of failing, where there is no O(backup_secret).
+    description: Whether O(state=restored) does nothing, instead of failing, if O(backup_secret) does not exist.
     type: bool
     default: false
   timeout:
     description:
-      - How long each single object may take, in seconds.
-      - For pods that are to end, their grace period counts where it is longer.
+      - Timeout in seconds for each object.
+      - If pods have to terminate, their grace period counts if it is longer.
     type: int
     default: 600
 """
 
 EXAMPLES = r"""
-- name: Keep the old deployment
+- name: Save the old deployment
   hopsworks.airflow.deployment_objects:
     namespace: hopsworks
     state: saved
     definitions: "{{ airflow_objects + airflow_workloads }}"
     backup_secret: airflow-before-20261122t030000
 
-- name: Bring the objects that pods need
+- name: Apply the objects that the pods need
   hopsworks.airflow.deployment_objects:
     namespace: hopsworks
     definitions: "{{ airflow_objects }}"
     replace: true
     backup_secret: airflow-before-20261122t030000
 
-- name: Put the old deployment back
+- name: Restore the old deployment
   hopsworks.airflow.deployment_objects:
     namespace: hopsworks
     state: restored
@@ -98,9 +99,10 @@ EXAMPLES = r"""
 RETURN = r"""
 objects:
   description:
-    - What was, or would be, done to each, in order.
-    - Applied, C(action) is V(created), V(replaced), V(configured) or V(unchanged); saved, V(saved) or V(unchanged).
-    - Restored, it is V(created), V(restored), V(removed), V(started), V(left) or V(unchanged).
+    - The change to each object that was, or would be, made, in order.
+    - With V(applied), C(action) is V(created), V(replaced), V(configured) or V(unchanged); with V(saved), it is
+      V(saved) or V(unchanged).
+    - With V(restored), it is V(created), V(restored), V(removed), V(started), V(left) or V(unchanged).
   returned: success
   type: list
   elements: dict

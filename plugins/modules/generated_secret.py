@@ -8,12 +8,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: generated_secret
-short_description: Secrets that are made once and never shown
+short_description: Creates secrets once and never shows them
 description:
-  - Makes sure that a Secret has the named entries. One that is there stays as it is; one that is missing is generated,
-    or copied from where an earlier deployment keeps it.
-  - Values are neither returned nor shown, only fingerprints of them.
-  - Warns where an entry is a value that was published as a default or an example, and so is known to everybody.
+  - Makes sure that a Secret has the named entries. Existing entries are kept; missing entries are generated, or copied
+    from where an earlier deployment keeps them.
+  - Values are never returned or shown, only their fingerprints.
+  - Warns if an entry is a value that was published as a default or an example, and so is publicly known.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -26,7 +26,7 @@ options:
     type: str
     required: true
   entries:
-    description: What it must hold. All its other entries are kept.
+    description: The required entries. All other entries are kept.
     type: list
     elements: dict
     required: true
@@ -40,17 +40,17 @@ options:
           - What to generate.
           - V(token) is 32 random bytes, base64url without padding.
           - V(fernet) is a Fernet key, with which Airflow encrypts Variables and Connections.
-          - V(simple_auth_password_file) is a JSON object of O(entries[].user) and a password of 18 random bytes, as
+          - V(simple_auth_password_file) is a JSON object with a password of 18 random bytes for O(entries[].user), as
             Airflow's SimpleAuthManager reads it.
         type: str
         choices: [token, fernet, simple_auth_password_file]
       format:
         description:
-          - What the value has to be, kept or copied. Anything else is refused before anything is written, as pods could
-            not start or work with it.
-          - V(text) is one line of UTF-8, V(fernet) a Fernet key, or several with commas between them, and
-            V(simple_auth_password_file) a JSON object with a password of O(entries[].user).
-          - Defaults to what O(entries[].kind) makes, and to V(text).
+          - Required format of an existing or copied value. The module fails on any other value before it writes
+            anything, because pods could not start or work with it.
+          - V(text) is one line of UTF-8, V(fernet) a Fernet key or several separated by commas, and
+            V(simple_auth_password_file) a JSON object with a password for O(entries[].user).
+          - Defaults to the format of O(entries[].kind), or else to V(text).
         type: str
         choices: [text, fernet, simple_auth_password_file]
       user:
@@ -83,17 +83,17 @@ options:
             required: true
   managed_by_others:
     description:
-      - What to do where the Secret has to be written, and carries the marks of somebody else who puts it back to what
-        they have (Argo CD, Flux, an ExternalSecret, a SealedSecret, a mirror of another Secret). V(refuse) fails before
-        anything changes. V(accept) is for those that were told to leave its entries alone.
-      - Of others, such as Helm, the module warns.
+      - What to do if the Secret has to be written and another controller would restore its own version (Argo CD, Flux,
+        an ExternalSecret, a SealedSecret, a mirror of another Secret). V(refuse) fails before anything changes. Use
+        V(accept) if that controller is configured to ignore these entries.
+      - For others, such as Helm, the module only warns.
     type: str
     choices: [refuse, accept]
     default: refuse
 """
 
 EXAMPLES = r"""
-- name: What Airflow encrypts, signs cookies and lets the first user in with
+- name: Create the encryption key, the cookie key and the password of the first user
   hopsworks.airflow.generated_secret:
     namespace: hopsworks
     secret: airflow-generated
@@ -113,9 +113,9 @@ EXAMPLES = r"""
 RETURN = r"""
 entries:
   description:
-    - For each entry its C(fingerprint) (the first 16 hexadecimal digits of its SHA-256) and its C(origin). That is
-      V(kept), V(generated) or V(copied).
-    - In check mode, an entry that would be generated has no C(fingerprint).
+    - For each entry, its C(fingerprint) (the first 16 hexadecimal digits of its SHA-256) and its C(origin), one of
+      V(kept), V(generated) and V(copied).
+    - In check mode, entries that would be generated have no C(fingerprint).
   returned: success
   type: dict
   sample:
@@ -188,7 +188,9 @@ def act(call: Call) -> dict[str, Any]:
             "before_header": header,
             "after_header": header,
             "before": {name: state["fingerprint"] for name, state in states.items() if name not in missing},
-            "after": {name: state["fingerprint"] or "(made when the run is real)" for name, state in states.items()},
+            "after": {
+                name: state["fingerprint"] or ("(created when not in check mode)") for name, state in states.items()
+            },
         },
     }
 

@@ -10,13 +10,14 @@ DOCUMENTATION = r"""
 module: hopsfs_snapshot
 short_description: Verified copies of the DAG folders within HopsFS
 description:
-  - Copies every DAG folder with owners, groups, permissions, ACLs, times of modification and user extended attributes,
+  - Copies every DAG folder with owners, groups, permissions, ACLs, modification times and user extended attributes,
     reads each copied file back, and writes a manifest last. A directory without a manifest is an unfinished snapshot
-    and never taken for a whole one; the same call continues it and copies only what is missing or differs.
-  - The folders are read again after the copy, and again until nothing has changed meanwhile.
-  - A snapshot that is whole and equal to the folders is left alone. Where the folders have changed since, it is brought
-    up to date, so give each state that has to be kept a name of its own.
-  - The public source of HopsFS has no snapshots of its own. Whether this HopsFS has them is asked and reported.
+    and never treated as complete; the same call continues it and copies only files that are missing or different.
+  - After the copy, the folders are read again until nothing has changed in the meantime.
+  - A complete snapshot that equals the folders is not changed. If the folders have changed since, the snapshot is
+    updated, so use a new name for each state that you want to keep.
+  - The open source release of HopsFS has no native snapshots. The module checks and reports whether this HopsFS has
+    them.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -32,13 +33,14 @@ options:
     required: true
   sources:
     description:
-      - What to copy; C(*), C(?) and C([...]) stay within one component of the path, as in a shell. Each has to name
-        something.
+      - Patterns of the folders to copy. C(*), C(?) and C([...]) match within one path component, as in a shell. Each
+        pattern must match something.
     type: list
     elements: str
     default: [/Projects/*/Airflow]
   state:
-    description: Whether the snapshot is to be there, whole and equal to the folders, or not to be there.
+    description:
+      - V(present) makes sure that the snapshot exists, is complete and equals the folders; V(absent) deletes it.
     type: str
     choices: [present, absent]
     default: present
@@ -65,7 +67,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 snapshot:
-  description: The snapshot as it is afterwards, or in check mode would be.
+  description: The snapshot after the call, or in check mode as it would be.
   returned: state is present
   type: dict
   sample:
@@ -93,10 +95,10 @@ snapshot:
       description: Length of all files together, without replication.
       type: int
     created:
-      description: When it became whole, in UTC; null in check mode where it is not yet.
+      description: When it was completed, in UTC; null in check mode if it is not complete yet.
       type: str
     manifest_sha256:
-      description: Fingerprint of its manifest; null in check mode where it is not yet whole.
+      description: Fingerprint of its manifest; null in check mode if it is not complete yet.
       type: str
 copied_files:
   description: Number of files whose content was copied and read back.
@@ -109,34 +111,35 @@ copied_bytes:
   type: int
   sample: 1310720
 adjusted:
-  description: Number of files and directories of which only metadata was brought up to date.
+  description: Number of files and directories of which only metadata was updated.
   returned: state is present
   type: int
   sample: 0
 removed:
-  description: Number of files and directories deleted from the snapshot because the folders no longer have them.
+  description: Number of files and directories deleted from the snapshot because they are no longer in the folders.
   returned: state is present
   type: int
   sample: 0
 room:
-  description: Space the copy takes and what was free for it, in bytes with replication; null free bytes if nobody says.
+  description:
+    - Space that the copy needs and free space, in bytes including replication; the free space is null if unknown.
   returned: state is present and something had to be copied
   type: dict
   sample: {needed_bytes: 1310720, free_bytes: 75161927680, limited_by: free space of the DataNodes}
 counted:
   description:
-    - Whether the number of files and their bytes are those that HopsFS itself counts in the folders;
-      null where it does not count, false where the folders changed while they were read.
+    - Whether the number of files and their bytes match what HopsFS itself counts in the folders; null if it does not
+      count, false if the folders changed while they were read.
   returned: state is present
   type: bool
   sample: true
 native_snapshots:
-  description: Whether this HopsFS answers to snapshot operations of its own (V(possible)) or not (V(absent)).
+  description: Whether this HopsFS supports native snapshots (V(possible)) or not (V(absent)).
   returned: state is present
   type: str
   sample: absent
 found:
-  description: What there was before, one of V(absent), V(unfinished), V(whole).
+  description: State before the call, one of V(absent), V(unfinished), V(whole).
   returned: always
   type: str
   sample: absent

@@ -10,10 +10,10 @@ DOCUMENTATION = r"""
 module: hopsfs_snapshot_info
 short_description: Lists, verifies and compares snapshots of the DAG folders
 description:
-  - Lists the snapshots that M(hopsworks.airflow.hopsfs_snapshot) took, whole or unfinished.
-  - Verifies on demand every file and all metadata of a snapshot against its manifest, and compares the manifest with
+  - Lists the snapshots that M(hopsworks.airflow.hopsfs_snapshot) took, complete or unfinished.
+  - On request, verifies every file and all metadata of a snapshot against its manifest, and compares the manifest with
     the live DAG folders.
-  - What is found is returned, never failed on.
+  - Returns all differences and never fails because of them.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -23,14 +23,15 @@ extends_documentation_fragment:
   - hopsworks.airflow.attributes.info_module
 options:
   name:
-    description: The only snapshot to look at. Left out, all of them.
+    description: Name of a single snapshot. Defaults to all of them.
     type: str
   verify:
-    description: Whether to read back every file of a whole snapshot and compare SHA-256 and metadata with the manifest.
+    description:
+      - Whether to read back every file of a complete snapshot and compare SHA-256 and metadata with the manifest.
     type: bool
     default: false
   compare:
-    description: Whether to read the live DAG folders and compare them with the manifest of a whole snapshot.
+    description: Whether to read the live DAG folders and compare them with the manifest of a complete snapshot.
     type: bool
     default: false
 seealso:
@@ -38,7 +39,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read one snapshot back, and see what has changed since
+- name: Verify one snapshot and compare it with the live folders
   hopsworks.airflow.hopsfs_snapshot_info:
     namespace: hopsworks
     url: https://namenode-external.hopsworks.svc.cluster.local:9870
@@ -48,7 +49,7 @@ EXAMPLES = r"""
     compare: true
   register: hopsfs
 
-- name: Nothing is lost and nothing has changed
+- name: Check that nothing is lost and nothing has changed
   ansible.builtin.assert:
     that:
       - hopsfs.snapshots[0].verified
@@ -57,7 +58,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 snapshots:
-  description: The snapshots by name; empty where there is none.
+  description: The snapshots, sorted by name; empty if there are none.
   returned: always
   type: list
   elements: dict
@@ -85,18 +86,18 @@ snapshots:
       description: Where it is in HopsFS.
       type: str
     whole:
-      description: Whether it was finished; only such a snapshot is one to go back to.
+      description: Whether it is complete. Only a complete snapshot can be used for a rollback.
       type: bool
     flaw:
-      description: Why it is not whole.
+      description: Why it is not complete.
       returned: whole is false
       type: str
     created:
-      description: When it became whole, in UTC.
+      description: When it was completed, in UTC.
       returned: whole is true
       type: str
     sources:
-      description: The patterns it was made from.
+      description: The patterns of the copied folders.
       returned: whole is true
       type: list
       elements: str
@@ -117,22 +118,23 @@ snapshots:
       returned: whole is true
       type: str
     verified:
-      description: Whether every file and all metadata are as the manifest says.
+      description: Whether every file and all metadata match the manifest.
       returned: whole is true and O(verify=true)
       type: bool
     damage:
-      description: Live path and differing fields of what is not; C(missing), C(extra), C(type), C(content), C(owner),
+      description: Live path and differing fields of each mismatch; C(missing), C(extra), C(type), C(content), C(owner),
         C(group), C(permission), C(acl), C(xattrs), C(mtime).
       returned: whole is true and O(verify=true)
       type: list
       elements: dict
     equal:
-      description: Whether the live folders are as the manifest says.
+      description: Whether the live folders match the manifest.
       returned: whole is true and O(compare=true)
       type: bool
     changes:
-      description: Path and differing fields of what has changed, as in C(damage); C(missing) is gone from the live
-        folders, C(extra) is new in them.
+      description:
+        - Path and differing fields of each change, as in C(damage); C(missing) entries are gone from the live folders,
+          C(extra) ones are new in them.
       returned: whole is true and O(compare=true)
       type: list
       elements: dict

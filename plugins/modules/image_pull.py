@@ -8,22 +8,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: image_pull
-short_description: Has an image on the nodes before anything needs it
+short_description: Pulls an image to the nodes before anything needs it
 description:
-  - Makes sure that every node which may run the pods has the image, so that a rollout does not wait for it, and a
-    wrong name, a missing pull secret or an unreachable registry is found while everything still runs.
-  - Trusts what nodes report; where one doesn't report the image, a pod on that node pulls it and is deleted. Where the
-    pull policy is V(Always), each node asks the registry, as it will when its pods start.
-  - These pods are as those of O(workloads) that use the image - node selector, tolerations, affinity, pull secrets,
-    service account if it is there, security contexts, pull policy. At least one is made for each such use, also where
-    all nodes have the image. An image that may not run so (one of root's with C(runAsNonRoot)) is refused.
-  - At most 20 pods at once, and fewer where a quota has no room for more. A node without room for a pod is left out,
-    with a warning, unless no node has the image.
-  - A registry that does not answer is waited for, for 60 s of its refusals.
-  - Only the pod's own container counts. Istio and Linkerd are asked to put nothing beside it.
-  - In check mode a pod that would pull is tried by a dry run, and refused with what admission, quota or nodes say
-    against it.
-  - Deletes the pods that an earlier run left because it was killed.
+  - Makes sure that every node that may run the pods has the image. So a rollout does not wait for it, and a wrong name,
+    a missing pull secret or an unreachable registry is found while everything still runs.
+  - Trusts the images that nodes report. If a node does not report the image, a pod on that node pulls it and is
+    deleted. With the pull policy V(Always), each node asks the registry, as it will when its pods start.
+  - These pods have the same settings as the pods of O(workloads) that use the image - node selector, tolerations,
+    affinity, pull secrets, service account if it exists, security contexts, pull policy. At least one pod is created
+    for each such use, even if all nodes have the image. The module fails if the image cannot run with these settings,
+    such as an image that runs as root with C(runAsNonRoot).
+  - Runs at most 20 pods at once, and fewer if a quota has no room for more. Skips a node without room for a pod, with a
+    warning, unless no node has the image.
+  - Waits for a registry that does not answer, until its pulls have failed for 60 s.
+  - Only the pod's own container counts. Annotations tell Istio and Linkerd not to inject sidecars.
+  - In check mode, the module creates each pulling pod by a dry run, and fails with the objections of admission, quota
+    or nodes.
+  - Deletes pods that an earlier run left behind when it was killed.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -32,28 +33,28 @@ extends_documentation_fragment:
   - hopsworks.airflow.attributes
 options:
   image:
-    description: The image, as the pods name it.
+    description: The image, exactly as the pods refer to it.
     type: str
     required: true
   deployment:
-    description: Name of the deployment. What a run of it that was killed has left is removed, and nobody else's.
+    description: Name of the deployment. Only pods that a killed run of this deployment left behind are removed.
     type: str
     required: true
   workloads:
     description:
-      - The Deployments and StatefulSets, complete. What matters are their pods that use O(image), in containers or in
-        init containers.
+      - The complete Deployments and StatefulSets. Only their pods that use O(image), in containers or in init
+        containers, matter.
     type: list
     elements: dict
     required: true
   resources:
-    description: Resources of the pods' container, where a quota or a limit range asks for others.
+    description: Resources of the pods' container, if a quota or a limit range requires different ones.
     type: dict
     default:
       requests: {cpu: 10m, memory: 16Mi}
       limits: {cpu: 100m, memory: 64Mi}
   labels:
-    description: Further labels of the pods.
+    description: Additional labels of the pods.
     type: dict
     default: {}
   annotations:
@@ -62,21 +63,21 @@ options:
     default: {}
   nodes_on_demand:
     description:
-      - Whether nodes are made for pods that have none (cluster-autoscaler, Karpenter). Then it is a warning that there
-        is no node for the pods yet, and the image is not tried there. Otherwise it is refused.
+      - Whether something such as cluster-autoscaler or Karpenter adds nodes for pods that fit on none. If so, pods that
+        no existing node can run are only a warning, and the image is not tried for them. Otherwise the module fails.
     type: bool
     default: false
   timeout:
-    description: How long the nodes may take, in seconds.
+    description: Timeout in seconds for the nodes.
     type: int
     default: 1800
 notes:
-  - A kubelet reports its 50 largest images only. An image that is there and not reported costs a pod for a moment,
-    and is not reported as a change.
+  - A kubelet only reports its 50 largest images. For an image that exists but is not reported, a pod runs briefly,
+    which does not count as a change.
 """
 
 EXAMPLES = r"""
-- name: Have the image where the pods may run
+- name: Pull the image where the pods may run
   hopsworks.airflow.image_pull:
     namespace: hopsworks
     deployment: airflow
@@ -89,8 +90,8 @@ EXAMPLES = r"""
 RETURN = r"""
 nodes:
   description:
-    - For each node that may run the pods V(present) or V(pulled).
-    - V(missing) in check mode, where the image would be pulled, and for a node that had no room for the pod.
+    - For each node that may run the pods, V(present) or V(pulled).
+    - V(missing) if in check mode the image would be pulled, or if the node had no room for the pod.
   returned: success
   type: dict
   sample:

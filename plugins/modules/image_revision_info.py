@@ -8,11 +8,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: image_revision_info
-short_description: Ask an image of Airflow for which revision of the metadata schema it is made
+short_description: Returns the metadata schema revision that an Airflow image is made for
 description:
-  - Runs the image as a Job for a moment, also in check mode, and removes it. The Job gets no Secret and needs no
+  - Runs the image briefly as a Job, also in check mode, and removes the Job. The Job gets no Secrets and needs no
     network.
-  - Only the image itself knows. A tag may stand for other contents than it did when the schema was made.
+  - Only the image itself knows its revision. A tag may have moved to another image since the schema was created.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -30,17 +30,17 @@ options:
     type: str
     required: true
   known_image:
-    description: An image of which the revision is known, such as that of the last installation.
+    description: An image whose revision is known, such as that of the last installation.
     type: str
     default: ''
   known_revision:
     description:
-      - The revision of O(known_image). Where O(image) is the same reference, with a digest, this is the answer and no
-        Job is run.
+      - The revision of O(known_image). If O(image) is the same reference with a digest, the module returns this
+        revision and runs no Job.
     type: str
     default: ''
   timeout:
-    description: Seconds that the Job may take, with the time to pull the image.
+    description: Timeout of the Job in seconds, including the time to pull the image.
     type: int
     default: 600
 """
@@ -56,12 +56,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 revision:
-  description: The newest revision of the image's migrations.
+  description: The latest revision of the image's migrations.
   returned: success
   type: str
   sample: fe199e1abd77
 version:
-  description: Version of Airflow in the image; null where no Job was run.
+  description: Version of Airflow in the image; null if no Job was run.
   returned: success
   type: str
   sample: 3.0.6

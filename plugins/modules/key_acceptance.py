@@ -8,15 +8,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: key_acceptance
-short_description: Proves which signing keys each api-server pod accepts
+short_description: Verifies which signing keys each api-server pod accepts
 description:
-  - Signs a token of a task with every private key in the Secret, sends it to every ready pod of the api-server, and
-    says which are accepted. Fails unless each pod accepts exactly those that it must, and refuses forged ones.
-  - Pods that end while they are asked are none any more, and those that came meanwhile are asked, too.
-  - Pods read their keys when they start, so what the Secret says and what a pod trusts can differ. Where they do,
-    restart the api-server and ask again.
-  - The tokens live for 60 seconds, carry no rights of a user, and ask for something that isn't there. They never leave
-    the module's memory, but Airflow 3.0 writes those that it refuses into its log.
+  - Signs a task token with every private key in the Secret, sends it to every ready pod of the api-server, and returns
+    which tokens are accepted. Fails unless each pod accepts exactly the expected keys and rejects forged tokens.
+  - Ignores pods that terminate during the check, and includes pods that have started in the meantime.
+  - Pods read their keys when they start, so the keys that a pod trusts can differ from those in the Secret. If they do,
+    restart the api-server and run the check again.
+  - The tokens are valid for 60 seconds, grant no user rights, and request an object that does not exist. They never
+    leave the module's memory, but Airflow 3.0 logs tokens that it rejects.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -30,13 +30,14 @@ options:
     default: hopsworks-airflow-keys
   signers:
     description:
-      - The components that sign tokens. The keys of these are asked about, and their next ones where there are any;
-        other private keys in the Secret are not looked at.
+      - The components that sign tokens. The module checks their keys and, if there are any, their next keys; it ignores
+        other private keys in the Secret.
     type: list
     elements: str
     default: [api-server, scheduler]
   workload:
-    description: Deployment or StatefulSet of the api-server. Each of its ready pods is asked, by a port-forward.
+    description:
+      - Deployment or StatefulSet of the api-server. The module asks each of its ready pods through a port-forward.
     type: str
     default: airflow-webserver
   port:
@@ -44,14 +45,14 @@ options:
     type: int
     default: 12358
   path:
-    description: Path of C([api] base_url), below which the api-server answers.
+    description: Path of C([api] base_url), the prefix of the api-server's URLs.
     type: str
     default: ""
   expected:
     description:
-      - Kids that every pod must accept; all others of O(signers) must be refused. Only keys whose private half is in
-        the Secret can be asked about, so nothing is said about those of before in state V(activated).
-      - Left out, those in the Secret's C(jwks.json).
+      - Kids that every pod must accept; it must reject all other keys of O(signers). The module can only check keys
+        whose private half is in the Secret, so it does not cover the previous keys in state V(activated).
+      - Defaults to the kids in the Secret's C(jwks.json).
     type: list
     elements: str
   audience:
@@ -69,7 +70,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Prove that every pod trusts the keys that the Secret publishes, and no others
+- name: Verify that every pod trusts the keys that the Secret publishes, and no others
   hopsworks.airflow.key_acceptance:
     namespace: hopsworks
     path: /hopsworks-api/airflow
@@ -77,7 +78,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 keys:
-  description: Kid of each key of O(signers) whose private half is in the Secret, by signer; next ones as C(NAME-next).
+  description: Kid of each key of O(signers) whose private half is in the Secret, by signer; next keys as C(NAME-next).
   returned: success
   type: dict
   sample:
@@ -85,9 +86,9 @@ keys:
     scheduler: 5xJm2cQw8Jt0rVb1n3kP4f6h7j8K9l0Z1x2C3v4B5n6
 pods:
   description:
-    - For each pod its C(name), the C(version) of Airflow, and the kids that it has C(accepted) and C(refused).
-    - C(forged) holds the HTTP status with which it refused a token of a kid that nobody published, and one whose
-      signature is wrong; empty where it accepts no key at all.
+    - For each pod, its C(name), the C(version) of Airflow, and the kids that it C(accepted) and C(refused).
+    - C(forged) holds the HTTP status with which it rejected a token with an unpublished kid, and one with a wrong
+      signature; empty if it accepts no key at all.
   returned: success
   type: list
   elements: dict

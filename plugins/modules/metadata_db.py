@@ -8,16 +8,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: metadata_db
-short_description: Put a new metadata schema in the place of an old one, or the old one back
+short_description: Replaces the metadata schema with a new one, or restores the old one
 description:
-  - Resets the metadata database of an Airflow too old to be migrated (1.x to 2.6) by putting a schema that was built
-    beside it in its place, behind a guard that looks at the live database and never guesses.
-  - With O(method=set_aside) every old table is moved, whole, into a schema of its own, and no row is lost. It takes a
-    moment, no space, and no DROP DATABASE is ever issued.
-  - A reset that is interrupted, at any point, is recognised from the database alone and finished by the next run, on
-    any machine. It happens once or not at all.
-  - C(hopsworks_airflow_install), a table of one row beside Airflow's own, says from then on that this schema is not to
-    be reset again. The entry C(installed) of the run record's ConfigMap says so, too, in case the database itself is
+  - Resets the metadata database of an Airflow that is too old to migrate (1.x to 2.6), by replacing its schema with one
+    that was built alongside it. The module first verifies in the live database that all conditions for this hold.
+  - With O(method=set_aside), every old table is moved to a separate schema, and no row is lost. This takes a moment and
+    no space, and no DROP DATABASE is ever issued.
+  - If a reset is interrupted at any point, the next run recognizes this from the database alone and finishes it, on any
+    machine. It happens once or not at all.
+  - C(hopsworks_airflow_install), a table with one row next to Airflow's own tables, then marks that this schema must
+    not be reset again. The entry C(installed) in the run record's ConfigMap does the same, in case the database is
     replaced by an older one.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
@@ -29,31 +29,31 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - V(reset) puts the new schema of O(workspace) in the place of the live one.
-      - V(restored) is the reverse of a reset by O(method=set_aside). The old tables return, the new ones are kept in a
-        schema C(<live>_undone_<run>). A reset that is half done is taken back, too, and its new tables return to the
-        workspace. It is refused where something else than tables without triggers is in the live schema, and where
-        the new tables are gone.
+      - V(reset) replaces the tables of the live schema with those of O(workspace).
+      - V(restored) reverses a reset with O(method=set_aside). The old tables return, and the new ones are kept in a
+        schema C(<live>_undone_<run>). A partly done reset is reversed as well, and its new tables return to the
+        workspace. The module fails if the live schema contains anything other than tables without triggers, or if the
+        new tables are gone.
     type: str
     choices: [reset, restored]
     default: reset
   method:
     description:
       - V(set_aside) moves the old tables to schema C(<live>_before_<run>).
-      - V(drop) drops the live schema, once. It wants a dump of the very same rows, rehearsed in the same run.
-        The tables are locked while their rows are compared with it, which needs the right C(LOCK TABLES). A drop that
-        the server did not survive is finished without that dump.
+      - V(drop) drops the live schema, once. It requires a dump of exactly the same rows, rehearsed in the same run. The
+        tables are locked while their rows are compared with the dump, which needs the right C(LOCK TABLES). If the
+        server crashes during a drop, the next run finishes it without that dump.
     type: str
     choices: [set_aside, drop]
     default: set_aside
   deployment:
     description:
-      - Name of the deployment. With O(namespace) and the live schema it says whose everything is that this module
-        leaves in a schema. What another deployment has left there is refused.
+      - Name of the deployment. Together with O(namespace) and the live schema, it identifies the owner of everything
+        that this module leaves in a schema. The module fails if it finds anything that belongs to another deployment.
     type: str
     required: true
   confirm:
-    description: The deployment's name, as typed by the operator. Anything else is refused.
+    description: The deployment's name, as a confirmation by the operator. The module fails with any other value.
     type: str
     default: ''
   run:
@@ -61,42 +61,46 @@ options:
     type: str
     required: true
   image:
-    description: Image that the new schema is for, to be noted in the sentinel. Left out, the one that built the schema.
+    description:
+      - Image that the new schema is for, recorded in the sentinel table. Defaults to the image that built the schema.
     type: str
     default: ''
   workspace:
     description:
-      - The schema beside the live one that M(hopsworks.airflow.metadata_migrate) has built. It stays behind empty.
-        Left out, it is the live schema's name followed by C(_beside).
+      - The schema that M(hopsworks.airflow.metadata_migrate) has built. It remains, empty. Defaults to the live
+        schema's name followed by C(_beside).
     type: str
   rehearsed_dump:
-    description: What M(hopsworks.airflow.metadata_restore) returned under this name; wanted by O(method=drop).
+    description:
+      - The value of the same name that M(hopsworks.airflow.metadata_restore) returned. Required by O(method=drop).
     type: dict
   extra_tables:
-    description: Tables in the live schema that are not Airflow's own but belong to this deployment (of plugins, say).
+    description:
+      - Tables in the live schema that are not Airflow's own but belong to this deployment, such as those of plugins.
     type: list
     elements: str
     default: []
   session_timeout:
-    description: Seconds to wait for the sessions of components that were just stopped to end.
+    description: Timeout in seconds for the sessions of components that were just stopped to end.
     type: int
     default: 60
   verify:
     description:
-      - V(content) compares number of rows and checksum of every table set aside, before and after. It reads all rows.
-      - V(presence) only makes sure that every table is where it belongs.
+      - V(content) compares the number of rows and the checksum of every table that is set aside, before and after the
+        move. It reads all rows.
+      - V(presence) only checks that every table is where it belongs.
     type: str
     choices: [content, presence]
     default: content
   record:
     description:
-      - Name of the run record's ConfigMap. If omitted, it is derived from O(deployment), as by
+      - Name of the run record's ConfigMap. Defaults to a name derived from O(deployment), as in
         M(hopsworks.airflow.run_record).
     type: str
 """
 
 EXAMPLES = r"""
-- name: Set the old tables aside and put the new ones in their place
+- name: Set the old tables aside and replace them with the new ones
   hopsworks.airflow.metadata_db:
     namespace: hopsworks
     database: "{{ database }}"
@@ -104,7 +108,7 @@ EXAMPLES = r"""
     confirm: airflow
     run: 20261122t030000
 
-- name: Go back to the old tables
+- name: Restore the old tables
   hopsworks.airflow.metadata_db:
     namespace: hopsworks
     database: "{{ database }}"
@@ -116,32 +120,32 @@ EXAMPLES = r"""
 
 RETURN = r"""
 stage:
-  description: Stage the live schema was in, as in M(hopsworks.airflow.metadata_db_info).
+  description: Stage of the live schema before the call, as in M(hopsworks.airflow.metadata_db_info).
   returned: success
   type: str
   sample: old
 method:
-  description: How the reset is made, or was; V(set_aside) where there is nothing to drop.
+  description: How the reset is, or was, made; V(set_aside) if there is nothing to drop.
   returned: success
   type: str
   sample: set_aside
 run:
-  description: The run whose reset it is; that of an earlier run where this one finished it.
+  description: The run that started the reset; an earlier run if this one only finished it.
   returned: success
   type: str
   sample: 20261122t030000
 revision:
-  description: Revision of the schema that is live at the end.
+  description: Revision of the schema that is live after the call.
   returned: success
   type: str
   sample: fe199e1abd77
 set_aside:
-  description: The schema that holds the tables that made room.
+  description: The schema that holds the replaced tables.
   returned: success
   type: str
   sample: airflow_before_20261122t030000
 moved:
-  description: Number of tables moved, or to be moved.
+  description: Number of tables that were, or would be, moved.
   returned: success
   type: int
   sample: 79
@@ -152,13 +156,13 @@ tables:
   elements: dict
   sample: [{name: dag, rows: 12, checksum: "3817263541"}]
 conditions:
-  description: What each condition of the guard found; V(later) is one that is looked at when it counts.
+  description: The result of each condition; V(later) means that it is checked right before the reset.
   returned: success
   type: list
   elements: dict
   sample: [{condition: too_old_to_migrate, verdict: holds, found: revision 03afc6b6f902 is older than 2.7}]
 seconds:
-  description: How long it took, without waiting for sessions to end.
+  description: Duration in seconds, without the wait for sessions to end.
   returned: success
   type: float
   sample: 0.9

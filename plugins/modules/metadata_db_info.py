@@ -8,11 +8,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: metadata_db_info
-short_description: Say in what stage Airflow's metadata database is
+short_description: Returns the stage of Airflow's metadata database
 description:
-  - Reads the live schema and those beside it, and says what they are. Changes nothing.
-  - A schema that it does not know in every respect is C(foreign), with the reasons in RV(problems); no other module of
-    the collection touches such a schema.
+  - Reads the live schema and the other schemas of the deployment, and returns their state. Changes nothing.
+  - A schema that it does not recognize in every respect is C(foreign), with the reasons in RV(problems). No other
+    module of the collection touches such a schema.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -23,30 +23,30 @@ extends_documentation_fragment:
 options:
   deployment:
     description:
-      - Name of the deployment. Where the live schema or O(workspace) holds what another deployment has left there, the
-        stage is C(foreign).
-      - If omitted, nobody asks whose it is.
+      - Name of the deployment. If the live schema or O(workspace) holds anything that belongs to another deployment,
+        the stage is C(foreign).
+      - If omitted, the owner is not checked.
     type: str
   workspace:
     description:
-      - The schema beside the live one, in which a new schema is built. Left out, it is the live schema's name followed
-        by C(_beside).
+      - The schema in which the new tables are built. Defaults to the live schema's name followed by C(_beside).
     type: str
   rehearsal:
     description:
-      - The schema into which dumps are restored to prove them. Refused if it is one of the others. Where there is
-        something to dump, rights on it are among those that are needed.
+      - The schema into which dumps are restored to verify them. It must differ from the others. If there is anything to
+        dump, the user needs rights on it.
     type: str
   extra_tables:
-    description: Tables in the live schema that are not Airflow's own but belong to this deployment (of plugins, say).
+    description:
+      - Tables in the live schema that are not Airflow's own but belong to this deployment, such as those of plugins.
     type: list
     elements: str
     default: []
   fernet_keys:
     description:
-      - Where the Fernet key is that the new Airflow will have. The first that is there counts. In stage C(old) or
-        C(migratable), it is compared with a few encrypted values of the old tables; none is decrypted.
-      - A key in another form than Airflow's is refused.
+      - Where the Fernet key of the new Airflow is. The first entry that exists is used. In stage C(old) or
+        C(migratable), the module checks it against a few encrypted values in the old tables, without decrypting any.
+      - The module fails if the key does not have Airflow's format.
     type: list
     elements: dict
     default: []
@@ -76,19 +76,19 @@ options:
             type: str
             required: true
   run:
-    description: Id of the run whose schemas the rights are checked for.
+    description: Id of the run for whose schemas the rights are checked.
     type: str
     default: run
   timeout:
     description:
-      - How long to wait for a database server that is away, in seconds. With O(lock), as long for a statement that an
-        action of this collection has sent which is gone.
-      - If omitted, 300 with O(lock), because its run has reached the server before, else not at all.
+      - Time in seconds to wait for an unavailable database server. With O(lock), also the time to wait for a statement
+        that a killed action of this collection has left running.
+      - Defaults to 300 with O(lock), because its run has reached the server before; otherwise the module does not wait.
     type: int
 """
 
 EXAMPLES = r"""
-- name: Look at the metadata database
+- name: Read the metadata database
   hopsworks.airflow.metadata_db_info:
     namespace: hopsworks
     database:
@@ -102,9 +102,9 @@ EXAMPLES = r"""
 RETURN = r"""
 stage:
   description:
-    - C(absent), there is no such schema; C(empty), there is nothing in it; C(old), Airflow older than 2.7, which can't
-      be migrated; C(migratable), Airflow 2.7 or newer; C(installed), by this collection; C(moving), a reset or its
-      reverse is half done; C(foreign), anything else.
+    - C(absent), the schema does not exist; C(empty), there is nothing in it; C(old), Airflow older than 2.7, which
+      cannot be migrated; C(migratable), Airflow 2.7 or newer; C(installed), installed by this collection; C(moving), a
+      reset or its reverse is partly done; C(foreign), anything else.
   returned: success
   type: str
   sample: old
@@ -115,7 +115,7 @@ problems:
   elements: str
   sample: ["it has tables that are not Airflow's: orders"]
 revision:
-  description: The one row of alembic_version.
+  description: The revision in alembic_version.
   returned: success
   type: str
   sample: 03afc6b6f902
@@ -126,31 +126,31 @@ tables:
   elements: dict
   sample: [{name: dag, engine: InnoDB, rows_estimate: 12, bytes: 32768}]
 rows_estimate:
-  description: Rows in all tables of the live schema, by the server's estimate.
+  description: Rows in all tables of the live schema, as estimated by the server.
   returned: success
   type: int
   sample: 1204
 bytes:
-  description: Bytes of all tables of the live schema with their indexes, by the server's estimate.
+  description: Bytes of all tables of the live schema including indexes, as estimated by the server.
   returned: success
   type: int
   sample: 1572864
 server:
-  description: What runs there, and whether one RENAME TABLE of many tables survives a crash as a whole.
+  description: The engine, its version, and whether one RENAME TABLE of many tables is atomic in a crash.
   returned: success
   type: dict
   sample: {engine: MariaDB, version: 10.11.14-MariaDB, atomic_rename: true}
 adopted_with:
   description:
-    - The statements by which an administrator of the database gives O(deployment) what it has left there itself in
-      another namespace, or as another live schema, after a restore or a move. Empty where nothing is another's, or it
-      is another deployment's.
+    - The statements by which an administrator of the database assigns to O(deployment) what it has left itself in
+      another namespace or with another live schema, after a restore or a move. Empty if nothing has another owner, or
+      if the owner is another deployment.
   returned: success
   type: list
   elements: str
   sample: ["UPDATE `airflow`.`hopsworks_airflow_install` SET namespace = 'hopsworks' WHERE namespace = 'before'"]
 installed:
-  description: What the sentinel table says, where it is there.
+  description: The content of the sentinel table, if it exists.
   returned: success
   type: dict
   sample:
@@ -159,19 +159,19 @@ installed:
     live: airflow
     run: 20261122t030000
     installed_at: "2026-11-22T03:04:05+00:00"
-    image: bed/airflow:3.0.6
+    image: apache/airflow:3.0.6-python3.12
     revision: fe199e1abd77
     method: set_aside
     set_aside: airflow_before_20261122t030000
     dump: ""
 moving:
-  description: The move that is half done, where there is one.
+  description: The partly done move, if there is one.
   returned: success
   type: dict
   sample: {action: reset, method: set_aside, run: 20261122t030000, plan_schema: airflow_before_20261122t030000,
            moves_done: 12, moves: 79, new_revision: fe199e1abd77}
 workspace:
-  description: The schema beside; its state is absent, empty, building, complete, rehearsal or foreign.
+  description: The workspace schema; its state is absent, empty, building, complete, rehearsal or foreign.
   returned: success
   type: dict
   sample: {schema: airflow_beside, state: empty, tables: 0, mark: null}
@@ -184,62 +184,64 @@ set_aside:
             created_at: "2026-11-22T03:04:05+00:00"}]
 moved:
   description:
-    - Whether a table was moved or dropped, or may have been. Where none was, the workloads of before can be started
-      again, whatever the stage is.
+    - Whether a table was, or may have been, moved or dropped. If not, the old workloads can be started again, whatever
+      the stage is.
   returned: success
   type: bool
   sample: false
 old_tables:
-  description: What is true of the old tables, in words.
+  description: The state of the old tables, in words.
   returned: success
   type: str
   sample: 12 of the 33 old tables are in schema airflow_before_20261122t030000, the others still in airflow; all of
     them are whole.
 paused:
   description:
-    - DAGs that runs have paused and not unpaused yet (C(now)), and by which runs (C(runs)).
-    - In an installed schema also those that the new Airflow did not have when they were to be unpaused (C(waiting)),
-      because it had not parsed them yet, or can't import their files, or because these were gone before.
+    - DAGs that runs have paused and not unpaused yet (C(now)), and the runs that paused them (C(runs)).
+    - In an installed schema, also those that could not be unpaused yet (C(waiting)), because the new Airflow had not
+      parsed them, cannot import their files, or because the files were already gone.
   returned: success
   type: dict
   sample: {now: [p_demo_1__hello], waiting: [], runs: [20261122t030000]}
 sessions:
-  description: Sessions of others with the live schema as default.
+  description: Sessions of other clients with the live schema as default.
   returned: success
   type: list
   elements: dict
   sample: [{id: 7, user: airflow, host: "10.244.0.7:40312", schema: airflow, command: Sleep, seconds: 3}]
 encrypted:
   description:
-    - How many encrypted values (passwords and extras of Connections, Variables) were C(looked_at), at most 15, and how
-      many of these O(fernet_keys) made, C(readable). Null where nothing was compared.
+    - The number of encrypted values (passwords and extras of Connections, Variables) that were C(looked_at), at most
+      15, and how many of them are C(readable) with O(fernet_keys). Null if nothing was compared.
   returned: success
   type: dict
   sample: {looked_at: 7, readable: 7}
 unfit:
-  description: What the server can't do that a reset or a backup needs.
+  description: Requirements of a reset or a backup that the server does not meet.
   returned: success
   type: list
   elements: str
   sample: ["the server is read-only (read_only): it may be a replica, or out of space"]
 unseen:
   description:
-    - What the user is not shown, so that nothing is known about it. A warning as well in the stages C(old) and
+    - What the user is not allowed to see, and so is unknown. The module also warns about it in the stages C(old) and
       C(moving), whose tables are going to be moved.
   returned: success
   type: list
   elements: str
   sample: ["'airflow'@'%' has no right PROCESS: sessions of other users, and keys of their schemas, are not shown"]
 missing_privileges:
-  description: Rights that the user lacks on the live schema, on those beside it and on that of the rehearsal.
+  description:
+    - Rights that the user lacks on the live schema, on the other schemas of the deployment and on that of the
+      rehearsal.
   returned: success
   type: list
   elements: str
   sample: [CREATE ON airflow_before_20261122t030000.*]
 grants_needed:
   description:
-    - The statements by which an administrator of the database gives what is missing. A grant that is in force for a
-      schema is extended, since the server uses the most specific one alone.
+    - The statements by which an administrator of the database grants the missing rights. They extend the grant that is
+      in effect for a schema, because the server only uses the most specific one.
   returned: success
   type: list
   elements: str

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: metadata_dump
-short_description: Dump Airflow's metadata database with the database's own tool
+short_description: Dumps Airflow's metadata database with the database's own tool
 description:
-  - Runs C(mariadb-dump) or C(mysqldump) in a Job of its own, in one transaction, and streams its compressed output into
-    a file on the machine that runs the module. The Job is removed afterwards. What this collection notes down in a
-    schema for its own use, such as the plan of a move, is not dumped.
-  - The file gets its name when it is whole. A manifest beside it (suffix C(.json)) comes last and holds its SHA-256,
-    and of each table the number of rows, a sum over their content, and how the table is defined.
-  - In check mode the Job is tried by a dry run, and refused with what admission, quota or nodes say against it.
-  - A dump of this run that is whole, and of which no row and no definition has changed since, is not made again.
-  - Dump tools write C(FLOAT) with six digits, so the durations of task instances lose their last bits. The sums are of
-    rows as a dump has them.
+  - Runs C(mariadb-dump) or C(mysqldump) in a separate Job, in one transaction, and streams its compressed output to a
+    file on the machine that runs the module. The Job is removed afterwards. Tables that this collection keeps in a
+    schema for its own use, such as the plan of a move, are not dumped.
+  - The file gets its final name when it is complete. A manifest next to it (suffix C(.json)) is written last and holds
+    its SHA-256 and, for each table, the number of rows, a checksum of their content, and the table definition.
+  - In check mode, the module creates the Job by a dry run, and fails with the objections of admission, quota or nodes.
+  - If this run already has a complete dump, and no row or definition has changed since, no new dump is made.
+  - Dump tools write C(FLOAT) with six digits, so the durations of task instances lose their last bits. The checksums
+    are of the rows as a dump contains them.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -34,11 +34,11 @@ options:
     type: str
     required: true
   directory:
-    description: Folder for the dump. It is created with mode 0700; the dump gets mode 0600. A dump is a secret.
+    description: Folder for the dump, created with mode 0700; the dump gets mode 0600. Treat a dump as a secret.
     type: path
     required: true
   timeout:
-    description: Seconds that the dump may take.
+    description: Timeout of the dump in seconds.
     type: int
     default: 3600
 """
@@ -55,12 +55,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The dump; in check mode, where it would be.
+  description: Path of the dump; in check mode, the path that it would have.
   returned: success
   type: str
   sample: /var/lib/airflow-runbook/airflow-20261122t030000.sql.gz
 bytes:
-  description: Size of the file in bytes; in check mode, what the server estimates for the tables, uncompressed.
+  description: Size of the file in bytes; in check mode, the server's estimate for the tables, uncompressed.
   returned: success
   type: int
   sample: 48213
@@ -80,7 +80,7 @@ rows:
   type: int
   sample: 1204
 unsteady:
-  description: Tables that somebody wrote to meanwhile. The dump is consistent, but not known to be what is live.
+  description: Tables that were written to during the dump. The dump is consistent, but may differ from the live tables.
   returned: when there is a dump
   type: list
   elements: str

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: metadata_migrate
-short_description: Build a new metadata schema beside the live one
+short_description: Builds a new metadata schema alongside the live one
 description:
-  - Runs C(airflow db migrate) of an image on a schema of its own while the live one, which is not touched, is in use.
-  - It runs as a Job with a unique name, which is watched, its log shown while it is written, and deleted afterwards.
-    A Job that a killed run left behind is removed first.
-  - A schema that an interrupted run left half built is emptied, table by table, and built again. It is recognised by a
-    table C(hopsworks_airflow_workspace), which is put there first. Tables of anybody else are never dropped. But one
-    that is made there while the schema is being built can't be told from those of the build.
-  - The image itself is asked for its newest revision, and the schema is complete when it has that revision.
+  - Runs C(airflow db migrate) of an image on a separate schema while the live one stays in use and unchanged.
+  - Runs as a Job with a unique name. The module watches the Job, shows its log as it is written, and deletes it
+    afterwards. It first removes a Job that a killed run has left behind.
+  - If an interrupted run left a partly built schema, the module empties it table by table and builds it again. It
+    recognizes such a schema by the table C(hopsworks_airflow_workspace), which it creates first. It never drops tables
+    of other users. But it cannot tell a table that another client creates during the build from those of the build.
+  - The module asks the image for its latest revision. The schema is complete when it has that revision.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -28,16 +28,16 @@ extends_documentation_fragment:
 options:
   deployment:
     description:
-      - Name of the deployment. With O(namespace) and the live schema it says whose everything is that this module
-        leaves in a schema. What another deployment has left there is refused.
+      - Name of the deployment. Together with O(namespace) and the live schema, it identifies the owner of everything
+        that this module leaves in a schema. The module fails if it finds anything that belongs to another deployment.
     type: str
     required: true
   run:
     description:
-      - Id of the run, at most 32 lower-case letters, digits and underscores. A schema that this run has completed
-        with the same image is left as it is; one of an earlier run is built again.
-      - An image without a digest is asked again for its newest revision, by a Job, also in check mode. The tag may
-        stand for another image by then.
+      - Id of the run, at most 32 lower-case letters, digits and underscores. A schema that this run has completed with
+        the same image is kept; a schema of an earlier run is built again.
+      - If the image has no digest, a Job asks it again for its latest revision, also in check mode, because the tag may
+        have moved to another image.
     type: str
     required: true
   image:
@@ -46,16 +46,17 @@ options:
     required: true
   workspace:
     description:
-      - The schema to build. It is created where it does not exist. Left out, it is the live schema's name followed by
+      - The schema to build. It is created if it does not exist. Defaults to the live schema's name followed by
         C(_beside).
     type: str
   extra_tables:
-    description: Tables in the live schema that are not Airflow's own but belong to this deployment (of plugins, say).
+    description:
+      - Tables in the live schema that are not Airflow's own but belong to this deployment , such as those of plugins.
     type: list
     elements: str
     default: []
   timeout:
-    description: Seconds that the Job may take, from its creation.
+    description: Timeout of the Job in seconds, from its creation.
     type: int
     default: 900
 """
@@ -74,7 +75,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 revision:
-  description: Revision of the new schema; in check mode only known where nothing is to be built.
+  description: Revision of the new schema; in check mode, only known if nothing has to be built.
   returned: success
   type: str
   sample: fe199e1abd77
@@ -105,7 +106,7 @@ seconds:
   sample: 9.1
 reason:
   description: Why nothing was built.
-  returned: when nothing is to be built
+  returned: when nothing has to be built
   type: str
   sample: schema airflow_beside is complete already
 """

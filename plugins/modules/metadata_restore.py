@@ -8,16 +8,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: metadata_restore
-short_description: Restore a dump of Airflow's metadata database, for real or as a rehearsal
+short_description: Restores a dump of Airflow's metadata database, for real or as a rehearsal
 description:
-  - Plays a dump of M(hopsworks.airflow.metadata_dump) into a schema with the database's own tool in a Job, and
-    compares every table with what the dump's manifest says, its rows and its definition. The Job is removed afterwards.
-  - Definitions are not compared, with a warning, where the manifest is one of an earlier version that has none. Where
-    the server is another one than that which was dumped, a difference between definitions is a warning.
-  - Nothing is ever restored over anything. The schema must not exist, or be empty, or hold what an interrupted run of
-    this module left there, and no other table.
-  - With O(state=restored), all tables that an interrupted run has restored are kept if they have just the rows of the
-    dump, else refused, because somebody may work with them already.
+  - Loads a dump of M(hopsworks.airflow.metadata_dump) into a schema with the database's own tool in a Job, and compares
+    the rows and the definition of every table with the dump's manifest. The Job is removed afterwards.
+  - If the manifest was written by an earlier version and has no definitions, the module warns and does not compare
+    them. If the server differs from the dumped one, a different definition is only a warning.
+  - Never overwrites anything. The schema must not exist, or be empty, or contain only tables that an interrupted run of
+    this module has left there.
+  - With O(state=restored), if an interrupted run has restored all tables, they are kept if their rows equal the dump;
+    otherwise the module fails, because they may already be in use.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -30,34 +30,33 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - V(rehearsed) restores into O(schema), compares, and drops the restored tables again, table by table. The schema
-        stays behind empty. A rehearsal leaves nothing that has changed and is not reported as a change.
-      - V(restored) restores into O(schema), compares, and leaves it there.
+      - V(rehearsed) restores into O(schema), compares the tables, and drops them again one by one. The schema remains,
+        empty. A rehearsal leaves no changes and is not reported as a change.
+      - V(restored) restores into O(schema), compares the tables, and keeps them.
     type: str
     choices: [rehearsed, restored]
     required: true
   deployment:
     description:
-      - Name of the deployment. With O(namespace) and the live schema it says whose everything is that this module
-        leaves in a schema. What another deployment has left there is refused.
+      - Name of the deployment. Together with O(namespace) and the live schema, it identifies the owner of everything
+        that this module leaves in a schema. The module fails if it finds anything that belongs to another deployment.
     type: str
     required: true
   dump:
-    description: Path of a dump that M(hopsworks.airflow.metadata_dump) made. Its manifest has to be beside it.
+    description: Path of a dump that M(hopsworks.airflow.metadata_dump) made. Its manifest must be in the same folder.
     type: path
     required: true
   schema:
-    description: The schema to restore into. It is created where it does not exist.
+    description: The schema to restore into. It is created if it does not exist.
     type: str
     required: true
   workspace:
     description:
-      - The schema beside the live one, in which a new schema is built. A rehearsal goes neither there nor into the live
-        schema.
-      - If omitted, it is the live schema's name followed by C(_beside).
+      - The schema in which the new tables are built. A rehearsal uses neither this nor the live schema.
+      - Defaults to the live schema's name followed by C(_beside).
     type: str
   timeout:
-    description: Seconds that the restore may take.
+    description: Timeout of the restore in seconds.
     type: int
     default: 3600
 """
@@ -73,7 +72,7 @@ EXAMPLES = r"""
     schema: airflow_rehearsal
   register: rehearsal
 
-- name: Restore into a schema of its own
+- name: Restore into a separate schema
   hopsworks.airflow.metadata_restore:
     namespace: hopsworks
     database: "{{ database }}"
@@ -86,8 +85,9 @@ EXAMPLES = r"""
 RETURN = r"""
 rehearsed_dump:
   description:
-    - What M(hopsworks.airflow.metadata_db) wants to see before it drops anything. The database that was dumped, the
-      run that dumped it, its path, and of each table as restored the number of rows and a sum over their content.
+    - The evidence that M(hopsworks.airflow.metadata_db) requires before it drops anything. The database that was
+      dumped, the run that dumped it, the path of the dump, and for each restored table the number of rows and a
+      checksum of their content.
   returned: state is rehearsed, not in check mode
   type: dict
   sample:
@@ -96,7 +96,7 @@ rehearsed_dump:
     path: /var/lib/airflow-runbook/airflow-20261122t030000.sql.gz
     tables: {dag: {rows: 12, sum: 5f70bf18a086007016e948b0}}
 tables:
-  description: Tables restored, or to be restored.
+  description: Tables that were, or would be, restored.
   returned: success
   type: list
   elements: str

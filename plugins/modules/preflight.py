@@ -8,13 +8,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight
-short_description: Whether a cluster is fit for what is about to be done
+short_description: Checks whether a cluster is ready for a runbook
 description:
-  - Makes all checks, and fails with all that is wrong at once. Changes nothing.
-  - Checked are the version of Kubernetes (1.30 or newer), the namespace, the caller's rights, the nodes, and the
-    workloads, Secrets and Services that are named.
-  - Warns, without failing, of nodes that are not ready and of workloads that belong to Helm, Argo CD or Flux, since
-    these may put back what is changed.
+  - Runs all checks and reports all problems in one go. Changes nothing.
+  - Checks the version of Kubernetes (1.30 or newer), the namespace, the caller's rights, the nodes, and the given
+    workloads, Secrets and Services.
+  - Warns, without failing, about nodes that are not ready and about workloads that Helm, Argo CD or Flux manage,
+    because these may revert changes.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -24,30 +24,31 @@ extends_documentation_fragment:
 options:
   deployment:
     description:
-      - Name of the deployment that is going to act. Workloads that another deployment of this collection made are
-        refused, and so are O(changed_secrets) that another one uses. If omitted, this is not asked.
-      - With O(workloads), all that this collection made for it and that run, or whose pods have not ended, must be
-        among these. Others are refused, because a renamed scheduler would run beside the new one.
+      - Name of the deployment. The module fails if a workload was created by another deployment of this collection, or
+        if another one uses any of O(changed_secrets). If omitted, this is not checked.
+      - All workloads that this collection created for it and that still run or have pods must be in O(workloads), if
+        that is given. Otherwise a renamed scheduler would run alongside the new one.
     type: str
   workloads:
     description:
-      - Deployments or StatefulSets that are going to be replaced or restarted. They must be healthy or absent; those
-        that this collection made itself may be half done.
+      - Deployments or StatefulSets that are going to be replaced or restarted. They must be healthy or absent; a
+        rollout of workloads that this collection created may be incomplete.
     type: list
     elements: str
     default: []
   stage:
     description:
-      - Stage of the database, as M(hopsworks.airflow.metadata_db_info) returns it. Where it is V(absent), V(empty) or
-        V(old), workloads in O(stopped) that this collection made for O(deployment) are refused if they run, because
-        they use another database. For the same reason, where it is V(absent) or V(empty), so are those of others.
-        If omitted, this is not asked.
+      - Stage of the database, as M(hopsworks.airflow.metadata_db_info) returns it. With V(absent), V(empty) or V(old),
+        the module fails if workloads in O(stopped) that this collection created for O(deployment) run, because they use
+        another database. With V(absent) or V(empty), it also fails if others run, for the same reason. If omitted, this
+        is not checked.
     type: str
   sessions:
     description:
-      - Sessions on the live schema, as M(hopsworks.airflow.metadata_db_info) returns them. Pods of the namespace that
-        have one, and are not of the workloads in O(stopped), are warned of, and so are sessions of no pod in the
-        namespace. Where the database server sees the address of a proxy or a node, it can't be told whose a session is.
+      - Sessions on the live schema, as M(hopsworks.airflow.metadata_db_info) returns them. The module warns about pods
+        of the namespace that have a session and do not belong to the workloads in O(stopped), and about sessions that
+        belong to no pod in the namespace. If the database server only sees the address of a proxy or a node, the owner
+        of a session is unknown.
     type: list
     elements: dict
     default: []
@@ -58,13 +59,13 @@ options:
     default: []
   changed_secrets:
     description:
-      - Names of the Secrets that are going to be changed, if they exist. Workloads that Reloader or Wave restarts by
-        itself when one of them changes are treated as O(managed_by_others) says.
+      - Names of the Secrets that are going to be changed, if they exist. O(managed_by_others) decides about workloads
+        that Reloader or Wave restarts when one of these Secrets changes.
     type: list
     elements: str
     default: []
   secrets:
-    description: Secrets that are needed.
+    description: Required Secrets.
     type: list
     elements: dict
     default: []
@@ -74,18 +75,19 @@ options:
         type: str
         required: true
       keys:
-        description: Entries that it must have, not empty.
+        description: Entries that must exist and not be empty.
         type: list
         elements: str
         default: []
       written:
-        description: Whether it is going to be changed, which takes the rights to do so, and that it is not immutable.
+        description:
+          - Whether the run is going to change it, which requires the rights to do so and that it is not immutable.
         type: bool
         default: false
   services:
     description:
-      - Services that must have a ready pod or, without a selector, be reached from here; or hosts, by their names or
-        addresses. A name without a dot that is no Service of the namespace has to be known on this machine.
+      - Services that must have a ready pod or, without a selector, be reachable from this machine; or hosts, by name or
+        address. A name without a dot that is not a Service of the namespace must resolve on this machine.
     type: list
     elements: dict
     default: []
@@ -99,24 +101,25 @@ options:
         type: int
         required: true
   rights:
-    description: Whether to ask the API server for each right that the runbook needs.
+    description: Whether to check each right that the runbook needs.
     type: bool
     default: true
   duration:
     description:
-      - Seconds that the whole run may take by its timeouts. A token or a client certificate for the API server that
-        ends sooner, and that no exec plugin or C(tokenFile) renews, is warned of. If V(0), this is not asked.
+      - Maximum duration of the whole run in seconds, according to its timeouts. The module warns about a token or a
+        client certificate for the API server that expires sooner and that no exec plugin or C(tokenFile) renews. If
+        V(0), this is not checked.
     type: int
     default: 0
   runbook:
-    description: What is about to be done; a V(rotation) needs fewer rights than an V(upgrade) or an installation.
+    description: The runbook to check for. A V(rotation) needs fewer rights than an V(upgrade) or an installation.
     type: str
     choices: [upgrade, rotation]
     default: upgrade
   health:
     description:
-      - Address of a live Airflow 3, for a first look at its heartbeats (RV(seen)). Later ones need two of them, and
-        wait less then.
+      - Address of a live Airflow 3, to record its heartbeats (RV(seen)). Later checks need two different heartbeats,
+        and then wait less.
     type: dict
     suboptions:
       url:
@@ -124,13 +127,13 @@ options:
         type: str
         required: true
       ca_file:
-        description: File of certificates to trust, in PEM form, instead of the system's store.
+        description: File with the certificates to trust, in PEM format, instead of the system's trust store.
         type: path
   managed_by_others:
     description:
-      - What to do about a Secret that is going to be changed and carries the marks of somebody else who puts it back,
-        such as Argo CD, Flux or an ExternalSecret; and about workloads that others restart when a Secret changes
-        (O(changed_secrets)). V(refuse) is an error that says what to do, V(accept) a warning.
+      - What to do about a Secret that is going to be changed and that another controller would restore, such as Argo
+        CD, Flux or an ExternalSecret, and about workloads that others restart when a Secret changes
+        (O(changed_secrets)). V(refuse) reports an error that says what to do, V(accept) a warning.
     type: str
     choices: [refuse, accept]
     default: refuse
@@ -139,7 +142,7 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: See whether the upgrade can begin
+- name: Check whether the upgrade can start
   hopsworks.airflow.preflight:
     namespace: hopsworks
     deployment: hopsworks-production
@@ -151,7 +154,7 @@ EXAMPLES = r"""
       - name: mysql
         port: 3306
 
-- name: See whether the keys can be rotated
+- name: Check whether the keys can be rotated
   hopsworks.airflow.preflight:
     namespace: hopsworks
     runbook: rotation
@@ -164,8 +167,8 @@ EXAMPLES = r"""
 RETURN = r"""
 findings:
   description:
-    - What each check found. C(ok) says whether it is as expected. C(level) is V(error), or V(warning) for what does not
-      forbid to begin.
+    - The result of each check. C(ok) says whether it is as expected. C(level) is V(error), or V(warning) for a problem
+      that does not prevent the run.
   returned: success
   type: list
   elements: dict
@@ -178,9 +181,9 @@ findings:
       next_step: ""
 seen:
   description:
-    - The heartbeats of now, by component, and when they were seen (C(at)), for
-      O(hopsworks.airflow.rolling_restart#module:health.seen). Without heartbeats where Airflow doesn't tell any, and
-      empty without O(health).
+    - The current heartbeats by component, and when they were observed (C(at)), for
+      O(hopsworks.airflow.rolling_restart#module:health.seen). Without heartbeats if Airflow reports none, and empty
+      without O(health).
   returned: success
   type: dict
   sample:

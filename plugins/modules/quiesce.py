@@ -8,15 +8,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: quiesce
-short_description: Pause DAGs, wait for running task instances, unpause exactly what was paused
+short_description: Pauses DAGs, waits for running task instances, and unpauses exactly the DAGs that were paused
 description:
-  - Works on the metadata database of any Airflow from 1.10 on, so it does not depend on a UI or API that answers.
-  - Which DAGs it pauses is written into a table of O(workspace) before the first one is paused, with whose they are
-    (O(deployment), O(namespace) and the live schema). A run that dies loses nothing, whichever run comes next goes on.
-    The list of another deployment is refused.
-  - Only C(is_paused) of table C(dag) is written. A DAG that was paused and unpaused is row for row what it was.
-  - A DAG that its owner pauses while it is paused by this module can't be told from the others, and is unpaused with
-    them. One that its owner unpauses meanwhile is left as it is, unless V(quiesced) still waits.
+  - Works on the metadata database of any Airflow from 1.10 on, so it does not depend on a working UI or API.
+  - Before it pauses the first DAG, it writes the list of DAGs to a table in O(workspace), together with their owner
+    (O(deployment), O(namespace) and the live schema). If a run dies, nothing is lost and any later run continues. The
+    module fails if the list belongs to another deployment.
+  - It only writes the column C(is_paused) of the table C(dag). Once unpaused, a DAG's row is exactly what it was
+    before.
+  - If an owner pauses a DAG that this module has already paused, it cannot be distinguished from the others and is
+    unpaused with them. If an owner unpauses a DAG in the meantime, it stays unpaused, unless V(quiesced) is still
+    waiting.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -27,14 +29,14 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - V(quiesced) pauses all DAGs that are not paused, and waits for running and queued task instances to end. DAGs
-        that are unpaused or added while it waits are paused as well. Where tasks don't end within O(timeout), the DAGs
-        are unpaused and the module fails. Those that are RV(dead) are not waited for.
-      - V(resumed) unpauses exactly those that were paused, whatever else has come into the live schema since. In an old
-        schema the list is kept, so that the same DAGs can be unpaused once more in the new schema. There each DAG is
-        unpaused, and taken off the list, as soon as the new Airflow has it. The others stay on the list for a later
-        run (RV(unknown), RV(broken), RV(gone)), and a warning says which and why.
-      - V(forgotten) gives up on O(dags), or on all that is on the list, and unpauses nothing.
+      - V(quiesced) pauses all DAGs that are not paused, and waits for running and queued task instances to end. It also
+        pauses DAGs that are unpaused or added while it waits. If tasks do not end within O(timeout), it unpauses the
+        DAGs and fails. It does not wait for task instances that are RV(dead).
+      - V(resumed) unpauses exactly the DAGs that were paused, whatever else has been added to the live schema since. In
+        an old schema it keeps the list, so that the same DAGs can be unpaused again in the new schema. There it
+        unpauses each DAG and removes it from the list as soon as the new Airflow has it. The others stay on the list
+        for a later run (RV(unknown), RV(broken), RV(gone)), and a warning names them with the reason.
+      - V(forgotten) removes O(dags), or all DAGs, from the list without unpausing them.
     type: str
     choices: [quiesced, resumed, forgotten]
     default: quiesced
@@ -43,46 +45,48 @@ options:
     type: str
     required: true
   run:
-    description: Id of the run, to be written down with what it pauses.
+    description: Id of the run, recorded with the DAGs that it pauses.
     type: str
     default: ''
   dags:
     description:
-      - DAGs to unpause, or to give up. If omitted or empty, those that were paused by O(state=quiesced).
+      - DAGs to unpause, or to remove from the list. Defaults to those that O(state=quiesced) has paused.
     type: list
     elements: str
     default: []
   timeout:
     description:
-      - Seconds to wait. With O(state=quiesced), for task instances to end; left out, 3600.
-      - With O(state=resumed) in a new schema, for the DAGs to be parsed; if omitted, 120. DAGs that are there are
-        unpaused meanwhile. The time begins again with every DAG on the list that is parsed, or whose file the new
-        Airflow reports as broken for the first time, so a large folder may take as long as it needs. Other DAGs don't
-        count. Those of broken files, and of files that were gone before, are not waited for.
+      - Timeout in seconds. With O(state=quiesced), the time for task instances to end; defaults to 3600.
+      - With O(state=resumed) in a new schema, the time for the DAGs to be parsed; defaults to 120. DAGs that are
+        already there are unpaused in the meantime. The time starts again with every DAG on the list that is parsed, or
+        whose file the new Airflow reports as broken for the first time, so a large folder may take as long as it needs.
+        Other DAGs do not count. The module does not wait for DAGs whose files are broken or were already gone.
     type: int
   grace:
     description:
-      - With O(state=quiesced), the seconds that running task instances have anyway, because the pod in which they run
-        waits for them when it ends. Where all of them are expected to end within it, nothing is paused and nothing
-        waited for. Else all DAGs are paused, and those task instances are waited for that need longer.
-      - Expected is the longest that the same task took before. One that has never succeeded before is waited for.
-      - Left out or V(0), all DAGs are paused and all task instances waited for.
+      - With O(state=quiesced), the grace period in seconds of the pod in which task instances run. If all of them are
+        expected to end within it, the module pauses nothing and does not wait. Otherwise it pauses all DAGs and waits
+        for the task instances that need longer.
+      - The expected duration is the longest that the same task took before. The module waits for a task that has never
+        succeeded before.
+      - With V(0), it pauses all DAGs and waits for all task instances.
     type: int
     default: 0
   workspace:
     description:
-      - The schema beside the live one in which it is written down. It is created where it does not exist. Left out, it
-        is the live schema's name followed by C(_beside).
+      - The schema that stores the list. It is created if it does not exist. Defaults to the live schema's name followed
+        by C(_beside).
     type: str
   extra_tables:
-    description: Tables in the live schema that are not Airflow's own but belong to this deployment (of plugins, say).
+    description:
+      - Tables in the live schema that are not Airflow's own but belong to this deployment , such as those of plugins.
     type: list
     elements: str
     default: []
 """
 
 EXAMPLES = r"""
-- name: Pause all DAGs and wait for what runs
+- name: Pause all DAGs and wait for running tasks
   hopsworks.airflow.quiesce:
     namespace: hopsworks
     database: "{{ database }}"
@@ -91,7 +95,7 @@ EXAMPLES = r"""
     state: quiesced
     timeout: 1800
 
-- name: Wait only for tasks that the scheduler's pod would not wait for when it is replaced
+- name: Wait only for tasks that would outlast the scheduler pod's grace period
   hopsworks.airflow.quiesce:
     namespace: hopsworks
     database: "{{ database }}"
@@ -99,14 +103,14 @@ EXAMPLES = r"""
     state: quiesced
     grace: 600
 
-- name: Unpause them
+- name: Unpause the DAGs
   hopsworks.airflow.quiesce:
     namespace: hopsworks
     database: "{{ database }}"
     deployment: airflow
     state: resumed
 
-- name: Give up on a DAG that was renamed
+- name: Remove a renamed DAG from the list
   hopsworks.airflow.quiesce:
     namespace: hopsworks
     database: "{{ database }}"
@@ -117,61 +121,61 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paused:
-  description: DAGs that were not paused before, and are now; in check mode, that would be.
+  description: DAGs that the module has paused; in check mode, that it would pause.
   returned: state is quiesced
   type: list
   elements: str
   sample: [p_demo_1__hello]
 running:
-  description: Task instances that run or are queued when the module begins.
+  description: Task instances that run or are queued when the module starts.
   returned: state is quiesced
   type: list
   elements: str
   sample: [p_demo_1__hello.say (running 12 s)]
 dead:
   description:
-    - Task instances that are C(running) or C(queued) by their state alone, as a worker that lost its power leaves those
-      of a DAG that is deleted since. Nothing waits for them.
-    - Running ones of which there has been no sign for a day, where a live one would give signs (the heartbeat of its
-      job, in Airflow 3 its own). Queued ones of which there has been no sign for a day, and that no scheduler starts
-      since their DAG is gone or their run is over.
+    - Task instances that only seem to be C(running) or C(queued), for example because their worker lost power and their
+      DAG was deleted. The module does not wait for them.
+    - A running one is dead if it has not sent a heartbeat for a day (that of its job, or in Airflow 3 its own). A
+      queued one is dead if there has been no sign of it for a day and no scheduler will start it, because its DAG is
+      gone or its run has ended.
   returned: state is quiesced
   type: list
   elements: str
   sample: [p_demo_1__deleted.say (running 86400000 s)]
 expected_seconds:
   description:
-    - How long what runs is expected to need (C(running), null where something runs that has never succeeded before),
-      and how long the longest task of the last two weeks took that may start again (C(longest)).
+    - Expected remaining time of the running tasks (C(running), null if one of them has never succeeded before), and the
+      duration of the longest task in the last two weeks that may start again (C(longest)).
   returned: state is quiesced
   type: dict
   sample: {running: 48.0, longest: 61.2}
 resumed:
-  description: DAGs that were paused and are unpaused; in check mode, that would be.
+  description: DAGs that the module has unpaused; in check mode, that it would unpause.
   returned: state is resumed
   type: list
   elements: str
   sample: [p_demo_1__hello]
 unknown:
-  description: DAGs on the list that this schema does not have, and that stay on it.
+  description: DAGs that stay on the list because this schema does not have them.
   returned: state is resumed
   type: list
   elements: str
   sample: [p_demo_1__not_parsed_yet]
 broken:
-  description: DAGs on the list whose file the new Airflow can't import, and that stay on it.
+  description: DAGs that stay on the list because the new Airflow can't import their file.
   returned: state is resumed
   type: list
   elements: str
   sample: [p_demo_1__only_on_1_10]
 gone:
-  description: DAGs on the list whose file was gone already before, and that stay on it.
+  description: DAGs that stay on the list because their file was already gone.
   returned: state is resumed
   type: list
   elements: str
   sample: [p_demo_1__deleted_last_year]
 forgotten:
-  description: DAGs that were on the list and are not looked for any more.
+  description: DAGs that were removed from the list.
   returned: state is forgotten
   type: list
   elements: str

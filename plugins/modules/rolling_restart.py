@@ -8,23 +8,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rolling_restart
-short_description: Ordered, watched restarts of Deployments and StatefulSets
+short_description: Restarts Deployments and StatefulSets in order and watches them
 description:
-  - Restarts workloads one after the other, each when the one before is rolled out and healthy, in the way that their
-    own update strategy says.
-  - Before anything is restarted, it refuses where a workload is missing, not healthy to begin with, in an order that
-    contradicts O(components), managed by something that may undo the restart, or a scheduler that would run twice. In
-    check mode, too.
-  - Says what the workloads' own settings mean for a restart, by facts measured on Airflow 3 (RV(workloads)).
-  - Stops at the first workload that does not get healthy, and says why, long before its time is up where it cannot get
-    healthy any more. What may pass by itself has to last first, by this machine's clock; pods refused by quota or
-    admission webhooks, containers that can't be configured and lost nodes for 30 s, images that can't be pulled for
-    60 s, pods that no node takes for 180 s. A container that ends four times is a crash loop. A restarted or absent
-    API server and expired watches are waited for.
-  - Run again after a failure, it makes pods in a back-off again (with the right to delete pods; otherwise it waits for
-    their next attempt), and has controllers try again that were refused.
-  - A workload carries the run that restarted it in its pod template (annotation C(hopsworks.airflow/restarted-by)). An
-    interrupted run that is run again restarts the remaining ones only, and waits for the others.
+  - Restarts workloads one after the other, each after the previous one is rolled out and healthy, according to their
+    own update strategies.
+  - Before it restarts anything, and also in check mode, it fails if a workload is missing or already unhealthy, if the
+    order contradicts O(components), if another controller may undo the restart, or if a second scheduler would run.
+  - Reports what the workloads' own settings mean for a restart, based on measurements of Airflow 3 (RV(workloads)).
+  - Stops at the first workload that does not become healthy, and says why. It does not wait for the timeout if the
+    workload cannot become healthy. Temporary problems must last for some time, by this machine's clock, before they
+    count; 30 s for pods rejected by quota or admission webhooks, containers that cannot be configured and lost nodes,
+    60 s for images that cannot be pulled, 180 s for pods that no node accepts. A container that exits four times is a
+    crash loop. The module waits for an API server that restarts or does not answer, and renews expired watches.
+  - If it is run again after a failure, it recreates pods in a back-off (if it has the right to delete pods; otherwise
+    it waits for their next attempt), and makes controllers retry rejected pods.
+  - The pod template of a workload records the run that restarted it (annotation C(hopsworks.airflow/restarted-by)). If
+    an interrupted run is run again, it restarts only the remaining workloads and waits for the others.
   - After a failure, fix the cause and run it again with the same O(run). Another O(run) restarts all of them again.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
@@ -39,38 +38,39 @@ options:
     elements: str
     required: true
   run:
-    description: Names the run. Each workload is restarted once for each run.
+    description: Name of the run. Each workload is restarted once per run.
     type: str
     required: true
   components:
     description:
-      - Which component a workload is, by the name of the workload; V(api-server), V(scheduler), V(dag-processor) or
-        V(triggerer). Workloads that are not restarted may be named, too.
-      - Decides the order, the health gate and what a restart loses. A workload that is not named here has no gate.
+      - The component of each workload, by the name of the workload; V(api-server), V(scheduler), V(dag-processor) or
+        V(triggerer). May include workloads that are not restarted.
+      - Determines the order, the health gate and what a restart loses. A workload that is missing here has no gate.
     type: dict
     default: {}
   order:
     description:
-      - With V(component), workloads in another order than api-server, scheduler, dag-processor, triggerer are refused.
-        With V(given) any order is taken.
+      - With V(component), the module fails if the workloads are not in the order api-server, scheduler, dag-processor,
+        triggerer. With V(given), any order is accepted.
     type: str
     choices: [component, given]
     default: component
   annotations:
     description:
-      - Annotations of the pod template, text by name, written in the same change as the run's own. Names should stay
-        the same from run to run, for nothing removes them.
+      - Annotations of the pod template, written in the same change as the run's own annotation. Use the same names in
+        every run, because nothing removes them.
     type: dict
     default: {}
   health:
     description:
-      - How to reach the deployment as people do. With it, each workload named in O(components) has to pass a gate
-        beyond readiness. For the api-server, a login and a call with the token, which prove the signing keys; for the
-        others a heartbeat that is newer than the start of the new pod, and another one, because the first may be an
-        old pod's.
-      - With a login, Airflow's list of jobs is asked whose the heartbeats are, as far as it names the pods or their
-        addresses. Then each of several pods has to have one, and the new pods of a Deployment need no second.
-      - Each gate is tried before anything is restarted, too; there, two different heartbeats are waited for.
+      - How to reach the deployment as users do. If set, each workload in O(components) has to pass a gate in addition
+        to readiness. For the api-server, this is a login and a call with the token, which verify the signing keys; for
+        the others, a heartbeat that is newer than the start of the new pod, and a second one, because the first may be
+        an old pod's.
+      - With O(health.login), Airflow's list of jobs shows which pod sent a heartbeat, as far as it has the names or
+        addresses of the pods. Then every pod must have sent a heartbeat, and new pods of a Deployment do not need a
+        second one.
+      - Each gate is also checked before anything is restarted; there, the module waits for two different heartbeats.
     type: dict
     suboptions:
       url:
@@ -78,7 +78,7 @@ options:
         type: str
         required: true
       login:
-        description: Who logs in. Left out, the api-server has no gate.
+        description: The user that logs in. If omitted, the api-server has no gate.
         type: dict
         suboptions:
           user:
@@ -94,87 +94,89 @@ options:
             type: str
             default: passwords.json
       ca_file:
-        description: File of certificates to trust, in PEM form, instead of the system's store.
+        description: File with the certificates to trust, in PEM format, instead of the system's trust store.
         type: path
       heartbeat_interval:
         description:
-          - How often components send heartbeats, in seconds, the longest of C([scheduler] scheduler_heartbeat_sec),
-            C([scheduler] job_heartbeat_sec) and C([triggerer] job_heartbeat_sec). The wait before anything is restarted
-            follows from it.
+          - Heartbeat interval of the components in seconds, the longest of C([scheduler] scheduler_heartbeat_sec),
+            C([scheduler] job_heartbeat_sec) and C([triggerer] job_heartbeat_sec). It determines how long the module
+            waits before it restarts anything.
         type: float
         default: 5.0
       seen:
         description:
-          - What an earlier look of the same playbook has seen of the heartbeats, the C(seen) that
-            M(hopsworks.airflow.preflight) returns. Then the look before a restart has to see another one only, and most
-            often needn't wait for it. Of no use when it is older than a minute.
+          - Heartbeats that an earlier check of the same playbook has observed, the C(seen) that
+            M(hopsworks.airflow.preflight) returns. Then the check before a restart needs only one more heartbeat and
+            usually does not have to wait. Ignored if it is older than a minute.
         type: dict
         default: {}
       timeout:
-        description: How long one gate is waited for after the rollout, in seconds.
+        description: Timeout of each gate after the rollout, in seconds.
         type: int
         default: 120
   on_failure:
     description:
-      - What is done with a workload that does not get healthy or does not pass its gate. V(stop) leaves it as it is.
-        V(previous_revision) puts the pod template of its previous revision back and waits for it to be healthy. The
-        module fails in both cases, with the first reason.
-      - For a StatefulSet that takes two rights more, to list C(controllerrevisions.apps) and to delete pods. It waits
-        for its broken pods otherwise.
+      - What to do with a workload that does not become healthy or does not pass its gate. V(stop) leaves it as it is.
+        V(previous_revision) restores the pod template of its previous revision and waits until it is healthy. In both
+        cases the module fails with the first reason.
+      - For a StatefulSet, this requires two more rights, to list C(controllerrevisions.apps) and to delete pods.
+        Without them, it waits for its broken pods.
     type: str
     choices: [stop, previous_revision]
     default: stop
   require_lossless:
-    description: Whether to refuse workloads whose settings lose requests or tasks, or mean an outage, at a restart.
+    description:
+      - Whether to fail if a restart would lose requests or tasks or cause an outage because of a workload's settings.
     type: bool
     default: false
   running_task_seconds:
     description:
-      - How long the longest task that runs in the scheduler's own pod (LocalExecutor) still needs, in seconds. Left
-        out, none runs there.
+      - Remaining time in seconds of the longest task that runs in the scheduler's own pod (LocalExecutor). If omitted,
+        the module assumes that no task runs there.
     type: int
   row_locks:
     description:
-      - Whether the metadata database is known to lock rows for two schedulers (C(FOR UPDATE ... OF), as MySQL 8 and
-        PostgreSQL do; MariaDB does not). If not, a scheduler whose rollout starts a second one is refused.
+      - Whether the metadata database supports row locks for two schedulers (C(FOR UPDATE ... OF), as MySQL 8 and
+        PostgreSQL do; MariaDB does not). If V(false), the module fails if the rollout of a scheduler would start a
+        second one.
     type: bool
     default: false
   changed_secrets:
     description:
-      - Names of the Secrets that the run changes. A workload that Reloader or Wave restarts by itself when one of them
-        changes is treated as O(managed_by_others) says. It is known by its annotations; a Reloader with
-        C(--auto-reload-all) leaves none, and keeps away from a Secret with C(reloader.stakater.com/ignore=true).
+      - Names of the Secrets that the run changes. O(managed_by_others) decides about workloads that Reloader or Wave
+        restarts when one of these Secrets changes. The module recognizes them by their annotations. A Reloader with
+        C(--auto-reload-all) uses no annotations; it ignores a Secret with C(reloader.stakater.com/ignore=true).
     type: list
     elements: str
     default: []
   managed_by_others:
     description:
-      - What to do about workloads of Argo CD or of an operator, which may take the annotation of a restart away again,
+      - What to do about workloads that Argo CD or an operator manages, which may remove the restart annotation again,
         and about those that others restart (O(changed_secrets)). V(refuse) fails and says what to do, V(accept) warns.
-        Helm and Flux leave it alone, which is said as a warning.
+        Helm and Flux do not remove the annotation, so for them the module only warns.
     type: str
     choices: [refuse, accept]
     default: refuse
   wait_for_old:
     description:
-      - Whether a restart is done only when the last old pod has ended. Until then some requests are still answered with
-        what the old pod knows, such as its keys.
+      - Whether a restart is complete only after the last old pod has ended. Until then, old pods still answer some
+        requests with their old state, such as their keys.
     type: bool
     default: true
   settle:
     description:
-      - When a restarted workload has to be rolled out, without old pods (see O(wait_for_old)) and past its gate. With
-        V(each) before the next one is restarted. With V(end) when all of them are; they begin in their order, and only
-        for the new pods of an api-server is waited in between. That is faster, and where one of them fails there may
-        be others to fix, too.
-      - V(end) can't be had with O(on_failure=previous_revision).
+      - When a restarted workload must be rolled out, without old pods (see O(wait_for_old)) and past its gate. With
+        V(each), before the next one is restarted. With V(end), after all of them have been restarted; they start in
+        order, and in between the module only waits for new api-server pods. This is faster, but if one of them fails,
+        others may have to be fixed, too.
+      - V(end) cannot be combined with O(on_failure=previous_revision).
     type: str
     choices: [each, end]
     default: each
   timeout:
     description:
-      - How long the rollout of each single workload may take, in seconds, the time included that its old pods take to
-        end. A scheduler that waits for its tasks takes up to its grace.
+      - Timeout in seconds for the rollout of each workload, including the termination of its old pods. A scheduler that
+        waits for its tasks takes up to its grace period.
     type: int
     default: 600
 requirements:
@@ -182,13 +184,13 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: Have all components read the keys
+- name: Restart all components so that they read the keys
   hopsworks.airflow.rolling_restart:
     namespace: hopsworks
     run: 20261122t030000
     workloads: [airflow-webserver, airflow-scheduler, airflow-dag-processor]
 
-- name: Restart the validators, proven from outside, and go back where they don't get healthy
+- name: Restart the validators, verify them from outside, and roll back if they do not become healthy
   hopsworks.airflow.rolling_restart:
     namespace: hopsworks
     run: 20261122t030000-publish
@@ -203,7 +205,7 @@ EXAMPLES = r"""
     require_lossless: true
     on_failure: previous_revision
 
-- name: Ask what a restart would cost
+- name: Check what a restart would interrupt
   hopsworks.airflow.rolling_restart:
     namespace: hopsworks
     run: what-if
@@ -216,7 +218,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 workloads:
-  description: What was, or would be, done to each, in order.
+  description: The change to each workload that was, or would be, made, in order.
   returned: success
   type: list
   elements: dict
@@ -232,32 +234,32 @@ workloads:
       type: str
       sample: Deployment
     component:
-      description: What it is by O(components), or null.
+      description: Its component according to O(components), or null.
       returned: always
       type: str
       sample: api-server
     action:
-      description: V(restarted), or V(unchanged) where this run restarted it before.
+      description: V(restarted), or V(unchanged) if this run has already restarted it.
       returned: always
       type: str
       sample: restarted
     seconds:
       description:
-        - What it took until healthy, the gate included; of an api-server with O(settle=end) until its new pods were
+        - Time until it was healthy, including the gate; for an api-server with O(settle=end), until its new pods were
           available. Null in check mode.
       returned: always
       type: float
       sample: 12.9
     grace_seconds:
-      description: How long its pods may take to end, in seconds.
+      description: Grace period of its pods in seconds.
       returned: always
       type: int
       sample: 135
     findings:
       description:
-        - What its settings mean for a restart; empty where nothing is lost, and where it is not restarted. C(kind) is
-          V(outage) (nobody is served), V(requests) (some are lost), V(tasks) (running tasks are killed), V(pause) (work
-          waits and nothing is lost) or V(refuse). C(outage_seconds) is an estimate, or null.
+        - What its settings mean for a restart; empty if nothing is lost, or if it is not restarted. C(kind) is
+          V(outage) (no requests are served), V(requests) (some are lost), V(tasks) (running tasks are killed), V(pause)
+          (work waits and nothing is lost) or V(refuse). C(outage_seconds) is an estimate, or null.
       returned: always
       type: list
       elements: dict
@@ -270,15 +272,15 @@ workloads:
           outage_seconds: 14.2
     gate:
       description:
-        - The health gate that it passed, or null where it has none. C(kind) is V(login) (C(calls) says how many logins
+        - The health gate that it passed, or null if it has none. C(kind) is V(login) (C(calls) is the number of logins
           and calls) or V(heartbeat) (C(heartbeat) is its time). In check mode only C(kind).
       returned: always
       type: dict
       sample: {kind: login, calls: 1}
 windows:
   description:
-    - When each rollout began and ended (as RV(workloads) counts), by this machine's clock, in ISO 8601, as
-      M(hopsworks.airflow.availability_probe) takes it. The C(name) is that of the component, else of the workload.
+    - When each rollout began and ended (as in RV(workloads)), by this machine's clock, in ISO 8601, as
+      M(hopsworks.airflow.availability_probe) expects it. The C(name) is that of the component, or else of the workload.
       Empty in check mode.
   returned: success
   type: list
@@ -286,7 +288,7 @@ windows:
   sample:
     - {name: api-server, begun: "2026-11-22T03:10:30.120+00:00", ended: "2026-11-22T03:10:43.020+00:00"}
 outage_seconds:
-  description: The sum of the estimated outages of the workloads that are restarted; 0 where nobody notices.
+  description: The sum of the estimated outages of the restarted workloads; 0 if users notice nothing.
   returned: success
   type: float
   sample: 0.0

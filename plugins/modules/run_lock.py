@@ -8,11 +8,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: run_lock
-short_description: One run at a time for one Airflow deployment
+short_description: Ensures that only one run at a time works on an Airflow deployment
 description:
-  - Takes or gives back a Kubernetes Lease. A second run is refused with the owner's name and the age of its lock.
-  - Every other module of the collection renews the lock while it works, and stops where it is no longer the holder.
-  - The lock of a run that died is taken over at once on the same machine, and when it has expired on any other.
+  - Takes or releases a Kubernetes Lease. A second run fails with the holder's name and the age of its lock.
+  - Every other module of the collection renews the lock while it works, and stops if its run no longer holds it.
+  - The lock of a dead run is taken over immediately on the same machine, and after it has expired on any other machine.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -21,28 +21,28 @@ extends_documentation_fragment:
   - hopsworks.airflow.attributes
 options:
   name:
-    description: Name of the Lease; each deployment has one of its own. The roles derive it from the deployment's name.
+    description: Name of the Lease; each deployment has its own. The roles derive it from the deployment's name.
     type: str
     required: true
   holder:
-    description: Who takes it; unique for each run, and readable for whoever is refused because of it.
+    description: The holder of the lock. It must be unique for each run, and is shown to users of other runs.
     type: str
     required: true
   state:
     description:
-      - Whether the lock is to be held or given back.
-      - With V(confirmed), a lock that this holder has taken before is renewed, even where its time has run out, unless
-        another run has it. Where another run has taken it and given it back since, it is taken again; then what was
-        known before has to be looked at again. An API server that is away is waited for, up to O(timeout) seconds.
+      - Whether to hold or to release the lock.
+      - V(confirmed) renews a lock that this holder has taken before, even if it has expired, unless another run holds
+        it. If another run has taken and released it since, V(confirmed) takes it again; the run then has to check the
+        state of the deployment again. It waits up to O(timeout) seconds for an API server that does not answer.
     type: str
     choices: [held, confirmed, released]
     default: held
   timeout:
-    description: Seconds to wait for an API server that is away, with O(state=confirmed).
+    description: Seconds to wait for an API server that does not answer, with O(state=confirmed).
     type: int
     default: 3600
 notes:
-  - The holder counts as dead when the C(ansible-playbook) that took the lock has ended on this machine.
+  - The holder counts as dead if the C(ansible-playbook) process that took the lock on this machine has ended.
   - A lock lasts as long as the run and leaves nothing behind, so taking or releasing it is not reported as a change.
 """
 
@@ -53,14 +53,14 @@ EXAMPLES = r"""
     name: "{{ 'airflow' | hopsworks.airflow.record_name }}"
     holder: alice@console 20261122t030000
 
-- name: After a failure, wait for the API server before anything is put back
+- name: After a failure, wait for the API server before a rollback
   hopsworks.airflow.run_lock:
     namespace: hopsworks
     name: "{{ 'airflow' | hopsworks.airflow.record_name }}"
     holder: alice@console 20261122t030000
     state: confirmed
 
-- name: Give it back
+- name: Release the lock
   hopsworks.airflow.run_lock:
     namespace: hopsworks
     name: "{{ 'airflow' | hopsworks.airflow.record_name }}"
@@ -70,12 +70,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 taken_over_from:
-  description: The holder that had died, where there was one.
+  description: The dead holder, if there was one.
   returned: state is held
   type: str
   sample: bob@console 20261121t030000
 process_id:
-  description: The C(ansible-playbook) on this machine whose end frees the lock.
+  description: Process id of the C(ansible-playbook) on this machine whose end frees the lock.
   returned: state is held
   type: int
   sample: 4711

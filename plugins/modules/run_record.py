@@ -8,11 +8,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: run_record
-short_description: What was begun and done on an Airflow deployment, when and by whom
+short_description: Records the runs on an Airflow deployment
 description:
-  - Keeps the record of runs in a ConfigMap. A phase is written before it acts and after.
-  - A run that was interrupted is found here and gone on with. Whether a phase still has work to do is never read from
-    the record, but from the live system.
+  - Keeps the record of runs in a ConfigMap. Each phase is recorded when it starts and when it ends.
+  - An interrupted run is found in the record and continued. Whether a phase still has work to do is never read from the
+    record, but from the live system.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -24,52 +24,53 @@ attributes:
     support: none
   idempotent:
     support: partial
-    details: Reading changes nothing; opening, writing a phase and closing each add to the record.
+    details: Reading changes nothing; opening a run, recording a phase and closing a run each add to the record.
 options:
   name:
     description:
-      - Name of the ConfigMap. If omitted, it is derived from O(deployment), so that several deployments can share a
+      - Name of the ConfigMap. Defaults to a name derived from O(deployment), so that several deployments can share a
         namespace.
     type: str
   deployment:
-    description: Name of the deployment. The record of another one is refused.
+    description: Name of the deployment. The module fails if the record belongs to another one.
     type: str
     required: true
   state:
     description:
-      - V(read) returns the record. V(open) begins a run, or goes on with the unfinished one of the same playbook, with
-        its first phase in O(begin). An unfinished run of another playbook is closed as abandoned where it has begun
-        nothing but phases that prepare a cut-over (RV(abandons)), else it is a reason to refuse (RV(in_the_way)).
-      - V(phase) ends the phase O(done) and begins the phase O(begin). V(failed) and V(finished) close the run.
+      - V(read) returns the record. V(open) starts a run, or continues the unfinished run of the same playbook, with its
+        first phase in O(begin). An unfinished run of another playbook is closed as abandoned if it has only started
+        phases that prepare a cut-over (RV(abandons)); otherwise the module fails (RV(in_the_way)).
+      - V(phase) ends the phase O(done) and starts the phase O(begin). V(failed) and V(finished) close the run.
     type: str
     choices: [read, open, phase, failed, finished]
     default: read
   run:
     description:
-      - With V(open), identifier of a new run; not used where an unfinished run is gone on with.
-      - With V(phase), V(failed) and V(finished), the run that is written. If omitted, whichever is the newest; else any
-        other one is refused.
+      - With V(open), identifier of a new run; ignored if an unfinished run is continued.
+      - With V(phase), V(failed) and V(finished), the run to record. The module fails if the newest run is a different
+        one. Defaults to the newest run.
     type: str
   seen:
     description:
-      - With V(open), what RV(seen) was when the plan was made. A run that has begun, gone on or ended since then is
-        a reason to refuse, because the plan may not be true any more. If omitted, this is not asked.
+      - With V(open), the value of RV(seen) when the plan was made. The module fails if a run has started, continued or
+        ended since then, because the plan may be outdated. If omitted, this is not checked.
     type: str
   playbook:
     description:
-      - Name of the playbook, without its ending. With V(read), the one that RV(in_the_way) and RV(abandons) are about.
+      - Name of the playbook, without its file extension. With V(read), the playbook for which RV(in_the_way) and
+        RV(abandons) are returned.
     type: str
   by:
-    description: Who runs it.
+    description: The user who runs it.
     type: str
   begin:
-    description: Phase that begins.
+    description: Phase that starts.
     type: str
   done:
     description: Phase that has ended.
     type: str
   facts:
-    description: What the ended phase wants to be known of it. Never a secret.
+    description: Facts about the ended phase. Must not contain secrets.
     type: dict
     default: {}
   failure:
@@ -78,13 +79,13 @@ options:
 """
 
 EXAMPLES = r"""
-- name: What ran last
+- name: Read the last run
   hopsworks.airflow.run_record:
     namespace: hopsworks
     deployment: airflow
   register: record
 
-- name: Begin, or go on with, an upgrade
+- name: Start or continue an upgrade
   hopsworks.airflow.run_record:
     namespace: hopsworks
     state: open
@@ -93,7 +94,7 @@ EXAMPLES = r"""
     deployment: airflow
     by: alice@console
 
-- name: One phase ends, the next begins
+- name: End one phase and start the next
   hopsworks.airflow.run_record:
     namespace: hopsworks
     deployment: airflow
@@ -113,8 +114,8 @@ EXAMPLES = r"""
 RETURN = r"""
 run:
   description:
-    - The newest run, or null where there was none. Of its C(attempts) the first and the last 19, and their C(phases);
-      of the phases of the others what they told.
+    - The newest run, or null if there was none. It contains the first and the last 19 of its C(attempts) with their
+      C(phases); of all other attempts, it keeps only the facts of their phases.
   returned: always
   type: dict
   sample: {id: 20261122t030000, playbook: upgrade, status: running, attempts: [], phases: []}
@@ -124,26 +125,27 @@ unfinished:
   type: bool
   sample: false
 seen:
-  description: What stands for the newest run as it is; empty where there was none.
+  description: Checksum of the newest run's current state; empty if there was none.
   returned: always
   type: str
   sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 in_the_way:
-  description: Why a run of O(playbook) can't be opened, in words; null where it can.
+  description: Why a run of O(playbook) cannot be opened, in words; null if it can.
   returned: always
   type: str
   sample:
 abandons:
   description:
-    - The unfinished run of another playbook that ends when a run of O(playbook) is opened, because it has changed
-      nothing of what serves; null where there is none.
+    - The unfinished run of another playbook that is closed when a run of O(playbook) is opened, because it has not
+      changed the live deployment; null if there is none.
   returned: always
   type: str
   sample:
 facts:
   description:
-    - The facts of each phase of the newest run that is done, by its name. Where a later attempt failed, what an earlier
-      one told of that phase and of those after it is left away, except what stays true, such as where the dump is.
+    - The facts of each completed phase of the newest run, by its name. If a later attempt failed, the facts of an
+      earlier attempt about the failed phase and later phases are omitted, except those that remain true, such as the
+      path of the dump.
   returned: always
   type: dict
   sample: {snapshot: {files: 12}}

@@ -8,37 +8,38 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: run_report
-short_description: Keeps the report of a run where only its owner can read it
+short_description: Writes the report of a run to a file that only its owner can read
 description:
-  - Writes the page, as a whole or not at all, with mode 0600. Its folder, where missing, is made with mode 0700.
-  - Asks nothing of the cluster, so that there is a report when that does not answer.
+  - Writes the page atomically with mode 0600. If its folder is missing, it is created with mode 0700.
+  - Does not use the cluster, so that there is a report even if the cluster does not answer.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment: [hopsworks.airflow.attributes]
 options:
   path:
-    description: Where the page is kept.
+    description: Path of the page.
     type: path
     required: true
   page:
-    description: The page. Required with O(state=written).
+    description: Content of the page. Required with O(state=written).
     type: str
   state:
     description:
-      - With V(possible), writes as much as a page where O(path) would be, or in the nearest folder above it that is
-        there, takes it away again, and fails where that can't be done. In check mode it only looks at the permissions.
+      - V(written) writes the page. V(possible) writes a file of the size of a page next to O(path), or in the nearest
+        existing parent folder, removes it again, and fails if that is not possible. In check mode it only checks the
+        permissions.
     type: str
     choices: [written, possible]
     default: written
 """
 
 EXAMPLES = r"""
-- name: Keep the report of a run
+- name: Write the report of a run
   hopsworks.airflow.run_report:
     path: /var/lib/airflow-runs/20261122t030000/report.html
     page: "<!DOCTYPE html><title>What ran</title>"
 
-- name: See before a run that its files can be kept
+- name: Check before a run that its files can be written
   hopsworks.airflow.run_report:
     path: /var/lib/airflow-runs/report.html
     state: possible
@@ -46,7 +47,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: Where the page is.
+  description: Path of the page.
   returned: always
   type: str
   sample: /var/lib/airflow-runs/20261122t030000/report.html

@@ -8,31 +8,31 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: signing_keys
-short_description: The key pairs that Airflow 3 signs its tokens with, and their rotation
+short_description: Creates and rotates the key pairs that Airflow 3 signs its tokens with
 description:
-  - Makes sure that one Secret holds an RSA key of 4096 bits for each signer, the JWKS by which all components trust
-    all signers, and the key ids; and takes these keys from one state of a rotation to the next.
-  - Keys that are there stay, as do all other entries of the Secret. What follows from a private key and is missing
-    (public half, C(kid), JWKS) is derived from it, so a Secret made by other means is taken over as it is.
-  - Refuses what it does not understand, before anything is written, such as halves that are not of one pair, a key of
-    another kind or size, a public half without its private one, unreadable entries, a JWKS that publishes a key of
-    somebody else, entries that contradict the state, times that the API server's clock has not reached yet.
-  - The Secret is written only if nobody changed it since it was read, entries and annotations in one request.
+  - Makes sure that one Secret holds a 4096-bit RSA key for each signer, the JWKS by which all components trust all
+    signers, and the key ids. Takes these keys from one state of a rotation to the next.
+  - Existing keys and all other entries of the Secret are kept. Missing entries that follow from a private key (public
+    half, C(kid), JWKS) are derived from it, so a Secret from another source can be taken over as it is.
+  - Fails on invalid content before it writes anything, such as halves that do not belong together, a key of another
+    type or size, a public half without its private half, unreadable entries, a JWKS that publishes an unknown key,
+    entries that contradict the state, or times that are still in the future by the API server's clock.
+  - Writes the Secret only if it has not changed since it was read, with entries and annotations in one request.
   - Entries for a signer C(NAME) are C(NAME-private.pem) (PKCS#8), C(NAME-public.pem) (SubjectPublicKeyInfo) and
-    C(NAME.kid) (RFC 7638 thumbprint); in state V(published), C(NAME-next-private.pem) beside them. C(jwks.json) has
-    all public keys, those of the current generation first, each with C(use=sig) and C(alg=RS256). C(generation) counts
-    the writes that change what pods see. C(internal-shared-secret) (32 random bytes, base64url) is made once.
-  - Pods take their keys when they start. So whoever rotates writes a state first, and then restarts the components
-    that the state is for.
+    C(NAME.kid) (RFC 7638 thumbprint); in state V(published), also C(NAME-next-private.pem). C(jwks.json) has all public
+    keys, those of the current generation first, each with C(use=sig) and C(alg=RS256). C(generation) counts the writes
+    that change what pods see. C(internal-shared-secret) (32 random bytes, base64url) is created once.
+  - Pods read their keys when they start. So each step of a rotation first writes the state, and then restarts the
+    components that the state is for.
 notes:
   - The state is kept in the Secret's annotations C(hopsworks.airflow/key-state), C(hopsworks.airflow/key-state-since),
     C(hopsworks.airflow/key-rotation), C(hopsworks.airflow/keys-since), C(hopsworks.airflow/keys-retire-after),
     C(hopsworks.airflow/longest-token-life), C(hopsworks.airflow/previous-longest-token-life) and
-    C(hopsworks.airflow/keys-replaced). A rotation that was begun can so be finished by anybody, from any machine. A
-    Secret without them is V(steady).
-  - All times are by the clock of the API server, never by that of the machine that this runs on.
-  - Playbook C(hopsworks.airflow.rotate) takes these steps with all that belongs between them. Where they are taken
-    by hand and a restart is left out, valid tokens are refused.
+    C(hopsworks.airflow/keys-replaced). So any user can finish an interrupted rotation from any machine. A Secret
+    without these annotations is in state V(steady).
+  - All times are by the clock of the API server, never by that of the machine that runs the module.
+  - The playbook C(hopsworks.airflow.rotate) performs all of these steps, including the restarts between them. If you
+    take the steps by hand and omit a restart, valid tokens are rejected.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -51,71 +51,71 @@ options:
     default: [api-server, scheduler]
   state:
     description:
-      - What the Secret is to be. Asking for the state that it is in changes nothing, asking for one that is not the
-        next is refused.
-      - V(present) means that there are keys, and all that follows from them. A rotation that is under way is left
-        alone.
-      - V(published) follows V(steady). There is a next key for each signer, and the JWKS has both generations, while
-        the signers still sign with the current one. What is missing in the Secret is completed in the same write.
-        Restart the components that verify tokens.
-      - V(activated) follows V(published). The next keys are the current ones. Of those before, only the public halves
-        stay, in the JWKS. Restart all components, then set O(retire_after).
-      - V(retired) follows V(activated), once the time set by O(retire_after) has passed. The JWKS has the current keys
-        only. Restart the components that verify tokens.
-      - V(steady) follows V(retired) and V(replaced). All components have been restarted, the rotation is over.
-      - V(replaced) may follow any state. New keys take the place of all others at once, and every token signed before
-        ends. Meant for a key that is compromised. Restart all components.
+      - The desired state of the Secret. The current state changes nothing; the module fails on a state that does not
+        follow the current one.
+      - V(present) means that the keys and everything derived from them exist. A rotation that is in progress is not
+        changed.
+      - V(published) follows V(steady). Each signer has a next key, and the JWKS has both generations, while the signers
+        still sign with the current one. Missing entries of the Secret are added in the same write. Afterwards, restart
+        the components that verify tokens.
+      - V(activated) follows V(published). The next keys become the current ones. Of the previous keys, only the public
+        halves remain, in the JWKS. Afterwards, restart all components, then set O(retire_after).
+      - V(retired) follows V(activated), once the time set by O(retire_after) has passed. The JWKS has only the current
+        keys. Afterwards, restart the components that verify tokens.
+      - V(steady) follows V(retired) and V(replaced). All components have been restarted, and the rotation is complete.
+      - V(replaced) may follow any state. New keys replace all others at once, and every existing token becomes invalid.
+        Use it for a compromised key. Afterwards, restart all components.
     type: str
     choices: [present, published, activated, retired, replaced, steady]
     default: present
   rotation:
     description:
-      - Id of the rotation, up to 50 letters, digits, dots, dashes and underscores. Required where one begins; an id
-        that the Secret's last rotation had is refused then.
-      - With O(state=published), the id of a rotation that is under way is kept, whatever is given here.
-      - With O(state=replaced), an id other than that of the rotation under way begins a new one, with new keys.
-        Without it, the rotation under way becomes a replacement, and a replacement that is under way stays as it is.
+      - Id of the rotation, up to 50 letters, digits, dots, dashes and underscores. Required to start a rotation; it
+        must then differ from the id of the Secret's last rotation.
+      - With O(state=published), the id of a rotation in progress is kept, and this option is ignored.
+      - With O(state=replaced), an id other than that of the rotation in progress starts a new one, with new keys.
+        Without it, the rotation in progress becomes a replacement, and a replacement in progress stays as it is.
     type: str
   retire_after:
     description:
-      - With O(state=activated), in seconds, how long a token that was signed until now can be valid, that is the
-        longest life of a token and the leeway of its validation. The keys before may be retired when it has passed.
-      - Given once all signers have been restarted in state V(activated), not with the step to it. A time that is set
-        already stays.
+      - With O(state=activated), how long a token that is signed until now can be valid, in seconds. This is the longest
+        lifetime of a token plus the leeway of its validation. The previous keys may be retired after this time.
+      - Set it once all signers have been restarted in state V(activated), not in the step to that state. An existing
+        time is kept.
     type: int
   token_life:
     description:
-      - How long, in seconds, a token that is signed today can be valid, leeway included. Written down with the keys; of
-        several numbers the largest is kept for as long as the keys that it belongs to are trusted.
-      - So a life that is made shorter does not have keys retired while tokens from before that still live. The keys
-        before are retired after O(retire_after) or the longest life that was written down for them, whichever is
-        longer.
+      - How long a token that is signed now can be valid, in seconds, including the leeway. It is stored with the keys;
+        the largest value is kept for as long as the corresponding keys are trusted.
+      - So if the lifetime is shortened, keys are not retired while older tokens are still valid. The previous keys are
+        retired after O(retire_after) or the longest lifetime that was stored for them, whichever is longer.
     type: int
   wait:
     description:
-      - With O(state=retired), wait until the keys before may be retired, instead of refusing to retire them too early.
-      - A time that nobody has set yet by O(retire_after) is not waited for.
+      - With O(state=retired), wait until the previous keys may be retired, instead of failing if it is too early.
+      - If O(retire_after) has not been set yet, the module fails without waiting.
     type: bool
     default: false
   minimum_age:
     description:
-      - With O(state=published), in seconds, keys younger than this are not rotated. The module then changes nothing,
-        and returns RV(due) and RV(due_at).
+      - With O(state=published), the minimum age in seconds of keys to rotate. If the keys are younger, the module
+        changes nothing and returns RV(due) and RV(due_at).
     type: int
     default: 0
   workloads:
     description:
-      - Deployments or StatefulSets whose pods have these keys. C(generation) then becomes larger than the one that they
-        were started for, also where the Secret was deleted or put back since; without that, they would wait for it.
+      - Deployments or StatefulSets whose pods use these keys. C(generation) then becomes larger than the one that they
+        were started for, even if the Secret was deleted or restored since. Otherwise the pods would wait for that
+        generation.
     type: list
     elements: str
     default: []
   managed_by_others:
     description:
-      - What to do where the Secret has to be written, and carries the marks of somebody else who puts it back to what
-        they have (Argo CD, Flux, an ExternalSecret, a SealedSecret, a mirror of another Secret). V(refuse) fails before
-        anything changes. V(accept) is for those that were told to leave its entries alone.
-      - Of others, such as Helm, the module warns.
+      - What to do if the Secret has to be written and another controller would restore its own version (Argo CD, Flux,
+        an ExternalSecret, a SealedSecret, a mirror of another Secret). V(refuse) fails before anything changes. Use
+        V(accept) if that controller is configured to ignore these entries.
+      - For others, such as Helm, the module only warns.
     type: str
     choices: [refuse, accept]
     default: refuse
@@ -129,36 +129,36 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Make or complete the signing keys
+- name: Create or complete the signing keys
   hopsworks.airflow.signing_keys:
     namespace: hopsworks
 
-- name: Take over keys of another Secret, for one signer
+- name: Take over the keys of another Secret, for one signer
   hopsworks.airflow.signing_keys:
     namespace: airflow
     secret: airflow-jwt
     signers: [api-server]
 
-- name: Begin a rotation, if the keys are four weeks old
+- name: Start a rotation if the keys are four weeks old
   hopsworks.airflow.signing_keys:
     namespace: hopsworks
     state: published
     rotation: 20261122t193000
     minimum_age: 2419200
 
-- name: Sign with the next keys, once all validators have been restarted
+- name: Switch signing to the next keys once all validators have been restarted
   hopsworks.airflow.signing_keys:
     namespace: hopsworks
     state: activated
 
-- name: Say how long the keys before are needed, once all signers have been restarted
+- name: Record when the previous keys can be retired, once all signers have been restarted
   hopsworks.airflow.signing_keys:
     namespace: hopsworks
     state: activated
     retire_after: 86410
     token_life: 86410
 
-- name: Retire the keys before as soon as that refuses no token
+- name: Retire the previous keys as soon as no token needs them
   hopsworks.airflow.signing_keys:
     namespace: hopsworks
     state: retired
@@ -173,25 +173,25 @@ EXAMPLES = r"""
 
 RETURN = r"""
 state:
-  description: The state of the keys after this call, or, in check mode, that it would lead to.
+  description: The state of the keys after this call; in check mode, the state that it would lead to.
   returned: success
   type: str
   sample: published
 rotation:
-  description: Id of the rotation that is under way, or of the last one.
+  description: Id of the rotation in progress, or of the last one.
   returned: success
   type: str
   sample: 20261122t193000
 generation:
-  description: The Secret's counter of changes that pods have to take up by a restart.
+  description: The Secret's counter of changes that pods only see after a restart.
   returned: success
   type: int
   sample: 4
 signers:
   description:
-    - For each signer its C(kid), the C(fingerprint) of its public key (SHA-256 of the DER form), and its C(origin).
-      That is V(kept), V(adopted) (the key was there, something derived from it was added) or V(created).
-    - C(next) is the C(kid) of its next key in state V(published), C(previous) that of the one before in V(activated).
+    - For each signer, its C(kid), the C(fingerprint) of its public key (SHA-256 of the DER form), and its C(origin),
+      one of V(kept), V(adopted) (the key existed, and derived entries were added) and V(created).
+    - C(next) is the C(kid) of its next key in state V(published), C(previous) that of its previous key in V(activated).
     - In check mode, a key that would be created has no C(kid) and no C(fingerprint).
   returned: success
   type: dict
@@ -202,7 +202,7 @@ signers:
       next: MIkVTZ4X3cGiY1Q7mZ2tb6sRk1nT0w5yBqA8uJ9oHdE
       origin: kept
 age_seconds:
-  description: How long ago the current keys became those that the signers sign with, in seconds.
+  description: Time in seconds since the signers started to sign with the current keys.
   returned: success
   type: int
   sample: 2678400
@@ -213,38 +213,38 @@ since:
   sample: "2026-11-22T19:30:05Z"
 keys_since:
   description:
-    - When the current keys became those that the signers sign with. For keys that were never rotated, when the Secret
-      was made.
+    - When the signers started to sign with the current keys. For keys that were never rotated, when the Secret was
+      created.
   returned: success
   type: str
   sample: "2026-10-22T19:30:05Z"
 retire_after:
-  description: When the keys before may be retired; null where that is not set.
+  description: When the previous keys may be retired; null if that is not set.
   returned: success
   type: str
   sample: "2026-11-23T19:31:12Z"
 longest_token_life:
   description:
-    - The longest, in seconds, that a token of the current keys may have been made for since they sign, as far as it
-      was written down; else null.
+    - The longest lifetime in seconds of tokens signed with the current keys, as far as it was stored; otherwise null.
   returned: success
   type: int
   sample: 3610
 replaced:
   description:
-    - Kids that a cut-over (state V(replaced)) has ended, where one has made the current keys. Else, and from state
-      V(activated) of the next rotation on, empty.
+    - Kids that became invalid in the cut-over (state V(replaced)) that created the current keys. Empty if there was no
+      cut-over, and from state V(activated) of the next rotation on.
   returned: success
   type: list
   elements: str
   sample: []
 due:
-  description: Whether the next step of a rotation is due; in state V(steady), whether the keys have O(minimum_age).
+  description:
+    - Whether the next step of a rotation is due; in state V(steady), whether the keys have reached O(minimum_age).
   returned: success
   type: bool
   sample: true
 due_at:
-  description: When it is, or was, due.
+  description: When the next step is, or was, due.
   returned: success
   type: str
   sample: "2026-11-22T19:30:05Z"

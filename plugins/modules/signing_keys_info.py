@@ -8,10 +8,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: signing_keys_info
-short_description: Say in what state Airflow's signing keys are, and what is due
+short_description: Returns the state of Airflow's signing keys and whether a step is due
 description:
-  - Reads the Secret of M(hopsworks.airflow.signing_keys) and says what it holds, without any secret. Changes nothing.
-  - A Secret that it does not understand is no failure; RV(problem) then says what is wrong with it.
+  - Reads the Secret of M(hopsworks.airflow.signing_keys) and returns its content without any secrets. Changes nothing.
+  - Does not fail on an invalid Secret; RV(problem) then says what is wrong with it.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -29,13 +29,13 @@ options:
     elements: str
     default: [api-server, scheduler]
   minimum_age:
-    description: In seconds, the age at which keys in state V(steady) are due to be rotated.
+    description: Age in seconds at which keys in state V(steady) are due for a rotation.
     type: int
     default: 0
   workloads:
     description:
-      - Deployments or StatefulSets whose pods have these keys. Where they were started for a later generation than the
-        Secret has, somebody put it back, and RV(problem) says so.
+      - Deployments or StatefulSets whose pods use these keys. If the pods were started for a later generation than the
+        Secret has, the Secret was restored to an older version, and RV(problem) says so.
     type: list
     elements: str
     default: []
@@ -46,7 +46,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Are the keys due?
+- name: Check whether the keys are due
   hopsworks.airflow.signing_keys_info:
     namespace: hopsworks
     minimum_age: 2419200
@@ -55,39 +55,38 @@ EXAMPLES = r"""
 
 RETURN = r"""
 exists:
-  description: Whether there is such a Secret.
+  description: Whether the Secret exists.
   returned: success
   type: bool
   sample: true
 problem:
   description:
-    - What is wrong with a Secret that is not understood, as M(hopsworks.airflow.signing_keys) would refuse it; else
-      null.
+    - What is wrong with an invalid Secret, as M(hopsworks.airflow.signing_keys) would report it; otherwise null.
   returned: success
   type: str
   sample: null
 state:
   description:
-    - V(steady), V(published), V(activated), V(retired) or V(replaced), as for M(hopsworks.airflow.signing_keys). Null,
-      as all that follows, where there is no Secret or a problem with it.
+    - V(steady), V(published), V(activated), V(retired) or V(replaced), as for M(hopsworks.airflow.signing_keys). If
+      there is no Secret or a problem with it, this and all values below are null.
   returned: success
   type: str
   sample: activated
 rotation:
-  description: Id of the rotation that is under way, or of the last one.
+  description: Id of the rotation in progress, or of the last one.
   returned: success
   type: str
   sample: 20261122t193000
 generation:
   description:
-    - The Secret's counter of changes that pods have to take up by a restart; 0 in a Secret that has none yet.
+    - The Secret's counter of changes that pods only see after a restart; 0 if the Secret has none yet.
   returned: success
   type: int
   sample: 5
 signers:
   description:
-    - For each signer its C(kid) and the C(fingerprint) of its public key (SHA-256 of the DER form), null where it has
-      no key. C(next) is the C(kid) of its next key in state V(published), C(previous) that of the one before in
+    - For each signer, its C(kid) and the C(fingerprint) of its public key (SHA-256 of the DER form), null if it has no
+      key. C(next) is the C(kid) of its next key in state V(published), C(previous) that of its previous key in
       V(activated).
   returned: success
   type: dict
@@ -97,7 +96,7 @@ signers:
       fingerprint: "SHA256:5b6c1d8f0a0e4b9a7c2f4e0f2a4e3d1c0b9a8f7e6d5c4b3a2918070605040302"
       previous: 4Zl0ZtVHvUeBqXTrM8hQ5ZcHWqPXtCTUbVQ1zJzLhYQ
 age_seconds:
-  description: How long ago the current keys became those that the signers sign with, in seconds.
+  description: Time in seconds since the signers started to sign with the current keys.
   returned: success
   type: int
   sample: 96
@@ -107,37 +106,37 @@ since:
   type: str
   sample: "2026-11-22T19:32:40Z"
 keys_since:
-  description: When the current keys became those that the signers sign with.
+  description: When the signers started to sign with the current keys.
   returned: success
   type: str
   sample: "2026-11-22T19:32:40Z"
 retire_after:
-  description: When the keys before may be retired; null where that is not set.
+  description: When the previous keys may be retired; null if that is not set.
   returned: success
   type: str
   sample: "2026-11-23T19:34:12Z"
 longest_token_life:
   description:
-    - The longest, in seconds, that a token of the current keys may have been made for since they sign, as far as it
-      was written down; else null.
+    - The longest lifetime in seconds of tokens signed with the current keys, as far as it was stored; otherwise null.
   returned: success
   type: int
   sample: 3610
 replaced:
   description:
-    - Kids that a cut-over (state V(replaced)) has ended, where one has made the current keys. Else, and from state
-      V(activated) of the next rotation on, empty.
+    - Kids that became invalid in the cut-over (state V(replaced)) that created the current keys. Empty if there was no
+      cut-over, and from state V(activated) of the next rotation on.
   returned: success
   type: list
   elements: str
   sample: []
 due:
-  description: Whether the next step of a rotation is due; in state V(steady), whether the keys have O(minimum_age).
+  description:
+    - Whether the next step of a rotation is due; in state V(steady), whether the keys have reached O(minimum_age).
   returned: success
   type: bool
   sample: false
 due_at:
-  description: When it is, or was, due.
+  description: When the next step is, or was, due.
   returned: success
   type: str
   sample: "2026-11-23T19:34:12Z"

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: workloads
-short_description: Ordered, watched rollouts of Deployments and StatefulSets
+short_description: Rolls out Deployments and StatefulSets in order and watches them
 description:
-  - Applies workloads one after the other by server-side apply, each when the one before is rolled out and healthy.
-  - Watches, rather than polls. A rollout is done when the controller has seen it, all replicas are updated and
-    available, and no old pod is left. Ready and available are Kubernetes' own words; a container without a readiness
-    probe is ready as soon as it runs, unless the workload has C(minReadySeconds).
-  - Stops at the first workload that does not get healthy, as soon as that is certain, and shows the events and the last
-    log lines, without secrets. What may pass by itself (an image that cannot be pulled, a container that cannot be
-    configured, pods refused by quota or webhook) has to last for some time first; M(hopsworks.airflow.rolling_restart)
-    says how long. Running the same command again goes on there.
-  - Says V(changed) only where the API server's dry run differs from the live object. A run that changes nothing
-    restarts nothing; it only makes again what an earlier run left in a back-off.
-  - After a rollout, removes the immutable ConfigMaps of the deployment that no workload, none of its revisions and no
-    pod uses any more.
-  - Also stops workloads and starts again what it stopped.
+  - Applies workloads one after the other by server-side apply, each after the previous one is rolled out and healthy.
+  - Watches the workloads instead of polling them. A rollout is complete when the controller has observed it, all
+    replicas are updated and available, and no old pod is left. Ready and available have the meaning of Kubernetes; a
+    container without a readiness probe is ready as soon as it runs, unless the workload has C(minReadySeconds).
+  - Stops at the first workload that does not become healthy, as soon as that is certain, and shows the events and the
+    last log lines, without secrets. Temporary problems (an image that cannot be pulled, a container that cannot be
+    configured, pods rejected by quota or webhook) must last for some time before they count; see
+    M(hopsworks.airflow.rolling_restart) for the times. If the same command is run again, it continues there.
+  - Reports V(changed) only if the API server's dry run differs from the live object. A run that changes nothing
+    restarts nothing; it only recreates pods that an earlier run left in a back-off.
+  - After a rollout, removes the immutable ConfigMaps of the deployment that no workload, revision or pod uses any more.
+  - Can also stop workloads and start them again.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -33,70 +32,71 @@ options:
   state:
     description:
       - V(applied) rolls out O(definitions).
-      - V(stopped) scales O(names) to 0 and waits until their pods have ended. The replicas they had are kept in the
-        annotation C(hopsworks.airflow/replicas-before-stop). Where a Deployment and a StatefulSet have one name, both.
-      - V(started) gives those back their replicas that V(stopped) took, all of them, and then waits until each is
-        healthy. One that doesn't get healthy keeps no other one stopped.
+      - V(stopped) scales O(names) to 0 and waits until their pods have ended. It keeps their former replicas in the
+        annotation C(hopsworks.airflow/replicas-before-stop). If a Deployment and a StatefulSet have the same name, it
+        stops both.
+      - V(started) restores the replicas of all workloads that V(stopped) has scaled down, and then waits until each is
+        healthy. A workload that does not become healthy does not keep others stopped.
     type: str
     choices: [applied, stopped, started]
     default: applied
   definitions:
     description:
-      - The Deployments and StatefulSets, complete. The order is the order of the rollout.
-      - Without C(replicas) a workload keeps as many as the live one has, or had before it was stopped or replaced. The
-        same goes for one whose place it takes, a StatefulSet in the place of which comes a Deployment, which is stopped
-        and stays. With
-        C(replicas) it is refused where a HorizontalPodAutoscaler or a ScaledObject of KEDA decides about them.
-      - All are checked by a dry run before the first is touched.
+      - The complete Deployments and StatefulSets, in the order of the rollout.
+      - Without C(replicas), a workload keeps the number of the live one, or the number before that was stopped or
+        replaced. This also applies if a Deployment replaces a StatefulSet of the same name, which is stopped and kept.
+        With C(replicas), the module fails if a HorizontalPodAutoscaler or a KEDA ScaledObject manages the workload.
+      - All of them are checked by a dry run before the first one is changed.
     type: list
     elements: dict
   names:
-    description: Names of the Deployments or StatefulSets to stop or start, in this order. Absent ones are no error.
+    description:
+      - Names of the Deployments or StatefulSets to stop or start, in this order. Missing workloads are not an error.
     type: list
     elements: str
   provided:
     description:
-      - Objects that are made before the pods are, so that a dry run must not miss them. Of each only its C(kind) and
-        its C(metadata.name) count.
-      - In check mode each pod is tried as its controller would create it. What admission (policies, limits, webhooks),
-        quota, nodes or a missing Secret, ConfigMap or volume say against it, is refused; the pods of the workloads that
-        are replaced count as gone. What can't be told by a dry run is warned of.
+      - Objects that will be created before the pods, so that a dry run does not report them as missing. Only their
+        C(kind) and C(metadata.name) count.
+      - In check mode, the module creates each pod by a dry run, as its controller would. It fails with the objections
+        of admission (policies, limits, webhooks), quota or nodes, or if a Secret, ConfigMap or volume is missing; the
+        pods of replaced workloads count as gone. It warns about checks that a dry run cannot make.
     type: list
     elements: dict
     default: []
   nodes_on_demand:
     description:
-      - Whether nodes are made for pods that have none (cluster-autoscaler, Karpenter). Then it is a warning in check
-        mode that none of the nodes which are there may run a pod, or is large enough. Otherwise it is refused.
+      - Whether something such as cluster-autoscaler or Karpenter adds nodes for pods that fit on none. If so, check
+        mode only warns if no existing node can run a pod or is large enough. Otherwise the module fails.
     type: bool
     default: false
   replace:
     description:
-      - Whether a live object of the same name that was made by others is deleted (its pods get their grace period) and
-        made again. Otherwise it is refused, since applying would leave containers of the old one in the new pods.
-      - The same goes for a change of fields that cannot be changed.
+      - Whether to delete and recreate a live object of the same name that others have created (its pods get their grace
+        period). If V(false), the module fails, because applying would leave containers of the old one in the new pods.
+      - The same applies to a change of immutable fields.
     type: bool
     default: false
   backup_secret:
     description:
-      - Secret in which what is replaced is kept before it is deleted. M(hopsworks.airflow.deployment_objects) puts it
-        back.
-      - An entry that exists stays, so that a second attempt does not overwrite what the first one saved.
+      - Secret in which replaced objects are saved before they are deleted. M(hopsworks.airflow.deployment_objects)
+        restores them.
+      - Existing entries are kept, so that a second attempt does not overwrite what the first one saved.
     type: str
   wait_for_old:
-    description: Whether a rollout is done only when the last old pod has ended.
+    description: Whether a rollout is complete only after the last old pod has ended.
     type: bool
     default: true
   timeout:
     description:
-      - How long each single workload may take, in seconds.
-      - For pods that are to end, their grace period counts where it is longer.
+      - Timeout in seconds for each workload.
+      - If pods have to terminate, their grace period counts if it is longer.
     type: int
     default: 600
 """
 
 EXAMPLES = r"""
-- name: Roll out, in this order
+- name: Roll out two workloads in this order
   hopsworks.airflow.workloads:
     namespace: hopsworks
     definitions:
@@ -105,7 +105,7 @@ EXAMPLES = r"""
     replace: true
     backup_secret: airflow-before-20261122t030000
 
-- name: Stop what reads and writes the database
+- name: Stop the workloads that use the database
   hopsworks.airflow.workloads:
     namespace: hopsworks
     state: stopped
@@ -115,12 +115,12 @@ EXAMPLES = r"""
 RETURN = r"""
 workloads:
   description:
-    - What was, or would be, done to each, in order.
-    - Applied, C(action) is V(created), V(replaced), V(configured), V(retried) (unchanged, but a pod in a back-off was
-      made again) or V(unchanged), and C(seconds) is what it took until healthy. C(grace_seconds) is how long the pods
-      that served before, and were or would be ended, may take for it; null where none of them is.
-    - Stopped or started, C(action) is V(stopped), V(started), V(unchanged) or V(absent), with the replicas C(before)
-      and C(after); a name of two workloads is there twice.
+    - The change to each workload that was, or would be, made, in order.
+    - With V(applied), C(action) is V(created), V(replaced), V(configured), V(retried) (unchanged, but a pod in a
+      back-off was recreated) or V(unchanged), and C(seconds) is the time until it was healthy. C(grace_seconds) is the
+      grace period of the old pods that were, or would be, terminated; null if there are none.
+    - With V(stopped) and V(started), C(action) is V(stopped), V(started), V(unchanged) or V(absent), with the replicas
+      C(before) and C(after); if two workloads have the same name, it appears twice.
   returned: success
   type: list
   elements: dict

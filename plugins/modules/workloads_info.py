@@ -8,9 +8,9 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: workloads_info
-short_description: Say which Deployments and StatefulSets there are, and how many of their pods are ready
+short_description: Returns which Deployments and StatefulSets exist and how many of their pods are ready
 description:
-  - Reads Deployments and StatefulSets by their names. Changes nothing.
+  - Reads Deployments and StatefulSets by name. Changes nothing.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
@@ -19,14 +19,14 @@ extends_documentation_fragment:
   - hopsworks.airflow.attributes.info_module
 options:
   names:
-    description: Names of Deployments or StatefulSets. Absent ones are no error.
+    description: Names of Deployments or StatefulSets. Missing workloads are not an error.
     type: list
     elements: str
     required: true
 """
 
 EXAMPLES = r"""
-- name: Look at the workloads
+- name: Read the workloads
   hopsworks.airflow.workloads_info:
     namespace: hopsworks
     names: [airflow-webserver, airflow-scheduler]
@@ -36,8 +36,8 @@ EXAMPLES = r"""
 RETURN = r"""
 workloads:
   description:
-    - What there is of each name, in order. Where a Deployment and a StatefulSet have one name, it is there twice.
-    - C(kind) is null, and C(replicas) is 0, where there is none of that name.
+    - The workloads of each name, in order. If a Deployment and a StatefulSet have the same name, it appears twice.
+    - If there is no workload of a name, its C(kind) is null and its C(replicas) is 0.
   returned: success
   type: list
   elements: dict
@@ -48,22 +48,23 @@ workloads:
       type: str
       sample: airflow-webserver
     kind:
-      description: V(Deployment) or V(StatefulSet); null where there is none.
+      description: V(Deployment) or V(StatefulSet); null if there is none.
       returned: success
       type: str
       sample: Deployment
     replicas:
-      description: How many pods it is to have.
+      description: The desired number of pods.
       returned: success
       type: int
       sample: 1
     ready:
-      description: How many of its pods are ready.
+      description: The number of ready pods.
       returned: success
       type: int
       sample: 1
     stopped_from:
-      description: The replicas it had before M(hopsworks.airflow.workloads) stopped it; null where it did not.
+      description:
+        - The replicas that it had before M(hopsworks.airflow.workloads) stopped it; null if it was not stopped.
       returned: success
       type: int
       sample: null

@@ -223,7 +223,7 @@ def test_a_cut_over_wants_the_name_of_the_deployment(bed: Bed, rotation: Rotatio
     [
         ({"trusted_jwks_url": "https://example.com/jwks.json"}, "https://example.com/jwks.json"),
         ({"clock_skew_seconds": -42.0}, "-42 s"),
-        ({"executor": "company.Executor", "tasks_in_scheduler": None}, "of which it is not known where its tasks run"),
+        ({"executor": "company.Executor", "tasks_in_scheduler": None}, "and it is unknown where its tasks run"),
     ],
     ids=["keys from a URL", "clock", "executor"],
 )

@@ -120,10 +120,10 @@ def test_an_upgrade_runs_through_its_phases(replay, tmp_path):
 @WHOLE
 def test_a_failing_cut_over_is_put_back_and_told(replay):
     printed, state = replay("upgrade", fails="metadata_db")
-    assert "upgrade.yml stopped in phase cut_over (Put the new tables in the place of the old)." in printed
+    assert "upgrade.yml stopped in phase cut_over (Replace the old tables with the new ones)." in printed
     assert "Found: a canary" in printed
     assert "All are in their place." in printed
-    assert "The workloads of before are started" in printed
+    assert "The old workloads run again" in printed
     assert state["run"]["status"] == "failed"
     assert state["calls"][-1][0] == "run_lock"
 
@@ -155,7 +155,7 @@ def test_a_rotation_goes_through_all_of_its_states(replay):
 def test_a_cut_over_of_the_keys(replay):
     printed, state = replay("rotate", "-e", "airflow_rotation_mode=cutover", stage="installed")
     assert list(state["facts"]) == ["replace_keys", "resume"]
-    assert "Not accepted any more" in printed
+    assert "No longer accepted" in printed
 
 
 @WHOLE
@@ -166,7 +166,7 @@ def test_status_and_preflight(replay):
 
 
 OTHERS = {"dbservers": {"hosts": {"db1": {"ansible_connection": "ssh"}}}}
-NOBODY = "Found: no host of the inventory group airflow among the hosts that are selected"
+NOBODY = "Found: none of the selected hosts is in the inventory group airflow"
 TAGS = "Found: --tags"
 
 

@@ -28,7 +28,7 @@ def test_a_stranger_on_the_database_brings_the_old_deployment_back(bed: Bed, old
         refused = bed.play(UPGRADE)
     assert refused.returncode != 0
     assert "airflow@" in refused.stdout, "the message names who is on the database"
-    assert "The workloads of before are started, and what was paused is unpaused." in refused.stdout
+    assert "The old workloads run again, and the paused DAGs are unpaused." in refused.stdout
     nothing_leaked(bed, refused.stdout)
     record = bed.run_record()
     assert record is not None

@@ -184,7 +184,7 @@ def continued(bed: Bed, elsewhere: pathlib.Path, *arguments: str) -> str:
             stdin=subprocess.DEVNULL,
             check=False,
         )
-        if done.returncode == 0 or "works on this deployment" not in done.stdout or time.monotonic() > deadline:
+        if done.returncode == 0 or "is working on this deployment" not in done.stdout or time.monotonic() > deadline:
             break
         time.sleep(5)  # from another machine nobody can tell that the first is dead, until its lock has expired
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
@@ -273,7 +273,7 @@ def test_a_cut_over_unpauses_what_a_killed_overlap_has_paused(bed: Bed, faults: 
     faults.killed(ROTATE, *NOW, when="after", pattern=PAUSE)
     assert unpaused(bed) == set()
     status = bed.play("playbooks/status.yml")
-    assert f"and unpaused by the next run that ends: {len(before)} DAGs" in status.stdout, status.stdout[-3000:]
+    assert f"the next run that finishes will unpause: {len(before)} DAGs" in status.stdout, status.stdout[-3000:]
     done = bed.play(ROTATE, *CUT_OVER)
     assert done.returncode == 0, done.stdout[-6000:]
     assert state_of(bed) == "steady"

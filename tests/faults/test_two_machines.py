@@ -173,7 +173,7 @@ def test_a_machine_that_is_cut_off_has_ended_its_action_before_another_begins(pl
     one = place.machine("one")
     place.server.until(lambda said: notes(said).count("one") >= 10)
     two = place.machine("two")
-    two.until(lambda said: any("one works on this deployment" in line["found"] for line in said))
+    two.until(lambda said: any("one is working on this deployment" in line["found"] for line in said))
     place.line("one", "down")
     one.until(lambda said: any(line["what"] == "ended" for line in said))
     two.until(lambda said: any(line["what"] == "holds it" for line in said))
@@ -185,5 +185,5 @@ def test_a_machine_that_is_cut_off_has_ended_its_action_before_another_begins(pl
     assert written == ["one"] * written.count("one") + ["two"] * written.count("two")
     cut_off, refused = of(one, "ended")
     assert "has not confirmed this run's lock" in cut_off["found"]
-    assert "two works on this deployment" in refused["found"]
+    assert "two is working on this deployment" in refused["found"]
     assert cut_off["at"] < of(two, "holds it")[0]["at"]

@@ -9,9 +9,9 @@ from typing import Any
 
 
 def parse(text: str | bytes | bytearray) -> Any:
-    """The JSON document that others wrote. Raises ValueError where it is none, or nested too deeply to be one of ours.
+    """Parse a JSON document from another source. Raises ValueError if it is not JSON or is nested too deeply.
 
-    Python's parser raises RecursionError for the latter, which is no ValueError.
+    Python's parser raises RecursionError for the latter, which is not a ValueError.
     """
     try:
         return json.loads(text)

@@ -12,11 +12,11 @@ from .redaction import redact
 
 
 class OperatorError(Exception):
-    """Something the operator has to know and act upon; nothing else is raised on purpose by this collection.
+    """A problem that the operator has to act on. The collection raises no other exception on purpose.
 
     Every part is a plain sentence without secrets:
-    `found` what was seen, `expected` what should have been, `untouched` what is as it was before,
-    `next_step` what to run or change next, `evidence` lines (events, log lines) that show why.
+    `found` is what was found, `expected` what should have been found, `untouched` what has not changed, `next_step`
+    what to run or change next, and `evidence` holds lines (events, log lines) that show the cause.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class OperatorError(Exception):
 
     @classmethod
     def together(cls, errors: Sequence[OperatorError]) -> OperatorError:
-        """Several of them as one."""
+        """Combine several errors into one."""
 
         def joined(part: str) -> str:
             return "; ".join(dict.fromkeys(getattr(error, part) for error in errors))
@@ -62,7 +62,7 @@ class OperatorError(Exception):
         )
 
     def as_result(self) -> dict[str, object]:
-        """The same as module result, for reports: found, expected, untouched, next_step, evidence."""
+        """The parts as a module result, for reports: found, expected, untouched, next_step, evidence."""
         return {
             "found": self.found,
             "expected": self.expected,
@@ -73,6 +73,6 @@ class OperatorError(Exception):
 
 
 def unforeseen(error: BaseException) -> dict[str, Any]:
-    """An error of this collection's own, as a result. A library has made its text, and may have put a secret in it."""
+    """An unexpected error, as a result. Its text comes from a library and may contain a secret."""
     told = f"{type(error).__name__}: {error}"
     return {"failed": True, "msg": redact(told), "exception": redact("".join(traceback.format_exception(error)))}

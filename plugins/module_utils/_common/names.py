@@ -17,15 +17,16 @@ _HASHED = re.compile(rf"(^|-)[0-9a-f]{{{HASH_LENGTH}}}$")
 
 
 def record_name(deployment: str) -> str:
-    """Name of a deployment's run record (a ConfigMap) and of its lock (a Lease): two can share a namespace."""
+    """Name of a deployment's run record (a ConfigMap) and of its lock (a Lease). Two deployments can share a
+    namespace."""
     return f"airflow-runbook-{short_name(deployment)}"
 
 
 def short_name(deployment: str) -> str:
-    """A deployment's name as part of a name of Kubernetes, and as a label: the same for no two deployments.
+    """A deployment's name as part of a Kubernetes name and as a label, unique for each deployment.
 
-    A name that has to be changed for it, because it is long or has other characters, gets a hash of the whole; and so
-    does one that looks as if it had one.
+    If the name has to be changed because it is too long or has other characters, a hash of the full name is appended.
+    This also applies to a name that looks as if it had such a hash.
     """
     plain = re.sub(r"[^a-z0-9]+", "-", deployment.lower()).strip("-")
     if plain == deployment and len(plain) <= SHORT_LENGTH and not _HASHED.search(plain):
@@ -35,7 +36,7 @@ def short_name(deployment: str) -> str:
 
 
 def refuse_another(config_map: Any | None, name: str, deployment: str) -> None:
-    """Raises OperatorError where a ConfigMap says that it is the record of another deployment."""
+    """Raises OperatorError if the ConfigMap is the record of another deployment."""
     annotations = (config_map.metadata.annotations or {}) if config_map is not None else {}
     owner = annotations.get(DEPLOYMENT_ANNOTATION, deployment)
     if owner != deployment:
@@ -45,8 +46,10 @@ def refuse_another(config_map: Any | None, name: str, deployment: str) -> None:
 def another(name: str, owner: str, deployment: str) -> OperatorError:
     return OperatorError(
         f"ConfigMap {name} is the record of deployment {owner!r}",
-        expected=f"no such ConfigMap, or that of deployment {deployment!r}",
+        expected=f"no such ConfigMap, or the record of deployment {deployment!r}",
         untouched="everything",
-        next_step="leave airflow_record_name at its default, which each deployment has for itself, or choose another;"
-        " a deployment that was renamed keeps its name with airflow_name",
+        next_step=(
+            "leave airflow_record_name at its default, which is unique to each deployment, or choose another name; if "
+            "the deployment was renamed, set airflow_name to its old name"
+        ),
     )

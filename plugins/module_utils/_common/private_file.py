@@ -13,14 +13,15 @@ from pathlib import Path
 
 from .failure import OperatorError
 
-# More than a file system keeps beside a name.
+# More than a file system needs in addition to the content.
 TRIED_BYTES = 1 << 16
 
 
 def write_privately(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, as a whole or not at all; its folder, where missing, for him alone."""
+    """Atomically write a file that only its owner can read. If its folder is missing, create it with access for the
+    owner only."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Made with mode 0600: it isn't readable for others for a moment either.
+    # Created with mode 0600, so others cannot read it at any moment.
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as new:
         new.write(content)
     Path(new.name).replace(path)
@@ -28,21 +29,23 @@ def write_privately(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Says in words why a file of a run can't be written."""
+    """Explains why a file of a run cannot be written."""
     try:
         yield
     except OSError as error:
         raise OperatorError(
             f"{path} can't be written on this machine ({error.strerror or error})",
-            expected="a folder that this user can write to, with room for what a run keeps",
+            expected="a folder that this user can write to, with room for the files of a run",
             untouched="everything but this file",
-            next_step=f"see whose {path.parent} is and how much room it has, or set airflow_run_directory to another "
-            "folder; then run the same command again",
+            next_step=(
+                f"check the owner and the free space of {path.parent}, or set airflow_run_directory to another folder; "
+                "then run the same command again"
+            ),
         ) from error
 
 
 def try_to_write(path: Path, *, check_mode: bool) -> None:
-    """Raises OperatorError where this file could not be written. Leaves nothing behind, and no folder either."""
+    """Raises OperatorError if this file could not be written. Leaves no files or folders behind."""
     with writing(path):
         folder = path.parent
         while not folder.exists() and folder != folder.parent:

@@ -11,9 +11,10 @@ import socket
 
 
 def controller_process(process_id: int) -> str:
-    """Names one process: `host/boot id.namespace of process ids/process id/start time`, as far as the system tells.
+    """Identifies a process as `host/boot id.process namespace/process id/start time`, as far as the system provides
+    them.
 
-    Two containers may share host name and boot, and each has a process of the same number.
+    Two containers may share the host name and the boot id, and each may have a process with the same id.
     """
     boot = start = "-"
     with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
@@ -24,7 +25,7 @@ def controller_process(process_id: int) -> str:
     ):
         # Fields 3 and 22 of proc(5); the second field may hold spaces, so count from its closing parenthesis.
         fields = stream.read().rpartition(")")[2].split()
-        # One that has ended, but was not waited for yet, acts no more.
+        # A zombie process no longer acts.
         start = "-" if fields[0] == "Z" else fields[19]
     return f"{socket.gethostname()}/{boot}/{process_id}/{start}"
 
@@ -32,7 +33,7 @@ def controller_process(process_id: int) -> str:
 def playbook_process() -> int:
     """The `ansible-playbook` that this process works for: its outermost ancestor of that name, else the parent.
 
-    A worker of Ansible knows its parent even where that has ended, and somebody else adopted the worker.
+    An Ansible worker knows its parent even if that has ended and another process has adopted the worker.
     """
     forked_by = multiprocessing.parent_process()
     found = process = (forked_by.pid if forked_by is not None else None) or os.getppid()
@@ -48,15 +49,15 @@ def playbook_process() -> int:
 
 
 def process_is_gone(process: str) -> bool:
-    """True only where this machine itself can tell that the process named by `controller_process` has ended."""
+    """True only if this machine can determine that the process identified by `controller_process` has ended."""
     host, _slash, rest = process.partition("/")
     boot, _slash, rest = rest.partition("/")
     process_id = rest.partition("/")[0]
     if host != socket.gethostname() or not process_id.isdecimal() or not os.path.isdir("/proc/self"):
         return False
     here = controller_process(int(process_id))
-    # Of another boot or namespace nobody here can tell: machines may share a name.
+    # For another boot or namespace this is unknown: machines may share a name.
     if boot in ("-", "") or here.split("/")[1] != boot:
         return False
-    # Without a start it had ended already when it was named.
+    # Without a start time, it had already ended when it was identified.
     return here != process or process.endswith("/-")

@@ -14,19 +14,19 @@ PROGRESS_FILE = "HOPSWORKS_AIRFLOW_PROGRESS"
 
 
 class Progress:
-    """Lines about long work, shown by the callback plugin `progress` while a module still runs."""
+    """Progress lines about long operations, shown by the callback plugin `progress` while a module runs."""
 
     def __init__(self, source: str) -> None:
         self._path = os.environ.get(PROGRESS_FILE)
         self._source = source
 
     def __call__(self, message: str) -> None:
-        """Report one line, without secrets. Does nothing where nobody listens."""
+        """Report one line, without secrets. Does nothing if the callback plugin is not active."""
         if not self._path:
             return
         line = json.dumps({"time": time.time(), "source": self._source, "message": message}) + "\n"
-        # One write in append mode, of any length: lines of parallel modules do not mix. It begins with an end of line,
-        # in case that a process was killed within its own; whoever reads leaves empty lines out.
-        # A line that can't be written (a full file system, say) only shows what is done, and ends nothing.
+        # One write in append mode, of any length, so that lines of parallel modules do not mix. It starts with a
+        # newline, in case another process was killed in the middle of a line; the reader skips empty lines. A line that
+        # cannot be written, for example because the file system is full, must not stop the module.
         with contextlib.suppress(OSError), open(self._path, "ab", buffering=0) as stream:
             stream.write(b"\n" + line.encode())

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "(hidden)"
-# Shorter values would be found everywhere, and be guessed from what is left around them.
+# Shorter values would match everywhere, and could be guessed from the remaining text.
 SHORTEST_VALUE = 6
 
 # All that is repeated below is bounded, or gives nothing back, or begins where no other attempt does: so the time for a
@@ -30,7 +30,7 @@ _SQL_VALUE = re.compile(rf"(?i){_QUOTED}|\b0x[0-9a-f]+")
 
 
 def _statement(found: re.Match[str]) -> str:
-    """The rest of a statement that sets a password: in which of its values that is depends on the server."""
+    """The rest of a statement that sets a password. Which of its values is the password depends on the server."""
     return _SQL_VALUE.sub(HIDDEN, found[0])
 
 
@@ -93,10 +93,11 @@ PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
 
 
 def redact(text: str, known: tuple[str, ...] = ()) -> str:
-    """Text of others (log lines, events) without what looks like a secret, and without the `known` secret values.
+    """Text from other sources (log lines, events) without anything that looks like a secret and without the `known`
+    secrets.
 
-    Known values are found in the encodings below, and a line with a short one is hidden as a whole: to hide the value
-    alone would show where it stood. What looks like a secret: PEM, JSON web tokens, passwords in URLs, bearer tokens,
+    Known values are found in the encodings below. A line with a short one is hidden completely, because hiding only the
+    value would show its position. These look like secrets: PEM, JSON web tokens, passwords in URLs, bearer tokens,
     values of names like `password`.
     """
     long, short = _patterns_of(known)
@@ -113,7 +114,7 @@ def redact(text: str, known: tuple[str, ...] = ()) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _patterns_of(known: tuple[str, ...]) -> tuple[tuple[re.Pattern[str], ...], tuple[re.Pattern[str], ...]]:
-    """Patterns for all values, of the longest first, and those for short values apart."""
+    """Patterns for all values, longest first, and separately those for short values."""
     # Logs are read line by line, and a value may have several.
     parts = {part for value in known for part in (value, *value.splitlines())} - {""}
     ordered = sorted(parts, key=lambda part: (-len(part), part))
@@ -124,7 +125,7 @@ def _patterns_of(known: tuple[str, ...]) -> tuple[tuple[re.Pattern[str], ...], t
 
 
 def _pattern_of(value: str) -> re.Pattern[str]:
-    """A value as it may be found in what programs write.
+    """A value in the forms in which programs may write it.
 
     Covered, also mixed and one in the other: backslashes of any language and any number (Python, JSON in JSON, YAML,
     SQL, shells; hexadecimal, octal and Unicode escapes), quotes doubled or taken apart for a shell, percent signs of
@@ -222,6 +223,6 @@ def _base64_forms(data: bytes) -> set[str]:
 
 
 def secret_forms(password: bytes) -> tuple[str, ...]:
-    """The password as it might show up in a log: as it is and as in a URL, in either driver's way."""
+    """The password in the forms that may appear in a log: plain, and as each driver encodes it in a URL."""
     forms = {password.decode("utf-8", "replace"), password.decode("latin-1")}
     return tuple(forms | {quote(form, safe="") for form in forms})

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which texts of a Secret must not be shown.
+"""Determines which texts of a Secret must not be shown.
 
-A program shows any part of what it reads: an entry, a line of it, or what a document in it says somewhere. And not all
-that is in a Secret is one: with a number or a brace for a secret, no line of a log would be left to show.
+A program may log any part of what it reads: an entry, a line, or a value in a document. But not everything in a Secret
+is secret: if numbers or braces counted as secrets, no line of a log could be shown.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .documents import parse
 from .redaction import HIDDEN, SHORTEST_VALUE, redact
 
 SECRET_NAME = re.compile(r"(?i)pass|pwd|secret|token|credential|key|pin\b|auth")
-# Of what stands beside a password.
+# Values that appear next to a password.
 PUBLIC_NAME = re.compile(
     r"(?i)(?:.*[_.-])?(?:user(?:name)?|login|host(?:name)?|port|db(?:name)?|database|(?:conn_)?type)"
 )
 PUBLIC_VALUE = re.compile(r"[\w.@-]+")
-# What no secret looks like, and each log has.
+# Texts that do not look like secrets and appear in every log.
 TRIVIAL = re.compile(r"(?i)\W*\w{0,2}\W*|true|false|none|null|yes|off")
 # A line of an INI file, of YAML or of variables for a shell.
 SETTING = re.compile(r"\s*(?:-\s+)?(?:export\s+)?[\"']?([\w.-]+)[\"']?\s*[=:]\s*(.+)")
@@ -40,10 +40,10 @@ URL_PASSWORD = re.compile(r"://[^\s:/@]*:(\S+)@")
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:
-    """Text of others without these secrets, and without what looks like one.
+    """Text from other sources without these secrets and without anything that looks like a secret.
 
-    The time to look for a value in all of its forms goes with its length. So the longest are looked for as they are,
-    and by their parts that are written alike in any form.
+    The time to search for a value in all of its forms grows with its length. So the longest values are only searched
+    for in their plain form and by parts that are the same in every form.
     """
     left, thorough = THOROUGH_CHARACTERS, []
     for secret in sorted(secrets, key=lambda secret: (len(secret), secret)):
@@ -57,7 +57,7 @@ def hide(text: str, secrets: Iterable[str]) -> str:
 
 
 def secret_texts(entries: Mapping[str, bytes]) -> set[str]:
-    """What of these entries is secret, as far as it is text."""
+    """The secret texts in these entries."""
     found: set[str] = set()
     for name, content in entries.items():
         with contextlib.suppress(UnicodeDecodeError):
@@ -70,7 +70,7 @@ def secret_texts(entries: Mapping[str, bytes]) -> set[str]:
 
 
 def is_public(name: str, text: str) -> bool:
-    """Whether an entry is one of those of a Secret of signing keys that anybody may see."""
+    """Whether an entry is a public one of a keys Secret."""
     if name == "generation":
         return text.isdecimal()
     if name.endswith(".kid"):
@@ -86,7 +86,7 @@ def is_public(name: str, text: str) -> bool:
 
 
 def _texts(names: tuple[str, ...], text: str) -> Iterator[str]:
-    """A text and what is secret inside it; `names` lead to it."""
+    """A text and the secrets inside it; `names` is its path."""
     document = None
     with contextlib.suppress(ValueError):
         document = parse(text)
@@ -94,7 +94,7 @@ def _texts(names: tuple[str, ...], text: str) -> Iterator[str]:
         yield from _leaves(names, document)
         return
     lines = [line.strip() for line in text.splitlines()]
-    # All lines by themselves: what reads a value with several has them as a whole in no line of a log.
+    # Each line separately, because a program never logs a multi-line value in one line.
     yield from (line for line in lines if len(lines) == 1 or _counts(names, line) or line.isalnum())
     for line in lines:
         if setting := SETTING.fullmatch(line):
@@ -112,7 +112,7 @@ def passwords_in(text: str) -> Iterator[str]:
 
 
 def _leaves(names: tuple[str, ...], document: Any) -> Iterator[str]:
-    """Not by recursion: a document may be as deep as Python's parser takes it."""
+    """Not recursive, because a document may be nested as deeply as Python's parser allows."""
     left = [(names, document)]
     while left:
         path, value = left.pop()
@@ -133,12 +133,12 @@ def _leaf(names: tuple[str, ...], value: str) -> Iterator[str]:
 
 
 def _counts(names: tuple[str, ...], value: str) -> bool:
-    """Whether a part is taken for a secret: a short one only where a name that leads to it says so."""
+    """Whether a part counts as secret; a short one only if a name in its path says so."""
     return len(value) >= SHORTEST_VALUE or any(SECRET_NAME.search(name) for name in names)
 
 
 def _is_public_value(name: str, value: Any, beside: Mapping[str, Any]) -> bool:
-    """Whether it is the name of a user, say, that stands beside the password. Alone it may be a user's password."""
+    """Whether it is a value next to a password, such as a user name. Without a password, it may be one itself."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     return bool(
         PUBLIC_NAME.fullmatch(name)

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def own_temporary_files(folder: str) -> Iterator[None]:
-    """Temporary files of an action are gone after it: certificates out of a kubeconfig, and whatever else.
+    """Removes the temporary files of an action after it ends, such as certificates from a kubeconfig.
 
-    A process that is forked, or killed, ends without the clean-up of a program's end, so whoever waits for the action
-    removes them. `folder` is one that Ansible itself removes, for where this process is killed as well.
+    A forked or killed process ends without cleaning up, so the process that waits for the action removes the files.
+    `folder` is one that Ansible itself removes, in case this process is killed as well.
     """
     with tempfile.TemporaryDirectory(prefix="airflow-action-", dir=folder) as own:
         before, tempfile.tempdir = tempfile.tempdir, own

@@ -17,10 +17,10 @@ from typing import Any
 from .._common.failure import OperatorError
 from .address import problem_of
 
-# What all HTTP clients of the collection have in common, whatever they are made of: how a host is reached, whom TLS
-# trusts, who asks. None of them reads ~/.netrc, whose entries would take the place of a token.
+# The common policy of all HTTP clients of the collection: how a host is reached, which certificates TLS trusts, and
+# which credentials are sent. None of them reads ~/.netrc, whose entries would replace a token.
 USER_AGENT = "hopsworks.airflow"
-# Names that only a cluster knows.
+# Names that only resolve inside a cluster.
 CLUSTER_DOMAINS = (".svc", ".cluster.local")
 
 
@@ -34,7 +34,7 @@ class Proxy:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What the proxy itself has to be told: who asks, if its URL says so."""
+        """The headers for the proxy itself: the credentials, if its URL contains any."""
         parts = urllib.parse.urlsplit(self.url)
         if parts.username is None:
             return {}
@@ -46,11 +46,11 @@ class Proxy:
 
 
 def proxy_for(url: str, environment: Mapping[str, str] | None = None) -> Proxy | None:
-    """The proxy that leads to a URL, None where it is reached directly.
+    """The proxy for a URL, None if it is reached directly.
 
-    Loopback, and so every tunnel to a pod, and names of the cluster are always reached directly. All else goes by
-    `https_proxy`, `http_proxy`, `all_proxy` and `no_proxy`, or the same in capitals where these are not set.
-    Raises OperatorError for a proxy that is no HTTP proxy.
+    Loopback addresses, and so every tunnel to a pod, and names of the cluster are always reached directly. For
+    everything else, `https_proxy`, `http_proxy`, `all_proxy` and `no_proxy` apply, or the same variables in upper case
+    if these are not set. Raises OperatorError if it is not an HTTP proxy.
     """
     environment = os.environ if environment is None else environment
     parts = urllib.parse.urlsplit(url)
@@ -63,7 +63,7 @@ def proxy_for(url: str, environment: Mapping[str, str] | None = None) -> Proxy |
 
 
 def excepted(url: str, exceptions: str) -> bool:
-    """Whether a list, as that of `no_proxy`, says that a URL is reached directly."""
+    """Whether a list such as `no_proxy` excludes a URL from the proxy."""
     parts = urllib.parse.urlsplit(url)
     host, port = (parts.hostname or "").rstrip("."), parts.port or (443 if parts.scheme == "https" else 80)
     entries = (entry.lower().rstrip(".") for entry in exceptions.replace(",", " ").split())
@@ -80,33 +80,33 @@ _CERTIFICATE = re.compile(rb"-----BEGIN ((?:X509 )?CERTIFICATE)-----.+?-----END 
 
 
 def certificates_in(bundle: bytes) -> str:
-    """The certificates of a PEM file, without what stands around them, as OpenSSL reads a file.
+    """The certificates of a PEM file, without any text around them, as OpenSSL reads a file.
 
-    Bundles have comments in any encoding; given as a text, only ASCII is taken. Raises ValueError where there are none.
+    Bundles may have comments in any encoding, and only ASCII is accepted as text. Raises ValueError if there are none.
     """
     found = [match[0].decode("ascii") for match in _CERTIFICATE.finditer(bundle)]
     if not found:
-        raise ValueError("no certificate in PEM form")
+        raise ValueError("no certificate in PEM format")
     return "\n".join(found)
 
 
 def tls_context(ca_file: str | None = None, *, verify: bool = True) -> ssl.SSLContext:
-    """Whom TLS trusts: the certificates of `ca_file`, else the system's.
+    """The certificates that TLS trusts: those of `ca_file`, otherwise the system's.
 
-    The system's are where OpenSSL looks, `SSL_CERT_FILE` and `SSL_CERT_DIR` included; variables of single programs
-    (`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`) are not read. Where the system has none at all: those of package certifi.
-    Raises OperatorError for a file without certificates.
+    The system's trust store is the one that OpenSSL uses, including `SSL_CERT_FILE` and `SSL_CERT_DIR`; variables of
+    other programs (`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`) are ignored. If the system has none at all, those of the
+    package certifi are used. Raises OperatorError for a file without certificates.
     """
     try:
         context = ssl.create_default_context(cafile=ca_file or None)
     except (OSError, ValueError) as error:
         raise OperatorError(
-            f"{ca_file} holds no certificates that can be read ({type(error).__name__})",
-            expected="certificates in PEM form",
-            untouched="everything; nothing was requested",
+            f"{ca_file} contains no readable certificates ({type(error).__name__})",
+            expected="certificates in PEM format",
+            untouched="everything; no request was sent",
             next_step="correct `ca_file` (airflow_ca_file)",
         ) from None
-    # Python 3.13 began to refuse authorities that lack what RFC 5280 asks of them, as many a company's own does.
+    # Since 3.13, Python rejects authorities that do not fully comply with RFC 5280, as many companies' own ones.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if not ca_file and not _system_trusts_anybody(context):
         _trust_certifi(context)
@@ -117,7 +117,7 @@ def tls_context(ca_file: str | None = None, *, verify: bool = True) -> ssl.SSLCo
 
 
 def causes_of(error: BaseException) -> list[BaseException]:
-    """An exception and all that led to it; clients wrap what happened several times."""
+    """An exception and all of its causes; clients wrap errors several times."""
     seen: list[BaseException] = []
     waiting: list[Any] = [error]
     while waiting:
@@ -129,7 +129,7 @@ def causes_of(error: BaseException) -> list[BaseException]:
 
 
 def distrust(error: BaseException) -> str | None:
-    """Why TLS didn't trust the server's certificate, None where something else failed."""
+    """Why TLS did not trust the server's certificate; None if something else failed."""
     for cause in causes_of(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return str(cause.verify_message)
@@ -145,7 +145,7 @@ def _setting(environment: Mapping[str, str], name: str) -> str | None:
 
 
 def _covers(entry: str, host: str, port: int) -> bool:
-    """Whether an entry of `no_proxy` means this host: `*`, an address, a network, or a name and all below it."""
+    """Whether an entry of `no_proxy` matches this host: `*`, an address, a network, or a name with its subdomains."""
     if entry == "*":
         return True
     address = _address(host)
@@ -174,17 +174,17 @@ def _proxy(text: str) -> Proxy:
     parts = urllib.parse.urlsplit(url if problem is None else "")
     if parts.scheme != "http" or not parts.hostname:
         raise OperatorError(
-            f"the proxy of the environment is no HTTP proxy: its address {problem or 'begins with https://'}",
+            f"the proxy in the environment is not an HTTP proxy: its address {problem or 'begins with https://'}",
             expected="http_proxy and https_proxy like http://proxy.example.com:3128",
-            untouched="everything; nothing was requested",
-            next_step="correct the variable, or name the host of the URL in no_proxy",
+            untouched="everything; no request was sent",
+            next_step="correct the variable, or add the host of the URL to no_proxy",
         )
     return Proxy(parts.hostname, parts.port or 80, url)
 
 
 def _system_trusts_anybody(context: ssl.SSLContext) -> bool:
     paths = ssl.get_default_verify_paths()
-    # A folder of certificates is read when one of them is needed, so the context doesn't know yet.
+    # A folder of certificates is only read when needed, so the context does not know them yet.
     return context.cert_store_stats()["x509_ca"] > 0 or bool(paths.capath and os.listdir(paths.capath))
 
 

@@ -21,14 +21,14 @@ except ImportError:  # reported by the module's own requirement check
 
 # Seconds: to connect, and between two bytes of an answer.
 TIMEOUT = (10, 30)
-# Of an answer as a whole.
+# Limits of a complete response.
 LONGEST_SECONDS = 120.0
 LARGEST_BYTES = 32 << 20
 BLOCK_BYTES = 1 << 16
 
 
 class TrustingAdapter(HTTPAdapter):
-    """Has TLS trust whom a context trusts, and nobody else. requests would add the authorities of its own package."""
+    """Makes TLS trust only the certificates of a context. requests would add the authorities of its own package."""
 
     def __init__(self, context: ssl.SSLContext, **options: Any) -> None:
         self._context = context
@@ -41,11 +41,11 @@ class TrustingAdapter(HTTPAdapter):
         return super().proxy_manager_for(proxy, **kwargs, ssl_context=self._context)
 
     def cert_verify(self, *_args: Any, **_kwargs: Any) -> None:
-        """Nothing: the context decides."""
+        """Does nothing: the context decides."""
 
 
 def bare_session() -> Any:
-    """A `requests.Session` that takes nothing from the environment: no proxy, no authorities, no ~/.netrc."""
+    """A `requests.Session` that ignores the environment: no proxy, no authorities, no ~/.netrc."""
     session = requests.Session()
     session.trust_env = False
     session.headers["User-Agent"] = USER_AGENT
@@ -55,7 +55,7 @@ def bare_session() -> Any:
 def session_to(url: str, ca_file: str | None = None, *, verify: bool = True) -> Any:
     """A `requests.Session` for one server, with the proxy and the authorities of the policy.
 
-    Raises OperatorError for a `ca_file` without certificates, and for a proxy that is no HTTP proxy.
+    Raises OperatorError for a `ca_file` without certificates, and for a proxy that is not an HTTP proxy.
     """
     session = bare_session()
     proxy = proxy_for(url)
@@ -68,10 +68,10 @@ def session_to(url: str, ca_file: str | None = None, *, verify: bool = True) -> 
 
 
 def request(session: Any, method: str, url: str, **options: Any) -> Any:
-    """The answer to one request, read to its end. Redirects are not followed: they may lead to anybody.
+    """The complete response to one request. Redirects are not followed, because they may lead anywhere.
 
-    Raises `requests.RequestException` for an answer that is larger than LARGEST_BYTES or takes longer than
-    LONGEST_SECONDS, too.
+    Also raises `requests.RequestException` for a response that is larger than LARGEST_BYTES or takes longer than
+    LONGEST_SECONDS.
     """
     begun = time.monotonic()
     with session.request(method, url, **options, timeout=TIMEOUT, allow_redirects=False, stream=True) as answer:

@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Change:
-    """One write, and what the Secret says after it.
+    """One write, and the state of the Secret after it.
 
-    `write` holds entries to add or replace (blank ones stand for what is only predicted), `remove` entries to take
-    out, `annotations` those to set, or to take out where the value is None. `created` names the signers whose current
-    key is new, `adopted` those to whose key something that follows from it was added.
+    `write` holds entries to add or replace (blank ones are only predicted), `remove` entries to remove, `annotations`
+    annotations to set, or to remove if the value is None. `created` names the signers whose current key is new,
+    `adopted` those whose key got additional derived entries.
     """
 
     after: KeyState
@@ -58,16 +58,17 @@ class Change:
 
     @property
     def is_a_note(self) -> bool:
-        """Whether it says no more than how long tokens live: nothing breaks where somebody takes that away again."""
+        """Whether it only stores how long tokens are valid: nothing breaks if another controller removes that again."""
         return not (self.write or self.remove) and self.annotations.keys() <= {LONGEST_LIFE, PREVIOUS_LIFE}
 
 
 class Step:
-    """Puts together the one write that leads from a state of a Secret to another. Whether it may is not asked here.
+    """Builds the single write that takes a Secret from one state to another. It does not check whether the step is
+    allowed.
 
-    `generate=False` predicts: no key is made, blank entries stand for it. `life` is how long, in seconds, a token that
-    is signed today can be valid, where that is known. `started_for` is the latest generation that pods wait for: those
-    of a Secret that was deleted since, maybe.
+    `generate=False` predicts: no keys are generated, and blank entries stand for them. `life` is how long a token that
+    is signed now can be valid, in seconds, if known. `started_for` is the latest generation that pods wait for,
+    possibly of a Secret that was deleted since.
     """
 
     def __init__(
@@ -81,13 +82,13 @@ class Step:
         return self._change
 
     def stay(self) -> Change:
-        """The same state, and tokens that may live longer than was written down."""
+        """The same state, but tokens may be valid for longer than stored."""
         state = self.state
         if self._life is None:
             return self.nothing()
         previous = state.previous_life
         if state.state == "activated" and state.retire_after is None:
-            # Signers that were not restarted yet still sign with the keys before.
+            # Signers that were not restarted yet still sign with the previous keys.
             previous = _longest(previous, self._life)
         after = dataclasses.replace(
             state, longest_life=_longest(state.longest_life, self._life), previous_life=previous
@@ -95,7 +96,7 @@ class Step:
         return self._done(after) if after != state else self.nothing()
 
     def complete(self) -> Change:
-        """Whatever is missing in a steady Secret: made, or derived from its keys."""
+        """Creates everything that is missing in a steady Secret, or derives it from its keys."""
         change, state = self._change, self.state
         made = self._make(state.without_key, self._sign_with)
         current = {signer: made.get(signer, state.current.get(signer)) for signer in state.signers}
@@ -113,14 +114,14 @@ class Step:
         return self._done(dataclasses.replace(state, current=current, derived={}, longest_life=longest))
 
     def publish(self, rotation: str) -> Change:
-        """Keys of the next generation, trusted by all from now on and used by none yet."""
+        """Adds keys of the next generation, which all components trust from now on and none uses yet."""
         after = self.complete().after
         upcoming = self._make(self.state.signers, lambda signer, key: self._put(next_entry(signer), key))
         self._change.write[JWKS] = self._jwks(self.state.current, upcoming)
         return self._enter(dataclasses.replace(after, state="published", rotation=rotation, upcoming=upcoming))
 
     def activate(self) -> Change:
-        """The next generation becomes the current one; of the old one only the public keys stay."""
+        """Makes the next generation the current one. Of the old one, only the public keys remain."""
         state, write = self.state, self._change.write
         previous = {signer: key for signer, key in state.current.items() if key is not None}
         for signer, key in state.upcoming.items():
@@ -138,8 +139,8 @@ class Step:
                 upcoming={},
                 previous=previous,
                 keys_since=self.found.read_at,
-                # What the new keys sign lives as long as is configured now; what those before signed, may have been
-                # made to live longer.
+                # Tokens of the new keys are valid for as long as configured now. Those of the previous keys may be
+                # valid for longer.
                 longest_life=self._life or state.longest_life,
                 previous_life=_longest(state.longest_life, self._life),
                 replaced=(),
@@ -147,9 +148,9 @@ class Step:
         )
 
     def set_retirement(self, seconds: int) -> Change:
-        """The signers were restarted: from now on no token of the previous keys comes into being.
+        """All signers were restarted: from now on, no token is signed with the previous keys.
 
-        `seconds` is how long tokens live today; those of before may have been made for longer.
+        `seconds` is how long tokens are valid now; older ones may be valid for longer.
         """
         seconds, state = max(seconds, self.state.previous_life or 0), self.state
         retire_after = later(self.found.read_at, seconds)
@@ -164,8 +165,8 @@ class Step:
         return self._enter(after)
 
     def replace(self, rotation: str) -> Change:
-        """New keys at once, and no others trusted."""
-        # Of a cut-over that was not finished, pods may still accept what it has ended.
+        """Creates new keys at once and trusts no others."""
+        # After an unfinished cut-over, pods may still accept the replaced keys.
         ended = self.state.replaced if self.state.state == "replaced" else ()
         self._change.remove += [next_entry(signer) for signer in self.state.upcoming]
         self._share_secret()
@@ -193,7 +194,7 @@ class Step:
         return self._enter(dataclasses.replace(self.state, state="steady", longest_life=longest))
 
     def _make(self, signers: Sequence[str], put: Callable[[str, RSAPrivateKey | None], None]) -> dict[str, Key | None]:
-        """A new key for each signer, put where `put` puts it; None in a prediction."""
+        """A new key for each signer, stored by `put`; None in a prediction."""
         made: list[RSAPrivateKey | None] = [None] * len(signers)
         if self._generate:
             made = [*pair.generate_several(len(signers))]
@@ -217,12 +218,12 @@ class Step:
             self._change.write[SHARED_SECRET] = secrets.token_urlsafe(32).encode() if self._generate else b""
 
     def _jwks(self, *generations: Mapping[str, Key | None]) -> bytes:
-        """All keys, those of the first generation first, each generation in the order of the signers."""
+        """All keys by generation, each generation in the order of the signers."""
         keys = [generation[signer] for generation in generations for signer in self.state.signers]
         return b"" if None in keys else write_jwks(key.jwk for key in keys if key is not None)
 
     def _enter(self, after: KeyState) -> Change:
-        """A state begins now, with its annotations in the same write."""
+        """Starts a state, with its annotations in the same write."""
         now, annotations = self.found.read_at, self._change.annotations
         annotations.update({STATE: after.state, SINCE: text_of(now)})
         if after.rotation != self.state.rotation:
@@ -232,7 +233,7 @@ class Step:
         if after.replaced != self.state.replaced:
             annotations[REPLACED] = " ".join(after.replaced) or None
         if RETIRE_AFTER in self.found.annotations:
-            # Left over, it would retire the keys of the next rotation too early.
+            # If it remained, the keys of the next rotation would be retired too early.
             annotations[RETIRE_AFTER] = None
         return self._done(dataclasses.replace(after, since=now, retire_after=None))
 

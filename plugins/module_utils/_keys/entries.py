@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-# Entries of the Secret beside those of each signer.
+# Entries of the Secret that do not belong to a signer.
 JWKS = "jwks.json"
 GENERATION = "generation"
 SHARED_SECRET = "internal-shared-secret"  # noqa: S105 - the name of an entry
@@ -15,15 +15,15 @@ ROTATION = "hopsworks.airflow/key-rotation"
 SINCE = "hopsworks.airflow/key-state-since"
 KEYS_SINCE = "hopsworks.airflow/keys-since"
 RETIRE_AFTER = "hopsworks.airflow/keys-retire-after"
-# Seconds, leeway included: of the tokens that the current keys signed, and of those of the keys before.
+# Lifetimes in seconds, including the leeway: of tokens signed with the current keys, and with the previous ones.
 LONGEST_LIFE = "hopsworks.airflow/longest-token-life"
 PREVIOUS_LIFE = "hopsworks.airflow/previous-longest-token-life"
-# Kids, with blanks between them, that the cut-over has ended which made the current keys.
+# Kids, separated by blanks, that became invalid in the cut-over that created the current keys.
 REPLACED = "hopsworks.airflow/keys-replaced"
 
 
 def private_entry(signer: str) -> str:
-    """What the signer signs with when its pod starts now."""
+    """The key that the signer signs with if its pod starts now."""
     return f"{signer}-private.pem"
 
 
@@ -36,5 +36,5 @@ def kid_entry(signer: str) -> str:
 
 
 def next_entry(signer: str) -> str:
-    """What the signer will sign with once all validators trust it."""
+    """The key that the signer will sign with once all validators trust it."""
     return f"{signer}-next-private.pem"

@@ -15,16 +15,17 @@ KEY = re.compile(rb"[A-Za-z0-9+/_-]{43}=")
 
 
 def keys_of(value: bytes) -> list[bytes]:
-    """The keys, decoded, of what Airflow has as `[core] fernet_key`: one, or several with commas between them, of
-    which it encrypts with the first and decrypts with all.
+    """The decoded keys of Airflow's `[core] fernet_key`: one or several, separated by commas.
 
-    Raises ValueError, in words that follow the value's name and show nothing of it.
+    Airflow encrypts with the first and decrypts with all.
+
+    Raises ValueError with a text that follows the value's name and shows nothing of it.
     """
     parts = [part.strip() for part in value.split(b",")]
     for part in parts:
         if not KEY.fullmatch(part):
             raise ValueError(_problem(part))
-    # Which reads both alphabets.
+    # This function reads both alphabets.
     return [base64.urlsafe_b64decode(part) for part in parts]
 
 
@@ -34,12 +35,12 @@ def _problem(part: bytes) -> str:
     except binascii.Error:
         once_more = b""
     if once_more and all(KEY.fullmatch(key.strip()) for key in once_more.split(b",")):
-        return "is a Fernet key that was encoded in base64 once more"
-    return "is no Fernet key (32 bytes in base64, 44 characters), nor several with commas between them"
+        return "is a Fernet key that was encoded in base64 twice"
+    return "is not a Fernet key (32 bytes in base64, 44 characters) or several of them, separated by commas"
 
 
 def opens(key: bytes, token: bytes) -> bool:
-    """Whether this is the key that made the token. Only its signature is looked at, nothing is decrypted."""
+    """Whether this key made the token. Only checks the signature and decrypts nothing."""
     try:
         raw = base64.urlsafe_b64decode(token)
     except (binascii.Error, ValueError):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from . import in_pod
 from .fernet import keys_of
 
-# SHA-256 of values that many deployments run with, because somebody published them as a default or an example.
+# SHA-256 of values that many deployments use because they were published as a default or an example.
 PUBLISHED = {
     "e0bfb701592614dd14e92d23039fe84ec9951167b183ff9c7d446aaa29429450": (
         "the default of [webserver] secret_key in Airflow 1.10"
@@ -50,7 +50,7 @@ def simple_auth_password_file(user: str) -> bytes:
     return json.dumps({user: secrets.token_urlsafe(18)}).encode()
 
 
-# What each kind is, and what else an entry can be.
+# The generator of each kind, and the formats of an entry.
 FORMS = {"token": "text", "fernet": "fernet", "simple_auth_password_file": "simple_auth_password_file"}
 GENERATORS: dict[str, Generator] = {
     "token": token,
@@ -60,7 +60,7 @@ GENERATORS: dict[str, Generator] = {
 
 
 def problem_of(form: str, value: bytes, user: str) -> str:
-    """Why an entry is not what pods could work with, without a word of it; "" where it is.
+    """Why pods could not work with an entry, without showing any of it; "" if they could.
 
     `form` is text, fernet or simple_auth_password_file.
     """
@@ -78,10 +78,10 @@ def problem_of(form: str, value: bytes, user: str) -> str:
 
 
 def fingerprint(value: bytes) -> str:
-    """Enough of a SHA-256 to tell two values apart, too little to be one."""
+    """Enough of a SHA-256 to distinguish two values, too little to reveal one."""
     return "SHA256:" + hashlib.sha256(value).hexdigest()[:16]
 
 
 def published_as(value: bytes) -> str | None:
-    """Where a value was published for everybody to read, or None."""
+    """Where a value was published, or None."""
     return PUBLISHED.get(hashlib.sha256(value.strip()).hexdigest())

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a pod reads what it is given of the Secrets.
+"""How a pod reads the entries of its Secrets.
 
-The same file is in the pods, beside launch.py, and here: what would end a pod's start is refused before anything
-changes. So it has the standard library only, and runs with the Python of any image of Airflow 3. Each function raises
-ValueError, in words that follow the entry's name and show no secret.
+The same file is in the pods, next to launch.py, and here, so that values that would prevent a pod from starting are
+rejected before anything changes. So it only uses the standard library, and runs with the Python of any Airflow 3 image.
+Each function raises ValueError with a text that follows the entry's name and shows no secret.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ from typing import Any
 
 
 def generation_of(value: bytes) -> int:
-    """The number that goes up with every change that pods have to see."""
+    """The number that increases with every change that pods have to see."""
     if not re.fullmatch(rb"\s*[0-9]{1,15}\s*", value):
         raise ValueError("is not a number")
     return int(value)
 
 
 def kid_of(value: bytes) -> str:
-    """The id that a signer puts into its tokens, as it is: one letter more, a newline too, is another id."""
+    """The id that a signer puts into its tokens, exactly: an additional character, even a newline, makes it another
+    id."""
     if not re.fullmatch(rb"[A-Za-z0-9_-]{1,128}", value):
-        raise ValueError(f"is no key id alone: {len(value)} bytes, and not all of them letters, digits, - and _")
+        raise ValueError(f"is not just a key id: {len(value)} bytes, and not all of them letters, digits, - and _")
     return value.decode("ascii")
 
 
 def document_of(value: bytes) -> Any:
-    """A JSON document as Airflow reads a file: UTF-8, without the mark that some editors put before it.
+    """A JSON document, as Airflow reads it: UTF-8 without a byte order mark.
 
-    Python's parser takes bytes in other encodings as well, and with that mark.
+    Python's parser also accepts bytes in other encodings and with that mark.
     """
     try:
         return json.loads(value.decode("utf-8"))
@@ -46,15 +47,15 @@ def kids_of(document: bytes) -> list[str]:
     try:
         return [str(key["kid"]) for key in document_of(document)["keys"]]
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise ValueError("is no set of keys that each have a kid (RFC 7517)") from None
+        raise ValueError("is not a set of keys that each have a kid (RFC 7517)") from None
 
 
 def text_of(value: bytes) -> str:
-    """What goes into one line of airflow.cfg."""
+    """A value for one line of airflow.cfg."""
     try:
         text = value.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise ValueError("is no text in UTF-8") from None
+        raise ValueError("is not a text in UTF-8") from None
     if not text.strip():
         raise ValueError("is empty")
     if re.search(r"[\x00-\x1f\x7f]", text):
@@ -63,14 +64,14 @@ def text_of(value: bytes) -> str:
 
 
 def users_of(document: bytes) -> dict[str, str]:
-    """The users in the password file of Airflow's SimpleAuthManager, who makes up a password for all others.
+    """The users in the password file of Airflow's SimpleAuthManager, which generates passwords for all others.
 
-    Without those who can't log in: it compares with a text, and takes no empty one.
+    Without users that cannot log in: their password must be a text that is not empty.
     """
     try:
         users = document_of(document)
     except ValueError:
         users = None
     if not isinstance(users, dict):
-        raise ValueError("is no JSON object of user names and passwords")
+        raise ValueError("is not a JSON object of user names and passwords")
     return {user: password for user, password in users.items() if isinstance(password, str) and password}

@@ -21,7 +21,7 @@ except ImportError:  # reported by the module's own requirement check
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-# Airflow 3.0 signs with RS512 and verifies with RS256 where nothing names the algorithm; every JWK names it.
+# Airflow 3.0 signs with RS512 and verifies with RS256 if no algorithm is set, so every JWK sets it.
 ALGORITHM = "RS256"
 
 Jwk = dict[str, str]
@@ -40,7 +40,7 @@ class Key:
 
     @classmethod
     def from_jwk(cls, jwk: Jwk) -> Key:
-        """Of a JWK that may lack `kid`, `use` and `alg`. Raises ValueError for members that are no RSA key."""
+        """From a JWK that may lack `kid`, `use` and `alg`. Raises ValueError if its members are not an RSA key."""
         return cls.of(_public_key(jwk))
 
     @property

@@ -33,7 +33,7 @@ def read_jwks(document: bytes, secret: str) -> dict[str, Jwk]:
         for key in in_pod.document_of(document)["keys"]:
             own = thumbprint(key["n"], key["e"])
             if found.get(own) == key:
-                # The very same once more means nothing more to anybody; it is gone with the next write.
+                # An identical duplicate has no effect; the next write removes it.
                 continue
             problem = problem or _problem(key, own, found)
             found[own] = key
@@ -47,13 +47,15 @@ def read_jwks(document: bytes, secret: str) -> dict[str, Jwk]:
 
 
 def not_ours(problem: str, secret: str) -> OperatorError:
-    """What is raised for a JWK set that holds `problem`."""
+    """The error for a JWK set that contains `problem`."""
     return OperatorError(
         f"entry {JWKS} of Secret {secret} holds {problem}",
         expected="the public keys of the signers and no others, each once and under its RFC 7638 thumbprint",
         untouched="the whole Secret, and every pod that uses it",
-        next_step="find out who trusts that key; if nobody does any more, take it out of the set, or, where no "
-        f"rotation is under way, remove {JWKS}: the next run derives it",
+        next_step=(
+            "find out which components trust that key; if none do, remove it from the set, or, if no rotation is in "
+            f"progress, remove {JWKS}: the next run derives it"
+        ),
     )
 
 

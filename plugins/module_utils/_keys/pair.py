@@ -39,7 +39,7 @@ def generate() -> RSAPrivateKey:
 
 
 def generate_several(count: int) -> list[RSAPrivateKey]:
-    """As many new keys, side by side: the search for primes leaves the interpreter free."""
+    """Several new keys in parallel: the search for primes releases the interpreter lock."""
     with ThreadPoolExecutor(max(1, count)) as pool:
         return [made.result() for made in [pool.submit(generate) for _index in range(count)]]
 
@@ -57,40 +57,40 @@ def public_pem(key: RSAPublicKey) -> bytes:
 def read_private(pem: bytes, where: str) -> RSAPrivateKey:
     """The key in a PEM entry. `where` names the entry in the OperatorError raised for anything but RSA-4096.
 
-    No part of the entry gets into the error.
+    The error shows no part of the entry.
     """
     key: object = None
-    problem = "no private key in PEM form"
+    problem = "no private key in PEM format"
     try:
         # Its own validation is replaced by `_belongs_together`.
         key = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
     except TypeError:
         problem = "a private key that is encrypted with a passphrase"
     except UnsupportedAlgorithm:
-        problem = "a private key of an unsupported kind"
+        problem = "a private key of an unsupported type"
     except ValueError:
         if b"PUBLIC KEY" in pem:
-            problem = "a public key in the place of the private one"
+            problem = "a public key instead of the private one"
     if key is None:
         raise _not_understood(where, problem)
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise _not_understood(where, f"a private key of another kind ({type(key).__name__})")
+        raise _not_understood(where, f"a private key of another type ({type(key).__name__})")
     _check_size(key.key_size, where)
     if not _belongs_together(key):
-        raise _not_understood(where, "a private key whose numbers don't belong together")
+        raise _not_understood(where, "a private key whose numbers do not belong together")
     return key
 
 
 def _belongs_together(key: RSAPrivateKey) -> bool:
-    """Whether its numbers are those of one key (RFC 8017, 3.2), and it signs what its public half verifies.
+    """Whether its numbers belong to one key (RFC 8017, 3.2), and its public half verifies its signatures.
 
-    Libraries also test whether the two factors are prime, a third of a second for each reading of a key, and a rotation
-    reads its keys a dozen times. Factors that aren't prime make signatures that don't verify.
+    Libraries also test whether the two factors are prime. That takes a third of a second per read, and a rotation reads
+    its keys a dozen times. With factors that are not prime, signatures do not verify anyway.
     """
     numbers = key.private_numbers()
     p, q, d = numbers.p, numbers.q, numbers.d
     modulus, exponent = numbers.public_numbers.n, numbers.public_numbers.e
-    # In this order: nothing is computed with numbers that were not looked at, by OpenSSL least of all.
+    # In this order, so that nothing, least of all OpenSSL, computes with unchecked numbers.
     if min(p, q) < 3 or p * q != modulus or not modulus % 2:
         return False
     if exponent * d % math.lcm(p - 1, q - 1) != 1 or numbers.iqmp * q % p != 1:
@@ -109,13 +109,13 @@ def _belongs_together(key: RSAPrivateKey) -> bool:
 def read_public(pem: bytes, where: str) -> RSAPublicKey:
     """The same for a public key."""
     if b"PRIVATE KEY" in pem:
-        raise _not_understood(where, "a private key in the place of the public one, which every component gets to see")
+        raise _not_understood(where, "a private key instead of the public one, which every component can read")
     try:
         key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm):
-        raise _not_understood(where, "no public key in PEM form") from None
+        raise _not_understood(where, "no public key in PEM format") from None
     if not isinstance(key, rsa.RSAPublicKey):
-        raise _not_understood(where, f"a public key of another kind ({type(key).__name__})")
+        raise _not_understood(where, f"a public key of another type ({type(key).__name__})")
     _check_size(key.key_size, where)
     return key
 
@@ -128,8 +128,10 @@ def _check_size(bits: int, where: str) -> None:
 def _not_understood(where: str, found: str) -> OperatorError:
     return OperatorError(
         f"{where} holds {found}",
-        expected=f"an RSA key of {KEY_BITS} bits in PEM form, not encrypted",
+        expected=f"an RSA key of {KEY_BITS} bits in PEM format, not encrypted",
         untouched="the whole Secret, and every pod that uses it",
-        next_step="put the right key there; or, if no running pod signs or verifies with it, remove the entries of "
-        "this signer from the Secret and run the same command again: a new pair is made",
+        next_step=(
+            "put the right key there; or, if no running pod signs or verifies with it, remove the entries of this "
+            "signer from the Secret and run the same command again: it creates a new pair"
+        ),
     )

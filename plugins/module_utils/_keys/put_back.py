@@ -21,7 +21,7 @@ Read = Callable[[str, str], "Object | None"]
 
 
 def started_for(workloads: Iterable[str], read: Read) -> dict[str, int]:
-    """The generation that the pods of each workload were started for, without those that wait for none. `read` gives a
+    """The generation that the pods of each workload were started for, except workloads without one. `read` returns a
     workload by kind and name."""
     found: dict[str, int] = {}
     for name in workloads:
@@ -29,22 +29,24 @@ def started_for(workloads: Iterable[str], read: Read) -> dict[str, int]:
             workload = read(kind, name) or {}
             template = workload.get("spec", {}).get("template", {})
             wanted = str((template.get("metadata", {}).get("annotations") or {}).get(KEYS_GENERATION, ""))
-            # A number that no Secret could have is nothing that it could be made to have.
+            # Ignore a number that no Secret could ever have.
             with contextlib.suppress(ValueError):
                 found[f"{kind} {name}"] = in_pod.generation_of(wanted.encode())
     return found
 
 
 def refuse_put_back(secret: str, generation: int, started: Mapping[str, int]) -> None:
-    """Raises OperatorError where pods were `started_for` a later generation than the Secret has: then somebody put it
-    back."""
+    """Raises OperatorError if pods were `started_for` a later generation than the Secret has, which means that the
+    Secret was restored to an older version."""
     later = [f"{name} for {wanted}" for name, wanted in started.items() if wanted > generation]
     if later:
         raise OperatorError(
             f"Secret {secret} is of generation {generation}, but pods were started for a later one "
-            f"({', '.join(later)}): somebody put the Secret back to what it was",
+            f"({', '.join(later)}): the Secret was restored to an older version",
             expected="the Secret as the last rotation wrote it",
             untouched="the whole Secret, and every pod that uses it",
-            next_step="put its entries and annotations back from a copy of before that; without one do as "
-            "docs/rotation.md says under 'Secrets that others write'",
+            next_step=(
+                "restore its entries and annotations from a later copy; if there is none, see docs/rotation.md, "
+                "section 'Secrets that others write'"
+            ),
         )

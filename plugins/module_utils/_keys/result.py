@@ -30,7 +30,7 @@ from .jwk import Key
 from .rotation import due_at
 from .states import Found, KeyState, text_of
 
-PREDICTED = "(made when the run is real)"
+PREDICTED = "(created when not in check mode)"
 
 
 def state_result(found: Found, state: KeyState, minimum_age: int) -> dict[str, Any]:
@@ -91,7 +91,8 @@ def _signer(state: KeyState, signer: str) -> dict[str, str | None]:
 def _shown(
     state: KeyState, entries: dict[str, bytes], annotations: dict[str, str | None] | dict[str, str], blank: str
 ) -> dict[str, str]:
-    """Entries and annotations of ours as text: keys as fingerprints, kids and times as they are, secrets as digests."""
+    """The collection's entries and annotations as text: keys as fingerprints, kids and times unchanged, secrets as
+    digests."""
     shown: dict[str, str] = {}
 
     def show(name: str, text: str) -> None:

@@ -17,10 +17,10 @@ UNTOUCHED = "the whole Secret, and every pod that uses it"
 
 @dataclass
 class Ring:
-    """The private keys of a Secret and what follows from them.
+    """The private keys of a Secret and the entries derived from them.
 
-    `current` and `upcoming` hold the keys by signer, without a signer that has none. `derived` holds the entries
-    (public halves and kids) that are missing and follow from a private key that is there.
+    `current` and `upcoming` hold the keys by signer, without signers that have none. `derived` holds the missing
+    entries (public halves and kids) that follow from an existing private key.
     """
 
     current: dict[str, Key] = field(default_factory=dict)
@@ -29,10 +29,10 @@ class Ring:
 
 
 def read_ring(present: dict[str, bytes], signers: Iterable[str], secret: str) -> Ring:
-    """Read the keys of these signers out of the entries that are not blank.
+    """Read the keys of these signers from the entries that are not blank.
 
-    Raises OperatorError for halves that are not of one pair, a missing private half, keys of another kind or size, a
-    kid that is not the thumbprint, and one key in two places. `secret` names the Secret in messages.
+    Raises OperatorError for halves that do not belong together, a missing private half, keys of another type or size, a
+    kid that is not the thumbprint, and a key that appears twice. `secret` names the Secret in messages.
     """
     ring = Ring()
     for signer in signers:
@@ -59,24 +59,28 @@ def _refuse_remains(present: dict[str, bytes], signer: str, secret: str) -> None
             f"Secret {secret} has {' and '.join(left)} but no {name}",
             expected="both halves of the key, or none",
             untouched=UNTOUCHED,
-            next_step=f"put {name} back from a backup; if it is lost, remove {' and '.join(left)} and, from {JWKS}, "
-            "this key: the next run makes a new pair, and tokens signed with the lost key end",
+            next_step=(
+                f"restore {name} from a backup; if it is lost, remove {' and '.join(left)} and, from {JWKS}, this key: "
+                "the next run creates a new pair, and tokens signed with the lost key become invalid"
+            ),
         )
 
 
 def _derive(ring: Ring, present: dict[str, bytes], signer: str, public_pem: bytes, secret: str) -> None:
-    """Public half and kid of one signer: derived where missing, compared where not."""
+    """Public half and kid of one signer: derived if missing, otherwise compared."""
     public, key = public_entry(signer), ring.current[signer]
     if public in present:
         found = Key.of(pair.read_public(present[public], f"entry {public} of Secret {secret}"))
         if found != key:
             raise OperatorError(
-                f"{private_entry(signer)} and {public} of Secret {secret} are not of one pair "
-                f"({key.fingerprint} and {found.fingerprint})",
+                f"{private_entry(signer)} and {public} of Secret {secret} do not belong together ({key.fingerprint} "
+                f"and {found.fingerprint})",
                 expected="two halves of one key",
                 untouched=UNTOUCHED,
-                next_step=f"find out which of them is right; if it is the private one, remove {public}: the next run "
-                "derives it",
+                next_step=(
+                    f"find out which of them is correct; if it is the private one, remove {public}: the next run "
+                    "derives it"
+                ),
             )
     else:
         ring.derived[public] = public_pem
@@ -91,8 +95,9 @@ def _derive(ring: Ring, present: dict[str, bytes], signer: str, public_pem: byte
                 f"{kid_entry(signer)} of Secret {secret} {problem}",
                 expected=f"the RFC 7638 thumbprint of {private_entry(signer)}, {key.kid}, without a newline",
                 untouched=UNTOUCHED,
-                next_step=f"if nothing signs under that kid any more, remove {kid_entry(signer)}: the next run "
-                "derives it",
+                next_step=(
+                    f"if nothing signs with that kid any more, remove {kid_entry(signer)}: the next run derives it"
+                ),
             )
     else:
         ring.derived[kid_entry(signer)] = key.kid.encode()
@@ -107,8 +112,8 @@ def _refuse_shared_keys(ring: Ring, secret: str) -> None:
         if other != entry:
             raise OperatorError(
                 f"{other} and {entry} of Secret {secret} are the same key ({key.fingerprint})",
-                expected="a key of its own for each signer, and another one in each generation",
+                expected="a separate key for each signer and each generation",
                 untouched=UNTOUCHED,
                 next_step="remove all entries of one of the two signers from the Secret, and its key from "
-                f"{JWKS}: the next run makes a pair of its own",
+                f"{JWKS}: the next run creates a separate pair",
             )

@@ -15,7 +15,7 @@ from .states import MOST_DIGITS, ROTATION_ID, Found, KeyState, State, later, tex
 
 Wanted = Literal["present", "published", "activated", "retired", "replaced", "steady"]
 
-# What follows each state; `replaced` may follow any.
+# The next state of each state; `replaced` may follow any.
 FOLLOWS: dict[State, State] = {
     "steady": "published",
     "published": "activated",
@@ -23,9 +23,9 @@ FOLLOWS: dict[State, State] = {
     "retired": "steady",
     "replaced": "steady",
 }
-# What has to be done in each state, for messages.
+# The next step in each state, for messages.
 DUE = {
-    "steady": "begin a rotation: state published with a new id",
+    "steady": "start a rotation: state published with a new id",
     "published": "restart the components that validate tokens, then state activated",
     "activated": "restart the components that sign tokens, then state activated with retire_after; once that time has "
     "passed, state retired",
@@ -36,7 +36,7 @@ DUE = {
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of the Secret. `retire_after`, `token_life` and `minimum_age` are seconds."""
+    """The request about the Secret. `retire_after`, `token_life` and `minimum_age` are seconds."""
 
     state: Wanted = "present"
     rotation: str | None = None
@@ -53,11 +53,11 @@ def due_at(state: KeyState, minimum_age: int) -> datetime.datetime:
 
 
 def take_step(found: Found, state: KeyState, request: Request, *, generate: bool, started_for: int = 0) -> Change:
-    """What has to be written to get the Secret, whose `state` was read, into the wanted state.
+    """The write that takes the Secret, whose `state` was read, to the wanted state.
 
-    Nothing, where it is there already or, for `published`, where the keys are younger than `minimum_age`.
-    `generate=False` predicts: blank entries stand for new keys. `started_for` is as for `Step`. Raises OperatorError
-    for a step that is not the next one, or not due yet, since a token that is still valid would be refused.
+    None if it is already there or, for `published`, if the keys are younger than `minimum_age`. `generate=False`
+    predicts: blank entries stand for new keys. `started_for` is as in `Step`. Raises OperatorError for a step that is
+    not the next one, or that is not due yet, because a valid token would be rejected.
     """
     _check_request(found, request)
     step = Step(found, state, generate=generate, life=request.token_life, started_for=started_for)
@@ -87,9 +87,9 @@ def take_step(found: Found, state: KeyState, request: Request, *, generate: bool
 def _check_request(found: Found, request: Request) -> None:
     problem = ""
     if request.rotation is not None and not ROTATION_ID.fullmatch(request.rotation):
-        problem = f"the rotation's id {request.rotation!r} is not up to 50 letters, digits, dots, dashes, underscores"
+        problem = f"the rotation's id {request.rotation!r} is not 1 to 50 letters, digits, dots, dashes and underscores"
     elif request.retire_after is not None and request.retire_after <= 0:
-        problem = f"retire_after is {request.retire_after} s, but tokens live longer than that"
+        problem = f"retire_after is {request.retire_after} s, but tokens are valid for longer than that"
     elif request.retire_after is not None and request.state != "activated":
         problem = f"retire_after is given with state {request.state}, but belongs to state activated"
     elif request.token_life is not None and request.token_life <= 0:
@@ -126,14 +126,14 @@ def _replace(step: Step, request: Request) -> Change:
 
 
 def _new_id(found: Found, state: KeyState, request: Request) -> str:
-    """The id of a rotation that begins: restarts are told apart by it, so one used before would restart nothing."""
+    """The id of a new rotation. It identifies restarts, so a used id would restart nothing."""
     if request.rotation is None or request.rotation == state.rotation:
         what = "no id was given" if request.rotation is None else f"rotation {request.rotation} has ended already"
         raise OperatorError(
-            f"a new rotation of the keys in Secret {found.name} would begin, but {what}",
+            f"a new rotation of the keys in Secret {found.name} would start, but {what}",
             expected="a new id for it, such as 20261122t193000",
             untouched=f"Secret {found.name}, and every pod that uses it",
-            next_step="give one by the option rotation",
+            next_step="set the option rotation",
         )
     return request.rotation
 
@@ -143,7 +143,7 @@ def _without_keys(found: Found, state: KeyState) -> OperatorError:
         f"Secret {found.name} has no key of {', '.join(state.without_key)}, so there is nothing to rotate",
         expected="a key of each signer",
         untouched=f"Secret {found.name}, and every pod that uses it",
-        next_step="check namespace and name of the Secret; keys that are missing are made by state present",
+        next_step="check namespace and name of the Secret; state present creates missing keys",
     )
 
 
@@ -158,7 +158,7 @@ def _refuse_out_of_order(found: Found, state: KeyState, wanted: State) -> None:
 
 
 def _not_yet(found: Found, state: KeyState, expected: str) -> OperatorError:
-    rotation = "no rotation is under way" if state.state == "steady" else f"rotation {state.rotation} is under way"
+    rotation = "no rotation is in progress" if state.state == "steady" else f"rotation {state.rotation} is in progress"
     return OperatorError(
         f"Secret {found.name} is in state {state.state}; {rotation}",
         expected=expected,
@@ -174,8 +174,10 @@ def _refuse_early_retirement(found: Found, state: KeyState) -> None:
     if left > datetime.timedelta(0):
         raise OperatorError(
             f"the previous keys in Secret {found.name} are still needed, for {left.total_seconds():.0f} s, until "
-            f"{text_of(state.retire_after)}: that would be retiring a key that a live token may still carry",
+            f"{text_of(state.retire_after)}: a valid token may still depend on them",
             expected="every token that was signed with them to have expired",
             untouched=f"Secret {found.name}, and every pod that uses it",
-            next_step="run the same command after that time; for a compromised key, state replaced ends its tokens now",
+            next_step=(
+                "run the same command after that time; for a compromised key, state replaced invalidates its tokens now"
+            ),
         )

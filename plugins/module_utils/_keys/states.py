@@ -38,15 +38,15 @@ State = Literal["steady", "published", "activated", "retired", "replaced"]
 # A rotation's id is part of run ids, and so of annotations.
 ROTATION_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,48}[A-Za-z0-9])?")
 SIGNER = re.compile(r"[a-z0-9]([a-z0-9.-]{0,60}[a-z0-9])?")
-# The Date header has whole seconds, and the servers of one control plane may differ a little.
+# The Date header has whole seconds, and the clocks of one control plane may differ a little.
 SKEW_TOLERANCE = datetime.timedelta(seconds=10)
-# What is written down has to be read again; more than a lifetime of the universe is a mistake.
+# A stored number has to be readable again, and a larger one can only be a mistake.
 MOST_DIGITS = 15
 
 
 @dataclass(frozen=True)
 class Found:
-    """A Secret as the API server gave it: `created` and `read_at` are times by the server's clock."""
+    """A Secret as the API server returned it: `created` and `read_at` are times by the server's clock."""
 
     name: str
     entries: dict[str, bytes]
@@ -56,7 +56,7 @@ class Found:
 
     @classmethod
     def of(cls, secret: StoredSecret) -> Found:
-        """What was read; a Secret that does not exist is an empty one, made now."""
+        """What was read. A Secret that does not exist is treated as an empty one created now."""
         now = secret.read_at
         return cls(secret.name, secret.entries, secret.annotations, secret.created or now, now)
 
@@ -68,14 +68,14 @@ class Found:
 
 @dataclass(frozen=True)
 class KeyState:
-    """What a Secret of signing keys says, understood and found consistent.
+    """The validated content of a keys Secret.
 
     `current` is the key that a signer signs with when its pod starts now, `upcoming` the one of the next generation,
-    `previous` the one before; each by signer. None stands for a key that is not made, because it is only predicted.
-    `published` is the JWKS by kid, as it was found. `derived` holds the entries that are missing and follow from keys.
-    `generation` is 0 in a Secret that has none yet. `longest_life` is how long, in seconds, a token of the current keys
-    may have been made for since they sign, `previous_life` the same of the keys before; None where nobody wrote it.
-    `replaced` are the kids that a cut-over has ended, if one has made the current keys.
+    `previous` the one of the previous generation; each by signer. None stands for a predicted key that does not exist
+    yet. `published` is the JWKS by kid, as it was found. `derived` holds the missing entries that follow from keys.
+    `generation` is 0 if the Secret has none yet. `longest_life` is the longest lifetime in seconds of tokens signed
+    with the current keys, `previous_life` that of the previous keys; None if it is not stored. `replaced` are the kids
+    that became invalid in the cut-over that created the current keys, if there was one.
     """
 
     state: State
@@ -96,7 +96,7 @@ class KeyState:
 
     @property
     def trusted(self) -> list[str]:
-        """The kids of all keys whose tokens are accepted, as far as they are made."""
+        """The kids of all existing keys whose tokens are accepted."""
         keys = [*self.current.values(), *self.upcoming.values(), *self.previous.values()]
         return [key.kid for key in keys if key is not None]
 
@@ -107,10 +107,10 @@ class KeyState:
 
 
 def read_state(found: Found, signers: Iterable[str]) -> KeyState:
-    """Understand a Secret. Raises OperatorError, saying exactly what is wrong, for one that makes no sense.
+    """Validate a Secret. Raises OperatorError with the exact problem if it is invalid.
 
-    A Secret without annotations is `steady`, and may lack whatever follows from its private keys; in every other state
-    this collection wrote the entries, and none may be missing.
+    A Secret without annotations is `steady` and may lack entries that follow from its private keys. In every other
+    state, this collection wrote the entries, so none may be missing.
     """
     signers = tuple(signers)
     check_signers(signers, found.name)
@@ -152,7 +152,7 @@ def read_state(found: Found, signers: Iterable[str]) -> KeyState:
         derived=ring.derived,
         longest_life=_seconds(found, LONGEST_LIFE),
         previous_life=_seconds(found, PREVIOUS_LIFE),
-        # For people to read; nothing is decided by which they are.
+        # Only for display.
         replaced=tuple(found.annotations.get(REPLACED, "").split()),
     )
 
@@ -163,7 +163,8 @@ def text_of(moment: datetime.datetime) -> str:
 
 
 def later(moment: datetime.datetime, seconds: int) -> datetime.datetime:
-    """So many seconds after a moment, and no later than times are written: who says "never" means that."""
+    """A number of seconds after a time, but at most the latest time that can be written: very large numbers mean
+    "never"."""
     try:
         return moment + datetime.timedelta(seconds=seconds)
     except OverflowError:
@@ -171,7 +172,7 @@ def later(moment: datetime.datetime, seconds: int) -> datetime.datetime:
 
 
 def check_signers(signers: tuple[str, ...], secret: str) -> None:
-    """Each has entries of its own: with two that share some, a rotation could be begun and not be ended.
+    """Checks that no two signers share entries: otherwise a rotation could be started but not finished.
 
     `secret` names the Secret in messages.
     """
@@ -182,7 +183,7 @@ def check_signers(signers: tuple[str, ...], secret: str) -> None:
     if unfit:
         problem = f"a signer is called {unfit[0]!r}"
     elif twice:
-        problem = f"the signers name {', '.join(twice)} more than once"
+        problem = f"the signers include {', '.join(twice)} more than once"
     elif shared:
         problem = f"the next key of signer {shared[0]} has the entry of signer {shared[0]}-next"
     elif not signers:
@@ -190,11 +191,12 @@ def check_signers(signers: tuple[str, ...], secret: str) -> None:
     if problem:
         raise OperatorError(
             problem,
-            expected="different names of small letters, digits, dots and dashes, one for each component that signs "
-            "tokens, and none that is another's with -next; a key of its own for each",
+            expected=(
+                "different names of lower-case letters, digits, dots and dashes, one for each component that signs "
+                "tokens, and none that is another name plus -next"
+            ),
             untouched=f"Secret {secret}, and every pod that uses it",
-            next_step="correct signing_key of the elements of airflow_components (option signers), and run the same "
-            "command again",
+            next_step="correct signing_key in airflow_components (option signers), and run the same command again",
         )
 
 
@@ -208,7 +210,7 @@ def _state(found: Found) -> State:
         f"annotation {STATE} of Secret {found.name} is {value!r}",
         expected=f"one of {', '.join(get_args(State))}, or no such annotation",
         untouched=UNTOUCHED,
-        next_step="use the version of the collection that wrote it; if nobody's did, remove the annotation",
+        next_step="use the version of the collection that wrote it; if none did, remove the annotation",
     )
 
 
@@ -219,7 +221,7 @@ def _rotation(found: Found) -> str | None:
             f"annotation {ROTATION} of Secret {found.name} is {rotation!r}",
             expected="up to 50 letters, digits, dots, dashes and underscores",
             untouched=UNTOUCHED,
-            next_step="find out who changed it, and put the id of the rotation back (the run record has it)",
+            next_step="find out what changed it, and restore the id of the rotation (the run record has it)",
         )
     return rotation
 
@@ -232,8 +234,10 @@ def _generation(found: Found) -> int:
             f"entry {GENERATION} of Secret {found.name} {problem}",
             expected="a decimal integer",
             untouched=UNTOUCHED,
-            next_step="put a number there that is larger than the annotation hopsworks.airflow/keys-generation in any "
-            "pod template of the deployment",
+            next_step=(
+                "set it to a number that is larger than the annotation hopsworks.airflow/keys-generation in any pod "
+                "template of the deployment"
+            ),
         ) from None
 
 
@@ -246,7 +250,7 @@ def _seconds(found: Found, annotation: str) -> int | None:
             f"annotation {annotation} of Secret {found.name} is {text!r}",
             expected="a number of seconds",
             untouched=UNTOUCHED,
-            next_step="put the longest time there that a token of these keys may have been made for",
+            next_step="set it to the longest lifetime of tokens signed with these keys",
         )
     return int(text)
 
@@ -263,23 +267,25 @@ def _time(found: Found, annotation: str, *, may_come: bool = False) -> datetime.
             f"annotation {annotation} of Secret {found.name} is {text!r}",
             expected="a time such as 2026-11-22T19:30:00Z",
             untouched=UNTOUCHED,
-            next_step="find out who changed it, and put the time back (the run record has it)",
+            next_step="find out what changed it, and restore the time (the run record has it)",
         )
     ahead = moment - found.read_at
     if not may_come and ahead > SKEW_TOLERANCE:
         raise OperatorError(
             f"annotation {annotation} of Secret {found.name} says {text}, {ahead.total_seconds():.0f} s after the API "
             f"server's clock ({text_of(found.read_at)})",
-            expected="a time that is past; so the clock of an API server is, or was, wrong",
+            expected="a time in the past, so the clock of an API server is, or was, wrong",
             untouched=UNTOUCHED,
-            next_step="set the clocks of the control plane right and run the same command again; if the annotation is "
-            "what is wrong, put the right time there",
+            next_step=(
+                "correct the clocks of the control plane and run the same command again; if the annotation is wrong, "
+                "correct the time there"
+            ),
         )
     return moment
 
 
 def _kids(ring: Ring) -> dict[str, str]:
-    """The kids of all keys whose private half is there, and the entry of each."""
+    """The kids of all keys whose private half exists, and the entry of each."""
     return {
         **{key.kid: private_entry(signer) for signer, key in ring.current.items()},
         **{key.kid: next_entry(signer) for signer, key in ring.upcoming.items()},
@@ -310,25 +316,25 @@ def _check_no_upcoming(found: Found, ring: Ring, state: State) -> None:
 
 
 def _check_published(found: Found, ring: Ring, published: dict[str, Jwk], *, previous: int = 0) -> None:
-    """Nobody else's key in the JWKS, and of the previous generation exactly as many as there should be."""
+    """Checks that the JWKS has no unknown keys and the correct number of previous keys."""
     others = [kid for kid in published if kid not in _kids(ring)]
     if previous and len(others) > previous:
         raise not_ours(
-            f"keys of more than two generations: beside the current ones {', '.join(others)}, for {previous} signers",
+            f"keys of more than two generations: besides the current ones {', '.join(others)}, for {previous} signers",
             found.name,
         )
     if len(others) < previous:
         raise _contradiction(
             found,
             f"is in state activated but {JWKS} has {len(others)} previous keys",
-            f"one of each signer, {previous}",
+            f"one for each signer, {previous}",
         )
     if others and not previous:
         raise not_ours(f"a key of none of the signers ({', '.join(others)})", found.name)
 
 
 def _check_complete(found: Found, ring: Ring, published: dict[str, Jwk]) -> None:
-    """During a rotation the JWKS has every key, with all members: what this collection wrote."""
+    """Checks that during a rotation the JWKS has every key with all members, as this collection writes it."""
     missing = [f"{kid} ({entry})" for kid, entry in _kids(ring).items() if kid not in published]
     if missing:
         raise _contradiction(
@@ -348,7 +354,9 @@ def _contradiction(found: Found, problem: str, expected: str) -> OperatorError:
         f"Secret {found.name} {problem}",
         expected=expected,
         untouched=UNTOUCHED,
-        next_step="put it back as it was, from a backup or by hand. Or give the rotation up: remove annotation "
-        f"{STATE}, entry {JWKS} and every entry {next_entry('*')}; the next run then takes over the current keys, and "
-        "tokens of all others end. Where a signer has no key at all, upgrade.yml or install.yml makes one",
+        next_step=(
+            f"restore its content from a backup or by hand. Or abandon the rotation: remove annotation {STATE}, entry "
+            f"{JWKS} and every entry {next_entry('*')}; the next run then takes over the current keys, and tokens of "
+            "all others become invalid. If a signer has no key at all, upgrade.yml or install.yml creates one"
+        ),
     )

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def existing_account(cluster: Cluster, name: str | None) -> str | None:
-    """The name of a service account; None where there is none of that name.
+    """The name of a service account; None if it does not exist.
 
-    Pods of our own run as the deployment's account, for its pull secrets and for the policies that go by accounts.
-    Before the first installation it is not there yet, and a pod that named it would be refused.
+    The collection's own pods run with the deployment's account, because of its pull secrets and of policies for
+    accounts. Before the first installation it does not exist yet, and a pod that refers to it would be rejected.
     """
     return name if name and Objects(cluster).read("ServiceAccount", name) is not None else None

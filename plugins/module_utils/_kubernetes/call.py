@@ -14,7 +14,7 @@ from .cluster import Cluster
 
 @dataclass
 class Call:
-    """What an action gets: checked parameters, the cluster, and how to talk to whoever runs it."""
+    """The input of an action: validated parameters, the cluster, and how to report to the user."""
 
     params: dict[str, Any]
     check_mode: bool

@@ -18,15 +18,16 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 
 
 def server_time(headers: Mapping[str, str] | None) -> datetime.datetime | None:
-    """When the API server gave an answer, by its own clock: the answer's Date header (UTC, whole seconds).
+    """When the API server sent a response, by its own clock: the Date header (UTC, whole seconds).
 
-    None where the answer has no such header. The clocks of two machines may differ by minutes; only this one counts.
+    None if the response has no such header. The clocks of two machines may differ by minutes, so only this one counts.
     """
     date = (headers or {}).get("Date")
     return email.utils.parsedate_to_datetime(date) if date else None
 
 
 def time_of(cluster: Cluster) -> datetime.datetime | None:
-    """What time it is by the API server's clock, by a request that everybody may make; None as for `server_time`."""
+    """The current time by the API server's clock, from a request that every user may send; None as for
+    `server_time`."""
     _version, _status, headers = client.VersionApi(cluster.api).get_code_with_http_info()
     return server_time(headers)

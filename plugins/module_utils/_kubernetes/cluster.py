@@ -18,11 +18,11 @@ except ImportError:  # reported by the module's own requirement check
 
 
 class Cluster:
-    """One namespace of a Kubernetes cluster, and the typed clients to act upon it.
+    """One namespace of a Kubernetes cluster, with typed clients for it.
 
-    `api` is a `PatientClient`: every request of the typed clients, too, has a time-out and is repeated while the API
-    server is away. Streaming calls (exec, port-forward) replace methods of the client while they run, so each of them
-    takes a client of its own from `fresh_api()`.
+    `api` is a `PatientClient`: every request, including those of the typed clients, has a timeout and is repeated while
+    the API server does not answer. Streaming calls (exec, port-forward) replace methods of the client while they run,
+    so each of them gets a separate client from `fresh_api()`.
     """
 
     def __init__(self, api: Any, namespace: str) -> None:
@@ -40,7 +40,7 @@ class Cluster:
 
     @property
     def trouble(self) -> str:
-        """What went wrong when credentials were last looked for; empty if nothing did."""
+        """The error of the last search for credentials; empty if there was none."""
         credentials = self.api.credentials
         return credentials.trouble if credentials is not None else ""
 
@@ -51,15 +51,15 @@ class Cluster:
         return fresh
 
     def another(self, patience: Patience | None = None) -> Cluster:
-        """The same namespace over connections of its own, for another process or with another patience."""
+        """The same namespace over separate connections, for another process or with another patience."""
         return Cluster(self.api.another(patience), self.namespace)
 
     def plain(self, obj: Any) -> Any:
-        """An object of the typed client as the API server writes it: dicts, lists and strings."""
+        """An object of the typed client in the API server's notation: dicts, lists and strings."""
         return self.api.sanitize_for_serialization(obj)
 
     def find(self, read: Any, name: str) -> Any | None:
-        """`read(name, namespace)`, or None where there is no such object."""
+        """`read(name, namespace)`, or None if the object does not exist."""
         try:
             return read(name, self.namespace)
         except ApiException as error:
@@ -68,7 +68,7 @@ class Cluster:
             raise
 
     def secret_entries(self, name: str) -> dict[str, bytes] | None:
-        """The decoded entries of a Secret, or None where there is no such Secret."""
+        """The decoded entries of a Secret, or None if it does not exist."""
         secret = self.find(self.core.read_namespaced_secret, name)
         if secret is None:
             return None

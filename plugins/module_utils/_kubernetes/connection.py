@@ -29,26 +29,26 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
     import yaml
     from urllib3.util import make_headers
 
-# These say who asks, and an empty one nothing.
+# Options for credentials; empty ones are ignored.
 WHO = ("api_key", "client_cert", "client_key")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PLACE = "https://kubernetes.io/docs/tasks/access-application-cluster/configure-access-multiple-clusters/"
 
 
 def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
-    """A client by the options of `kubernetes.core.k8s_auth_options` and by their environment variables (K8S_AUTH_*).
+    """Creates a client from the options of `kubernetes.core.k8s_auth_options` and their environment variables
+    (K8S_AUTH_*).
 
-    Without any of them it is that of KUBECONFIG, else of the pod that this runs in, else the kubeconfig of kubectl. An
-    option counts more than these, for as long as the client lives. Those that say who asks stand for all that a
-    kubeconfig says of that.
-    Raises OperatorError, with the reason, for whatever makes one that can't work, and never makes one that would ask
-    anonymously.
+    Without any of them, it uses KUBECONFIG, or else the account of the pod that it runs in, or else kubectl's
+    kubeconfig. Options take precedence over these for as long as the client lives. Options for credentials replace all
+    credentials of a kubeconfig. Raises OperatorError with the reason if the client could not work, and never creates
+    one that would send anonymous requests.
     """
     options = {option: _given(option, params) for option in AUTH_ARG_SPEC}
     begun_on = params.get("cluster") or {}
     options["context"] = options["context"] or begun_on.get("context")
     configuration = kubernetes.client.Configuration()
-    # Repeated by the client above it, which has to know of each attempt.
+    # Retries are made by the client above, which has to know of each attempt.
     configuration.retries = False
     credentials, chosen = _load(options, configuration)
     by_password = options["username"] and options["password"]
@@ -65,14 +65,14 @@ def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
         if option == "api_key":
             configuration.api_key = {"authorization": f"Bearer {value}".strip()}
         elif option == "password" and options["username"]:
-            # The client knows user and password, and sends them nowhere.
+            # The client has the user name and password, but does not send them.
             configuration.api_key = {"authorization": _basic(f"{options['username']}:{value}")}
         elif option == "proxy_headers":
             configuration.proxy_headers = _proxy_headers(value)
         else:
             setattr(configuration, name, value.rstrip("/") if option == "host" else value)
     if options["host"]:
-        # As with kubectl: the name in the kubeconfig is that of the server in the kubeconfig.
+        # As in kubectl: tls-server-name of the kubeconfig only applies to the server of the kubeconfig.
         configuration.tls_server_name = None
     if problem := problem_of(str(configuration.host)):
         raise _wrong(f"the address of the API server {problem}")
@@ -90,7 +90,7 @@ def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
 
 
 def _given(option: str, params: dict[str, Any]) -> Any:
-    """An option's value: false and empty ones are values, too."""
+    """An option's value: false and empty values count."""
     if params.get(option) is not None:
         return params[option]
     kind = AUTH_ARG_SPEC[option].get("type")
@@ -108,17 +108,17 @@ def _given(option: str, params: dict[str, Any]) -> Any:
 
 
 def _load(options: dict[str, Any], configuration: Any) -> tuple[Credentials | None, Chosen]:
-    """Fill in what a kubeconfig or the pod knows of the server, unless the options are enough by themselves.
+    """Add what a kubeconfig or the pod knows about the server, unless the options are sufficient.
 
-    Returns who asks, and the kubeconfig's entries.
+    Returns the credentials and the kubeconfig's entries.
     """
     enough = (("username", "password"), ("api_key",), ("client_cert", "client_key"))
     if options["host"] and any(all(options[name] for name in names) for names in enough):
         return None, Chosen()
     _forget_files()
     given = options["kubeconfig"]
-    # As kubectl has it: who names a kubeconfig in a pod (a job of a pipeline, say) means no other cluster, that of the
-    # pod least of all. One without content says nothing.
+    # As in kubectl: if a kubeconfig is set in a pod (for example in a pipeline job), no other cluster is meant, and
+    # least of all that of the pod. An empty kubeconfig is ignored.
     paths = _paths(None) if os.environ.get("KUBECONFIG") else []
     named = any(os.path.isfile(path) and os.path.getsize(path) for path in paths)
     if not (given or options["context"] or named):
@@ -126,7 +126,7 @@ def _load(options: dict[str, Any], configuration: Any) -> tuple[Credentials | No
             kubernetes.config.load_incluster_config(configuration, try_refresh_token=False)
             return Credentials(_load_account, file=True), Chosen()
     if isinstance(given, str) and is_text(given):
-        raise _wrong("the kubeconfig is given as a text: the name of a file is wanted, or a mapping")
+        raise _wrong("the kubeconfig is given as text: it must be the name of a file or a mapping")
     where = "given as a mapping" if isinstance(given, dict) else _place(given)
     try:
         loader, chosen = read(given, options["context"] or None, persist=bool(options["persist_config"]))
@@ -141,15 +141,15 @@ def _load(options: dict[str, Any], configuration: Any) -> tuple[Credentials | No
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
-        raise _wrong(f"the kubeconfig ({where}) is no YAML{line}: {getattr(error, 'problem', None)}") from None
+        raise _wrong(f"the kubeconfig ({where}) is not valid YAML{line}: {getattr(error, 'problem', None)}") from None
     except kubernetes.config.ConfigException as error:
         if isinstance(given, dict) or any(pathlib.Path(path).exists() for path in _paths(given)):
             raise _wrong(f"the kubeconfig ({where}) can't be used: {error}") from None
-        raise _wrong(f"there is no kubeconfig ({where}), and this does not run in a pod") from None
+        raise _wrong(f"there is no kubeconfig ({where}), and the action does not run in a pod") from None
     except OSError as error:
         raise _wrong(f"the kubeconfig ({where}) can't be read: {error.strerror}: {error.filename}") from None
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise _wrong(f"the kubeconfig ({where}) is none: {type(error).__name__} while it was read") from None
+        raise _wrong(f"the kubeconfig ({where}) is invalid: {type(error).__name__} while it was read") from None
 
 
 def _load_account(found: Any) -> None:
@@ -157,17 +157,17 @@ def _load_account(found: Any) -> None:
 
 
 def _set_server(loader: Any, configuration: Any) -> None:
-    """What the client's loader has read of the cluster; it has no way to ask for that alone."""
+    """What the client's loader has read about the cluster; it cannot return only that."""
     for name in ("host", "ssl_ca_cert", "verify_ssl", "tls_server_name"):
         if hasattr(loader, name):
             setattr(configuration, name, getattr(loader, name))
 
 
 def _forget_files() -> None:
-    """The client writes certificates of a kubeconfig to files, and uses them again for the same content.
+    """The client writes certificates of a kubeconfig to files, and reuses them for the same content.
 
-    Each action has a folder of its own for these, which goes with it, and a task with a loop performs several in one
-    process.
+    Each action has its own folder for these, which is removed with it, and a task with a loop performs several actions
+    in one process.
     """
     files: dict[str, str] = kubernetes.config.kube_config._temp_files
     for content in [content for content, file in files.items() if not os.path.exists(file)]:
@@ -184,12 +184,12 @@ def _place(given: str | None) -> str:
 
 
 def _use_proxy(configuration: Any, options: dict[str, Any], cluster: dict[str, Any]) -> None:
-    """The proxy of the options, else of the kubeconfig, else of the environment, the latter two as kubectl takes them.
+    """The proxy of the options, or else of the kubeconfig or the environment, as in kubectl.
 
-    `proxy-url` of a kubeconfig's cluster, which the client doesn't know, is for all addresses; in the environment it is
-    HTTPS_PROXY for https, and NO_PROXY. Some versions of the client take it from there, others don't, and those that do
-    lose NO_PROXY (https://github.com/kubernetes-client/python/issues/2460); for exec they ask again, by other rules. So
-    the decision is made here. This machine itself is never reached by a proxy.
+    `proxy-url` of a kubeconfig's cluster, which the client does not know, applies to all addresses; in the environment,
+    HTTPS_PROXY applies to https, with NO_PROXY. Some versions of the client read these and lose NO_PROXY
+    (https://github.com/kubernetes-client/python/issues/2460), others do not read them, and for exec they use other
+    rules. So the decision is made here. This machine itself is never reached through a proxy.
     """
     address = urllib.parse.urlsplit(configuration.host)
     proxy, direct, of = options["proxy"], options["no_proxy"], "the options"
@@ -201,7 +201,7 @@ def _use_proxy(configuration: Any, options: dict[str, Any], cluster: dict[str, A
         direct = _environment("no_proxy")
     host = address.hostname or ""
     if not proxy or is_loopback(host) or excepted(configuration.host, direct or ""):
-        # Without a proxy here, exec would take that of the environment.
+        # Without a proxy here, exec would use that of the environment.
         configuration.proxy, configuration.no_proxy = proxy or _environment(f"{address.scheme}_proxy"), host
         return
     proxy = proxy if "://" in proxy else f"http://{proxy}"
@@ -215,12 +215,12 @@ def _use_proxy(configuration: Any, options: dict[str, Any], cluster: dict[str, A
 
 
 def _basic(user_and_password: str) -> str:
-    """In UTF-8, as other clients have it: the library knows letters of the west of Europe alone."""
+    """In UTF-8, as in other clients: the library only supports Latin-1."""
     return f"Basic {base64.b64encode(user_and_password.encode()).decode()}"
 
 
 def _proxy_headers(given: dict[str, Any]) -> dict[str, str]:
-    """By the option of that name."""
+    """Sets the header from the option of that name."""
     plain = {key: item for key, item in given.items() if item is not None}
     coded = {
         name: _basic(plain.pop(key))
@@ -248,7 +248,7 @@ def _check(configuration: Any, trouble: str) -> None:
 
 
 def _check_files(configuration: Any) -> None:
-    """The client would read them at its first request, and call them a connection that was aborted."""
+    """The client would only read them at its first request, and report an aborted connection."""
     what = ""
     try:
         if configuration.ssl_ca_cert:
@@ -256,7 +256,7 @@ def _check_files(configuration: Any) -> None:
             ssl.create_default_context(cafile=configuration.ssl_ca_cert)
         if configuration.cert_file:
             what = f"client certificate {configuration.cert_file} with key {configuration.key_file}"
-            # Without the system's authorities, which take longer to read than all the rest.
+            # Without the system's authorities, which take longer to read than everything else.
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(configuration.cert_file, configuration.key_file)
     except OSError as error:
         raise _wrong(f"the {what} can't be used: {error.strerror or error}") from None
@@ -267,7 +267,7 @@ def _wrong(found: str) -> OperatorError:
         found,
         expected="a kubeconfig, or the options of kubernetes.core.k8s_auth_options, that name an API server and "
         "credentials for it",
-        untouched="everything; nothing was requested",
+        untouched="everything; no request was sent",
         next_step=f"correct it until `kubectl get namespaces` works with it ({PLACE}), and run the same command again",
     )
 
@@ -275,9 +275,11 @@ def _wrong(found: str) -> OperatorError:
 def _another_server(begun_on: str, host: str, context: str | None) -> OperatorError:
     of = f" (context {context} of the kubeconfig)" if context else ""
     return OperatorError(
-        f"this run began on the API server {begun_on}, and what says how to reach it leads to {host}{of} now",
+        f"this run started on the API server {begun_on}, but the connection settings now lead to {host}{of}",
         expected="one API server for the whole run",
-        untouched="everything that this action was to change; nothing was requested",
-        next_step=f"choose {begun_on} again, by the kubeconfig or by airflow_context and airflow_kubernetes_auth, and "
-        "run the same command again: it goes on where this stopped",
+        untouched="everything that this action would have changed; no request was sent",
+        next_step=(
+            f"select {begun_on} again, by the kubeconfig or by airflow_context and airflow_kubernetes_auth, and run "
+            "the same command again: it continues where this one stopped"
+        ),
     )

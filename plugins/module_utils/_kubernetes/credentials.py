@@ -22,9 +22,9 @@ try:
 except ImportError:  # reported by the module's own requirement check
     ConfigException = Exception
 
-# The part of the life of what a plugin gave after which it is asked again.
+# The part of a credential's lifetime after which the plugin is called again.
 USED_PART = 0.8
-# Between two times that a plugin is asked: it may give what has ended already, by the clock of this machine.
+# Between two calls of a plugin: by the clock of this machine, its credential may already have expired.
 PLUGIN_PAUSE_SECONDS = 10.0
 # Headers are bytes, a character each (RFC 9110, 5.5).
 UNSENDABLE = re.compile(r"[\x00-\x1f\x7f]|[^\x00-\xff]")
@@ -32,7 +32,8 @@ UNSENDABLE = re.compile(r"[\x00-\x1f\x7f]|[^\x00-\xff]")
 
 @dataclass(frozen=True)
 class Identity:
-    """Who asks: a header, or the files of a client certificate and its key; and when it ends, if its source says so."""
+    """Credentials: a header, or the files of a client certificate and its key, and when they expire, if their source
+    says so."""
 
     authorization: str | None = None
     certificate: str | None = None
@@ -45,21 +46,21 @@ class Identity:
 
 
 def problem_of(authorization: str | None) -> str | None:
-    """Why no header can say this, if none can; without any of it, as it is a secret.
+    """Why this cannot be sent in a header, if so; shows none of it, because it is a secret.
 
-    The library that sends headers would say so with the whole of it.
+    The library that sends headers would show all of it in its error.
     """
     if authorization is None or not UNSENDABLE.search(authorization):
         return None
-    return "the token has a line break, or another character that no header can have"
+    return "the token has a line break or another character that is not allowed in a header"
 
 
 class Credentials:
-    """Who asks, by a kubeconfig or by a pod's account, and who it is later on, as kubectl has it: a file is read for
-    each request, a plugin is asked before what it gave ends, and both are after an answer of 401.
+    """The credentials of a kubeconfig or of a pod's account, kept current as in kubectl: a file is read for each
+    request, a plugin is called before its credential expires, and both again after a response of 401.
 
-    The Python client does a part of that, and each time it sets whatever else the kubeconfig says, over the options
-    that were given beside it.
+    The Python client does a part of that, but each time it also sets everything else in the kubeconfig and so overrides
+    the options.
     """
 
     def __init__(
@@ -70,13 +71,13 @@ class Credentials:
         plugin: bool = False,
         ends: Callable[[], Any] = lambda: None,
     ) -> None:
-        """`load` sets a configuration, and `ends` says until when that is good. `file` and `plugin` say where it is
-        from: others exchange it there.
+        """`load` sets a configuration, and `ends` says how long it is valid. `file` and `plugin` name its source, where
+        others may replace it.
         """
         self._load, self._file, self._ends = load, file, ends
         self.renews = file or plugin
         self._lock = threading.Lock()
-        # What a plugin said instead of giving anything, or why a file could not be read.
+        # The error of a plugin, or why a file could not be read.
         self.trouble = ""
         self._asked_at, self._due = time.monotonic(), math.inf
         with complaints() as said:
@@ -90,7 +91,7 @@ class Credentials:
             return self._identity
 
     def others_than(self, refused: Identity) -> bool:
-        """Whether there is another identity than one that the API server has refused."""
+        """Whether there are other credentials than those that the API server has rejected."""
         with self._lock:
             if self._identity == refused and (self._file or time.monotonic() >= self._asked_at + PLUGIN_PAUSE_SECONDS):
                 self._read_again()
@@ -99,7 +100,7 @@ class Credentials:
     def _read(self) -> Identity:
         found = SimpleNamespace(api_key={}, cert_file=None, key_file=None)
         self._load(found)
-        # A file may end with a line feed, which no header can have.
+        # A file may end with a newline, which is not allowed in a header.
         authorization = (found.api_key.get("authorization") or "").strip()
         if problem := problem_of(authorization):
             raise ConfigException(problem)
@@ -110,7 +111,7 @@ class Credentials:
         return Identity(authorization or None, found.cert_file, found.key_file, ends)
 
     def _read_again(self) -> None:
-        """Where that fails, the one before may still be good; if not, the API server says so."""
+        """If that fails, the previous credentials may still be valid; if not, the API server rejects them."""
         self._asked_at = time.monotonic()
         if self._due < math.inf:
             self._due = self._asked_at + PLUGIN_PAUSE_SECONDS
@@ -123,7 +124,7 @@ class Credentials:
 
 
 def version_of_certificate(configuration: Any) -> tuple[Any, ...]:
-    """What changes when a client certificate is exchanged, be it in the same file."""
+    """Changes when a client certificate is replaced, even in the same file."""
     return tuple((file, _modified(file)) for file in (configuration.cert_file, configuration.key_file))
 
 
@@ -135,7 +136,7 @@ def _modified(file: str | None) -> int | None:
 
 
 class _Complaints(logging.Handler):
-    """What the client library logs instead of raising it: an exec plugin that is missing or fails."""
+    """Errors that the client library logs instead of raising them: an exec plugin that is missing or fails."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)

@@ -35,9 +35,9 @@ def execute(
 ) -> tuple[int, str]:
     """Run a command in a container; returns its exit code and the last 4,000 characters of its standard error.
 
-    `stdin` is sent in the given chunks. The protocol can't close standard input: a command that reads it must know
-    how much to read (`head -c N`). `stdout` is called with each chunk of raw bytes, none is kept.
-    Raises OperatorError where the connection ends before the command's own exit code arrived, or time is up.
+    `stdin` is sent in the given chunks. The protocol cannot close standard input, so a command that reads it must know
+    how much to read (`head -c N`). `stdout` is called with each chunk of raw bytes; none are kept. Raises OperatorError
+    if the connection ends before the command's exit code has arrived, or if the timeout is exceeded.
     """
     chunks = iter(stdin)
     pending = next(chunks, None)
@@ -59,7 +59,7 @@ def execute(
     deadline = time.monotonic() + timeout_seconds
     late, pings = False, Pings(session)
     try:
-        # Not by the client's update(): it keeps a copy of all output in memory.
+        # Not with the client's update(), which keeps a copy of all output in memory.
         while not (late := time.monotonic() >= deadline):
             if readable(session, (), 0 if pending is not None else 1):
                 frame = read_frame(session)
@@ -78,30 +78,33 @@ def execute(
             else:
                 pings.send_due()
     except (ClosedError, WebSocketConnectionClosedException, OSError):
-        # Told apart below: with a status the command had ended, without one it may still run.
+        # Distinguished below: with a status the command has ended, without one it may still run.
         pass
     finally:
         session.close()
     code = exit_code(status)
     if code is None and late:
         raise OperatorError(
-            f"`{command[0]}` in pod {pod} still ran after {timeout_seconds:.0f} s",
-            expected="it to end within the time allowed",
-            untouched="what it had not done yet; its output is discarded",
-            next_step="allow more time (`timeout`), or see what it waits for; then run the same command again",
+            f"`{command[0]}` in pod {pod} was still running after {timeout_seconds:.0f} s",
+            expected="it to end within its timeout",
+            untouched="everything that it had not done yet; its output is discarded",
+            next_step="increase `timeout`, or find out what it waits for; then run the same command again",
         )
     if code is None:
         raise OperatorError(
             f"the connection to pod {pod} ended before `{command[0]}` did",
             expected="its exit code",
-            untouched="what it had not done yet; its output is discarded",
-            next_step="re-run; if it happens again, look at the pod's events and the API server's proxy time-outs",
+            untouched="everything that it had not done yet; its output is discarded",
+            next_step=(
+                "run the same command again; if it happens again, check the pod's events and the API server's proxy "
+                "timeouts"
+            ),
         )
     return code, errors.decode("utf-8", "replace")
 
 
 def exit_code(status: bytes) -> int | None:
-    """The exit code in a `Status` of the error channel; None where it holds none.
+    """The exit code in a `Status` of the error channel; None if it has none.
 
     https://github.com/kubernetes/apimachinery/blob/master/pkg/util/remotecommand/constants.go
     """

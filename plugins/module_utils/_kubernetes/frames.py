@@ -15,7 +15,7 @@ except ImportError:  # reported by the module's own requirement check
     ABNF = None
 
 
-# As kubectl does: load balancers end a connection on which nothing is sent for a while, some after 20 s.
+# As kubectl does, because load balancers close idle connections, some after 20 s.
 PING_SECONDS = 5.0
 
 
@@ -26,8 +26,8 @@ class ClosedError(Exception):
 def readable(session: Any, others: Iterable[Any], seconds: float) -> list[Any]:
     """Which of `session` (a WSClient) and `others` (sockets) can be read within `seconds`.
 
-    The client's own update() and PortForward trust the system to say so, but bytes may wait in the TLS layer, where the
-    system does not see them: then the last frames never arrive.
+    The client's own update() and PortForward rely on the system for this, but bytes may wait in the TLS layer, where
+    the system does not see them, and then the last frames never arrive.
     """
     connection = session.sock.sock
     others = list(others)
@@ -38,7 +38,7 @@ def readable(session: Any, others: Iterable[Any], seconds: float) -> list[Any]:
 
 
 def read_frame(session: Any) -> tuple[int, bytes] | None:
-    """The channel and the bytes of the next frame, None for one without data. Raises ClosedError at the end."""
+    """The channel and the bytes of the next frame, or None if it has no data. Raises ClosedError at the end."""
     opcode, frame = session.sock.recv_data_frame(True)
     if opcode == ABNF.OPCODE_CLOSE:
         raise ClosedError
@@ -55,7 +55,7 @@ class Pings:
         self._due = time.monotonic() + PING_SECONDS
 
     def send_due(self) -> None:
-        """Only while nothing can be read: what the other side said before it ended is not lost by that."""
+        """Sends only while nothing can be read, so that the last data of the other side is not lost."""
         if time.monotonic() >= self._due:
             self._session.sock.ping()
             self._due = time.monotonic() + PING_SECONDS

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Acting as somebody else (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation).
+"""User impersonation (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation).
 
-The Python client knows nothing of it: neither of `as` in a kubeconfig, nor for commands in pods and port-forwards,
-which it sends without the headers of other requests.
+The Python client does not support it: it ignores `as` in a kubeconfig, and sends commands in pods and port-forwards
+without the headers of other requests.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ BREAK = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def headers_for(options: dict[str, Any], user: dict[str, Any]) -> Headers:
-    """What says in a request as whom it is done: by the options, else by the user's entry in the kubeconfig.
+    """The impersonation headers of a request, from the options or else from the user's entry in the kubeconfig.
 
-    Raises ValueError for an entry that can't be understood.
+    Raises ValueError for an invalid entry.
     """
     name = options["impersonate_user"] or user.get("as")
     headers = [("Impersonate-User", str(name))] if name else []
-    # Without a user the API server refuses the rest, and kubectl leaves what a kubeconfig has of it.
+    # Without a user, the API server rejects the other headers, and kubectl ignores them in a kubeconfig.
     rest = user if name else {}
     headers += [("Impersonate-Group", each) for each in _texts(options["impersonate_groups"] or rest.get("as-groups"))]
     headers += [("Impersonate-Uid", each) for each in _texts(rest.get("as-uid"))]
     extra = rest.get("as-user-extra") or {}
     if not isinstance(extra, dict):
-        raise ValueError("as-user-extra is no mapping")
+        raise ValueError("as-user-extra is not a mapping")
     for key, values in extra.items():
         name_of_key = f"Impersonate-Extra-{urllib.parse.quote(str(key), safe='')}"
         headers += [(name_of_key, each) for each in _texts(values)]
@@ -49,15 +49,15 @@ def _texts(value: Any) -> list[str]:
 
 
 def impersonate(client: Any, headers: Headers) -> None:
-    """Have all requests of a client carry these headers; of one name there may be several."""
+    """Adds these headers to all requests of a client; a name may occur several times."""
     for name, value in headers:
-        # In UTF-8, as kubectl sends them; the library takes each character for a byte.
+        # In UTF-8, as kubectl sends them; the library encodes each character as one byte.
         sent = value.encode().decode("latin-1")
         client.set_default_header(unique_string(name) if name in client.default_headers else name, sent)
 
 
 def carried_by(client: Any) -> Headers:
-    """The headers by which a client acts as somebody else, as texts."""
+    """The impersonation headers of a client, as texts."""
     return [
         (str(name), value.encode("latin-1").decode())
         for name, value in client.default_headers.items()

@@ -19,7 +19,7 @@ SECRET = re.compile(r"(?i)pass|secret|token|key|credential")
 
 @dataclass(frozen=True)
 class Chosen:
-    """The entries of a context's cluster and user in a kubeconfig: the client takes less from them than kubectl."""
+    """The entries of a context's cluster and user in a kubeconfig: the client uses fewer of them than kubectl."""
 
     context: str | None = None
     cluster: dict[str, Any] = field(default_factory=dict)
@@ -29,8 +29,8 @@ class Chosen:
 def read(kubeconfig: str | dict[str, Any] | None, context: str | None, *, persist: bool) -> tuple[Any, Chosen]:
     """The client's loader for a context of a kubeconfig, and the context's entries.
 
-    Without a name the current context is taken, of several files that of the first that has one, as kubectl does: the
-    client takes that of the first file or of the last, by its version.
+    Without a name, the current context is used; with several files, that of the first file that has one, as in kubectl.
+    The client uses that of the first or of the last file, depending on its version.
     """
     persister = None
     if isinstance(kubeconfig, dict):
@@ -61,7 +61,7 @@ def _chosen(found: Any, context: str | None) -> Chosen:
 
 
 def secrets_in(kubeconfig: Any) -> set[str]:
-    """What must not be shown of a kubeconfig that is given as a mapping, or, by mistake, as a text."""
+    """The secrets of a kubeconfig that is given as a mapping or, by mistake, as text."""
     if isinstance(kubeconfig, str):
         return {kubeconfig} if is_text(kubeconfig) else set()
     users = kubeconfig.get("users") if isinstance(kubeconfig, dict) else None
@@ -74,7 +74,7 @@ def is_text(kubeconfig: str) -> bool:
 
 
 def _secrets(name: str, value: Any) -> set[str]:
-    """By their names; environment variables of a plugin have theirs beside the value."""
+    """Selected by name; environment variables of a plugin have the name next to the value."""
     if isinstance(value, list):
         return {text for item in value for text in _secrets(name, item)}
     if isinstance(value, dict):

@@ -14,7 +14,7 @@ Object = dict[str, Any]
 System = Literal["Argo CD", "owner", "Flux Kustomization", "Flux HelmRelease", "Fleet", "Helm"]
 
 ARGO_CD = ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance")
-# Argo CD before 3.0 tracks by this label unless told otherwise, but any chart sets it as well.
+# Before 3.0, Argo CD tracks objects by this label by default, but any chart sets it as well.
 INSTANCE = "app.kubernetes.io/instance"
 ARGO_CD_WRITERS = frozenset({"argocd-controller", "argocd-application-controller"})
 FLUX_KUSTOMIZATION = ("kustomize.toolkit.fluxcd.io/name",)
@@ -22,14 +22,14 @@ FLUX_HELM_RELEASE = ("helm.toolkit.fluxcd.io/name",)
 FLEET = ("fleet.cattle.io/bundle-id",)
 HELM = ("meta.helm.sh/release-name",)
 MANAGED_BY = "app.kubernetes.io/managed-by"
-# What the modules' option of this name says.
+# The values of the modules' option of this name.
 ManagedByOthers = Literal["refuse", "accept"]
 MANAGED_BY_OTHERS: dict[str, Any] = {"type": "str", "choices": ["refuse", "accept"], "default": "refuse"}
 
 
 @dataclass(frozen=True)
 class Mark:
-    """Somebody else who decides what an object is: which system, its name for people, and by what it is seen."""
+    """Evidence of another manager of an object: the system, its display name, and the mark that shows it."""
 
     system: System
     name: str
@@ -38,9 +38,9 @@ class Mark:
 
 @dataclass(frozen=True)
 class Manager:
-    """Somebody else who decides what an object is. `reverts` where it may take back what isn't its own.
+    """Another manager of an object. `reverts` if it may revert changes of others.
 
-    `what` says what it does with a change, `remedy` what an operator does about it.
+    `what` says what it does with a change, `remedy` what an operator can do about it.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Manager:
 
 
 def marks_of(metadata: Mapping[str, Any]) -> list[Mark]:
-    """Who else manages an object, by what they leave in its metadata."""
+    """Other managers of an object, found by their marks in its metadata."""
     found: list[Mark] = []
     texts = texts_of(metadata)
     writers = {str(entry.get("manager")) for entry in metadata.get("managedFields") or []}
@@ -68,7 +68,7 @@ def marks_of(metadata: Mapping[str, Any]) -> list[Mark]:
         found.append(Mark("Flux HelmRelease", "Flux", mark))
     elif mark := first(texts, FLEET):
         found.append(Mark("Fleet", "Fleet", mark))
-    # Argo CD renders charts itself: there is no release that anybody would upgrade.
+    # Argo CD renders charts itself, so there is no release that could be upgraded.
     elif not any(one.system == "Argo CD" for one in found) and (
         (mark := first(texts, HELM)) or texts.get(MANAGED_BY) == "Helm"
     ):
@@ -86,7 +86,7 @@ def first(texts: Mapping[str, str], names: Iterable[str]) -> str:
 
 
 def refuse_reverting(what: str, managers: Iterable[Manager], *, expected: str, untouched: str) -> None:
-    """Raises OperatorError for the first manager that may take back what is changed."""
+    """Raises OperatorError for the first manager that may revert the change."""
     for manager in managers:
         if manager.reverts:
             raise OperatorError(

@@ -9,7 +9,7 @@ from typing import Any
 
 from .managed import MANAGED_BY, ManagedByOthers, Manager, Mark, marks_of, refuse_reverting, texts_of, warn_of
 
-# Operators that fill Secrets from elsewhere, by the label or annotation that they leave there.
+# Operators that fill Secrets from another source, by the label or annotation that they set.
 FILLED_BY = {
     "reconcile.external-secrets.io/data-hash": "External Secrets",
     "reconcile.external-secrets.io/managed": "External Secrets",
@@ -20,24 +20,24 @@ FILLED_BY = {
     "reflector.v1.k8s.emberstack.com/reflects": "Reflector",
     "kubed.appscode.com/origin": "kubed (Config Syncer)",
     "replicator.v1.mittwald.de/replicate-from": "kubernetes-replicator",
-    # On what it pushes into other namespaces.
+    # On Secrets that it pushes to other namespaces.
     "replicator.v1.mittwald.de/replicated-from-version": "kubernetes-replicator",
     "generate.kyverno.io/policy-name": "Kyverno",
 }
 FILLED_BY_VALUE = {(MANAGED_BY, "hashicorp-vso"): "the Vault Secrets Operator"}
 # They may own a Secret without being its controller.
 FILLING_KINDS = ("ExternalSecret", "SealedSecret", "VaultStaticSecret", "VaultDynamicSecret", "VaultSecret")
-# Marks of an operator whose own object is there to be named as well.
+# Marks of an operator whose own object is named as well.
 SAME = {"ExternalSecret": "External Secrets", "SealedSecret": "Sealed Secrets"}
 PUT_BACK = (
-    "it would put the entries back to what it has, and every pod that starts after that would wait for keys that are "
-    "gone, or use others than the rest"
+    "it would restore its own version of the entries, and every pod that starts afterwards would wait for missing keys "
+    "or use different keys than the others"
 )
-ACCEPT = "then say -e airflow_managed_by_others=accept (docs/rotation.md, Secrets that others write)"
+ACCEPT = "then set -e airflow_managed_by_others=accept (docs/rotation.md, Secrets that others write)"
 
 
 def managers_of_secret(name: str, metadata: Mapping[str, Any]) -> list[Manager]:
-    """Who else writes a Secret, by the marks that they leave on it."""
+    """Other writers of a Secret, found by their marks."""
     texts = texts_of(metadata)
     found = [_manager(name, mark, texts) for mark in marks_of(metadata)]
     found += [
@@ -58,14 +58,14 @@ def check_managers(
     managed_by_others: ManagedByOthers,
     warn: Callable[[str], object],
 ) -> None:
-    """Before a Secret is written. Raises OperatorError for one that somebody else puts back, unless that is accepted;
-    warns of all others."""
+    """Call it before a Secret is written. Raises OperatorError if another controller would restore it, unless that is
+    accepted; warns about all others."""
     managers = managers_of_secret(name, metadata)
     if managed_by_others == "refuse":
         refuse_reverting(
             f"Secret {name}",
             managers,
-            expected="a Secret that nobody else writes",
+            expected="a Secret that no other controller writes",
             untouched="the Secret, and every pod that uses it",
         )
     warn_of(f"Secret {name}", managers, warn)
@@ -92,12 +92,12 @@ def _manager(name: str, mark: Mark, texts: Mapping[str, str]) -> Manager:
             mark.name,
             mark.mark,
             reverts=not left_alone,
-            what="its annotation says to leave it alone once it is there" if left_alone else PUT_BACK,
+            what="its annotation says to ignore it once it exists" if left_alone else PUT_BACK,
             remedy="give it the annotation `kustomize.toolkit.fluxcd.io/ssa: IfNotPresent` in Git, or take it out of "
             f"the Kustomization without pruning it; {ACCEPT}",
         )
-    # These act when somebody releases, and not by themselves.
-    what = f"its next release would put entries back that the chart renders ({mark.system}); let it render none"
+    # These only act on a release, not continuously.
+    what = f"its next release would restore the entries that the chart renders ({mark.system}); make it render none"
     return Manager(mark.name, mark.mark, reverts=False, what=what)
 
 
@@ -107,7 +107,9 @@ def _owner(who: str, mark: str) -> Manager:
         mark,
         reverts=True,
         what=PUT_BACK,
-        remedy="have the Secret filled once and never again (ExternalSecret: `refreshPolicy: CreatedOnce` and "
-        "`creationPolicy: Orphan`), or remove what fills it and keep the Secret (without its ownerReferences, or it is "
-        f"deleted as well); {ACCEPT}",
+        remedy=(
+            "have the Secret filled only once (ExternalSecret: `refreshPolicy: CreatedOnce` and `creationPolicy: "
+            "Orphan`), or remove the object that fills it and keep the Secret (without its ownerReferences, or it is "
+            f"deleted as well); {ACCEPT}"
+        ),
     )

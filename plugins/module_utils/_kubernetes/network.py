@@ -20,20 +20,19 @@ try:
 except ImportError:  # reported by the module's own requirement check
     ApiException = Exception
 
-# From one Service that is another name for the next.
+# Longest chain of ExternalName Services.
 MOST_HOPS = 8
 
 
 class Network:
-    """Addresses of cluster services as seen from here.
+    """Addresses of cluster Services as seen from this machine.
 
-    A name of a Service (`db`, `db.hopsworks`, `db.hopsworks.svc.cluster.local`) is that of the cluster which
-    the API server belongs to, whatever the name means on this machine: another cluster may have a Service of that name,
-    a search domain a host. It is reached directly where it resolves to the Service's own addresses (inside the
-    cluster), else through a port-forward of the API server; so is the name of a pod of a StatefulSet
-    (`db-0.db.hopsworks.svc.cluster.local`). A Service that is another name for a host elsewhere, or for another
-    Service (`ExternalName`), is that one. Any other name is left alone.
-    Use as a context manager: leaving it closes the tunnels.
+    The name of a Service (`db`, `db.hopsworks`, `db.hopsworks.svc.cluster.local`) refers to the cluster of the
+    API server, whatever it resolves to on this machine: another cluster may have a Service with that name, or a search
+    domain a host. It is reached directly if it resolves to the Service's own addresses (inside the cluster), and
+    otherwise through a port-forward of the API server. The same applies to the name of a StatefulSet's pod
+    (`db-0.db.hopsworks.svc.cluster.local`). A Service of type `ExternalName` is replaced by the host or Service
+    that it refers to. Any other name is not changed. Use it as a context manager: leaving it closes the tunnels.
     """
 
     def __init__(self, cluster: Cluster) -> None:
@@ -54,13 +53,13 @@ class Network:
         self._tunnels.clear()
 
     def address(self, host: str, port: int) -> tuple[str, int]:
-        """Host and port to connect to from here.
+        """Host and port to connect to from this machine.
 
-        Raises OperatorError where a Service has no ready pod, or where a name that can only be a Service's is none.
+        Raises OperatorError if a Service has no ready pod, or if a name that can only be a Service's is not one.
         """
         key = (host, port)
         with self._lock:
-            # Asked once: an unanswered question to a name server costs seconds, and callers ask at every request.
+            # Resolved once: an unanswered DNS query costs seconds, and callers resolve at every request.
             if key not in self._direct and key not in self._tunnels:
                 route = self._route(host, port)
                 if isinstance(route, Tunnel):
@@ -91,7 +90,7 @@ class Network:
 
 
 def service_name(host: str, own_namespace: str) -> tuple[str, str, str | None] | None:
-    """Service, namespace and pod that a host's name may be; None where it can't be a Service's."""
+    """Service, namespace and pod that a host name may refer to; None if it cannot be a Service's."""
     labels = host.lower().rstrip(".").split(".")
     if labels == ["localhost"] or address_in(host) is not None or labels[-2:] == ["clusterset", "local"]:
         return None
@@ -104,7 +103,7 @@ def service_name(host: str, own_namespace: str) -> tuple[str, str, str | None] |
 
 
 def addresses_of(host: str, port: int) -> frozenset[Any]:
-    """What a name means on this machine."""
+    """The addresses of a name on this machine."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:
@@ -113,7 +112,7 @@ def addresses_of(host: str, port: int) -> frozenset[Any]:
 
 
 def address_in(text: str) -> Any | None:
-    """One address, in whichever of its forms it was written; None for a name."""
+    """An address in any of its notations; None for a name."""
     try:
         return ipaddress.ip_address(text)
     except ValueError:
@@ -121,7 +120,7 @@ def address_in(text: str) -> Any | None:
 
 
 def _cluster_addresses(cluster: Cluster, namespace: str, service: Any, only: str | None) -> frozenset[Any]:
-    """What the name of a Service, or of one of its pods, means inside the cluster."""
+    """The addresses of a Service, or of one of its pods, inside the cluster."""
     spec = service.spec
     if only is None and spec.cluster_ip not in (None, "", "None"):
         return frozenset(map(address_in, spec.cluster_i_ps or [spec.cluster_ip]))
@@ -137,7 +136,7 @@ def _cluster_addresses(cluster: Cluster, namespace: str, service: Any, only: str
 
 
 def _endpoints(cluster: Cluster, namespace: str, service: str) -> list[str]:
-    """Addresses that were written down for a Service without a selector, as far as they may be read."""
+    """Addresses in the Endpoints of a Service without a selector, if they can be read."""
     try:
         found = cluster.core.read_namespaced_endpoints(service, namespace)
     except ApiException as error:
@@ -148,18 +147,18 @@ def _endpoints(cluster: Cluster, namespace: str, service: str) -> list[str]:
 
 
 def read_service(cluster: Cluster, namespace: str, name: str, *, whole_name: str = "") -> Any | None:
-    """A Service, or None where there is none, or where its namespace is none that may be looked into.
+    """A Service, or None if it does not exist or its namespace cannot be read.
 
-    Raises OperatorError where `whole_name` can only be a Service's and there is none: what the name means on this
-    machine belongs to another cluster.
+    Raises OperatorError if `whole_name` can only be a Service's and there is none: on this machine, the name belongs to
+    another cluster.
     """
     try:
         return cluster.core.read_namespaced_service(name, namespace)
     except ApiException as error:
         if error.status == 404 and "svc" in whole_name.lower().split("."):
             raise OperatorError(
-                f"there is no Service {name} in namespace {namespace} of the cluster that is acted upon, so "
-                f"{whole_name} is none of its names",
+                f"there is no Service {name} in namespace {namespace} of the selected cluster, so {whole_name} is not "
+                "one of its names",
                 expected="the name of a Service of that cluster, or of a host outside it",
                 untouched="everything; nothing was sent to it",
                 next_step=f"kubectl -n {namespace} get services, with the same kubeconfig; correct the name, or the "
@@ -175,19 +174,21 @@ def ready_pod_behind(
 ) -> tuple[str, int] | None:
     """Name of a ready pod of a Service (the one called `only`, if given), and its container port for `port`.
 
-    None where there is no such Service. Raises OperatorError where it has no ready pod.
+    None if there is no such Service. Raises OperatorError if it has no ready pod.
     """
     found = read_service(cluster, namespace, service)
     if found is None:
         return None
     if not found.spec.selector:
         raise OperatorError(
-            f"Service {service} in namespace {namespace} has no selector, so there is no pod to reach it through, and"
-            " on this machine its name does not resolve to the addresses that it has in the cluster",
-            expected="a Service with pods, or a name that resolves to its addresses (its cluster IPs; of a headless "
-            "Service its Endpoints, which have to be readable)",
+            f"Service {service} in namespace {namespace} has no selector, so there is no pod for a port-forward, and "
+            "on this machine its name does not resolve to its addresses in the cluster",
+            expected=(
+                "a Service with pods, or a name that resolves to its addresses (its cluster IPs, or for a headless "
+                "Service its Endpoints, which have to be readable)"
+            ),
             untouched="everything; nothing was sent to it",
-            next_step="name the host itself that its endpoints are, or run the playbook inside the cluster",
+            next_step="use the host name of its endpoints, or run the playbook inside the cluster",
         )
     target: int | str = next((p.target_port or p.port for p in found.spec.ports if p.port == port), port)
     selector = ",".join(f"{key}={value}" for key, value in found.spec.selector.items())
@@ -206,5 +207,5 @@ def ready_pod_behind(
         f"({len(pods)} pods match its selector)",
         expected="at least one ready pod behind it",
         untouched="everything; nothing was sent to it",
-        next_step=f"kubectl -n {namespace} get pods -l '{selector}'; re-run when one is ready",
+        next_step=f"kubectl -n {namespace} get pods -l '{selector}'; run the same command again when one is ready",
     )

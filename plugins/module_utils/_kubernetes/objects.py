@@ -17,7 +17,7 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
     from kubernetes.client.exceptions import ApiException
 
 FIELD_MANAGER = "hopsworks.airflow"
-# Of an object that is being replaced as a whole; it is on no object whose replacement is finished.
+# Marks an object that is being replaced; removed when the replacement is complete.
 REPLACING_MANAGER = f"{FIELD_MANAGER}.replacement"
 # A header that may stand several times (RFC 7234, 5.5).
 WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
@@ -45,12 +45,12 @@ COLLECTIONS = {
 }
 
 Object = dict[str, Any]
-# What would be made, and what the API server warns of.
+# The object that would be created, and the API server's warnings.
 DryRun = tuple[Object, list[str]]
 
 
 def listed_if_allowed(objects: Objects, kind: str) -> list[Object]:
-    """All objects of a kind; none without the right to list them, or where the API server knows no such kind."""
+    """All objects of a kind; none if the right to list them is missing or the API server does not know the kind."""
     try:
         found: list[Object] = list(objects.list(kind)["items"])
     except ApiException as error:
@@ -61,13 +61,13 @@ def listed_if_allowed(objects: Objects, kind: str) -> list[Object]:
 
 
 class Objects:
-    """Objects of one namespace exactly as the API server writes them: no field is lost that a client doesn't know."""
+    """Objects of one namespace exactly as the API server writes them, so that unknown fields are kept."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
     def read(self, kind: str, name: str) -> Object | None:
-        """One object, or None where there is none of that name."""
+        """One object, or None if it does not exist."""
         try:
             found: Object = self._send("GET", kind, name, {})
             return found
@@ -77,9 +77,9 @@ class Objects:
             raise
 
     def read_any(self, api_version: str, kind: str, name: str) -> Object | None:
-        """One object of any kind, of the namespace or of none; or None where there is none of that name.
+        """One object of any kind, in the namespace or cluster-wide, or None if it does not exist.
 
-        Raises ApiException, with status 404, where the API server knows no such kind.
+        Raises ApiException with status 404 if the API server does not know the kind.
         """
         group = f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"
         served = self._call(group, "GET", {})["resources"]
@@ -98,13 +98,13 @@ class Objects:
     def list(self, kind: str, **arguments: Any) -> Any:
         """A list object, by `label_selector` and `field_selector`.
 
-        With `watch`, `resource_version`, `timeout_seconds` and `_preload_content` it is what
-        `kubernetes.watch.Watch().stream` calls.
+        With `watch`, `resource_version`, `timeout_seconds` and `_preload_content` it is called by
+        `kubernetes.watch.Watch().stream`.
         """
         return self._send("GET", kind, None, arguments)
 
     def apply(self, definition: Object, *, dry_run: bool = False) -> Object:
-        """Server-side apply: what the object is, or would be, afterwards."""
+        """Server-side apply. Returns the object as it is, or would be, afterwards."""
         arguments: Object = {"field_manager": FIELD_MANAGER, "force": True, "field_validation": "Strict"}
         applied: Object = self._send(
             "PATCH",
@@ -122,9 +122,10 @@ class Objects:
         return created
 
     def replace(self, definition: Object, *, dry_run: bool = False) -> Object:
-        """The object becomes exactly this, beside what the API server allocates (addresses, ports) and defaults.
+        """Replaces the object by exactly this, except for values that the API server allocates (addresses, ports) and
+        defaults.
 
-        With metadata.resourceVersion in it, only of the object as it was read.
+        With metadata.resourceVersion in it, only if the object has not changed since it was read.
         """
         replaced: Object = self._send(
             "PUT",
@@ -137,7 +138,7 @@ class Objects:
         return replaced
 
     def create_dry(self, definition: Object) -> DryRun:
-        """What would be created, and what the API server warns of. May be sent twice; creates nothing."""
+        """The object that would be created, and the API server's warnings. May be sent twice; creates nothing."""
         arguments: Object = {"field_manager": FIELD_MANAGER, "field_validation": "Strict", "_with_headers": True}
         answer, _status, headers = self._send(
             "POST", definition["kind"], None, {**arguments, **_dry(dry_run=True)}, definition, "application/json"
@@ -146,7 +147,8 @@ class Objects:
         return answer, [re.sub(r"\\(.)", r"\1", text) for text in warnings]
 
     def patch(self, kind: str, name: str, change: Object, *, dry_run: bool = False) -> Object:
-        """A JSON merge patch: null removes. With metadata.resourceVersion in it, only of the object as it was read."""
+        """A JSON merge patch: null removes. With metadata.resourceVersion, only if the object has not changed since it
+        was read."""
         patched: Object = self._send(
             "PATCH",
             kind,
@@ -166,7 +168,7 @@ class Objects:
         propagation: str = "Background",
         grace_seconds: int | None = None,
     ) -> None:
-        """Delete the object, only if it is the one with this `uid`. One that is gone already is no error."""
+        """Delete the object, only if it has this `uid`. It is not an error if it is already gone."""
         body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         if grace_seconds is not None:
             body["gracePeriodSeconds"] = grace_seconds
@@ -212,7 +214,7 @@ class Objects:
             auth_settings=["BearerToken"],
             _return_http_data_only=not with_headers,
             _preload_content=preload,
-            # A watch that the server doesn't end in time is one whose connection is dead.
+            # If the server does not end a watch in time, the connection is dead.
             _request_timeout=(REQUEST_TIMEOUT[0], wait + 15) if wait else REQUEST_TIMEOUT,
         )
 
@@ -231,7 +233,7 @@ def _text(value: object) -> str:
 
 
 def label_selector(selector: Object) -> str:
-    """A selector of an object (matchLabels, matchExpressions) in the form of a query."""
+    """A selector of an object (matchLabels, matchExpressions) as a query parameter."""
     terms = [f"{key}={value}" for key, value in sorted(selector.get("matchLabels", {}).items())]
     for expression in selector.get("matchExpressions", []):
         key, operator = expression["key"], expression["operator"]

@@ -28,19 +28,19 @@ except ImportError:  # reported by the module's own requirement check
     ApiException = Exception
     HTTPError = OSError  # type: ignore[misc,assignment]
 
-# How long an API server may be away (a restart, a new leader) before an action gives up.
+# How long an API server may be unavailable (a restart, a new leader) before an action gives up.
 PATIENCE_SECONDS = 60.0
-# To connect, and between two bytes of an answer.
+# To connect, and between two bytes of a response.
 REQUEST_TIMEOUT = (10, 60)
-# How long a name may be unknown where the server has never answered: somebody mistyped it.
+# How long a name may be unknown if the server has never answered: it may be mistyped.
 NAME_SECONDS = 5.0
 SHORTEST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
 
 
 class Absence:
-    """How long an API server has been away, and whether it is just back: it may forbid everything until it has read
-    the roles, which can take seconds.
+    """How long an API server has been unavailable, and whether it has just restarted: it may forbid everything until it
+    has read the roles, which can take seconds.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Absence:
         return 0.0 if self._away_since is None else time.monotonic() - self._away_since
 
     def noted(self) -> None:
-        """A request has failed as requests to a server do that is away."""
+        """A request has failed because the server is unavailable."""
         self._away_since = time.monotonic() if self._away_since is None else self._away_since
         self._back_since = None
 
@@ -61,14 +61,15 @@ class Absence:
         self._away_since = self._back_since = None
 
     def explains(self, error: Exception, seconds: float) -> bool:
-        """Whether an error is one of a server that is away, which is noted, or that is just back."""
+        """Whether an error comes from an unavailable server, which is recorded, or from one that has just restarted."""
         if is_passing(error):
             self.noted()
             return True
         return self.may_be_over(error, seconds)
 
     def may_be_over(self, error: Exception, seconds: float) -> bool:
-        """Whether a refusal may be due to the absence; for `seconds` from the first one, however long that was."""
+        """Whether a rejection may be caused by the restart; for `seconds` after the first one, however long the server
+        was unavailable."""
         status = error.status if isinstance(error, ApiException) else None
         if self._away_since is None or status not in (401, 403):
             return False
@@ -81,21 +82,22 @@ class Absence:
 class Patience:
     """How a client waits for its API server: shared by all requests and threads of that client.
 
-    `reached` says that the server has answered before, be it to an earlier action of the run: then whatever fails now
-    may pass. Otherwise a certificate that is refused, or a name that doesn't resolve, is told at once.
+    `reached` says that the server has answered before, possibly to an earlier action of the run, so any failure may be
+    temporary. Otherwise a rejected certificate or a name that does not resolve is reported at once.
     """
 
     seconds: float = PATIENCE_SECONDS
     timeout: tuple[int, int] = REQUEST_TIMEOUT
     reached: bool = False
-    # Called before each request that changes something; raises where nothing may be changed any more.
+    # Called before each request that changes something; raises an exception if no more changes are allowed.
     allow: Callable[[], None] = lambda: None
     _absence: Absence = field(default_factory=Absence)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def of_a_holder(cls) -> Patience:
-        """Of whoever has had the right to the first request: a server that refuses it is taken for one just back."""
+        """For callers that have had the right to the first request: a server that rejects it is treated as just
+        restarted."""
         made = cls(reached=True)
         made._absence.noted()
         return made
@@ -106,7 +108,7 @@ class Patience:
             self._absence.ended()
 
     def may_pass(self, error: Exception, failing_since: float, pause: float) -> bool:
-        """Whether to wait for `pause` and ask again, after a request that fails since `failing_since`."""
+        """Whether to wait for `pause` and retry a request that has been failing since `failing_since`."""
         with self._lock:
             if self._absence.may_be_over(error, self.seconds - pause):
                 return True
@@ -121,18 +123,18 @@ class Patience:
                 limit = 0.0
             elif not self.reached and unknown_name(error):
                 limit = min(NAME_SECONDS, limit)
-            # The server may answer other requests and fail this one: so both count.
+            # The server may answer other requests and fail this one, so both count.
             return max(time.monotonic() - failing_since, self._absence.seconds) + pause <= limit
 
 
 class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no types
-    """The one way to the API server: each request has a time-out, and is repeated while the server is away.
+    """The only client of the API server: each request has a timeout, and is repeated while the server is unavailable.
 
-    Reads are repeated, and those writes whose repetition does no harm: where the answer to the first one was lost, the
-    second is told that it comes too late, and then what is there is compared with what was written. What streams (a
-    watch, a log) is asked for once. Between attempts it waits ever longer, or as long as the server says.
+    Reads are repeated, and so are writes whose repetition is harmless: if the response to the first one was lost, the
+    second gets a conflict, and then the stored object is compared with the written one. Streams (a watch, a log) are
+    requested once. The wait between attempts increases, or is as long as the server says.
 
-    With `credentials`, each request is made as whoever these say at that time, else as the configuration says.
+    With `credentials`, each request uses their current value, otherwise the configuration's.
     """
 
     def __init__(
@@ -141,30 +143,30 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
         super().__init__(configuration)
         self.patience = patience or Patience()
         self.credentials = credentials
-        # Of the kubeconfig, if it is made by one.
+        # Of the kubeconfig, if the client uses one.
         self.context: str | None = None
         self._certificate = version_of_certificate(configuration)
 
     def use_current(self) -> Identity | None:
-        """Take whoever asks now, and return it."""
+        """Use the current credentials and return them."""
         identity = self.credentials.current() if self.credentials is not None else None
         if identity is not None:
             identity.configure(self.configuration)
         certificate = version_of_certificate(self.configuration)
         if certificate != self._certificate:
-            # A connection keeps the certificate that it was made with.
+            # A connection keeps its client certificate.
             self.rest_client = RESTClientObject(self.configuration)
             self._certificate = certificate
         return identity
 
     def may_ask_as_another(self, error: Exception, identity: Identity | None) -> bool:
-        """Whether an identity was refused and there is another by now."""
+        """Whether credentials were rejected and there are new ones."""
         if self.credentials is None or identity is None:
             return False
         return isinstance(error, ApiException) and error.status == 401 and self.credentials.others_than(identity)
 
     def another(self, patience: Patience | None = None) -> PatientClient:
-        """A client of the same configuration and headers, without a connection of this one's."""
+        """A client with the same configuration and headers, but separate connections."""
         made = PatientClient(self.configuration, patience or self.patience, self.credentials)
         made.default_headers.update(self.default_headers)
         return made
@@ -184,7 +186,7 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
 
         def send() -> Any:
             nonlocal identity
-            # It adds to what it is given.
+            # It modifies its argument.
             query, headers = list(query_params or []), dict(header_params or {})
             if changes:
                 self.patience.allow()
@@ -219,7 +221,8 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     def _done_before(self, asked: _Asked, refusal: ApiException) -> tuple[Any, Any] | None:
-        """What an earlier attempt wrote, and the headers, where its answer was lost; None where it wrote nothing."""
+        """The object that an earlier attempt wrote, and the headers, if its response was lost; None if it wrote
+        nothing."""
         deleted: tuple[Any, Any] = ({"kind": "Status", "apiVersion": "v1", "status": "Success"}, {})
         if asked.method == "DELETE" and refusal.status == 404:
             return deleted
@@ -251,7 +254,7 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
         return (found, headers) if contains(found, body, whole=asked.method == "PUT") else None
 
     def _as_asked(self, found: Any, headers: Any, others: dict[str, Any]) -> Any:
-        """As if it were the answer to the request itself."""
+        """Returns it as the response to the request itself."""
         kind = others.get("response_type")
         answer = self.deserialize(SimpleNamespace(data=json.dumps(found)), kind) if kind else None
         return answer if others.get("_return_http_data_only") else (answer, 200, headers)
@@ -259,7 +262,7 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
 
 @dataclass
 class _Asked:
-    """A request, as far as it matters for repeating it."""
+    """The parts of a request that matter for repeating it."""
 
     path: str
     method: str
@@ -270,7 +273,7 @@ class _Asked:
 
     @property
     def changes(self) -> bool:
-        """Whether it stores anything: a dry run doesn't, nor does a review of rights."""
+        """Whether it stores anything: a dry run and a review of rights do not."""
         pairs = self.query.items() if isinstance(self.query, dict) else self.query
         return not (
             self.method in ("GET", "HEAD", "OPTIONS")
@@ -280,13 +283,13 @@ class _Asked:
 
     @property
     def repeatable(self) -> bool:
-        """Whether it can be sent again when the first may have been carried out."""
+        """Whether it can be sent again if the first one may have been carried out."""
         if not self.changes or self.method in ("PUT", "DELETE"):
             return True
         if self.method == "PATCH":
-            # A list is a JSON patch, which may add to a list twice; the others state how things are to be.
+            # A list is a JSON patch, which may append to a list twice; the others describe the desired state.
             return not isinstance(self.body, list)
-        # Of a subresource, or of an object that gets its name from the server, nobody can tell.
+        # For a subresource, or an object whose name the server generates, this is unknown.
         if "/{name}/" in self.path:
             return False
         return bool(_name(self.body))
@@ -299,7 +302,7 @@ def _name(body: Any) -> str | None:
 
 
 def _was_not_begun(error: Exception) -> bool:
-    """Whether the server did nothing of what it was asked for."""
+    """Whether the server has not carried out the request."""
     if isinstance(error, ApiException) and error.status in (401, 403, 429):
         return True
     return no_connection(error)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Right:
-    """What this collection does to one kind of object, and what for. `resource` may name a subresource (`pods/log`).
+    """The verbs that this collection needs on one kind of object, and the purpose. `resource` may be a subresource
+    (`pods/log`).
 
     `cluster_wide` rights are for objects outside the namespace (a ClusterRole), the others for a Role in it.
     """
@@ -33,7 +34,7 @@ class Right:
         return f"{self.resource}.{self.group}" if self.group else self.resource
 
 
-# Objects of others are replaced as a whole, and put back; what was not there before is deleted on the way back.
+# Objects of others are replaced and restored; objects that did not exist before are deleted in a rollback.
 REPLACED = ("get", "create", "update", "patch", "delete")
 # Server-side apply of an object that does not exist yet needs both `patch` and `create`.
 RIGHTS: tuple[Right, ...] = (
@@ -65,7 +66,7 @@ RIGHTS: tuple[Right, ...] = (
     Right("rbac.authorization.k8s.io", "roles", REPLACED, "the pods' own rights"),
     Right("", "nodes", ("list",), "which nodes need the image", cluster_wide=True),
 )
-# What a rotation of the signing keys needs, beside rights on the Secrets that it names one by one.
+# The rights for a rotation of the signing keys, in addition to rights on the Secrets, which are requested by name.
 ROTATION_RIGHTS: tuple[Right, ...] = (
     Right("", "configmaps", ("get", "create", "update"), "run record"),
     Right("", "events", ("list", "watch"), "the cause of a failure"),
@@ -84,7 +85,7 @@ CHECKS_AT_ONCE = 8
 
 
 def missing_rights(cluster: Cluster, rights: tuple[Right, ...]) -> dict[str, list[str]]:
-    """Verbs that whoever asks lacks in the namespace, by the name of the resource, as the API server itself says."""
+    """Verbs that the user lacks in the namespace, by the name of the resource, according to the API server."""
     questions = [(right, verb) for right in rights for verb in right.verbs]
     with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
         answers = list(pool.map(lambda question: _allowed(cluster, *question), questions))
@@ -105,7 +106,7 @@ def rules(*, cluster_wide: bool = False) -> list[dict[str, Any]]:
 
 
 def missing_on(cluster: Cluster, resource: str, name: str, verbs: Sequence[str]) -> list[str]:
-    """Verbs that whoever asks lacks on one object of the core group; a Role may name the objects that it is for."""
+    """Verbs that the user lacks on one object of the core group; a Role may be limited to named objects."""
     return [verb for verb in verbs if not _allowed(cluster, Right("", resource, (verb,), ""), verb, name)]
 
 

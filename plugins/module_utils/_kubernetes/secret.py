@@ -28,14 +28,14 @@ except ImportError:  # reported by the module's own requirement check
     ApiException = Exception
 
 
-# What the API server says where a quota is full.
+# The API server's message if a quota is full.
 FULL = "exceeded quota"
 
 
 class StoredSecret:
-    """One Secret as it was read, and the way to change some of its entries and annotations and no others.
+    """One Secret as it was read. Changes some of its entries and annotations and no others.
 
-    `entries` are the decoded entries, `annotations` those of the metadata; `exists` says whether there is one.
+    `entries` are the decoded entries, `annotations` those of the metadata; `exists` says whether the Secret exists.
     """
 
     def __init__(self, cluster: Cluster, name: str) -> None:
@@ -62,12 +62,12 @@ class StoredSecret:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What says who else writes it, as `metadata_of` gives it; empty where there is no such Secret."""
+        """The metadata that shows other writers, as from `metadata_of`; empty if the Secret does not exist."""
         return metadata_of(self._found)
 
     @property
     def created(self) -> datetime.datetime | None:
-        """When it was made, by the API server's clock; None where there is no such Secret."""
+        """When it was created, by the API server's clock; None if it does not exist."""
         created: datetime.datetime | None = None
         if self._found is not None:
             created = self._found.metadata.creation_timestamp
@@ -75,11 +75,14 @@ class StoredSecret:
 
     @property
     def read_at(self) -> datetime.datetime:
-        """When it was read, by the API server's clock. Raises OperatorError where the server does not tell."""
+        """When it was read, by the API server's clock. Raises OperatorError if the server does not send it."""
         if self._answered is None:
             raise OperatorError(
-                "the API server's answer has no Date header",
-                expected="the time by the API server's own clock; that of this machine is not used, it may be wrong",
+                "the API server's response has no Date header",
+                expected=(
+                    "the time by the API server's own clock; the clock of this machine is not used, because it may be "
+                    "wrong"
+                ),
                 untouched=f"Secret {self.name}, and every pod that uses it",
                 next_step="reach the API server without the proxy that removes the header, and run the same command "
                 "again",
@@ -94,11 +97,11 @@ class StoredSecret:
         annotations: dict[str, str | None] | None = None,
         dry_run: bool = False,
     ) -> str | None:
-        """Add or replace these entries, and remove others, unless somebody changed the Secret since it was read.
+        """Add or replace these entries, and remove others, unless the Secret has changed since it was read.
 
-        An annotation whose value is None is removed. All of it is one request, so it is done as a whole or not at all.
-        With `dry_run` the API server checks the request and stores nothing; returned is why it could not be checked.
-        Raises OperatorError for a Secret that is immutable, for one changed in between, and for missing rights.
+        An annotation whose value is None is removed. All changes are one request, so they are atomic. With `dry_run`
+        the API server checks the request and stores nothing; if it could not be checked, the reason is returned. Raises
+        OperatorError if the Secret is immutable, if it has changed in between, and if rights are missing.
         """
         removed = sorted(name for name in remove if name in self.entries)
         annotations = {
@@ -106,15 +109,17 @@ class StoredSecret:
         }
         if not (entries or removed or annotations):
             return None
-        # Annotations can be changed all the same.
+        # Annotations can still be changed.
         if self._found is not None and self._found.immutable and (entries or removed):
             raise OperatorError(
                 f"Secret {self.name} is immutable, but {', '.join(sorted({*entries, *removed, *annotations}))} would "
                 "have to change",
                 expected="a Secret that can be changed",
                 untouched="the Secret, and every pod that uses it",
-                next_step=f"save it, delete it, create it again without `immutable: true`: kubectl -n "
-                f"{self._cluster.namespace} get secret {self.name} -o yaml",
+                next_step=(
+                    "save it, delete it, and create it again without `immutable: true`: kubectl -n "
+                    f"{self._cluster.namespace} get secret {self.name} -o yaml"
+                ),
             )
         body: dict[str, Any] = {"metadata": {"name": self.name, "namespace": self._cluster.namespace}}
         # In a merge patch null removes.
@@ -138,16 +143,18 @@ class StoredSecret:
         except ApiException as error:
             error.body = _without_entries(error, body)
             if arguments and needs_a_real_request(error):
-                return f"Secret {self.name}: {words_of(error)}; whether it may be written shows only when it is"
+                return (
+                    f"Secret {self.name}: {words_of(error)}; whether it can be written is only known when it is written"
+                )
             if error.status == 403:
                 raise self._forbidden("create" if self._found is None else "patch", error) from None
             if error.status != 409:
                 raise
             raise OperatorError(
-                f"somebody else changed Secret {self.name} at the same moment",
+                f"Secret {self.name} was changed at the same moment by another client",
                 expected="the Secret as it was read",
-                untouched="what the other one wrote; nothing of this run was stored",
-                next_step="run the same command again: it rereads the Secret",
+                untouched="the other client's change; this run has stored nothing",
+                next_step="run the same command again: it reads the Secret again",
             ) from None
         return None
 
@@ -156,17 +163,19 @@ class StoredSecret:
         with contextlib.suppress(TypeError, ValueError, KeyError):
             evidence = (redact(str(parse(error.body)["message"])),)
         if FULL in "".join(evidence):
-            # Said in the same way as a right that is missing.
+            # The API server reports it like a missing right.
             return OperatorError(
                 f"a quota of namespace {self._cluster.namespace} has no room for Secret {self.name}",
-                expected="quotas with room for the Secrets that are made",
+                expected="quotas with room for the Secrets that the run creates",
                 untouched="the Secret, and every pod that uses it",
-                next_step="have the quota raised, or delete Secrets that are not needed any more (those of finished "
-                "runs, airflow-before-..., among them); then run the same command again",
+                next_step=(
+                    "have the quota raised, or delete Secrets that are no longer needed (such as airflow-before-... "
+                    "of finished runs); then run the same command again"
+                ),
                 evidence=evidence,
             )
         return OperatorError(
-            f"whoever runs this may not {verb} Secret {self.name} in namespace {self._cluster.namespace}",
+            f"the user of this run may not {verb} Secret {self.name} in namespace {self._cluster.namespace}",
             expected=f"the verb {verb} on secrets, for the name {self.name}, and no admission policy against it",
             untouched="the Secret, and every pod that uses it",
             next_step="grant it by a Role in that namespace, and run the same command again",
@@ -175,13 +184,13 @@ class StoredSecret:
 
 
 def _without_entries(error: ApiException, secret: dict[str, Any]) -> str:
-    """The answer to a Secret that was sent, without what is secret in it: a policy may quote what it refuses."""
+    """The response to a Secret that was sent, without its secrets: a policy may quote what it rejects."""
     entries = {key: base64.b64decode(coded) for key, coded in (secret.get("data") or {}).items() if coded}
     return json.dumps({"message": hide(message_of(error), secret_texts(entries))})
 
 
 def metadata_of(secret: Any) -> dict[str, Any]:
-    """What says who else writes a Secret of the API, named as there; of None nothing."""
+    """The metadata that shows other writers of a Secret, in the API's notation; empty for None."""
     meta = getattr(secret, "metadata", None)
     owners = getattr(meta, "owner_references", None) or []
     return {
@@ -193,7 +202,7 @@ def metadata_of(secret: Any) -> dict[str, Any]:
 
 
 def copied_value(cluster: Cluster, from_secret: dict[str, str] | None, from_config_map: dict[str, str] | None) -> bytes:
-    """One entry of a Secret or of a ConfigMap, given as {name, key}. Raises OperatorError where there is none."""
+    """One entry of a Secret or of a ConfigMap, given as {name, key}. Raises OperatorError if it does not exist."""
     if from_secret is not None:
         where, source = f"Secret {from_secret['name']}", from_secret
         entries = cluster.secret_entries(source["name"]) or {}
@@ -207,8 +216,8 @@ def copied_value(cluster: Cluster, from_secret: dict[str, str] | None, from_conf
     if not value:
         raise OperatorError(
             f"{where} in namespace {cluster.namespace} has no entry {source['key']}",
-            expected="the value that the earlier deployment works with",
-            untouched="everything; the value was to be copied",
-            next_step=f"name the right one, after: kubectl -n {cluster.namespace} get secrets,configmaps",
+            expected="the value that the earlier deployment uses",
+            untouched="everything; the value was not copied",
+            next_step=f"find the correct entry: kubectl -n {cluster.namespace} get secrets,configmaps",
         )
     return value

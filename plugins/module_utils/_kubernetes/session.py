@@ -30,32 +30,31 @@ except ImportError:  # reported by the module's own requirement check
 HANDSHAKE_SECONDS = 30.0
 SHORTEST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
-# What the session has to carry that a thread is opening.
+# The requirements of the session that a thread is opening.
 _opening = threading.local()
 
 
 def open_session(
     cluster: Cluster, call: str, pod: str, namespace: str, *, patience_seconds: float = 0.0, **arguments: Any
 ) -> Any:
-    """An open session (WSClient) of a streaming call to a pod: bytes, and none of them read yet.
+    """An open session (WSClient) of a streaming call to a pod, as bytes, with nothing read yet.
 
-    Until it is open it has a time-out. One that was certainly not begun is asked for again, for `patience_seconds`, and
-    so is one that is forbidden by a server that was away just before.
-    Raises ApiException with the status and the message that the API server gave.
+    Opening it has a timeout. If it was certainly not started, it is retried for `patience_seconds`; so is one that a
+    server forbids right after it was unavailable. Raises ApiException with the API server's status and message.
     """
-    # The client makes it without a time-out and without headers, and offers no way to give it any.
+    # The client opens it without a timeout and without headers, and offers no way to set them.
     ws_client.WebSocket = _opened
     _opening.headers = carried_by(cluster.api)
     _opening.proxy_user = _proxy_user(cluster.api.configuration)
     deadline: float | None = None
     pause, absence = SHORTEST_PAUSE_SECONDS, Absence()
     while True:
-        # What is run in a pod may change anything.
+        # A command in a pod may change anything.
         cluster.api.patience.allow()
         identity = cluster.api.use_current()
         # The call replaces methods of its client while it runs.
         core = client.CoreV1Api(cluster.fresh_api())
-        # Its frames are read here; `binary`, which the oldest client doesn't know, is for its own way to read.
+        # Its frames are read here; `binary`, which the oldest client does not know, is only for its own reader.
         try:
             session = stream(getattr(core, call), pod, namespace, _preload_content=False, **arguments)
         except ApiException as error:
@@ -84,7 +83,7 @@ def _opened(*arguments: Any, **options: Any) -> Any:
 
     def connect_as(url: str, *, header: list[str], **others: Any) -> None:
         if proxy_user is not None and "http_proxy_auth" in others:
-            # The client takes a password as far as its first colon.
+            # The client cuts a password off at its first colon.
             others["http_proxy_auth"] = proxy_user
         connect(url, header=[*header, *headers], **others)
 
@@ -93,7 +92,7 @@ def _opened(*arguments: Any, **options: Any) -> Any:
 
 
 def _proxy_user(configuration: Any) -> tuple[str, str] | None:
-    """User and password for the proxy, where other requests send them."""
+    """User name and password for the proxy, as other requests send them."""
     kind, _blank, coded = str((configuration.proxy_headers or {}).get("proxy-authorization")).partition(" ")
     if kind != "Basic":
         return None
@@ -115,7 +114,7 @@ def _was_not_begun(error: ApiException) -> bool:
 
 
 def _as_answered(error: ApiException) -> ApiException:
-    """The client tells the status as text, with all headers."""
+    """The client reports the status as text, with all headers."""
     refusal = _refusal(error)
     if refusal is None:
         return error

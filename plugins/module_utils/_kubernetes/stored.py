@@ -11,14 +11,14 @@ try:
 except ImportError:  # reported by the module's own requirement check
     parse_quantity = None
 
-# Whose entries are the object: the server adds none.
+# Objects that consist of their entries: the server adds none.
 COMPLETE = ("data", "binaryData")
 
 
 def contains(found: dict[str, Any], written: dict[str, Any], *, whole: bool = False) -> bool:
-    """Whether an object has everything that was written to it; with `whole` (a replacement), and no further entries.
+    """Whether an object has everything that was written to it; with `whole` (a replacement), also no further entries.
 
-    The server adds defaults, leaves empty fields out, and writes quantities in its own way. Null removes.
+    The server adds defaults, omits empty fields, and normalizes quantities. Null removes.
     """
     mine = {key: value for key, value in written.items() if key not in ("apiVersion", "kind")}
     metadata = {key: value for key, value in (mine.pop("metadata", None) or {}).items() if key != "resourceVersion"}

@@ -27,9 +27,9 @@ DATA_CHANNEL = 0
 
 
 class Tunnel:
-    """A listener on 127.0.0.1 whose every connection is a port-forward of its own to one pod's port.
+    """A listener on 127.0.0.1. Each of its connections is a separate port-forward to one pod's port.
 
-    `find` names the pod (and its port) to go on with when that one is gone.
+    `find` returns the pod (and its port) to continue with when that one is gone.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Tunnel:
             contextlib.closing(near),
             contextlib.suppress(ApiException, OperatorError, ClosedError, OSError, WebSocketException),
         ):
-            # Where any of these ends it, the peer sees a closed connection and says so in its own words.
+            # If any of these ends it, the peer sees a closed connection and reports that itself.
             session = self._forward()
             try:
                 relay(near, session)

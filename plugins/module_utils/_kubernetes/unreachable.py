@@ -20,13 +20,13 @@ except ImportError:  # reported by the module's own requirement check
     ApiException = Exception
     HTTPError = OSError  # type: ignore[misc,assignment]
 
-# Answers of a server, or of a proxy before it, that is away or overloaded.
+# Statuses of a server, or of a proxy in front of it, that is unavailable or overloaded.
 AWAY = (429, 500, 502, 503, 504)
 SSL_REASONS_THAT_LAST = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was made of, from the outside in, as the libraries nest them."""
+    """The error and its causes, from the outside in, as the libraries nest them."""
     pending: list[BaseException] = [error]
     seen: set[int] = set()
     while pending:
@@ -41,7 +41,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def no_connection(error: Exception) -> bool:
-    """Whether no connection was made, so that the request was not sent."""
+    """Whether there was no connection, so that the request was not sent."""
     if isinstance(error, ApiException):
         return bool(error.status == 0)
     kinds = (
@@ -55,7 +55,7 @@ def no_connection(error: Exception) -> bool:
 
 
 def message_of(error: ApiException) -> str:
-    """What the API server says about a refusal; its body may hold the object, too."""
+    """The API server's message about a rejection; its body may also contain the object."""
     try:
         return str(parse(error.body)["message"])
     except (TypeError, ValueError, KeyError):
@@ -63,18 +63,18 @@ def message_of(error: ApiException) -> str:
 
 
 def words_of(error: ApiException) -> str:
-    """The same as it may be shown: what a webhook says of an object may have values of it."""
+    """The same in a form that may be shown: a webhook's message may contain values of the object."""
     return redact(message_of(error))
 
 
 def is_malformed(error: ApiException) -> bool:
-    """Whether the API server found fault with the object itself. Server-side apply answers unknown fields with 500."""
+    """Whether the API server rejected the object itself. Server-side apply answers unknown fields with 500."""
     unknown_field = error.status == 500 and "failed to create typed patch object" in str(error.body)
     return unknown_field or error.status in (400, 422)
 
 
 def needs_a_real_request(error: ApiException) -> bool:
-    """Whether a webhook that answers no dry runs was asked, so that nothing is known of the object.
+    """Whether a webhook that does not support dry runs was involved, so that nothing is known about the object.
 
     https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#side-effects
     """
@@ -82,7 +82,8 @@ def needs_a_real_request(error: ApiException) -> bool:
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether an error is one of an API server that is away or overloaded, so that the same request may work soon."""
+    """Whether an error comes from an API server that is unavailable or overloaded, so that the same request may work
+    soon."""
     if isinstance(error, ApiException):
         if error.status == 0:
             return _tls(error) is not None
@@ -95,14 +96,14 @@ def unknown_name(error: Exception) -> bool:
 
 
 def lasts(error: Exception) -> bool:
-    """Whether waiting does not help an API server that was never reached: certificates, addresses, the proxy."""
+    """Whether waiting cannot help if the API server was never reached: certificates, addresses, the proxy."""
     if any(isinstance(cause, urllib3_errors.LocationValueError) for cause in causes(error)):
         return True
     refused = _tls(error)
     if refused is not None:
         return any(reason in str(refused) for reason in SSL_REASONS_THAT_LAST)
     proxy = [cause for cause in causes(error) if isinstance(cause, urllib3_errors.ProxyError)]
-    # A proxy that works may say so itself of a server that is away.
+    # A working proxy may itself report an unavailable server.
     return bool(proxy) and not any(f" {status} " in f"{cause} " for cause in causes(error) for status in AWAY)
 
 
@@ -137,23 +138,23 @@ def reason(error: Exception) -> str:
 
 LOG_IN_AGAIN = (
     "log in again, as for kubectl, until `kubectl auth whoami` works with the same kubeconfig, or replace the token or "
-    "the certificate; then run the same command again: it goes on where this stopped"
+    "the certificate; then run the same command again: it continues where this one stopped"
 )
 
 
 def unauthorized(error: ApiException, trouble: str) -> OperatorError:
-    """Credentials that the API server does not know, or no longer. `trouble`: why there are no others."""
+    """Credentials that the API server does not accept, or no longer accepts. `trouble`: why there are no others."""
     return OperatorError(
         f"the Kubernetes API server does not accept the credentials, or no longer (401: {words_of(error)})"
         f"{f'; there are no others: {trouble}' if trouble else ''}",
         expected="a token or a client certificate that is valid until the end of the run",
-        untouched="what this request was to change, and what this action had not reached",
+        untouched="everything that this request would have changed, and everything that this action had not reached",
         next_step=LOG_IN_AGAIN,
     )
 
 
 def unreachable(error: Exception, host: str) -> OperatorError:
-    """An API server that gave no answer, in an operator's words."""
+    """An API server that did not answer, as a message for the operator."""
     found = reason(error)
     hint = "check the kubeconfig and the network"
     if found.startswith("TLS"):
@@ -166,5 +167,5 @@ def unreachable(error: Exception, host: str) -> OperatorError:
         f"the Kubernetes API server {host} does not answer: {found}",
         expected="an answer",
         untouched="everything this action had not reached yet",
-        next_step=f"{hint}; then run the same command again: it goes on where this stopped",
+        next_step=f"{hint}; then run the same command again: it continues where this one stopped",
     )

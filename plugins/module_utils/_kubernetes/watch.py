@@ -19,7 +19,7 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
     from kubernetes.watch import Watch
     from urllib3.exceptions import HTTPError
 
-# Short, so that a connection which died unnoticed is replaced soon.
+# Short, so that a dead connection is replaced soon.
 WATCH_SECONDS = 30
 LONGEST_PAUSE_SECONDS = 5.0
 SHORTEST_PAUSE_SECONDS = 0.25
@@ -28,9 +28,9 @@ SHORTEST_PAUSE_SECONDS = 0.25
 class Mirror:
     """The objects of one kind as they are now: listed once, then kept by a watch in a thread of its own.
 
-    Survives watches that end, expire (410) or break, and an API server that is away: then it lists again. An API server
-    that is back may forbid everything until it knows the roles again; that, too, is waited for. `changed` is set
-    whenever something in it changed; several mirrors can share one. Selectors as for `Objects.list`.
+    Handles watches that end, expire (410) or break, and an API server that is unavailable, by listing again. After a
+    restart, an API server may forbid everything until it has read the roles; it also waits for that. `changed` is set
+    whenever an object has changed; several mirrors can share one. Selectors as for `Objects.list`.
     """
 
     def __init__(self, objects: Objects, kind: str, changed: threading.Event, **selectors: str) -> None:
@@ -40,12 +40,13 @@ class Mirror:
         self._stopped = threading.Event()
         self._failure: Exception | None = None
         self._absence = Absence()
-        # The first list is the caller's: a missing right or a wrong name is told at once.
+        # The first list is requested in the caller's thread, so that a missing right or a wrong name is reported at
+        # once.
         self._version: str | None = self._relist()
         threading.Thread(target=self._run, name=f"mirror of {kind}", daemon=True).start()
 
     def items(self) -> list[Object]:
-        """All objects. Raises what the API server said where it will not answer any more."""
+        """All objects. Raises the API server's error if it no longer answers."""
         if self._failure is not None:
             raise self._failure
         with self._lock:
@@ -69,10 +70,10 @@ class Mirror:
                 self._watch()
                 pause = SHORTEST_PAUSE_SECONDS
                 if time.monotonic() - begun < SHORTEST_PAUSE_SECONDS:
-                    # An API server that is about to end ends every watch at once.
+                    # A terminating API server ends every watch at once.
                     self._stopped.wait(SHORTEST_PAUSE_SECONDS)
             except (ApiException, HTTPError, ValueError, KeyError) as error:
-                # ValueError: a line of the stream that was cut off in its middle.
+                # ValueError: a truncated line of the stream.
                 if not isinstance(error, ApiException):
                     self._absence.noted()
                 elif error.status != 410 and not self._absence.explains(error, PATIENCE_SECONDS):

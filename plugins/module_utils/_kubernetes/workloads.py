@@ -10,11 +10,12 @@ KINDS = ("Deployment", "StatefulSet")
 
 
 def find(objects: Objects, name: str) -> Object | None:
-    """The Deployment of that name, else the StatefulSet, with its kind."""
+    """The Deployment of that name, or else the StatefulSet, with its kind."""
     return next(iter(find_all(objects, name)), None)
 
 
 def find_all(objects: Objects, name: str) -> list[Object]:
-    """The Deployment and the StatefulSet of that name, with their kinds: an old one may stay beside its successor."""
+    """The Deployment and the StatefulSet of that name, with their kinds: an old one may remain next to its
+    successor."""
     found = ((kind, objects.read(kind, name)) for kind in KINDS)
     return [{**workload, "kind": kind} for kind, workload in found if workload is not None]

@@ -32,13 +32,13 @@ try:
 except ImportError:
     KUBERNETES_IMPORT_ERROR = traceback.format_exc()
 
-# With it came another generator, and requests are made in another way
+# This version uses another code generator, and its clients send requests differently
 # (https://github.com/kubernetes-client/python/issues/1943).
 KUBERNETES_BEFORE = 36
 
 
 class Performable(Protocol):
-    """What a module does, with its options and the rules of AnsibleModule about several of them (`required_if`)."""
+    """What a module does, with its options and AnsibleModule's rules about them (`required_if`)."""
 
     argument_spec: dict[str, Any]
     rules: dict[str, Any]
@@ -46,14 +46,14 @@ class Performable(Protocol):
     def perform(
         self, name: str, params: dict[str, Any], *, check_mode: bool, warn: Callable[[str], None]
     ) -> dict[str, Any]:
-        """The result, as Ansible wants it; a failure's has `failed` and `msg`, the words for an operator.
+        """The result in Ansible's format. A failure has `failed` and `msg`, the message for the operator.
 
         `params` are checked against `argument_spec` and complete; `name` is the module's, for lines of progress.
         """
 
 
 class Action:
-    """What a module does to a deployment, in a process of its own or in a worker of `ansible-playbook`.
+    """What a module does to a deployment, in a separate process or in a worker of `ansible-playbook`.
 
     `act` returns the result; `changed` defaults to false. `options` holds the module's own; those of
     `kubernetes.core.k8s_auth_options` and of the fragment `hopsworks.airflow.deployment` are added. `libraries` lists
@@ -74,7 +74,7 @@ class Action:
         self.rules = rules
         self.argument_spec: dict[str, Any] = {
             **AUTH_ARG_SPEC,
-            # It may be the content of one.
+            # It may be the content of a kubeconfig.
             "kubeconfig": {**AUTH_ARG_SPEC["kubeconfig"], "no_log": True},
             "namespace": {"type": "str", "required": True},
             "lock": {
@@ -100,7 +100,7 @@ class Action:
         if int(KUBERNETES_VERSION.partition(".")[0]) >= KUBERNETES_BEFORE:
             return _failed(_another_client())
         progress = Progress(name)
-        # A run that has a lock has reached its server: what fails now may pass.
+        # A run that holds a lock has reached its server before, so this failure may be temporary.
         patience = Patience(reached=bool(params["lock"]))
 
         def act(cluster: Cluster, warn: Callable[[str], None]) -> dict[str, Any]:
@@ -118,7 +118,7 @@ class Action:
 
 
 def outcome(act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The result of `act`, or what it failed by."""
+    """The result of `act`, or its failure."""
     try:
         return act()
     except OperatorError as error:
@@ -128,7 +128,7 @@ def outcome(act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def in_words(cluster: Cluster, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The same for what is done with a cluster, whose answers get an operator's words."""
+    """The same for an action on a cluster; errors of the API server become messages for the operator."""
 
     def worded() -> dict[str, Any]:
         try:
@@ -146,7 +146,7 @@ def in_words(cluster: Cluster, act: Callable[[], dict[str, Any]]) -> dict[str, A
 
 
 class LocalAction:
-    """What a module does on this machine alone. `act` gets the parameters and `check_mode`."""
+    """What a module does only on this machine. `act` gets the parameters and `check_mode`."""
 
     def __init__(self, act: Callable[..., dict[str, Any]], options: dict[str, Any], **rules: Any) -> None:
         self._act = act
@@ -164,14 +164,14 @@ def _failed(error: OperatorError) -> dict[str, Any]:
 
 
 def _too_deep(error: RecursionError) -> OperatorError:
-    """Python's parser says so of a document, whoever reads it: the API client, too."""
+    """Python's parser raises this for a document, whoever reads it, including the API client."""
     frames = traceback.extract_tb(error.__traceback__)
     readers = dict.fromkeys(f"{os.path.basename(frame.filename)}, {frame.name}" for frame in frames)
     return OperatorError(
-        "something that was read is nested too deeply",
-        expected="answers and documents as Kubernetes, Airflow, HopsFS and this collection write them",
-        untouched="what this action had not reached",
-        next_step="see below who read it, and put right what it reads; then run the same command again",
+        "a document or response is nested too deeply",
+        expected="documents and responses as Kubernetes, Airflow, HopsFS and this collection write them",
+        untouched="everything that this action had not reached",
+        next_step="see the evidence for the code that read it, and fix the document; then run the same command again",
         evidence=tuple(readers)[-4:],
     )
 
@@ -179,18 +179,19 @@ def _too_deep(error: RecursionError) -> OperatorError:
 def _another_client() -> OperatorError:
     return OperatorError(
         f"the Python package kubernetes {KUBERNETES_VERSION}, for {sys.executable}",
-        expected=f"a version from 29 on and before {KUBERNETES_BEFORE}",
-        untouched="everything; nothing was requested",
+        expected=f"version 29 or newer, but older than {KUBERNETES_BEFORE}",
+        untouched="everything; no request was sent",
         next_step=f"{sys.executable} -m pip install 'kubernetes>=29.0.0,<{KUBERNETES_BEFORE}'",
     )
 
 
 def from_api(error: ApiException) -> OperatorError:
-    """An API server's refusal in an operator's words: its message only, since the body may hold an object."""
+    """The API server's rejection as a message for the operator. Contains only its message, because the body may hold an
+    object."""
     message = words_of(error)
     return OperatorError(
         f"the Kubernetes API server answered {error.status}: {message}",
         expected="the request to be accepted",
-        untouched="what this request was to change",
+        untouched="everything that this request would have changed",
         next_step="if a right is missing, grant it (docs/operator.md lists them) and run the same command again",
     )

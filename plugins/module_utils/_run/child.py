@@ -19,20 +19,20 @@ from typing import Any, NoReturn
 from .._common.failure import OperatorError, unforeseen
 from .._common.processes import controller_process, playbook_process, process_is_gone
 
-# An action acts this long at most after its playbook is gone.
+# The longest time that an action continues after its playbook has ended.
 TICK_SECONDS = 0.25
-# How long one that was killed may take to be gone: it may be in a call of the kernel's.
+# How long a killed process may take to end: it may be in a system call.
 REAP_SECONDS = 10.0
-# By how many thousandths of its memory the machine takes an action for larger than it is, when it has to end a process.
+# By how many thousandths of the machine's memory an action's memory is overrated when the kernel has to kill a process.
 SOONER_ENDED = 100
 PR_SET_PDEATHSIG = 1
-# The exit code of a child whose playbook or parent has ended, or that may act no more.
+# Exit code of a child whose playbook or parent has ended, or that must not act any more.
 ENDED_ITSELF = 70
 
 
 @dataclass(frozen=True)
 class End:
-    """That a process has ended, and its exit code: negative for a signal, None where it isn't known."""
+    """A process has ended with this exit code: negative for a signal, None if unknown."""
 
     code: int | None
 
@@ -42,24 +42,25 @@ Warn = Callable[[str], None]
 
 
 class Child:
-    """A process that performs an action, so that whatever its end is, there is a result of it.
+    """A child process that performs an action, so that there is a result however the child ends.
 
-    A library may crash its process, and the kernel ends one when memory runs out. Ansible's strategy `free` waits for
-    ever for a worker that ended without a result, and `linear` ends the playbook; neither runs a rescue. So a worker
-    does nothing but wait for its child, which is the first one that the kernel chooses (oom_score_adj, proc(5)).
+    A library may crash its process, and the kernel kills one when memory runs out. If a worker ends without a result,
+    Ansible's strategy `free` waits forever and `linear` ends the playbook; neither runs a rescue. So the worker only
+    waits for its child, which is the first process that the kernel kills (oom_score_adj, proc(5)).
 
-    The child has nothing of its parent's: no files, pipes, input or output. It ends with its parent and with the
-    playbook, however these end.
+    The child inherits nothing from its parent: no files, pipes, input or output. It ends when its parent or the
+    playbook ends, however that happens.
     """
 
     def __init__(self, act: Callable[[Warn], Result], *, may_act: Callable[[], bool] = lambda: True) -> None:
-        """Begins `act`, which gets a function for its warnings. The child ends itself when `may_act` says no.
+        """Starts `act`, which gets a function for its warnings. The child exits when `may_act` returns false.
 
-        To be called before this process has a second thread: a fork has only the one that forks, and the locks of all.
+        Call it before this process has a second thread: a fork only has the forking thread, but the locks of all
+        threads.
         """
         self._playbook = controller_process(playbook_process())
         self._reading, writing = os.pipe()
-        # Ends for the child when this process ends, however that may be.
+        # The child sees the end of this pipe when this process ends in any way.
         child_alive, self._alive = os.pipe()
         try:
             self._process = os.fork()
@@ -73,10 +74,10 @@ class Child:
         os.close(child_alive)
 
     def result(self, warn: Warn, check: Callable[[], None] = lambda: None) -> Result:
-        """What `act` returned, or that it failed; its warnings go to `warn`.
+        """The result of `act` or its failure; warnings go to `warn`.
 
-        `check` is called every TICK_SECONDS. The child is killed where it raises, and what it raised is raised here.
-        Raises SystemExit where the playbook has ended.
+        Calls `check` every TICK_SECONDS. If that raises an exception, kills the child and raises the exception here.
+        Raises SystemExit if the playbook has ended.
         """
         messages = bytearray()
         end: End | None = None
@@ -88,7 +89,7 @@ class Child:
                         break
                     messages += received
                 elif end:
-                    # Somebody whom a library has forked may hold the pipe for longer.
+                    # A process that a library has forked may hold the pipe for longer.
                     break
                 else:
                     end = _look(self._process)
@@ -105,14 +106,14 @@ class Child:
             os.close(self._alive)
             result = _read(bytes(messages), warn)
         if result is None:
-            # It may know why: a child ends itself, too, where its parent was stopped.
+            # The check may know why: a child also exits if its parent was stopped.
             check()
             return _ended(end)
         return result
 
 
 def _be_child(act: Callable[[Warn], Result], may_act: Callable[[], bool], writing: int, alive: int) -> NoReturn:
-    """Nothing of the parent's is used or run here: its pipes, its handlers, its frames, the end of its process."""
+    """Uses and runs nothing of the parent here: no pipes, handlers, frames or exit functions."""
     code, speaking = 1, threading.Lock()
 
     def say(message: Result) -> None:
@@ -133,10 +134,10 @@ def _be_child(act: Callable[[Warn], Result], may_act: Callable[[], bool], writin
 
 
 def _leave(writing: int, alive: int) -> None:
-    """Have nothing of the parent's any more but these two pipes."""
+    """Give up everything of the parent except these two pipes."""
     for number in (signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, signal.SIG_DFL)
-    # From the terminal; the parent gets it as well, and decides.
+    # From the terminal; the parent receives it as well, and decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     let_go({writing, alive})
     with contextlib.suppress(AttributeError, OSError):  # Linux only
@@ -146,7 +147,7 @@ def _leave(writing: int, alive: int) -> None:
 
 def _watch_parent(alive: int, may_act: Callable[[], bool]) -> None:
     while not multiprocessing.connection.wait([alive], TICK_SECONDS):
-        # A parent that was stopped kills nobody.
+        # A stopped parent cannot kill its child.
         if not may_act():
             break
     os._exit(ENDED_ITSELF)
@@ -160,15 +161,15 @@ def _be_ended_first() -> None:
 
 
 def let_go(keep: set[int]) -> None:
-    """Give up whatever a process that was forked has of its parent's: files, pipes, connections, input and output.
+    """Give up everything that a forked process has inherited: files, pipes, connections, input and output.
 
-    Objects that own them are still there, and close them some time. So each gets nothing instead; a number that was
-    closed would be another's by then.
+    The objects that own them still exist and close them at some time. So each file number is redirected to nothing; if
+    it was closed, another file could have the number by then.
     """
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in map(int, os.listdir("/dev/fd")):
         if descriptor not in keep and descriptor != nothing:
-            with contextlib.suppress(OSError):  # the one that the list was read from
+            with contextlib.suppress(OSError):  # the file that the list was read from
                 os.fstat(descriptor)
                 os.dup2(nothing, descriptor)
 
@@ -192,17 +193,17 @@ def _read(messages: bytes, warn: Callable[[str], None]) -> Result | None:
 
 
 def _look(child: int) -> End | None:
-    """The end of a child; None while it runs."""
+    """How a child ended; None while it runs."""
     try:
         process, status = os.waitpid(child, os.WNOHANG)
     except ChildProcessError:
-        # Who started the playbook has told the system that nobody waits for children (SIGCHLD).
+        # The process that started the playbook ignores SIGCHLD, so the exit code is not available.
         return End(None)
     return End(os.waitstatus_to_exitcode(status)) if process else None
 
 
 def _reap(child: int) -> End | None:
-    """The same, when it is about to end; None where it will not go."""
+    """The same for a child that is about to end; None if it does not end."""
     deadline = time.monotonic() + REAP_SECONDS
     while time.monotonic() < deadline:
         if end := _look(child):
@@ -214,18 +215,20 @@ def _reap(child: int) -> End | None:
 def _ended(end: End | None) -> Result:
     code = end.code if end else None
     if code is None:
-        how = "has ended, nobody knows how,"
+        how = "has ended for an unknown reason"
     elif code < 0:
         how = f"was killed by signal {-code},"
     elif code == ENDED_ITSELF:
-        how = "has ended itself, because this run's lock was not confirmed or its playbook was gone,"
+        how = "has stopped itself, because this run's lock was not confirmed or its playbook had ended,"
     else:
         how = f"ended with exit code {code},"
     error = OperatorError(
         f"the process of this action {how} without a result",
         expected="its result",
-        untouched="what it had not reached",
-        next_step="if this machine is short of memory (dmesg says so), give it more; then run the same command again: "
-        "it goes on where this stopped",
+        untouched="everything that it had not reached",
+        next_step=(
+            "if this machine is short of memory (see dmesg), give it more; then run the same command again: it "
+            "continues where this one stopped"
+        ),
     )
     return {"failed": True, "msg": str(error), "failure": error.as_result()}

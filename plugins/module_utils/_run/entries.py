@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A run record as entries of a ConfigMap: which of it fits, and how it is read again."""
+"""A run record as entries of a ConfigMap: reduces it until it fits, and reads it again."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Run = dict[str, Any]
 Texts = dict[str, str]
 
 RUN_KEY = "run"
-# The whole run, where entry `run` has lists that are cut off. Its bytes are in `binaryData`.
+# The complete run, if lists in the entry `run` are truncated. Its bytes are in `binaryData`.
 PACKED_KEY = "run.json.gz"
 HISTORY_KEY = "history"
 
-# A ConfigMap holds 1 MiB, all of its entries together, and others may have some of them.
+# A ConfigMap holds 1 MiB in total, and others may have entries in it.
 PLAIN_BYTES = 200 * 1024
 PACKED_BYTES = 500 * 1024
-# How much of long lists is kept, until it fits.
+# How many elements of long lists are kept, reduced until it fits.
 LENGTHS = (100_000, 10_000, 1_000, 100, 10, 0)
 SHOWN = 20
 # The first attempt, and the last ones; a rotation that AWX repeats can have hundreds.
 FIRST_ATTEMPTS, LAST_ATTEMPTS = 1, 19
 FAILURE_CHARACTERS = 8_000
-# What a phase told that stays true when a later attempt fails in it, or before it; all of it, where nothing is named.
+# The facts of a phase that remain true if a later attempt fails in it or before it; all of them, if nothing is listed.
 LASTING: dict[str, tuple[str, ...]] = {"snapshot": (), "backup": (), "cut_over": ("set_aside",)}
 
 
@@ -45,7 +45,7 @@ def packed(run: Run) -> tuple[Texts, Texts]:
 
 
 def unpacked(data: Texts, binary: Texts) -> Run | None:
-    """The run, as a whole where entry `run` was not changed by hand since. Raises ValueError for what can't be read."""
+    """The run, complete unless the entry `run` was changed by hand since. Raises ValueError if it cannot be read."""
     if RUN_KEY not in data:
         return None
     run = _checked(json.loads(data[RUN_KEY]))
@@ -59,10 +59,10 @@ def unpacked(data: Texts, binary: Texts) -> Run | None:
 
 
 def history_of(data: Texts) -> list[Run]:
-    """Raises ValueError for what can't be read."""
+    """Raises ValueError if it cannot be read."""
     history = json.loads(data.get(HISTORY_KEY, "[]"))
     if not isinstance(history, list) or not all(_is_summary(run) for run in history):
-        raise ValueError("it is no list of runs")
+        raise ValueError("it is not a list of runs")
     return history
 
 
@@ -74,8 +74,8 @@ def _is_summary(run: Any) -> bool:
 def bounded(run: Run) -> Run:
     """A run with its first attempt and its last ones.
 
-    Of the phases of the others those stay that have told something, as `told` puts them together, and of
-    what no later attempt has come to, that it was begun.
+    Of the other attempts' phases it keeps those with facts, as `told` combines them, and those that were started but
+    that no later attempt has reached.
     """
     attempts = [{**attempt, "number": number_of(run, index)} for index, attempt in enumerate(run.get("attempts", []))]
     if len(attempts) <= FIRST_ATTEMPTS + LAST_ATTEMPTS:
@@ -100,18 +100,18 @@ def bounded(run: Run) -> Run:
             not_ended[name] = {**phase, "facts": {}}
             if name in merged:
                 merged[name] = {**merged[name], "facts": lasting(name, merged[name]["facts"])}
-    # A later attempt says the same, unless the first one had ended it.
+    # A later attempt has the same facts, unless the first one had completed it.
     known = {phase["name"] for phase in later} - {phase["name"] for phase in first if phase["status"] == "done"}
     begun = [phase for name, phase in not_ended.items() if name not in known]
     return {**run, "attempts": kept, "phases": [*first, *merged.values(), *begun, *later]}
 
 
 def told(phases: list[Run]) -> dict[str, Run]:
-    """What is known of each phase, by its name, after all attempts.
+    """The facts of each phase, by its name, after all attempts.
 
-    A phase that a later attempt found done already has nothing to tell then: what an earlier one told is kept. One that
-    a later attempt began and did not end may have changed anything: of it, that is no longer known but what lasts. What
-    comes after it is not told until an attempt has found that done again.
+    If a later attempt found a phase already complete, it has no facts of its own, so those of the earlier attempt are
+    kept. If a later attempt started a phase and did not complete it, anything may have changed, so only lasting facts
+    are kept. The facts of later phases are omitted until an attempt has found them complete again.
     """
     known: dict[str, Run] = {}
     unsure: set[str] = set()
@@ -129,26 +129,26 @@ def told(phases: list[Run]) -> dict[str, Run]:
 
 
 def lasting(name: str, facts: Run) -> Run:
-    """Of what a phase told, what stays true."""
+    """The facts of a phase that remain true."""
     if name not in LASTING:
         return {}
     return {key: value for key, value in facts.items() if key in (LASTING[name] or facts)}
 
 
 def number_of(run: Run, index: int) -> int:
-    """The number of an attempt; records of earlier versions have all of them, and say none."""
+    """The number of an attempt. Records of earlier versions have all attempts without numbers."""
     number: int = run["attempts"][index].get("number", index % len(run["attempts"]) + 1)
     return number
 
 
 def together(facts: Run, later: Run) -> Run:
-    """What is known of a phase after a later attempt, which may have found it done and have nothing to tell."""
+    """The facts of a phase after a later attempt, which may have found it complete and have no facts."""
     told = {name: value for name, value in later.items() if value not in (None, [], {}, "")}
     return {**later, **facts, **told}
 
 
 def _shown(run: Run) -> str:
-    """A run for people: that it goes on, and what it found, without the rest of long lists."""
+    """A run for readers, with truncated lists."""
     for length in (SHOWN, 0):
         text = json.dumps(_cut(run, length))
         if len(text) <= PLAIN_BYTES:
@@ -176,9 +176,9 @@ def _shortened(value: Any, length: int) -> Any:
 
 
 def _checked(run: Any) -> Run:
-    """Raises ValueError for what is no run; the rest of the collection relies on these parts of it."""
+    """Raises ValueError if it is not a run. The rest of the collection relies on these parts."""
     if not isinstance(run, dict):
-        raise ValueError("it is no run")
+        raise ValueError("it is not a run")
     for name in ("id", "playbook", "deployment", "status"):
         if not isinstance(run.get(name), str):
             raise ValueError(f"it has no {name}")
@@ -191,5 +191,5 @@ def _checked(run: Any) -> Run:
     if not run["attempts"]:
         raise ValueError("it has no attempts")
     if not all(isinstance(phase["facts"], dict) for phase in run["phases"]):
-        raise ValueError("the facts of a phase are none")
+        raise ValueError("the facts of a phase are not a mapping")
     return run

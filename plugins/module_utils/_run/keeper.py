@@ -29,37 +29,37 @@ except ImportError:  # reported by the module's own requirement check
     HTTPError = OSError  # type: ignore[misc,assignment]
 
 RENEWAL_SECONDS = 10.0
-# After a renewal that failed.
+# After a failed renewal.
 RETRY_SECONDS = 1.0
 # Before the Lease runs out: the server's times have whole seconds, and a machine may be slow.
 MARGIN_SECONDS = 15.0
-# A renewal waits for nothing: to connect, and between two bytes of an answer.
+# Timeout of a renewal: to connect, and between two bytes of a response.
 RENEWAL_TIMEOUT = (3, 5)
 
 Act = Callable[["Cluster", Warn], Result]
 
 
 class Keeper:
-    """Performs an action in a process of its own, and kills it as soon as the run's lock can't be proven to be held.
+    """Performs an action in a separate process, and kills it as soon as it cannot prove that the run holds its lock.
 
-    A lock that is only looked at between two steps is no lock: the action may wait for minutes, in a sleep or in a call
-    of a library, while the Lease runs out and another run begins. So this process renews the Lease and waits, and only
-    its child acts. Whatever the child does, it ends within TICK_SECONDS
+    A check of the lock between two steps is not enough: the action may wait for minutes, in a sleep or in a library
+    call, while the Lease expires and another run starts. So this process renews the Lease and waits, and only its child
+    acts. Whatever the child does, it ends within TICK_SECONDS
 
     - when a renewal finds that another run holds the Lease,
-    - when the last renewal that succeeded was sent longer ago than the Lease lasts, less MARGIN_SECONDS,
+    - when the last successful renewal was sent longer ago than the duration of the Lease minus MARGIN_SECONDS,
     - when the playbook or this process has ended.
 
-    The clock for that goes on while a machine sleeps. One that wakes up after the Lease ran out may act until the next
-    tick, but sends no change to the API server before the lock is proven. What another server has received (a
-    statement, a command in a pod) it may finish; what was still under way is lost.
+    The clock for that continues while the machine sleeps. After a wake-up, if the Lease has expired, the action may
+    continue until the next tick, but sends no change to the API server before the lock is confirmed. Another server may
+    finish what it has already received (a statement, a command in a pod); unsent data is lost.
     """
 
     def __init__(self, cluster: Cluster, name: str, holder: str) -> None:
         self._cluster, self._holder = cluster, holder
         self._lock = Lock(cluster.another(Patience.of_a_holder()), name)
         self._renewing = Lock(cluster.another(Patience(0.0, RENEWAL_TIMEOUT, reached=True)), name)
-        # When the last renewal that succeeded was sent; both processes see it.
+        # When the last successful renewal was sent; both processes see it.
         self._proof = mmap.mmap(-1, 8)
         self._lost: OperatorError | None = None
         # Why the last renewal failed.
@@ -67,13 +67,13 @@ class Keeper:
         self._done = threading.Event()
 
     def perform(self, act: Act, warn: Warn) -> Result:
-        """The result of `act`, which gets a cluster and `warn`. Raises OperatorError where the lock is not held.
+        """The result of `act`, which gets a cluster and `warn`. Raises OperatorError if the lock is not held.
 
-        Waits, as any other request does, for an API server that is away, or just back.
+        Like any other request, waits for an API server that does not answer or has just restarted.
         """
         self._renewed(self._lock.renew(self._holder))
         while self._unproven_seconds() > RENEWAL_SECONDS:
-            # It waited for its server, and what it sent may be as old as that.
+            # It has waited for its server, so the renewal may have been sent that long ago.
             self._renewed(self._lock.renew(self._holder))
 
         def act_abortably(warn: Warn) -> Result:
@@ -109,14 +109,16 @@ class Keeper:
 
     def _check(self) -> None:
         unproven = self._unproven_seconds()
-        ended = "the action was ended"
-        untouched = "what the action had not reached; what a server was told already, it may still finish"
+        ended = "the action was stopped"
+        untouched = (
+            "everything that the action had not reached; a server may still finish statements that it has received"
+        )
         if self._lost is not None:
             raise OperatorError(
                 f"{self._lost.found}; {ended}",
                 expected=self._lost.expected,
                 untouched=untouched,
-                next_step=f"{self._lost.next_step}. It goes on where this action stopped",
+                next_step=f"{self._lost.next_step}. It continues where this action stopped",
             )
         if unproven > DURATION_SECONDS - MARGIN_SECONDS:
             why, next_step = self._why()
@@ -129,9 +131,9 @@ class Keeper:
             )
 
     def _why(self) -> tuple[str, str]:
-        """Why the lock is not confirmed, as far as that is known, and what to do about it."""
+        """Why the lock is not confirmed, as far as known, and what to do about it."""
         error = self._failed
-        next_step = "when the API server answers again, run the same command again: it goes on where this stopped"
+        next_step = "when the API server answers again, run the same command again: it continues where this one stopped"
         if isinstance(error, ApiException) and error.status == 401:
             return f": {unauthorized(error, self._cluster.trouble).found}", LOG_IN_AGAIN
         if isinstance(error, ApiException) and error.status:
@@ -141,7 +143,7 @@ class Keeper:
         return "", next_step
 
     def _may_act(self) -> bool:
-        """For the child, whose parent kills nobody where it was stopped; the parent comes first where it was not."""
+        """For the child: a stopped parent cannot kill it. A running parent reacts first."""
         return self._unproven_seconds() <= DURATION_SECONDS - MARGIN_SECONDS / 2
 
     def _until_proven(self) -> None:
@@ -150,10 +152,10 @@ class Keeper:
 
 
 def abort_connections() -> None:
-    """From now on, what this process sends and nobody has received is lost when it ends.
+    """From now on, unreceived data of this process is discarded when it ends.
 
-    Else the system goes on sending for a process that was killed: a request from before a network was cut off would
-    arrive minutes later, when another run has the lock.
+    Otherwise the system continues to send the data of a killed process: a request from before a network failure would
+    arrive minutes later, when another run holds the lock.
     """
     connect = socket.socket.connect
     at_once = struct.pack("ii", 1, 0)
@@ -163,5 +165,5 @@ def abort_connections() -> None:
             self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
         connect(self, address)
 
-    # Of this process, which does nothing but act: every library's connections come by it.
+    # Applies to the whole process, which only performs the action, and so to the connections of every library.
     socket.socket.connect = abortable  # type: ignore[method-assign]

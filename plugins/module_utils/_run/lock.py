@@ -27,22 +27,22 @@ except ImportError:  # reported by the module's own requirement check
 
 # Longer than any gap between two actions of a run: each action renews it while it works (`Keeper`).
 DURATION_SECONDS = 60
-# An action whose playbook was killed is ended sooner; a successor waits this long before it acts.
+# An action stops sooner after its playbook was killed; the next holder waits this long before it acts.
 ORPHAN_GRACE_SECONDS = 2
 CONFIRMATION_PAUSE_SECONDS = 1.0
 PROCESS_ANNOTATION = "hopsworks.airflow/process"
 
 
 def elapsed() -> float:
-    """Seconds on a clock that nobody sets, and that goes on while this machine sleeps."""
+    """Seconds on a clock that is never adjusted and that continues while this machine sleeps."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Lock:
     """A Lease: one run at a time for one deployment (https://kubernetes.io/docs/concepts/architecture/leases/).
 
-    Every action of a run renews it and stops where it is no longer the holder. A holder that died is succeeded at
-    once by a run on the same machine, else when the Lease has not been renewed for its duration.
+    Every action of a run renews it and stops if the run is no longer the holder. If the holder died, a run on the same
+    machine takes the lock over immediately; any other run does when the Lease has expired.
     """
 
     def __init__(self, cluster: Cluster, name: str) -> None:
@@ -60,9 +60,9 @@ class Lock:
         return self._cluster.find(read, self._name)
 
     def acquire(self, holder: str, process: str, *, check_mode: bool = False) -> str | None:
-        """Take the lock for `holder`. Returns the holder it was taken over from, if that one had died.
+        """Take the lock for `holder`. If it is taken over from a dead holder, returns that one.
 
-        Raises OperatorError where somebody else holds it.
+        Raises OperatorError if another run holds it.
         """
         lease = self.read()
         body: dict[str, Any] = {
@@ -86,7 +86,7 @@ class Lock:
             if lease is None:
                 self._cluster.coordination.create_namespaced_lease(self._cluster.namespace, body)
             else:
-                # The version makes two runs that both saw a dead holder take turns: the second gets a conflict.
+                # If two runs both saw a dead holder, the version gives the second one a conflict.
                 body["metadata"]["resourceVersion"] = lease.metadata.resource_version
                 self._cluster.coordination.replace_namespaced_lease(self._name, self._cluster.namespace, body)
         except ApiException as error:
@@ -96,12 +96,12 @@ class Lock:
             if current is None or current.spec.holder_identity != holder:
                 raise self._held_by(current) from error
         if taken_over is not None:
-            # Actions of the dead run may not have noticed yet that they are orphans.
+            # Actions of the dead run may not have noticed yet that their playbook has ended.
             time.sleep(ORPHAN_GRACE_SECONDS)
         return taken_over
 
     def release(self, holder: str) -> bool:
-        """Give the lock back. False where it was not held by `holder`: then nothing is done."""
+        """Release the lock. Returns False and does nothing if `holder` did not hold it."""
         while True:
             lease = self.read()
             if lease is None or lease.spec.holder_identity != holder:
@@ -111,15 +111,16 @@ class Lock:
                 self._cluster.coordination.delete_namespaced_lease(self._name, self._cluster.namespace, body=version)
                 return True
             except ApiException as error:
-                # The last renewal of an action may come late, or another run took it: look again.
+                # The last renewal of an action may arrive late, or another run has taken it: read it again.
                 if error.status not in (404, 409):
                     raise
 
     def renew(self, holder: str) -> float:
-        """When the renewal was sent, by `elapsed`: it is held from then on for as long as a Lease lasts.
+        """Renew the lock. Returns when the renewal was sent, by `elapsed`: from then on it is held for the duration of
+        the Lease.
 
-        One that ran out is taken up again unless another run has taken it. Raises OperatorError where `holder` no
-        longer holds it.
+        An expired Lease is renewed unless another run has taken it. Raises OperatorError if `holder` no longer holds
+        it.
         """
         while True:
             lease = self.read()
@@ -132,19 +133,19 @@ class Lock:
                 self._cluster.coordination.patch_namespaced_lease(self._name, self._cluster.namespace, body)
                 return sent
             except ApiException as error:
-                # Another action of this run renewed it in between, or another run took it: look again.
+                # Another action of this run has renewed it in between, or another run has taken it: read it again.
                 if error.status not in (404, 409):
                     raise
 
     def confirm(self, holder: str, process: str, seconds: float, tell: Callable[[str], None]) -> None:
-        """Renew, and wait up to `seconds` for an API server that is away. `tell` gets a line after each failed try.
+        """Renew, and wait up to `seconds` for an API server that does not answer. `tell` gets a line after each failed
+        attempt.
 
-        One that is free is taken again: it ran out, and another run has taken it and given it back since. So whoever
-        goes on has to look at everything again. Raises OperatorError where another run has it, and what the last try
-        failed with when the time is over.
+        A free Lease is taken again: it expired, and another run has taken and released it since. So the caller has to
+        check everything again. Raises OperatorError if another run holds it, and the last failure when the time is up.
         """
         begun, absence = elapsed(), Absence()
-        # The holder has had the right to renew: a server that refuses it is just back.
+        # The holder has had the right to renew, so a server that rejects it has just restarted.
         absence.noted()
         while True:
             try:
@@ -154,8 +155,8 @@ class Lock:
                 away = elapsed() - begun
                 if not absence.explains(error, PATIENCE_SECONDS) or away >= seconds:
                     raise
-                tell(f"the API server has been away for {away:.0f} s; waits for it up to {seconds:.0f} s")
-                # Between two tries of a client that doesn't wait by itself.
+                tell(f"the API server has not answered for {away:.0f} s; waiting for it up to {seconds:.0f} s")
+                # Between two attempts of a client that does not wait by itself.
                 time.sleep(CONFIRMATION_PAUSE_SECONDS)
 
     def _renew_or_take(self, holder: str, process: str) -> None:
@@ -170,13 +171,13 @@ class Lock:
             return OperatorError(
                 f"this run does not hold the lock (Lease {self._name} in namespace {self._cluster.namespace} is free)",
                 expected="the Lease to be held by this run",
-                untouched="everything that this action was to change",
-                next_step="run the same command again: it takes the lock and goes on where this one stopped",
+                untouched="everything that this action would have changed",
+                next_step="run the same command again: it takes the lock and continues where this one stopped",
             )
         duration = lease.spec.lease_duration_seconds or DURATION_SECONDS
         age = lease.age_seconds
         return OperatorError(
-            f"{lease.spec.holder_identity} works on this deployment (lock renewed {age:.0f} s ago)",
+            f"{lease.spec.holder_identity} is working on this deployment (lock renewed {age:.0f} s ago)",
             expected="no other run at the same time",
             untouched="everything; this run has changed nothing since it lost or missed the lock",
             next_step=f"wait for it; if it has died, its lock expires in {max(0.0, duration - age):.0f} s",
@@ -189,17 +190,17 @@ def _times(*, acquire: bool) -> dict[str, str]:
 
 
 def is_alive(lease: Any) -> bool:
-    """Whether a Lease is held by somebody who is still there, or may be, as far as can be told from here."""
+    """Whether the holder of a Lease is, or may be, still alive, as far as this machine can determine."""
     if lease.age_seconds >= (lease.spec.lease_duration_seconds or DURATION_SECONDS):
         return False
     return not process_is_gone((lease.metadata.annotations or {}).get(PROCESS_ANNOTATION, ""))
 
 
 def _age_seconds(lease: Any, answered: datetime.datetime | None) -> float:
-    """How long ago a Lease was written, by the API server's clock alone: those of two machines may differ by minutes.
+    """How long ago a Lease was written, only by the API server's clock: those of two machines may differ by minutes.
 
-    `answered` is when the API server gave the answer that brought the Lease. A server that tells no times is taken to
-    be in step with this machine. Never negative; infinite for a Lease that nobody renewed.
+    `answered` is the time of the API server's response with the Lease. If the server sends no time, its clock is
+    assumed to agree with this machine's. Never negative; infinite for a Lease that was never renewed.
     """
     written = [entry.time for entry in lease.metadata.managed_fields or [] if entry.time is not None]
     if written and answered is not None:

@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 HISTORY_LENGTH = 20
 ENDED = ("done", "abandoned")
 
-# Phases of upgrade.yml and install.yml before their cut-over. All they leave is beside what serves, and a run that does
-# them once more does them as a whole.
+# Phases of upgrade.yml and install.yml before their cut-over. They leave the live deployment unchanged, and a run that
+# repeats them repeats them completely.
 PREPARING = frozenset({"snapshot", "backup", "keys", "images", "schema"})
 
 Run = dict[str, Any]
 
 
 class RunRecord:
-    """What was begun and done, when and by whom: a ConfigMap, for people, for resume and for audit.
+    """The record of runs: a ConfigMap, for users, for resuming runs and for audits.
 
-    Nothing in it decides whether a phase has work to do: every phase looks at the live system for that.
+    It never decides whether a phase has work to do: every phase checks the live system for that.
 
     A run is a mapping: `id`, `playbook`, `deployment`, `status` (running, failed, done, abandoned), `begun`, `ended`,
     `attempts` (list of `number`, `by`, `begun`, `ended`; the first and the last ones) and `phases` (list of `name`,
     `status` (running, done, failed, interrupted), `attempt`, `begun`, `ended`, `facts`, `failure`). Times are ISO 8601
-    in UTC. Entries of the ConfigMap that are not ours are kept. A record of another deployment, or one that can't be
-    understood, is neither read nor written: OperatorError.
+    in UTC. Entries of the ConfigMap that are not ours are kept. A record of another deployment, or an invalid one, is
+    neither read nor written: OperatorError.
     """
 
     def __init__(self, cluster: Cluster, name: str, deployment: str) -> None:
@@ -64,31 +64,31 @@ class RunRecord:
 
     @property
     def seen(self) -> str:
-        """What stands for the newest run as it is, to tell later whether it is the same; empty without one."""
+        """Checksum of the newest run's current state, to detect changes later; empty if there is none."""
         return hashlib.sha256(json.dumps(self.run, sort_keys=True).encode()).hexdigest() if self.run else ""
 
     def refuse_changed(self, seen: str) -> None:
-        """Raises OperatorError where another run has written since the record was `seen`."""
+        """Raises OperatorError if another run has written since the record was `seen`."""
         if self.seen == seen:
             return
         run = f"run {self.run['id']} of {self.run['playbook']}.yml, {self.run['status']}" if self.run else "none"
         raise OperatorError(
-            f"another run has acted on this deployment since this one looked at it (the last one is {run})",
+            f"another run has acted on this deployment since this one read the record (the last one is {run})",
             expected="no other run between the plan and the lock",
-            untouched="everything; what was planned may not be true any more",
-            next_step="run the same command again: it looks again, and goes on with what is unfinished",
+            untouched="everything; the plan may be outdated",
+            next_step="run the same command again: it makes a new plan, and continues an unfinished run",
         )
 
     def refuse_other(self, run_id: str) -> None:
-        """Raises OperatorError where the newest run is not this one."""
+        """Raises OperatorError if the newest run is not this one."""
         if self.run is not None and self.run["id"] == run_id:
             return
         found = f"run {self.run['id']} of {self.run['playbook']}.yml" if self.run else "no run"
         raise OperatorError(
             f"ConfigMap {self._name} is at {found}",
-            expected=f"run {run_id}, which is to be written",
+            expected=f"run {run_id}, whose record is written",
             untouched="the record",
-            next_step="see what the other run has done (status.yml), then run the same command again",
+            next_step="check what the other run has done (status.yml), then run the same command again",
         )
 
     def in_the_way(self, playbook: str) -> OperatorError | None:
@@ -104,9 +104,9 @@ class RunRecord:
         )
 
     def abandoned_by(self, playbook: str) -> Run | None:
-        """The unfinished run of another playbook that ends when a run of this one is opened, if there is one.
+        """The unfinished run of another playbook that is closed when a run of this one is opened, if there is one.
 
-        It has begun nothing but phases that leave what serves as it is, so nothing has to be finished first.
+        It has only started phases that leave the live deployment unchanged, so nothing has to be finished first.
         """
         unfinished = self.unfinished()
         if unfinished is None or unfinished["playbook"] == playbook:
@@ -114,9 +114,9 @@ class RunRecord:
         return unfinished if {phase["name"] for phase in unfinished["phases"]} <= PREPARING else None
 
     def open(self, run_id: str, playbook: str, by: str) -> Run:
-        """Begin a run, or go on with an unfinished one of the same playbook (then `run_id` is not used).
+        """Start a run, or continue an unfinished one of the same playbook (then `run_id` is ignored).
 
-        One of another playbook is closed as abandoned, or in the way: OperatorError.
+        An unfinished run of another playbook is closed as abandoned, or prevents this one: OperatorError.
         """
         if error := self.in_the_way(playbook):
             raise error
@@ -137,7 +137,7 @@ class RunRecord:
                 "phases": [],
             }
         for phase in unfinished["phases"]:
-            # Whoever ran it can't tell any more that it ended.
+            # The process that ran it can no longer record its end.
             if phase["status"] == "running":
                 phase["status"] = "interrupted"
         unfinished.update(status="running", ended=None)
@@ -173,11 +173,11 @@ class RunRecord:
         self._close(self._running(), "done")
 
     def facts(self) -> dict[str, dict[str, Any]]:
-        """What is known of each phase, by its name, after all attempts."""
+        """The facts of each phase, by its name, after all attempts."""
         return told(self.run["phases"]) if self.run is not None else {}
 
     def write(self) -> None:
-        """Write it, unless somebody else wrote in between: then the API server answers 409."""
+        """Write it. If it was changed in between, the API server answers 409."""
         if self.run is not None:
             texts, binary = packed(self.run)
             self._data |= texts
@@ -204,12 +204,14 @@ class RunRecord:
     def _unreadable(self, error: ValueError) -> OperatorError:
         where = f"kubectl -n {self._cluster.namespace}"
         return OperatorError(
-            f"the run in ConfigMap {self._name} can't be understood: {error}",
-            expected="what an earlier run wrote there, or nothing",
+            f"the run in ConfigMap {self._name} is invalid: {error}",
+            expected="the record that an earlier run wrote there, or nothing",
             untouched="everything",
-            next_step=f"look at it ({where} get configmap {self._name} -o yaml) and correct it. If no run is under "
-            f"way, remove its entries run, {PACKED_KEY} and {HISTORY_KEY} ({where} edit configmap {self._name}): they "
-            "tell what ran, and decide nothing",
+            next_step=(
+                f"check it ({where} get configmap {self._name} -o yaml) and correct it. If no run is in progress, "
+                f"remove its entries run, {PACKED_KEY} and {HISTORY_KEY} ({where} edit configmap {self._name}): they "
+                "only document earlier runs"
+            ),
         )
 
     def _running(self) -> Run:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What of a task's options stays out of all that is shown of it: values of options with `no_log`."""
+"""The values of a task's options that must not be shown: those of options with `no_log`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from .._kubernetes.kubeconfig import secrets_in
 def unlogged(options: dict[str, Any], parameters: dict[str, Any]) -> set[str]:
     """The values of those options, and of their parts, that have `no_log`.
 
-    Of a kubeconfig, only what is secret in it. The name of its file is none, nor are those of servers and contexts:
-    these are told, and handed on to later tasks, and Ansible would put stars into them, or into whatever has the same
-    letters.
+    Of a kubeconfig, only its secrets. Its file name and the names of servers and contexts are not secret: they are
+    shown and passed to later tasks, and Ansible would replace them, or any text with the same letters, by asterisks.
     """
     found: set[str] = set()
     for option, specification in options.items():
@@ -35,7 +34,7 @@ def unlogged(options: dict[str, Any], parameters: dict[str, Any]) -> set[str]:
 
 
 def leaves(value: Any) -> set[str]:
-    """The texts and numbers that a value consists of."""
+    """The texts and numbers in a value."""
     if isinstance(value, Mapping):
         return leaves(list(value.values()))
     if isinstance(value, list):

@@ -1,9 +1,9 @@
-"""Startup probe of the api-server: make its first calls, so that no user has to wait for them.
+"""Startup probe of the api-server: makes its first calls, so that no user has to wait for them.
 
-Airflow imports and connects only when it is asked, and builds the API of the tasks at its first call, in which nobody
-else is answered (4 s with 3.3.2). At an update all users would be waiting for that at once.
+Airflow imports modules and opens connections on first use, and builds the task API on its first call, during which it
+serves no other request (4 s with 3.3.2). After an update, all users would wait for that at once.
 
-Succeeds when the calls were answered, however: what they say is for the gates of a rollout to judge.
+Succeeds when the calls are answered, whatever the answer is: the gates of a rollout check the content.
 """
 
 import http.client
@@ -15,25 +15,25 @@ import urllib.error
 import urllib.request
 
 PASSWORDS = pathlib.Path("/run/airflow/passwords.json")
-# Together less than the probe's timeout.
+# The sum is less than the probe's timeout.
 PATIENCE_SECONDS = 50
 LONGEST_CALL_SECONDS = 30
 LARGEST_BYTES = 1 << 22
 
 
 class Stay(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: urllib would send the token along, to whomever it leads."""
+    """Follows no redirects, because urllib would send the token along to the new address."""
 
     def redirect_request(self, *_arguments):
         return None
 
 
-# A proxy that the pod's environment names (HTTP_PROXY) is for others than the pod itself.
+# A proxy in the pod's environment (HTTP_PROXY) is not meant for requests to the pod itself.
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
 
 
 def answer(url, deadline, body=None, token=None):
-    """What was answered, empty unless it is JSON; None while nobody answers."""
+    """The JSON answer, empty if it is not JSON; None if there is no answer."""
     data = None if body is None else json.dumps(body).encode("utf-8")
     request = urllib.request.Request(url, data)  # noqa: S310 (always http: the command of the probe says so)
     request.add_header("Content-Type", "application/json")
@@ -67,7 +67,7 @@ def main(url):
         if time.monotonic() > deadline:
             sys.exit(f"nothing answers at {url}")
         time.sleep(0.2)
-    # Another auth manager may know neither this user nor this way to log in; then what needs no login is warm at least.
+    # Another auth manager may not know this user or this login; then at least the calls without a login are warmed up.
     passwords = json.loads(PASSWORDS.read_text(encoding="utf-8"))
     user, password = next(iter(passwords.items()), ("", ""))
     granted = call("/auth/token", {"username": user, "password": password})

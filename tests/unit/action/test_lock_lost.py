@@ -35,7 +35,7 @@ def test_the_rescue_runs_when_the_lock_is_lost(tmp_path, server):
     block = {"block": [keep("begun", seconds=600)], "rescue": [rescue]}
     found = results(playbook(tmp_path, server, [block]))
     assert found["begun"]["failed"]
-    assert "bob works on this deployment" in found["rescue"]["msg"]
+    assert "bob is working on this deployment" in found["rescue"]["msg"]
     assert "mind the gap" in found["begun"]["warnings"]
     assert notes(server) == ["begun"]
 

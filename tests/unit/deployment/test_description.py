@@ -90,9 +90,9 @@ WRONG = {
                 ("https://h.example.com/a//", "has an empty part in its path"),
                 ("https://h.example.com/airflow ", "has a space"),
                 ("https://h.example.com/airflow?x=1#y", "has a query or a fragment"),
-                ("https://ops:CANARY@h.example.com/airflow", "has a user in it"),
-                ("https://h.example.com:99999/airflow", "has a port that is no number"),
-                ("https://[::1/airflow", "can't be taken apart"),
+                ("https://ops:CANARY@h.example.com/airflow", "contains a user name"),
+                ("https://h.example.com:99999/airflow", "has a port that is not a number"),
+                ("https://[::1/airflow", "can't be parsed"),
                 ("https://h..example.com/airflow", "has no host, or one with an empty part"),
             ]
         )
@@ -100,7 +100,7 @@ WRONG = {
     "ca": ({"airflow_ca_file": "/nowhere/ca.pem"}, "there is no file /nowhere/ca.pem"),
     "shared-key": (
         {"airflow_components": components(scheduler={"signing_key": "api-server"})},
-        "the signers name api-server more than once",
+        "the signers include api-server more than once",
     ),
     "next-key": (
         {"airflow_components": components(scheduler={"signing_key": "api-server-next"})},
@@ -124,11 +124,11 @@ WRONG = {
     "secret": ({"airflow_keys_secret": "a..b"}, "airflow_keys_secret 'a..b' is not the name of an object"),
     "surge": (
         {"airflow_components": components(scheduler={"surge": "yes"})},
-        "component scheduler has surge, which starts a new one beside the old, and airflow_row_locks is false",
+        "component scheduler has surge, which starts a new pod before the old one has ended, and airflow_row_locks",
     ),
     "threshold": (
         {"airflow_row_locks": True, **option("scheduler.scheduler_health_check_threshold", 600)},
-        "scheduler_health_check_threshold is 600 s, and the grace of component scheduler 600 s",
+        "scheduler_health_check_threshold is 600 s, and the grace period of component scheduler is 600 s",
     ),
     "service-port": (ports(METRICS), "airflow_service_spec has no port that leads to 12358"),
     "record": ({"airflow_record_name": "A"}, "airflow_record_name 'A' is not the name of an object"),

@@ -267,7 +267,7 @@ def test_keys_that_never_come_end_the_start(pod: Pod, mounted: str | None) -> No
     ended = pod.start(generation="7")
     assert ended.returncode != 0
     assert f"generation {mounted or 0}, this pod was started for 7: they did not change" in ended.stderr
-    assert "put the Secret of the keys back" in ended.stderr
+    assert "restored the keys Secret" in ended.stderr
     # Where `kubectl describe pod` and the watcher of a rollout look.
     assert pod.termination_log.read_text(encoding="utf-8") in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -138,9 +138,9 @@ def test_which_proxy_leads_to_a_url(url, environment, expected):
 @pytest.mark.parametrize("text", ["socks5://proxy:1080", "https://proxy:3128", "http://proxy:port"])
 def test_a_proxy_that_is_no_http_proxy_is_refused_before_anything_is_asked(text, tmp_path, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", text)
-    with pytest.raises(OperatorError, match="no HTTP proxy"):
+    with pytest.raises(OperatorError, match="not an HTTP proxy"):
         AirflowApi("https://airflow.example.com")
-    with pytest.raises(OperatorError, match="no HTTP proxy"):
+    with pytest.raises(OperatorError, match="not an HTTP proxy"):
         Prober(
             [Target("ui", "https://airflow.example.com/", OK)], tmp_path / "x", interval_seconds=1, timeout_seconds=1
         )

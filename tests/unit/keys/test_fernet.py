@@ -38,16 +38,16 @@ def test_what_airflow_takes_for_a_key_is_one(value, count):
 @pytest.mark.parametrize(
     ("value", "word"),
     [
-        (base64.b64encode(KEY), "once more"),
-        (base64.b64encode(KEY + b"\n"), "once more"),
-        (base64.b64encode(KEY + b"," + OTHER), "once more"),
-        (KEY[:-1], "no Fernet key"),
-        (KEY[:40], "no Fernet key"),
-        (KEY + b",", "no Fernet key"),
-        (b"," + KEY, "no Fernet key"),
-        (KEY + b";" + OTHER, "no Fernet key"),
-        (b"temporary_key", "no Fernet key"),
-        (b"", "no Fernet key"),
+        (base64.b64encode(KEY), "twice"),
+        (base64.b64encode(KEY + b"\n"), "twice"),
+        (base64.b64encode(KEY + b"," + OTHER), "twice"),
+        (KEY[:-1], "not a Fernet key"),
+        (KEY[:40], "not a Fernet key"),
+        (KEY + b",", "not a Fernet key"),
+        (b"," + KEY, "not a Fernet key"),
+        (KEY + b";" + OTHER, "not a Fernet key"),
+        (b"temporary_key", "not a Fernet key"),
+        (b"", "not a Fernet key"),
     ],
 )
 def test_what_is_none_is_told_without_a_word_of_it(value, word):
@@ -103,7 +103,7 @@ def test_a_key_that_was_taken_over_wrongly_is_found():
     [
         ({"name": "x", "kind": "token"}, b"a\nb", "line break"),
         ({"name": "x", "kind": "token"}, b"\xff", "UTF-8"),
-        ({"name": "x", "kind": "fernet"}, b"abc", "no Fernet key"),
+        ({"name": "x", "kind": "fernet"}, b"abc", "not a Fernet key"),
         ({"name": "x", "kind": "simple_auth_password_file"}, b"abc", "JSON"),
         ({"name": "x", "kind": "simple_auth_password_file"}, b'{"somebody": "else"}', "the user admin"),
     ],

@@ -204,26 +204,26 @@ def bad(whole, spare_key):
 
     encrypted = as_private(spare_key, BestAvailableEncryption(b"CANARY"))
     return {
-        "mismatched pair": ({"api-server-public.pem": as_public(spare_key)}, "not of one pair"),
+        "mismatched pair": ({"api-server-public.pem": as_public(spare_key)}, "do not belong together"),
         "halves swapped between signers": (
             {
                 "api-server-public.pem": whole["scheduler-public.pem"],
                 "scheduler-public.pem": whole["api-server-public.pem"],
             },
-            "not of one pair",
+            "do not belong together",
         ),
         "2048 bits": ({"api-server-private.pem": as_private(small())}, "2048 bits"),
         "2048 bits public": ({"scheduler-public.pem": as_public(small())}, "2048 bits"),
         "elliptic curve": (
             {"api-server-private.pem": as_private(ec.generate_private_key(ec.SECP256R1()))},
-            "of another kind (",
+            "of another type (",
         ),
         "edwards curve": ({"scheduler-private.pem": as_private(ed25519.Ed25519PrivateKey.generate())}, "Ed25519"),
         "encrypted": ({"api-server-private.pem": encrypted}, "passphrase"),
         "garbage": ({"api-server-private.pem": b"CANARY"}, "no private key"),
         "cut short": ({"api-server-private.pem": whole["api-server-private.pem"][:900]}, "no private key"),
-        "public as private": ({"api-server-private.pem": whole["api-server-public.pem"]}, "public key in the place"),
-        "private as public": ({"api-server-public.pem": whole["api-server-private.pem"]}, "private key in the place"),
+        "public as private": ({"api-server-private.pem": whole["api-server-public.pem"]}, "public key instead"),
+        "private as public": ({"api-server-public.pem": whole["api-server-private.pem"]}, "private key instead"),
         "garbage public": ({"scheduler-public.pem": b"-----BEGIN PUBLIC KEY-----\nCANARY"}, "no public key"),
         "no private half": ({"api-server-private.pem": None}, "no api-server-private.pem"),
         "only a kid left": ({"api-server-private.pem": None, "api-server-public.pem": None}, "api-server.kid but no"),

@@ -97,7 +97,7 @@ REFUSED = {
     "mismatched pair": (
         STATES,
         entry("api-server-public.pem", lambda server: server.entries["scheduler-public.pem"]),
-        "not of one pair",
+        "do not belong together",
     ),
     "kid of another key": (STATES, entry("scheduler.kid", lambda server: server.entries["api-server.kid"]), "thumb"),
     "no private half": (STATES, entry("scheduler-private.pem", None), "no scheduler-private.pem"),
@@ -235,7 +235,7 @@ def test_there_is_a_way_out_of_a_rotation_begun_with_one_key_for_two():
     problem = server.info()["problem"]
     assert "lacks scheduler-private.pem" in problem
     assert f"remove annotation {STATE}, entry jwks.json and every entry *-next-private.pem" in problem
-    assert "upgrade.yml or install.yml makes one" in problem
+    assert "upgrade.yml or install.yml creates one" in problem
     del server.annotations[STATE]
     del server.entries["jwks.json"]
     del server.entries["api-server-next-private.pem"]

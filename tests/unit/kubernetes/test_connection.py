@@ -60,8 +60,8 @@ def test_an_exec_plugin_is_used(tmp_path):
 
 WRONG = {
     "no file": ("/nowhere/config", "/nowhere/config"),
-    "no YAML": ("{", "is no YAML"),
-    "no mapping": ("- 1", "is none"),
+    "no YAML": ("{", "is not valid YAML"),
+    "not a mapping": ("- 1", "is none"),
     "empty": ("", "can't be used"),
     "no cluster": (yaml.safe_dump({**kubeconfig(), "clusters": []}), "can't be used"),
     "no context": (yaml.safe_dump(kubeconfig(**{"current-context": "y"})), "y"),
@@ -85,7 +85,7 @@ def test_what_is_wrong_with_a_kubeconfig_is_said(tmp_path, wrong):
     result = performed(kubeconfig=str(file))
     assert word in result["failure"]["found"]
     assert "canary" not in json.dumps(result)
-    assert result["failure"]["untouched"] == "everything; nothing was requested"
+    assert result["failure"]["untouched"] == "everything; no request was sent"
 
 
 def performed(**options):
@@ -102,7 +102,7 @@ def performed(**options):
 @pytest.mark.parametrize("write", [yaml.safe_dump, json.dumps], ids=["YAML", "JSON"])
 def test_the_content_of_a_kubeconfig_in_place_of_its_name_is_not_shown(write):
     result = performed(kubeconfig=write(kubeconfig()))
-    assert "given as a text" in result["failure"]["found"]
+    assert "given as text" in result["failure"]["found"]
     assert "canary" not in json.dumps(result)
 
 
@@ -374,7 +374,7 @@ def test_a_token_that_no_header_can_have_is_not_shown(server, token, as_option):
     if not as_option:
         options = {"kubeconfig": kubeconfig(user={"token": UNSENDABLE[token]})}
     result = performed(host=server.host, **options)
-    assert "no header can have" in result["failure"]["found"]
+    assert "not allowed in a header" in result["failure"]["found"]
     assert "CANARY" not in json.dumps(result)
     assert server.requests == []
 

@@ -89,7 +89,7 @@ def test_a_secret_that_is_put_back_is_refused(case):
     with pytest.raises(OperatorError) as refused:
         check_managers("keys", metadata, "refuse", warned.append)
     assert f"Secret keys belongs to {who}" in refused.value.found
-    assert "wait for keys that are gone" in refused.value.found
+    assert "wait for missing keys" in refused.value.found
     assert "airflow_managed_by_others=accept" in refused.value.next_step
     assert "docs/rotation.md" in refused.value.next_step
     check_managers("keys", metadata, "accept", warned.append)

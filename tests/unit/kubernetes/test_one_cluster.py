@@ -68,7 +68,7 @@ def test_a_context_that_means_another_server_by_now_is_refused(server, staging, 
     refused = lock(cluster=cluster, kubeconfig=str(file))["failure"]
     assert server.host in refused["found"]
     assert staging.host in refused["found"]
-    assert "nothing was requested" in refused["untouched"]
+    assert "no request was sent" in refused["untouched"]
     assert (server.requests, staging.requests) == ([], [])
 
 
@@ -80,7 +80,7 @@ def test_other_options_or_variables_are_refused_as_well(server, staging, monkeyp
     assert not lock(cluster=cluster).get("failed")
     before = list(server.requests)
     monkeypatch.setenv("K8S_AUTH_HOST", staging.host)
-    assert "this run began on" in lock(cluster=cluster)["failure"]["found"]
+    assert "this run started on" in lock(cluster=cluster)["failure"]["found"]
     assert (server.requests, staging.requests) == (before, [])
 
 

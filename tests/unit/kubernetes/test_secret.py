@@ -121,7 +121,7 @@ def test_a_webhook_that_answers_no_dry_run_forbids_no_secret(name):
     message = "admission webhook 'audit' does not support dry run"
     core = Core(writing=refusal(400, message))
     told = StoredSecret(cluster(core), name).write({"ours": b"2"}, dry_run=True)
-    assert told == f"Secret {name}: {message}; whether it may be written shows only when it is"
+    assert told == f"Secret {name}: {message}; whether it can be written is only known when it is written"
     with pytest.raises(ApiException):
         StoredSecret(cluster(core), name).write({"ours": b"2"})
 
@@ -156,7 +156,7 @@ def test_annotations_of_an_immutable_secret_can_be_changed():
 @pytest.mark.parametrize("name", ["keys", "new"])
 def test_a_change_by_somebody_else_in_between_is_told(name):
     secret = StoredSecret(cluster(Core(writing=refusal(409))), name)
-    with pytest.raises(OperatorError, match="somebody else"):
+    with pytest.raises(OperatorError, match="by another client"):
         secret.write({"ours": b"2"})
 
 

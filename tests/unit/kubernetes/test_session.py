@@ -87,7 +87,7 @@ def test_a_server_that_hangs_is_given_up(server, monkeypatch, ask):
 
 @pytest.mark.parametrize(
     ("seconds", "found", "advice"),
-    [(0, "`true` in pod web still ran after 0 s", "`timeout`"), (60, "ended before `true` did", "proxy time-outs")],
+    [(0, "`true` in pod web still ran after 0 s", "`timeout`"), (60, "ended before `true` did", "proxy timeouts")],
 )
 def test_a_command_whose_time_is_over_is_not_taken_for_a_lost_connection(server, monkeypatch, seconds, found, advice):
     def lost(*_given):

@@ -96,7 +96,7 @@ def test_what_can_be_connected_to_passes(found, host, known, words):
         # Its pods reach it by this name alone.
         ("mysql", ["mysql"], False, "Service mysql in namespace lab has no ready pod", "get pods"),
         ("mysql.lab.svc", [], False, "Service mysql in namespace lab has no ready pod", "get pods"),
-        ("elsewhere", [], True, "Service elsewhere in namespace lab has no selector", "name the host itself"),
+        ("elsewhere", [], True, "Service elsewhere in namespace lab has no selector", "use the host name"),
         ("db", [], True, "there is no Service db, and no host of that name is known here", "correct the name"),
     ],
 )

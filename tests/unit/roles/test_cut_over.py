@@ -70,7 +70,7 @@ def settings_changed(stage):
 
 def test_tasks_that_outlast_the_grace_of_the_scheduler_are_waited_for(settings_changed):
     played = settings_changed(scheduler(600))
-    assert f"cut_over   pauses 1 DAGs and waits for {TASK}, which may need longer than the 600 s" in played.output
+    assert f"cut_over   pauses 1 DAGs and waits for {TASK}, which may outlast the 600 s" in played.output
     assert "airflow-scheduler is configured" in played.output
     assert played.actions("quiesce", "workloads", "deployment_objects") == [
         QUIESCE,
@@ -87,7 +87,7 @@ def test_tasks_that_outlast_the_grace_of_the_scheduler_are_waited_for(settings_c
 def test_the_plan_names_the_tasks_that_end_within_the_grace(settings_changed):
     within = {"paused": [], "running": [TASK], "expected_seconds": {"running": 48.0, "longest": 50.0}}
     said = settings_changed(scheduler(600), {"quiesce:quiesced": within}).output
-    assert f"{TASK} may run to the end, expected within 48 s, before the scheduler is replaced" in said
+    assert f"{TASK} may finish, expected within 48 s, before the scheduler is replaced" in said
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_failing_run_unpauses_what_an_earlier_run_has_proved(settings_changed,
     }
     played = settings_changed(scheduler(600), answers, code=2)
     assert played.actions("quiesce", "workloads")[-1] == last
-    assert ("What was paused is unpaused." in played.output) is (last == UNPAUSE)
+    assert ("The paused DAGs are unpaused again." in played.output) is (last == UNPAUSE)
 
 
 @pytest.mark.parametrize("due", [True, False])
@@ -137,7 +137,7 @@ def test_what_the_plan_says_of_the_tables_is_done_where_they_are_installed(setti
     answer = {"changed": due, "stage": "installed", "run": "r0", "set_aside": "airflow_before_r0"}
     played = settings_changed(scheduler(None), {"metadata_db": answer})
 
-    assert ("notes that the new tables are in their place" in played.output) is due
+    assert ("records that the new tables are in their place" in played.output) is due
     assert played.actions("metadata_db", "workloads") == ["metadata_db:reset", ROLL_OUT]
     (closed,) = [
         entry for entry in played.asked if entry["action"] == "run_record" and entry.get("state") == "finished"

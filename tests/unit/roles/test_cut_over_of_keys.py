@@ -71,7 +71,10 @@ def test_young_keys_of_an_ordinary_rotation_are_replaced(planned):
     assert "TODO replace_keys." in said
     assert "rotate.yml (cutover) on demo" in said
     assert "7 minutes old" in said
-    assert "replaces all keys: kid-a, kid-s end at once, with all sessions, tokens and running tasks; restarts" in said
+    assert (
+        "replaces all keys: kid-a, kid-s become invalid at once, and all sessions, tokens and running tasks end; "
+        "restarts" in said
+    )
 
 
 def test_young_keys_of_a_cut_over_are_not_and_it_is_said_how_to_insist(planned):
@@ -86,13 +89,14 @@ def test_young_keys_of_a_cut_over_are_not_and_it_is_said_how_to_insist(planned):
 
 def test_keys_of_before_and_of_next_end_too(planned):
     signers = {"api-server": {"kid": "kid-a", "previous": "kid-p"}, "scheduler": {"kid": "kid-s", "next": "kid-n"}}
-    assert "replaces all keys: kid-a, kid-s, kid-n, kid-p end at once" in planned(signers=signers)
+    assert "replaces all keys: kid-a, kid-s, kid-n, kid-p become invalid at once" in planned(signers=signers)
 
 
 def test_a_cut_over_that_goes_on_names_the_keys_that_it_has_ended(planned):
     said = planned(state="replaced", replaced=["kid-o", "kid-q"])
     assert "TODO replace_keys." in said
     assert (
-        "finishes the cut-over that was begun at 2026-11-22T03:00:00Z: its keys are made, and kid-o, kid-q end" in said
+        "finishes the cut-over that started at 2026-11-22T03:00:00Z: its keys exist, and the restarts invalidate "
+        "kid-o, kid-q" in said
     )
-    assert "kid-a, kid-s end at once" not in said
+    assert "kid-a, kid-s become invalid at once" not in said

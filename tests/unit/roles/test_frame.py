@@ -96,7 +96,7 @@ def test_the_way_back_goes_by_whether_anything_was_moved(run, stage_of_it):
         "run_record:failed",
     ]
     assert "the phase went wrong" in played.output
-    assert "WHERE THEY ARE. The workloads of before are started" in played.output
+    assert "WHERE THEY ARE. The old workloads run again" in played.output
 
 
 @pytest.mark.parametrize("stage_of_it", ["moving", "installed", "foreign"])
@@ -106,7 +106,7 @@ def test_what_was_moved_stays_where_it_is(run, stage_of_it):
 
     assert played.code != 0
     assert played.actions("quiesce", "workloads") == ["quiesce:quiesced"]
-    assert "WHERE THEY ARE. The same command goes on from there." in played.output
+    assert "WHERE THEY ARE. The same command continues from there." in played.output
 
 
 def test_a_failure_of_what_replaces_nothing_unpauses_and_starts_nothing(run):
@@ -149,10 +149,10 @@ def test_each_step_of_the_way_back_is_taken_whatever_becomes_of_the_others(run):
     assert played.code != 0
     asked = played.actions("deployment_objects", "workloads", "quiesce", "run_record", "run_lock")
     assert asked[-5:] == [*STEPS, "run_record:failed", "run_lock:released"]
-    said = played.output.split("Stop here")[1]
-    words = ["the phase went wrong", "WHERE THEY ARE.", "the way back failed as well", *STEPS.values()]
+    said = played.output.split("Fail with the reason")[1]
+    words = ["the phase went wrong", "WHERE THEY ARE.", "the rollback failed as well", *STEPS.values()]
     assert [text for text in words if text not in said] == []
-    assert "what was paused is unpaused" not in said
+    assert "the paused DAGs are unpaused" not in said
 
 
 def test_a_way_back_that_can_not_begin_says_so(run):
@@ -160,8 +160,13 @@ def test_a_way_back_that_can_not_begin_says_so(run):
     played = run({"failing": [PAUSE, KEEP, FAIL]}, answers, run_replaces=True)
 
     assert played.code != 0
-    said = played.output.split("Stop here")[1]
-    words = ["the phase went wrong", "Where the tables are could not be read.", "The way back stopped", "no such host"]
+    said = played.output.split("Fail with the reason")[1]
+    words = [
+        "the phase went wrong",
+        "The location of the tables could not be read.",
+        "The rollback stopped",
+        "no such host",
+    ]
     assert [text for text in words if text not in said] == []
     assert played.actions("deployment_objects", "workloads", "quiesce") == ["quiesce:quiesced"]
 
@@ -178,7 +183,7 @@ def test_what_stopped_the_run_is_said_whatever_becomes_of_its_record_and_report(
     played = run({"failing": [FAIL]}, answers, report=report)
 
     assert played.code != 0
-    assert "the phase went wrong" in played.output.split("Stop here")[1]
+    assert "the phase went wrong" in played.output.split("Fail with the reason")[1]
     assert played.actions("run_lock")[-1] == "run_lock:released"
 
 
@@ -196,7 +201,7 @@ def test_why_an_item_of_a_loop_failed_is_recorded_and_said(run, replaces):
 
     (record,) = [entry for entry in played.asked if entry.get("state") == "failed"]
     assert record["failure"] == "node n1: ErrImagePull: denied"
-    assert record["failure"] in played.output.split("Stop here")[1]
+    assert record["failure"] in played.output.split("Fail with the reason")[1]
 
 
 def test_what_never_pauses_does_not_ask_the_database(run):
@@ -206,7 +211,7 @@ def test_what_never_pauses_does_not_ask_the_database(run):
     assert played.code == 0, played.output
     played = run({"other": [FAIL]}, answers, run_quiesces=False)
     assert "the phase went wrong" in played.output
-    assert "The way back stopped" not in played.output
+    assert "The rollback stopped" not in played.output
     assert played.actions("quiesce", "metadata_db_info") == []
 
 
@@ -215,7 +220,7 @@ def test_a_run_that_could_not_be_opened_says_why_and_closes_nothing(run):
     played = run({"other": [FAIL]}, answers, run_replaces=True)
 
     assert played.code != 0
-    assert "another run is unfinished" in played.output.split("Stop here")[1]
+    assert "another run is unfinished" in played.output.split("Fail with the reason")[1]
     assert played.actions("run_record", "quiesce", "workloads") == ["run_record", "run_record:open"]
 
 

@@ -126,7 +126,7 @@ def test_a_server_that_can_not_do_what_is_needed_is_refused(preflight, database)
     played = preflight({**database, "unfit": [UNFIT, "SECOND"]}, HEAD)
     assert played.code != 0
     said = words_of(played)
-    assert f"Found: {UNFIT}; SECOND Expected: a server that can be written to, gives named locks" in said
+    assert f"Found: {UNFIT}; SECOND Expected: a writable server that supports named locks" in said
     assert "Untouched: everything Next: correct airflow_database_host" in said
 
 

@@ -179,11 +179,11 @@ def test_how_long_tokens_live_is_written_down_with_every_step_of_a_rotation():
 
 # Those of a look, and of what waits for nothing.
 FIXED = {
-    "upgrade/look: Look at the metadata database",
-    "run/put_back: See where the tables are",
-    "status/main: Look at the metadata database",
-    "upgrade/replace: Keep the old deployment, to go back to it",
-    "upgrade/replace: Put the old rows back as they were before the pause",
+    "upgrade/look: Read the metadata database",
+    "run/put_back: Check where the tables are",
+    "status/main: Read the metadata database",
+    "upgrade/replace: Save the old deployment for a rollback",
+    "upgrade/replace: Restore the old rows to their state before the pause",
     "status/main: Wait for two heartbeats of each component",
 }
 

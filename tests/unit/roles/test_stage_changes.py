@@ -86,7 +86,7 @@ def run(stage):
 
 def said_by(played):
     """What it said at its end, wherever the lines end."""
-    return " ".join(played.output.split("Stop here")[1].replace("\\n", " ").split())
+    return " ".join(played.output.split("Fail with the reason")[1].replace("\\n", " ").split())
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def said_by(played):
     [
         (UPGRADE, {}, FOREIGN, "it has what Airflow never makes: report (view)"),
         (UPGRADE, {}, {"unfit": ["the server is read-only"]}, "the server is read-only"),
-        (UPGRADE, {}, {"stage": "installed"}, "was that of an Airflow older than 2.7 when this run made its plan"),
-        (INSTALL, {"stage": "empty"}, {"stage": "old"}, "is that of an Airflow older than 2.7"),
+        (UPGRADE, {}, {"stage": "installed"}, "was from an Airflow older than 2.7 when this run made its plan"),
+        (INSTALL, {"stage": "empty"}, {"stage": "old"}, "is from an Airflow older than 2.7"),
         (INSTALL, {"stage": "absent"}, {"stage": "installed"}, "was absent when this run made its plan"),
     ],
 )
@@ -115,7 +115,7 @@ def test_a_run_whose_plan_is_not_true_any_more_changes_nothing_under_the_lock(ru
     ("runbook", "planned", "found", "words"),
     [
         (UPGRADE, {}, FOREIGN, "it has what Airflow never makes: report (view)"),
-        (INSTALL, {"stage": "empty"}, {"stage": "old"}, "is that of an Airflow older than 2.7"),
+        (INSTALL, {"stage": "empty"}, {"stage": "old"}, "is from an Airflow older than 2.7"),
     ],
 )
 def test_nothing_is_stopped_where_the_stage_changed_during_the_phases_before(run, runbook, planned, found, words):

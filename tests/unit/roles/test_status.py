@@ -88,7 +88,7 @@ ABSENT: dict[str, Any] = {"kind": None, "replicas": 0, "ready": 0, "stopped_from
         ({"replicas": 0, "ready": 0}, "airflow-webserver 0/0 ready airflow:3"),
         (
             {"replicas": 0, "ready": 0, "stopped_from": 2},
-            "airflow-webserver 0/0 ready airflow:3 stopped by a run, had 2",
+            "airflow-webserver 0/0 ready airflow:3 stopped by a run, had 2 replicas",
         ),
         # Scaled up again by hand.
         ({"stopped_from": 2}, "airflow-webserver 1/2 ready airflow:3"),
@@ -144,7 +144,7 @@ def test_an_api_server_that_is_away_is_waited_for_once(status):
     played = status({"heartbeats": {"scheduler": "x"}}, fails=through_it, more={"workloads_info": away})
     assert [name for name in (*through_it, "run_lock") if played.actions(name)] == ["workloads_info"]
     assert f"Workloads: not read: {found}" in played.output
-    assert "Last run: not read: as the workloads" in played.output
+    assert "Last run: not read: for the same reason as the workloads" in played.output
     assert "Heartbeats: scheduler x" in played.output
     assert "the metadata database, the workloads, the signing keys, the record of runs, the copies" in played.output
 
@@ -153,7 +153,7 @@ def test_an_api_server_that_is_away_is_waited_for_once(status):
     ("locked", "said"),
     [
         ({"failed": True, "msg": "long", "failure": {"found": "bob works on it"}}, "r2, running: bob works on it"),
-        ({"process_id": 1}, "r2, running, and nobody is at work: run rotate.yml again to finish it"),
+        ({"process_id": 1}, "r2, running, and no run is in progress: run rotate.yml again to finish it"),
     ],
 )
 def test_whether_anybody_is_at_work_on_an_unfinished_run_is_said(stage, locked, said):
@@ -184,7 +184,9 @@ def test_an_airflow_of_another_namespace_is_not_taken_for_this_one(status, workl
 
 
 HERE = "Signing keys: there is no Secret hopsworks-airflow-keys in namespace hopsworks"
-GONE = f"{HERE}, without which no pod of this Airflow starts: correct airflow_keys_secret or airflow_namespace, put"
+GONE = (
+    f"{HERE}, and no pod of this Airflow starts without it: correct airflow_keys_secret or airflow_namespace, restore"
+)
 NONE_YET = f"{HERE} yet"
 
 

@@ -48,7 +48,7 @@ ANSWERS = {
     "preflight": {"seen": {"at": "2026-11-22T03:00:00+00:00", "heartbeats": {}}},
     "availability_probe": {"urls": {}, "problems": [], "windows": []},
 }
-NOT_KNOWN = "[core] executor is company.Executor, of which it is not known where its tasks run"
+NOT_KNOWN = "[core] executor is company.Executor, and it is unknown where its tasks run"
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_tasks_are_waited_for_where_the_scheduler_is_still_to_be_restarted(rotat
     played = rotate("LocalExecutor", True, keys={**KEYS, "state": state, "due": False}, more=more)
     assert played.code == 0, played.output
     assert played.actions("quiesce").count("quiesce:quiesced") == 2 * waits
-    assert ("the scheduler is restarted already" in " ".join(played.output.split())) == (not waits)
+    assert ("the scheduler was already restarted" in " ".join(played.output.split())) == (not waits)
 
 
 CUT_OVER = {"airflow_rotation_mode": "cutover", "airflow_confirm": "demo"}

@@ -56,8 +56,8 @@ def said(stage):
 
 def test_the_status_names_what_an_interrupted_run_has_left_paused(said):
     output = said(STATUS, {"now": ["one", "two"], "waiting": ["late"], "runs": ["20261122t030000"]})
-    assert "paused by run 20261122t030000, and unpaused by the next run that ends: 2 DAGs (one, two)" in output
-    assert "not in the new Airflow yet, and unpaused by a later run that finds them there: 1 DAGs (late)" in output
+    assert "paused by run 20261122t030000; the next run that finishes will unpause: 2 DAGs (one, two)" in output
+    assert "not in the new Airflow yet; a later run that finds them will unpause: 1 DAGs (late)" in output
 
 
 def test_the_status_says_nothing_of_paused_dags_where_there_are_none(said):

@@ -116,7 +116,7 @@ def test_where_nobody_waits_for_children_it_is_said_that_the_end_is_not_known():
         result = perform(lambda _warn: os.kill(os.getpid(), signal.SIGKILL))
     finally:
         signal.signal(signal.SIGCHLD, before)
-    assert "nobody knows how" in result["failure"]["found"]
+    assert "for an unknown reason" in result["failure"]["found"]
 
 
 def test_a_process_that_a_library_has_forked_holds_nobody_up(tmp_path):
@@ -228,7 +228,7 @@ def test_the_action_ends_with_its_parent(tmp_path):
 def test_the_action_ends_itself_when_it_may_act_no_more(no_children, monkeypatch):
     monkeypatch.setattr(subject, "TICK_SECONDS", 0.05)
     result = Child(lambda _warn: time.sleep(600) or {}, may_act=lambda: False).result(pytest.fail)
-    assert "has ended itself, because this run's lock was not confirmed" in result["failure"]["found"]
+    assert "has stopped itself, because this run's lock was not confirmed" in result["failure"]["found"]
     assert no_children()
 
 

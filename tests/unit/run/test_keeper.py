@@ -107,11 +107,11 @@ def test_an_action_that_waits_is_killed_when_another_run_has_the_lock(no_childre
 
     thread = threading.Thread(target=take)
     thread.start()
-    with pytest.raises(OperatorError, match="bob works on this deployment") as failure:
+    with pytest.raises(OperatorError, match="bob is working on this deployment") as failure:
         perform(cluster, act)
     thread.join()
-    assert "the action was ended" in failure.value.found
-    assert "a server was told already" in failure.value.untouched
+    assert "the action was stopped" in failure.value.found
+    assert "a server may still finish" in failure.value.untouched
     assert writes(server) == ["before"]
     assert no_children()
 

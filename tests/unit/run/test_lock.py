@@ -282,7 +282,7 @@ def test_a_confirmation_waits_for_a_server_that_is_away(away):
 
     Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", ELSEWHERE, 60, tell)
     assert len(told) == 3
-    assert "waits for it up to 60 s" in told[0]
+    assert "waiting for it up to 60 s" in told[0]
     assert away.writes()[-1][0] == "PATCH"
 
 
@@ -315,7 +315,7 @@ def test_a_confirmation_ends_when_its_time_is_over(away):
 
 def test_a_confirmation_of_what_another_run_has_taken_ends_at_once(away):
     away.away = None
-    with pytest.raises(OperatorError, match="alice works on this deployment"):
+    with pytest.raises(OperatorError, match="alice is working on this deployment"):
         Lock(away.cluster(), "airflow-runbook").confirm("bob", ELSEWHERE, 60, pytest.fail)
 
 
@@ -335,13 +335,13 @@ def test_a_confirmation_takes_a_lock_that_is_free_again(away):
     lease = ours.read()
     assert lease.spec.holder_identity == "alice"
     assert lease.metadata.annotations[subject.PROCESS_ANNOTATION] == process
-    with pytest.raises(OperatorError, match="alice works on this deployment"):
+    with pytest.raises(OperatorError, match="alice is working on this deployment"):
         theirs.acquire("bob", ELSEWHERE)
 
 
 def test_a_confirmation_that_crosses_another_run_is_refused(lock, server):
     server.before_write = lambda: lock.acquire("bob", ELSEWHERE)
-    with pytest.raises(OperatorError, match="bob works on this deployment"):
+    with pytest.raises(OperatorError, match="bob is working on this deployment"):
         lock.confirm("alice", ELSEWHERE, 60, pytest.fail)
     assert holder(server) == "bob"
 

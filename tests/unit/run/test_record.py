@@ -330,7 +330,7 @@ def test_a_record_that_is_no_run_is_told_in_words(read, core, text):
     record.open("r1", "upgrade", "alice")
     record.write()
     core.found.data["run"] = text
-    with pytest.raises(OperatorError, match="can't be understood") as refused:
+    with pytest.raises(OperatorError, match="is invalid") as refused:
         read()
     assert "airflow-runbook" in refused.value.next_step
 
@@ -343,7 +343,7 @@ def test_a_history_that_is_none_is_told_in_words(read, core, entry, text):
     record.open("r1", "upgrade", "alice")
     record.write()
     core.found.data[entry] = text
-    with pytest.raises(OperatorError, match="can't be understood"):
+    with pytest.raises(OperatorError, match="is invalid"):
         read()
 
 
@@ -359,5 +359,5 @@ def test_a_packed_run_that_is_damaged_is_told_in_words(read, core, text):
     record.end("cut_over", {"paused": dags(12_000)})
     record.write()
     core.found.binary_data["run.json.gz"] = text
-    with pytest.raises(OperatorError, match="can't be understood"):
+    with pytest.raises(OperatorError, match="is invalid"):
         read()
