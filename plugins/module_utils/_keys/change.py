@@ -2,6 +2,34 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Rotating signing keys: each step is one write of one Secret, which holds the keys and how far the rotation is.
+
+Rotation with an overlap, in which no token becomes invalid:
+
+1. `publish`: generate the next keys and add their public halves to the trusted set (JWKS). Signers still use the
+   current keys. After it, every component that validates tokens is restarted.
+2. `activate`: the next keys become the current ones. The public halves of the previous keys stay trusted. After it,
+   every component that signs tokens is restarted.
+3. `set_retirement`: when the last signer was restarted, store the time at which the last token of the previous keys
+   expires.
+4. `retire`: after that time, remove the previous keys from the trusted set. After it, components are restarted so that
+   they forget them.
+5. `settle`: note that all of them were.
+
+Cut-over, for keys that are compromised: `replace` generates new keys and trusts no others, and `settle` ends it. Every
+token of the replaced keys is invalid from then on.
+
+Guarantees:
+
+- A step is one write with the version that was read, so it happens completely or not at all, and a Secret that another
+  controller has changed in between is read again.
+- The state is stored with the keys. A rotation that was interrupted is continued from there, with the keys that it has
+  generated already.
+- A private key is never used before all validators trust its public half (except in a cut-over), and a public key is
+  never removed while a token of it may still be valid.
+- The stored lifetimes only grow until the keys that they belong to are gone.
+"""
+
 from __future__ import annotations
 
 import dataclasses

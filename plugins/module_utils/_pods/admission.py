@@ -28,7 +28,8 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 Object = dict[str, Any]
 NOT_MADE = "00000000-0000-0000-0000-000000000000"
 MISSING_ACCOUNT = re.compile(r'serviceaccount "([^"]+)" not found')
-# What quotas count beside the pods, when a workload is made or gets another template. A Job is tried by itself.
+# What quotas count in addition to the pods when a workload is created or gets another template. A Job is checked
+# itself.
 TEMPLATE_OBJECTS = {"Deployment": ("count/replicasets.apps",)}
 NEW_OBJECTS = {
     "Deployment": ("count/deployments.apps", *TEMPLATE_OBJECTS["Deployment"]),
@@ -38,7 +39,7 @@ NEW_OBJECTS = {
 
 @dataclass(frozen=True)
 class Coming:
-    """Pods that a run is going to have made: `count` of them at once, from a template of `owner` (kind and name).
+    """Pods that a run is going to have created: `count` of them at once, from a template of `owner` (kind and name).
 
     `objects` come with them, by the names that quotas have for them.
     """
@@ -47,12 +48,12 @@ class Coming:
     name: str
     template: Object
     count: int = 1
-    # Of a StatefulSet, whose volumes come from these.
+    # Of a StatefulSet, whose volumes are created from these.
     claims: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
 
     def pod(self) -> Object:
-        """As its controller creates it, except for what only a controller knows."""
+        """As its controller creates it, except for values that only a controller knows."""
         template = without_nulls(self.template)
         labels, owner = dict(template.get("metadata", {}).get("labels", {})), self.kind
         if self.kind == "Deployment":
@@ -62,7 +63,7 @@ class Coming:
         metadata = {"annotations": template.get("metadata", {}).get("annotations", {}), "labels": labels}
         version = "batch/v1" if self.kind == "Job" else "apps/v1"
         if self.kind != "Pod":
-            # Policies may refuse pods that belong to nothing.
+            # Policies may reject pods without an owner.
             metadata["ownerReferences"] = [
                 {"apiVersion": version, "kind": owner, "name": self.name, "uid": NOT_MADE, "controller": True}
             ]
@@ -83,7 +84,7 @@ def coming_of(workload: Object, count: int | None = None, objects: tuple[str, ..
 
 @dataclass(frozen=True)
 class Admitted:
-    """The specification of pods as they are admitted. `quota` is one that counts them, as the API server has told."""
+    """The specification of pods as they are admitted. `quota` is one that counts them, according to the API server."""
 
     spec: Object
     quota: str | None = None
@@ -91,7 +92,7 @@ class Admitted:
 
 @dataclass
 class Verdict:
-    """What would keep pods away, and what could not be told."""
+    """The problems of pods, and what could not be determined."""
 
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -105,11 +106,11 @@ class Verdict:
             self.warnings.append(redact(text))
 
     def refuse(self) -> None:
-        """Raises OperatorError where there is a problem."""
+        """Raises OperatorError if there is a problem."""
         if self.problems:
             raise OperatorError(
                 "; ".join(self.problems),
-                expected="pods that this cluster admits, places and can start",
+                expected="pods that this cluster admits, schedules and can start",
                 untouched="everything; this was a dry run",
                 next_step="correct the settings of the pods (resources, security context, node selector, tolerations, "
                 "priority class), or the policy, quota or limit that forbids them; then run the same command again",
@@ -117,18 +118,18 @@ class Verdict:
 
 
 def told(call: Call, verdict: Verdict) -> None:
-    """Warn of what could not be told. Raises OperatorError where there is a problem."""
+    """Warn about what could not be determined. Raises OperatorError if there is a problem."""
     for warning in verdict.warnings:
         call.warn(warning)
     verdict.refuse()
 
 
 class Admission:
-    """Asks the API server about pods before anything is stopped for them: a dry run, what they refer to, quota, nodes.
+    """Checks pods before anything is stopped for them: by a dry run, and their references, quotas and nodes.
 
-    A controller's pods are admitted in the controller's name. A policy that asks who creates a pod may answer us
-    something else. `made` are objects, as (kind, name), that the run makes before the pods. `nodes_on_demand` is
-    whether nodes are made for pods that have none: then it forbids nothing that none is there yet.
+    A controller's pods are admitted under the controller's name, so a policy that checks the creator of a pod may
+    answer differently here. `made` are objects, as (kind, name), that the run creates before the pods.
+    `nodes_on_demand` is whether nodes are added for pods that fit on none: then a missing node is not a problem.
     """
 
     def __init__(self, cluster: Cluster, made: set[tuple[str, str]], *, nodes_on_demand: bool = False) -> None:
@@ -137,10 +138,10 @@ class Admission:
         self._problems: dict[Any, str | None] = {}
 
     def look(self, coming: list[Coming], freed: list[Object] | None = None) -> Verdict:
-        """What keeps these pods away, all of them at once, when the `freed` ones have ended. Changes nothing."""
+        """The problems of all these pods together, once the `freed` ones have ended. Changes nothing."""
         verdict = Verdict()
         tried = [(pods, self._admitted(pods, verdict)) for pods in coming]
-        # What is no pod at all is not looked at further.
+        # An invalid pod is not checked further.
         admitted = [(pods, found) for pods, found in tried if found is not None]
         for pods, found in admitted:
             self._refers(pods, found.spec, verdict)
@@ -150,7 +151,7 @@ class Admission:
         return verdict
 
     def job(self, manifest: Object) -> Verdict:
-        """The same for a Job, which is admitted itself as well."""
+        """The same for a Job, which has to be admitted itself as well."""
         verdict = self.look([coming_of(manifest, 1)])
         try:
             self._dry(manifest)
@@ -163,7 +164,8 @@ class Admission:
         return answer
 
     def _admitted(self, pods: Coming, verdict: Verdict) -> Admitted | None:
-        """As they are admitted, with what defaults and webhooks add; else as they are defined. None for no pods."""
+        """As they are admitted, with additions of defaults and webhooks, or else as they are defined. None for no
+        pods."""
         body = pods.pod()
         name = f"{pods.kind} {pods.name}"
         try:
@@ -173,7 +175,7 @@ class Admission:
                 account = MISSING_ACCOUNT.search(message_of(error))
                 if account is None or ("ServiceAccount", account[1]) not in self._made:
                     raise
-                # It is made by this run; which one it is matters to the other checks of a pod only by its rights.
+                # This run creates it. For the other checks of a pod, only its rights matter.
                 body["spec"]["serviceAccountName"] = "default"
                 answer, warnings = self._dry(body)
         except ApiException as error:
@@ -189,15 +191,15 @@ class Admission:
         return Admitted(dict(answer["spec"]))
 
     def _told(self, name: str, error: Any, verdict: Verdict, *, counted: bool = True) -> bool:
-        """Whether it is a refusal, which the verdict then has."""
+        """Whether it is a rejection, which is added to the verdict."""
         message = message_of(error)
         if needs_a_real_request(error):
-            verdict.warn(f"{name}: {message}; whether its pods are admitted shows only when they are made")
+            verdict.warn(f"{name}: {message}; whether its pods are admitted is only known when they are created")
         elif counted and error.status == 403 and EXCEEDED.search(message):
-            # For now, while the old pods are there; what is left when they are gone is counted below.
+            # Only for now, while the old pods exist; the remaining quota without them is calculated below.
             pass
         elif error.status in (400, 403, 409, 422, 500, 503):
-            verdict.add(f"pods of {name} would be refused: {message}")
+            verdict.add(f"pods of {name} would be rejected: {message}")
             return True
         else:
             raise error
@@ -214,7 +216,7 @@ class Admission:
                     if error.status != 403:
                         raise
                     self._problems[reference] = None
-                    verdict.warn(f"{reference.kind} {reference.name} can't be read, so whether it is there is unknown")
+                    verdict.warn(f"{reference.kind} {reference.name} can't be read, so it is unknown whether it exists")
             if problem := self._problems[reference]:
                 verdict.add(f"pods of {pods.kind} {pods.name} could not start: {problem}")
         for secret in spec.get("imagePullSecrets", []):
@@ -222,7 +224,7 @@ class Admission:
             if not secret_name or ("Secret", secret_name) in self._made:
                 continue
             if self._objects.read("Secret", secret_name) is None:
-                verdict.warn(f"there is no pull Secret {secret_name}, of {pods.kind} {pods.name}")
+                verdict.warn(f"there is no pull Secret {secret_name}, which {pods.kind} {pods.name} refers to")
 
     def _place(self, admitted: list[tuple[Coming, Admitted]], verdict: Verdict) -> None:
         try:
@@ -230,7 +232,7 @@ class Admission:
         except ApiException as error:
             if error.status not in (401, 403):
                 raise
-            verdict.warn("nodes can't be listed, so whether any may run the pods is unknown")
+            verdict.warn("nodes can't be listed, so it is unknown whether any may run the pods")
             return
         for pods, found in admitted:
             spec = found.spec
@@ -248,7 +250,7 @@ class Admission:
             else:
                 continue
             if self._on_demand:
-                verdict.warn(f"{problem}; it starts when a node for it is made")
+                verdict.warn(f"{problem}; it starts when a node for it is added")
             else:
                 verdict.add(f"{problem}; {ON_DEMAND}")
 
@@ -258,7 +260,7 @@ class Admission:
         except ApiException as error:
             if error.status != 403:
                 raise
-            verdict.warn("quotas can't be listed, so whether the pods fit into them is unknown")
+            verdict.warn("quotas can't be listed, so it is unknown whether the pods fit into them")
             return
         specs = [(found.spec, pods.count) for pods, found in admitted]
         objects = [name for pods, _found in admitted for name in pods.objects]
@@ -270,7 +272,7 @@ class Admission:
                 verdict.add(shortfall)
 
     def _budgets(self, coming: list[Coming], verdict: Verdict) -> None:
-        """A pod that two budgets select can't be evicted by anybody: a drain of its node never ends."""
+        """A pod that two budgets select cannot be evicted, so a drain of its node never ends."""
         if not any(kind == "PodDisruptionBudget" for kind, _name in self._made):
             return
         budgets = listed_if_allowed(self._objects, "PodDisruptionBudget")
@@ -282,6 +284,6 @@ class Admission:
             ]
             if names:
                 verdict.warn(
-                    f"PodDisruptionBudget {', '.join(names)} selects pods of {pods.kind} {pods.name}, which have "
-                    "one of their own: with two, no drain can evict them. Delete it once the upgrade is done"
+                    f"PodDisruptionBudget {', '.join(names)} selects pods of {pods.kind} {pods.name}, which have their "
+                    "own budget: with two, no drain can evict them. Delete it after the upgrade"
                 )

@@ -16,18 +16,18 @@ Object = dict[str, Any]
 
 # Replicas of a workload that this collection scaled to 0.
 STOPPED_ANNOTATION = "hopsworks.airflow/replicas-before-stop"
-# What changes by itself, or with every change of the rest.
+# Fields that change by themselves or with every other change.
 BOOKKEEPING = frozenset({"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"})
-# What says of an object that it is being deleted.
+# Fields of an object that is being deleted.
 DELETION = frozenset({"deletionTimestamp", "deletionGracePeriodSeconds"})
 DELETION_FINALIZERS = frozenset({"foregroundDeletion", "orphan"})
 
 
 def is_ours(live: Object) -> bool:
-    """Whether the object was made by this collection: by server-side apply of its field manager.
+    """Whether this collection created the object, by server-side apply with its field manager.
 
-    Its other changes to objects (scaling to 0, a restart) are updates under another name. One whose replacement was
-    interrupted is not ours yet.
+    Its other changes to objects (scaling to 0, a restart) use another name. An object whose replacement was interrupted
+    does not count.
     """
     return not is_half_replaced(live) and any(
         entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
@@ -36,20 +36,20 @@ def is_ours(live: Object) -> bool:
 
 
 def is_half_replaced(live: Object) -> bool:
-    """Whether its replacement was begun and not finished: its content may be of the one or of the other."""
+    """Whether its replacement was started and not finished: it may have the old or the new content."""
     return any(entry.get("manager") == REPLACING_MANAGER for entry in live["metadata"].get("managedFields", []))
 
 
 def managers(live: Object) -> list[str]:
-    """Who decided what the object is, beside this collection and the controllers of Kubernetes."""
+    """The field managers of the object, without this collection and Kubernetes' own controllers."""
     names = {str(entry.get("manager")) for entry in live["metadata"].get("managedFields", [])}
     return sorted(name for name in names if not name.startswith(FIELD_MANAGER) and name != "kube-controller-manager")
 
 
 def stopped_from(live: Object) -> int | None:
-    """The replicas that a workload had before this collection stopped it; None where it did not stop it.
+    """The replicas that a workload had before this collection stopped it; None if it did not.
 
-    Raises OperatorError where the annotation that says so holds something else.
+    Raises OperatorError if the annotation is invalid.
     """
     annotations = live["metadata"].get("annotations", {})
     if STOPPED_ANNOTATION not in annotations:
@@ -60,29 +60,31 @@ def stopped_from(live: Object) -> int | None:
     name = live["metadata"]["name"]
     raise OperatorError(
         f"{name} has {kept!r} in its annotation {STOPPED_ANNOTATION}",
-        expected="the number of replicas that it had before it was stopped, as this collection writes it",
+        expected="the number of replicas before it was stopped, as this collection writes it",
         untouched=name,
-        next_step=f"set the annotation of {name} to the number of replicas that it is to have again, or remove it "
-        "where it was not stopped; then run the same command again",
+        next_step=(
+            f"set the annotation of {name} to the number of replicas to restore, or remove it if it was not stopped; "
+            "then run the same command again"
+        ),
     )
 
 
 def comparable(obj: Object) -> Object:
-    """What of an object somebody decided: without status and bookkeeping."""
+    """The configured part of an object, without status and bookkeeping."""
     rest = copy.deepcopy({key: value for key, value in obj.items() if key != "status"})
     rest["metadata"] = {key: value for key, value in rest["metadata"].items() if key not in BOOKKEEPING}
     return rest
 
 
 def prepared(definition: Object, namespace: str) -> Object:
-    """A definition as it is sent: in its namespace, without what the API server keeps."""
+    """A definition as it is sent: in its namespace, without fields that the API server manages."""
     body = comparable(definition)
     body["metadata"]["namespace"] = namespace
     return body
 
 
 def saved(live: Object) -> Object:
-    """A live object as a definition that makes it again, with the replicas it had before it was stopped."""
+    """A live object as a definition that recreates it, with the replicas it had before it was stopped."""
     body = comparable(live)
     metadata = {key: value for key, value in body["metadata"].items() if key not in DELETION}
     annotations = dict(metadata.get("annotations", {}))
@@ -101,13 +103,14 @@ def saved(live: Object) -> Object:
 
 
 def shown(before: Object | None, after: Object) -> tuple[Object | str, Object]:
-    """Two states of an object for a diff, without what may be secret; that this differs is said."""
+    """Two states of an object for a diff. Values that may be secret are replaced, but differences in them are
+    marked."""
     left, right = comparable(before) if before is not None else None, comparable(after)
     return hidden(left) if left is not None else "", hidden(right, left)
 
 
 def without_nulls(value: Any) -> Any:
-    """A copy as the API server reads it: what is null is not given."""
+    """A copy as the API server reads it: null values are omitted."""
     if isinstance(value, dict):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):

@@ -29,8 +29,8 @@ def evidence(
 ) -> tuple[str, ...]:
     """The last warnings about the objects named in `involved`, and the last log lines of a container of a pod.
 
-    Whatever cannot be read is left out: evidence must not hide the failure that it explains. Redacted, also of every
-    secret that the pod gets.
+    Anything that cannot be read is omitted: evidence must not hide the failure that it explains. Redacted, including
+    every secret that the pod gets.
     """
     known = _secrets_of(cluster, pod) if pod is not None else set()
     lines: list[str] = []
@@ -43,14 +43,14 @@ def evidence(
     lines = hide("\n".join(lines), known).splitlines()
     if pod is not None and container:
         name = pod["metadata"]["name"]
-        # As it was written: a key is known by how its lines begin and end.
+        # Unchanged, because a key is recognized by how its lines begin and end.
         log = hide(log_text(cluster, name, container), known)
         lines += [f"log of {container} in {name}: {line}" for line in log.splitlines()]
     return tuple(lines)
 
 
 def log_text(cluster: Cluster, pod: str, container: str) -> str:
-    """The last log lines of a container; of its previous life where the present one has none. Not redacted."""
+    """The last log lines of a container, or of its previous instance if the current one has none. Not redacted."""
     for previous in (False, True):
         with contextlib.suppress(ApiException, HTTPError):
             text: str = cluster.core.read_namespaced_pod_log(
@@ -62,7 +62,7 @@ def log_text(cluster: Cluster, pod: str, container: str) -> str:
 
 
 def _secrets_of(cluster: Cluster, pod: Object) -> set[str]:
-    """What is secret in the Secrets that a pod uses, as far as these can be read, and in its own variables."""
+    """The secrets in the Secrets that a pod uses, as far as they can be read, and in its own variables."""
     values = set(_secret_variables(pod["spec"]))
     for name in sorted(secret_names(pod["spec"])):
         with contextlib.suppress(ApiException, HTTPError):
@@ -71,11 +71,11 @@ def _secrets_of(cluster: Cluster, pod: Object) -> set[str]:
 
 
 def _secret_variables(pod_spec: dict[str, Any]) -> Iterator[str]:
-    """What older deployments have in the variables themselves: passwords by their names, and those in addresses."""
+    """Secrets that older deployments have in the variables themselves: passwords by name, and those in addresses."""
     for container in [*pod_spec.get("initContainers", []), *pod_spec.get("containers", [])]:
         for variable in container.get("env", []):
             name, text = variable["name"], variable.get("value") or ""
-            # A number is a setting: how long a token lives.
+            # A number is a setting, such as the lifetime of a token.
             if SENSITIVE_NAME.search(name) and not (text.isdecimal() and len(text) < SHORTEST_VALUE):
                 yield from secret_texts({name: text.encode()})
             else:
@@ -83,7 +83,7 @@ def _secret_variables(pod_spec: dict[str, Any]) -> Iterator[str]:
 
 
 def secret_names(pod_spec: dict[str, Any]) -> set[str]:
-    """Names of the Secrets that a pod's environment and volumes come from."""
+    """Names of the Secrets that a pod's environment and volumes use."""
     names: set[str] = set()
     for volume in pod_spec.get("volumes", []):
         names.add(volume.get("secret", {}).get("secretName", ""))

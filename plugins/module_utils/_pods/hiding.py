@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What of an object may be shown.
+"""Determines which parts of an object may be shown.
 
-A text is shown only in a field whose words are Kubernetes' own or names of objects, and which is reached through such
-fields alone. All other texts are for somebody else to read (a program, a driver, a webhook, whoever wrote it), and may
-be secrets: the environment, commands and arguments, headers, attributes of volumes, annotations, data. So may be those
-of fields that are not known here. Of these the place is shown, and whether the text there is another one.
+A text is shown only in a field that holds Kubernetes' own words or names of objects, and whose parents are all such
+fields. All other texts are read by others (a program, a driver, a webhook) and may be secret: the environment, commands
+and arguments, headers, attributes of volumes, annotations, data, and unknown fields. For these, only the path is shown,
+and whether the text has changed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from .._common.redaction import redact
 
 Object = dict[str, Any]
-# Keys, and numbers of the parts of lists.
+# Keys, and indexes of list elements.
 Place = tuple[Any, ...]
 
 NOT_SHOWN = "(not shown)"
@@ -49,19 +49,20 @@ PODS = """
     volumeMounts mountPath subPath mountPropagation volumes configMap secret secretName items projected sources
     serviceAccountToken downwardAPI emptyDir medium sizeLimit persistentVolumeClaim claimName csi driver
 """
-# No map of free keys is among them (labels, annotations, selectors, data, attributes), nor what one holds.
+# Contains no maps with free keys (labels, annotations, selectors, data, attributes) and nothing inside them.
 CLEAR = frozenset(f"{OBJECTS}{SERVICES}{WORKLOADS}{PODS}".split())
 
 
 def hidden(obj: Object, earlier: Object | None = None) -> Object:
-    """An object as it may be shown. Of a text that is not, it says whether it was another one `earlier`."""
+    """An object in a form that may be shown. For each hidden text, it says whether it differs from the one in
+    `earlier`."""
     shown: Object = _hidden(obj, dict(_texts(earlier, ())), (), clear=True)
     return shown
 
 
 def _hidden(value: Any, earlier: dict[Place, str], place: Place, *, clear: bool) -> Any:
     if isinstance(value, dict):
-        # A map of free keys has texts alone, so a number is one of a field.
+        # A map with free keys only has texts, so a number belongs to a field.
         return {
             key: _hidden(item, earlier, (*place, key), clear=clear and (key in CLEAR or isinstance(item, int | float)))
             for key, item in value.items()
@@ -87,6 +88,6 @@ def _texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
 
 
 def _parts(items: list[Any]) -> Iterator[tuple[str | int, Any]]:
-    """The parts of a list by their names, where each has one of its own; else by their numbers."""
+    """The elements of a list by their names if these are unique, or else by their indexes."""
     names = [item["name"] for item in items if isinstance(item, dict) and "name" in item]
     yield from zip(names if len(set(names)) == len(items) else range(len(items)), items, strict=True)

@@ -32,19 +32,19 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 
 Object = dict[str, Any]
 
-# Meshes would put a proxy into the pod, and an init container before the image is pulled at all.
+# Meshes would inject a proxy, and an init container that runs before the image is pulled.
 NO_SIDECARS = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
 CONTAINER = "image"
-# A waiting reason: the image is there, and its container can't be as its settings say.
+# A waiting reason: the image exists, but its container cannot be created with its settings.
 NOT_AS_CONFIGURED = "CreateContainerConfigError"
-# Pods that pull: a registry and a quota need not bear one for each node of a large cluster.
+# Limit of pulling pods: a registry and a quota may not cope with one per node in a large cluster.
 AT_ONCE = 20
 SILENCE_SECONDS = 10.0
 JUDGE_SECONDS = 2.0
 
 
 def labels_of(deployment: str) -> dict[str, str]:
-    """The labels by which a deployment's pods that pull an image are found again, and no other deployment's."""
+    """The labels that identify the pulling pods of one deployment."""
     return {
         "app.kubernetes.io/managed-by": "hopsworks.airflow",
         "app.kubernetes.io/component": "image-pull",
@@ -53,7 +53,8 @@ def labels_of(deployment: str) -> dict[str, str]:
 
 
 def has_image(node: Object, image: str) -> bool:
-    """Whether a node reports the image. Kubelets report their 50 largest only: no is not a proof."""
+    """Whether a node reports the image. Kubelets only report their 50 largest, so False does not prove that it is
+    missing."""
     wanted = normalised(image)
     names = [name for entry in node["status"].get("images", []) for name in entry.get("names") or []]
     return any(normalised(name) == wanted for name in names)
@@ -61,9 +62,9 @@ def has_image(node: Object, image: str) -> bool:
 
 @dataclass(frozen=True)
 class Pull:
-    """A pod that is to be made: on which node, and as which use of the image.
+    """A pod to create: the node, and the use of the image that it represents.
 
-    `trial` is one on a node that has the image, to see whether it may run so.
+    A `trial` runs on a node that has the image, to check whether it can run with these settings.
     """
 
     node: str
@@ -73,14 +74,15 @@ class Pull:
 
 @dataclass
 class Outcome:
-    """By node, whether it had to pull the image; and why some were not asked."""
+    """For each node, whether it had to pull the image, and why some were skipped."""
 
     pulled: dict[str, bool] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
 
 class Puller:
-    """Gets an image onto nodes by a pod on each that does nothing (command `true`), as each of its uses would."""
+    """Pulls an image to nodes by a pod on each that does nothing (command `true`), with the settings of each of its
+    uses."""
 
     def __init__(
         self,
@@ -107,7 +109,7 @@ class Puller:
     def nodes(self) -> dict[str, bool]:
         """Names of the nodes that pods of any use may run on, and whether each reports the image.
 
-        Raises OperatorError where there is none for one of them; with `nodes_on_demand`, `untried` has that.
+        Raises OperatorError if there is no node for a use; with `nodes_on_demand`, `untried` records that instead.
         """
         found = self._cluster.plain(self._cluster.core.list_node())["items"]
         self._of_uses, self.untried = [use.nodes(found) for use in self._uses], []
@@ -123,7 +125,7 @@ class Puller:
                 )
             if not names:
                 self.untried.append(
-                    f"{problem}; whether one that is made for it gets {self._image} shows only in the outage"
+                    f"{problem}; whether a new node for it can pull {self._image} is only known during the outage"
                 )
         wanted = {name for names in self._of_uses for name in names}
         nodes = {node["metadata"]["name"]: node for node in found if node["metadata"]["name"] in wanted}
@@ -131,10 +133,10 @@ class Puller:
         return dict(self._reported)
 
     def pulls(self) -> list[Pull]:
-        """The pods that show, after `nodes`, whether the image is there for all uses.
+        """The pods that check, given `nodes`, whether the image is available for all uses.
 
-        One on each node that does not report it, and on each whose pods ask the registry at every start. One at least
-        of each use: that an image is there does not tell whether it may run as the container's settings say.
+        One on each node that does not report it, and on each whose pods ask the registry at every start. At least one
+        for each use, because an image that exists may still not run with the container's settings.
         """
         missing = {name for name, reported in self._reported.items() if not reported}
         pulls = []
@@ -145,10 +147,10 @@ class Puller:
         return pulls
 
     def pull(self, pulls: list[Pull], *, timeout_seconds: float) -> Outcome:
-        """Have the nodes pull it.
+        """Make the nodes pull it.
 
-        Raises OperatorError where a registry goes on refusing, with the event, or where an image can't run as its
-        container's settings say. Leaves no pods, whatever happens.
+        Raises OperatorError with the event if the registry keeps rejecting, or if an image cannot run with its
+        container's settings. Leaves no pods, whatever happens.
         """
         self.clean_up()
         outcome = Outcome()
@@ -164,7 +166,7 @@ class Puller:
         return outcome
 
     def clean_up(self) -> None:
-        """Delete the pods of this run and of any earlier one of the deployment that was killed."""
+        """Delete the pods of this run and of killed earlier runs of the deployment."""
         for pod in self._objects.list("Pod", label_selector=self._selector)["items"]:
             self._remove(pod)
 
@@ -172,7 +174,7 @@ class Puller:
         self._objects.delete("Pod", pod["metadata"]["name"], uid=pod["metadata"]["uid"], grace_seconds=0)
 
     def pod(self, pull: Pull, timeout_seconds: float) -> Object:
-        """The pod that has a node pull the image, as the use's own would."""
+        """The pod that makes a node pull the image, with the settings of the use."""
         suffix = hashlib.sha256(f"{pull} {self._image} {time.time_ns()}".encode()).hexdigest()[:10]
         return {
             "apiVersion": "v1",
@@ -184,7 +186,7 @@ class Puller:
             },
             "spec": {
                 **pull.use.pod_spec,
-                # Past the scheduler: each node in `nodes` is one that it might choose.
+                # Bypasses the scheduler: it might choose any node in `nodes`.
                 "nodeName": pull.node,
                 "restartPolicy": "Never",
                 "automountServiceAccountToken": False,
@@ -229,11 +231,11 @@ class Puller:
                     raise self._failed(active[troubles[failed]], pods.get(troubles[failed]), failed.text)
                 if time.monotonic() >= deadline:
                     name, first = next(iter(active)), next((f": {trouble.text}" for trouble in troubles), "")
-                    text = f"not there after {timeout_seconds:.0f} s{first}"
+                    text = f"not pulled after {timeout_seconds:.0f} s{first}"
                     raise self._failed(active[name], pods.get(name), text)
                 if time.monotonic() - told > SILENCE_SECONDS:
                     told = time.monotonic()
-                    left = f", {len(waiting)} more to come" if waiting else ""
+                    left = f", {len(waiting)} more waiting" if waiting else ""
                     nodes = sorted({pull.node for pull in active.values()})
                     self._progress(f"pulling {self._image} on {', '.join(nodes)}{left}")
                 changed.wait(min(JUDGE_SECONDS, max(deadline - time.monotonic(), 0)))
@@ -241,7 +243,7 @@ class Puller:
             mirror.stop()
 
     def _begin(self, waiting: list[Pull], active: dict[str, Pull], timeout_seconds: float) -> None:
-        """Make pods, as many at once as are allowed. A quota of pods has to have room for one."""
+        """Create as many pods at once as allowed. A pod quota must have room for at least one."""
         while waiting and len(active) < AT_ONCE:
             pod = self.pod(waiting[0], timeout_seconds)
             create = functools.partial(self._objects.create, pod)
@@ -254,12 +256,12 @@ class Puller:
             active[pod["metadata"]["name"]] = waiting.pop(0)
 
     def _settled(self, pod: Object, active: dict[str, Pull], outcome: Outcome) -> bool:
-        """Whether a pod has shown what it was made for; then it makes room for the next one."""
+        """Whether a pod has finished its check and can be replaced by the next one."""
         node, status = pod["spec"]["nodeName"], pod.get("status", {})
         if is_pulled(pod):
             outcome.pulled[node] = outcome.pulled.get(node, False) or self._had_to_pull(pod)
         elif status.get("phase") == "Failed" and str(status.get("reason")).startswith("OutOf"):
-            # Past the scheduler, it is the kubelet that finds no room.
+            # Without the scheduler, the kubelet detects the lack of room.
             outcome.left_out[node] = f"{status['reason']}: {status.get('message', '')}".rstrip(": ")
         else:
             return False
@@ -268,7 +270,7 @@ class Puller:
         return True
 
     def _had_to_pull(self, pod: Object) -> bool:
-        # Of its own container: what is injected beside it has images of its own.
+        # Only its own container: injected ones have other images.
         path = f"spec.containers{{{CONTAINER}}}"
         about = f"involvedObject.name={pod['metadata']['name']},involvedObject.fieldPath={path},reason=Pulled"
         events = self._objects.list("Event", field_selector=about)["items"]
@@ -278,17 +280,17 @@ class Puller:
         involved = [pod["metadata"]["name"]] if pod is not None else []
         waiting = container_status(pod or {}, CONTAINER).get("state", {}).get("waiting") or {}
         if waiting.get("reason") == NOT_AS_CONFIGURED:
-            found = f"node {pull.node} can't run image {self._image} as {pull.use.name} would: {problem}"
-            expected = "an image that may run with the security context of its container and pod"
+            found = f"node {pull.node} can't run image {self._image} with the settings of {pull.use.name}: {problem}"
+            expected = "an image that can run with the security context of its container and pod"
             next_step = (
-                "give the container a user that the image may run as (runAsUser), or correct its security context"
+                "give the container a user that the image can run as (runAsUser), or correct its security context"
             )
         else:
-            found = f"node {pull.node} does not get image {self._image}: {problem}"
+            found = f"node {pull.node} cannot pull image {self._image}: {problem}"
             expected = "the image on every node that may run the pods, before anything is stopped"
             next_step = (
-                "correct the image's name or the pull secrets, or make the registry reachable for the node; where it "
-                "has no room for a pod, make some"
+                "correct the image's name or the pull secrets, or make the registry reachable for the node; if it has "
+                "no room for a pod, free some"
             )
         return OperatorError(
             redact(found),
@@ -300,18 +302,18 @@ class Puller:
 
 
 def is_pulled(pod: Object) -> bool:
-    """Whether the pod's node has the image: its own container ran, or failed only after it was pulled.
+    """Whether the pod's node has the image: its own container has run, or failed only after the pull.
 
-    Others may be injected beside it: they end before it, or never.
+    Injected containers end before it or never.
     """
     state = container_status(pod, CONTAINER).get("state", {})
-    # An image without `true` is there all the same.
+    # An image without `true` still exists.
     made = state.get("waiting", {}).get("reason") == "CreateContainerError"
     return made or bool(state.keys() & {"running", "terminated"})
 
 
 def pull_troubles(name: str, pod: Object | None) -> list[Trouble]:
-    """Why a pod of that name has not got the image yet; `pod` is None where there is none."""
+    """Why a pod of that name does not have the image yet; `pod` is None if it does not exist."""
     if pod is None:
-        return [Trouble("gone", "its pod is gone: somebody deleted it, or the node is being drained", name)]
+        return [Trouble("gone", "its pod is gone: it was deleted, or the node is being drained", name)]
     return pod_troubles(pod)

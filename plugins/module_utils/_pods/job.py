@@ -33,10 +33,10 @@ LOG_LINE_LENGTH = 300
 
 
 class Job:
-    """One Job with one pod, watched to its end, its log read while it runs. It never outlives this process by intent;
-    what a killed process leaves behind carries the Job's labels, and `remove_leftovers` finds it by them.
+    """One Job with one pod, watched until it ends, with its log read while it runs. It does not normally outlive this
+    process. A killed process may leave one behind, and `remove_leftovers` finds it by the Job's labels.
 
-    `secrets` are texts that must not appear in anything that is passed on.
+    `secrets` are texts that must not appear in any output.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Job:
 
     @contextlib.contextmanager
     def started(self, timeout_seconds: float) -> Iterator[str]:
-        """The name of its pod, whose container runs and waits for commands; at the end of the block it is removed."""
+        """The name of its pod, whose container runs and waits for commands. It is removed at the end of the block."""
         with self._begun(time.monotonic() + timeout_seconds) as (pods, pod):
             ended = self._terminated(pods, pod)
             if ended is not None:
@@ -84,14 +84,14 @@ class Job:
                 )
 
     def _started(self, pods: Mirror, events: Mirror, deadline: float) -> str:
-        """Wait until the container runs or has run; returns the pod's name."""
+        """Wait until the container runs or has ended; returns the pod's name."""
         said, seen = "", False
         while True:
             self._changed.clear()
             pod = self._latest(pods)
             seen = seen or pod is not None
             if pod is None and seen:
-                gone = self._patience.final([Trouble("gone", "somebody deleted its pod before it ran")])
+                gone = self._patience.final([Trouble("gone", "its pod was deleted before it ran")])
                 state = PodState("its pod is gone", hopeless=gone is not None)
             else:
                 state = describe(pod, events.items(), container=self._container, patience=self._patience)
@@ -108,12 +108,13 @@ class Job:
             self._changed.wait(1)
 
     def _latest(self, pods: Mirror) -> Object | None:
-        """Its pod: one that runs or may run, else one that has ended."""
+        """Its pod: one that runs or may run, or else one that has ended."""
         found = sorted(pods.items(), key=lambda pod: (not is_finished(pod), pod["metadata"].get("creationTimestamp")))
         return found[-1] if found else None
 
     def _log(self, pods: Mirror, pod: str, deadline: float) -> Iterator[str]:
-        """Lines of the log while it is written, redacted; read on where the connection ends before the container."""
+        """Lines of the log while it is written, redacted. If the connection ends before the container, it is
+        reopened."""
         seen = 0
         while True:
             ended = self._terminated(pods, pod) is not None
@@ -135,7 +136,7 @@ class Job:
             if ended:
                 return
             if time.monotonic() > deadline:
-                raise self._failure("it still runs after the time allowed (`timeout`)", self._pod(pods, pod))
+                raise self._failure("it exceeded its `timeout` and is still running", self._pod(pods, pod))
             self._changed.clear()
             if self._terminated(pods, pod) is None:
                 self._changed.wait(1)
@@ -146,18 +147,18 @@ class Job:
             if ended is not None:
                 break
             if time.monotonic() > deadline:
-                raise self._failure("it still runs after the time allowed (`timeout`)", self._pod(pods, name))
+                raise self._failure("it exceeded its `timeout` and is still running", self._pod(pods, name))
             self._changed.wait(1)
             self._changed.clear()
         pod = self._pod(pods, name)
         if ended.get("exitCode") != 0 and pod is not None and "deletionTimestamp" in pod["metadata"]:
-            raise self._failure("somebody deleted its pod while it ran", pod)
+            raise self._failure("its pod was deleted while it ran", pod)
         if ended.get("exitCode") != 0:
             reason = f", {ended['reason']}" if ended.get("reason", "Error") != "Error" else ""
             raise self._failure(f"it ended with exit code {ended.get('exitCode')}{reason}", pod)
 
     def _terminated(self, pods: Mirror, name: str) -> Object | None:
-        """How the container ended, or None while it runs. A pod that vanished has ended, too."""
+        """How the container ended, or None while it runs. A pod that is gone counts as ended."""
         pod = self._pod(pods, name)
         if pod is None:
             return {"exitCode": None, "reason": "the pod was deleted or evicted"}
@@ -178,15 +179,15 @@ class Job:
         )
         return OperatorError(
             redact(f"Job {self._name} failed: {text}", self._secrets),
-            expected="it to run to its end",
-            untouched="the live schema; only the schema beside it was worked on",
-            next_step="put right what the evidence shows, then run the same command again: it starts the Job again",
+            expected="it to complete",
+            untouched="the live schema; it only worked on another schema",
+            next_step="fix the cause that the evidence shows, then run the same command again: it starts the Job again",
             evidence=tuple(redact("\n".join(seen), self._secrets).splitlines()),
         )
 
 
 class PodState:
-    """What a pod is waiting for, in words, and whether waiting is of use."""
+    """What a pod is waiting for, in words, and whether waiting makes sense."""
 
     def __init__(self, text: str, *, started: bool = False, hopeless: bool = False) -> None:
         self.text, self.started, self.hopeless = text, started, hopeless
@@ -199,10 +200,10 @@ def describe(
     container: str | None = None,
     patience: Patience | None = None,
 ) -> PodState:
-    """State of a pod that is to run once, and of its Job by its `events` while there is no pod.
+    """State of a pod that should run once, or of its Job by its `events` while there is no pod.
 
-    `container` does the work; others may be injected beside it. If omitted, the first. `patience` knows which troubles
-    have lasted; without it any is hopeless.
+    `container` does the work; others may be injected. Defaults to the first one. `patience` knows how long problems
+    have lasted; without it, any problem is terminal.
     """
     status = (pod or {}).get("status", {})
     statuses = status.get("containerStatuses", [])
@@ -213,17 +214,17 @@ def describe(
         troubles = pod_troubles(pod)
     else:
         refused = [event for event in events if event.get("reason") == "FailedCreate"]
-        troubles = [Trouble("refused", f"its pod is refused: {event.get('message')}") for event in refused]
+        troubles = [Trouble("refused", f"its pod is rejected: {event.get('message')}") for event in refused]
     failed = patience.final(troubles) if patience is not None else next(iter(troubles), None)
     if failed is not None:
         return PodState(failed.text, hopeless=True)
     if troubles:
         return PodState(troubles[0].text)
-    return PodState("waiting for its pod" if pod is None else "its container is being started")
+    return PodState("waiting for its pod" if pod is None else "its container is starting")
 
 
 def whole_lines(stream: Any) -> Iterator[str]:
-    """Lines of a streamed answer, as soon as each is complete."""
+    """Lines of a streamed response, each as soon as it is complete."""
     rest = b""
     for chunk in stream.stream(amt=None, decode_content=True):
         *lines, rest = (rest + chunk).split(b"\n")
@@ -236,7 +237,7 @@ def whole_lines(stream: Any) -> Iterator[str]:
 def remove_leftovers(
     cluster: Cluster, label_selector: str, timeout_seconds: float, progress: Callable[[str], None]
 ) -> list[str]:
-    """Delete Jobs that a killed run left behind, and wait until their pods are gone; returns their names."""
+    """Delete Jobs that a killed run has left behind, and wait until their pods are gone; returns their names."""
     found = [
         job.metadata.name
         for job in cluster.batch.list_namespaced_job(cluster.namespace, label_selector=label_selector).items
@@ -252,15 +253,15 @@ def remove_leftovers(
     pods = Mirror(Objects(cluster), "Pod", changed, label_selector=label_selector)
     try:
         deadline = time.monotonic() + timeout_seconds
-        # One that has ended works on nothing, however long its removal takes.
+        # A pod that has ended changes nothing, however long its removal takes.
         while running := [pod for pod in pods.items() if not is_finished(pod)]:
             if time.monotonic() > deadline:
                 names = ", ".join(sorted(pod["metadata"]["name"] for pod in running))
                 raise OperatorError(
-                    f"pods of an interrupted run are still there after {timeout_seconds:.0f} s: {names}",
+                    f"pods of an interrupted run still exist after {timeout_seconds:.0f} s: {names}",
                     expected="them to end",
-                    untouched="the schema that they work on",
-                    next_step="see why they don't end (kubectl describe pod), then run the same command again",
+                    untouched="the schema that they use",
+                    next_step="find out why they do not end (kubectl describe pod), then run the same command again",
                 )
             changed.wait(1)
             changed.clear()

@@ -14,15 +14,15 @@ from .verdict import DEFAULT_GRACE_SECONDS
 
 Object = dict[str, Any]
 
-# Annotation of a pod: what kubectl takes for its container. Meshes set it where they put theirs before the others.
+# Annotation of a pod: kubectl's default container. Meshes set it if they inject their container before the others.
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
-# Measured with 40 new connections a second against Airflow 3.0.6: with a preStop sleep of 5 s none of 1,400 requests
+# Measured with 40 new connections per second against Airflow 3.0.6: with a preStop sleep of 5 s none of 1,400 requests
 # failed, without one 31 to 71 of 1,200, over 1.3 to 1.5 s.
 PRE_STOP_SECONDS = 5.0
 LOST_WITHOUT_PRE_STOP_SECONDS = 1.5
 # Longest time that the api-server works on a request before it gives up.
 LONGEST_REQUEST_SECONDS = 120.0
-# What the vendor tells operators to expect of the api-server's restart; for when the present pods do not tell.
+# The duration of an api-server restart according to the vendor, if it is unknown for the current pods.
 STARTUP_SECONDS = 30.0
 DEFAULT_BOUND = "25%"
 SLEEP = re.compile(r"(?:^|[\s;&/])sleep\s+(\d+(?:\.\d+)?)(m?)(?![\w.])")
@@ -30,10 +30,10 @@ SLEEP = re.compile(r"(?:^|[\s;&/])sleep\s+(\d+(?:\.\d+)?)(m?)(?![\w.])")
 
 @dataclass(frozen=True)
 class Finding:
-    """What a restart of one workload means for those who use it.
+    """What a restart of one workload means for its users.
 
-    `kind`: `outage` (nobody is served for `outage_seconds`), `requests` (some are lost although a pod serves), `tasks`
-    (running tasks are killed), `refuse` (it would do lasting harm), `pause` (work waits, nothing is lost).
+    `kind`: `outage` (no requests are served for `outage_seconds`), `requests` (some are lost although a pod serves),
+    `tasks` (running tasks are killed), `refuse` (it would cause lasting damage), `pause` (work waits, nothing is lost).
     """
 
     kind: Literal["outage", "requests", "tasks", "refuse", "pause"]
@@ -56,12 +56,12 @@ def examine(
     row_locks: bool = False,
     startup_seconds: float | None = None,
 ) -> list[Finding]:
-    """What restarting a Deployment or StatefulSet loses by its own settings; empty where nothing is lost.
+    """What a restart of a Deployment or StatefulSet loses because of its own settings; empty if nothing is lost.
 
-    `component` is what it runs (api-server, scheduler, dag-processor, triggerer), or None where that is not known.
-    `running_task_seconds` is how long the longest task in its pods still needs, None where none runs. `row_locks` says
-    that the database's engine locks rows, so that two schedulers may run at once. `startup_seconds` is how long a pod
-    takes to get ready (see `startup_seconds_of`).
+    `component` is what it runs (api-server, scheduler, dag-processor, triggerer), or None if unknown.
+    `running_task_seconds` is the remaining time of the longest task in its pods, None if none runs. `row_locks` says
+    that the database engine locks rows, so that two schedulers may run at once. `startup_seconds` is how long a pod
+    takes to become ready (see `startup_seconds_of`).
     """
     replicas = workload["spec"].get("replicas", 1)
     if not replicas:
@@ -78,7 +78,7 @@ def examine(
 
 
 def bounds(workload: Object) -> tuple[int, int]:
-    """How many pods a rollout has above the wanted number, and how many below, at most."""
+    """The maximum number of pods that a rollout has above and below the desired number."""
     spec = workload["spec"]
     replicas = spec.get("replicas", 1)
     if workload["kind"] == "StatefulSet":
@@ -90,12 +90,12 @@ def bounds(workload: Object) -> tuple[int, int]:
     rolling = strategy.get("rollingUpdate") or {}
     surge = _number(rolling.get("maxSurge", DEFAULT_BOUND), replicas, math.ceil)
     unavailable = _number(rolling.get("maxUnavailable", DEFAULT_BOUND), replicas, math.floor)
-    # Its controller takes one down where it could do nothing at all.
+    # Its controller stops one pod if it could not do anything otherwise.
     return (surge, unavailable) if surge or unavailable else (0, 1)
 
 
 def startup_seconds_of(pods: list[Object], container: str) -> float | None:
-    """How long the quickest of these ready pods took from its creation, or its last restart, to be ready."""
+    """How long the fastest of these ready pods took from its creation or last restart to become ready."""
     taken = []
     for pod in pods:
         status = pod.get("status", {})
@@ -117,7 +117,7 @@ def moment(text: str) -> datetime:
 
 
 def main_container(workload: Object) -> Object:
-    """The container that does the work: the one that kubectl takes by default."""
+    """The main container: kubectl's default container."""
     template = workload["spec"]["template"]
     wanted = template["metadata"].get("annotations", {}).get(DEFAULT_CONTAINER)
     containers: list[Object] = template["spec"]["containers"]
@@ -125,7 +125,7 @@ def main_container(workload: Object) -> Object:
 
 
 def pre_stop_seconds(container: Object) -> float:
-    """How long a container sleeps before it is told to end, by the native action or by a command."""
+    """How long a container sleeps before it is stopped, by the native action or by a command."""
     hook = container.get("lifecycle", {}).get("preStop", {})
     if "sleep" in hook:
         return float(hook["sleep"].get("seconds", 0))
@@ -141,23 +141,23 @@ def _number(bound: int | str, replicas: int, rounded: Any) -> int:
 
 def _outage(workload: Object, startup: float) -> Finding:
     spec, container = workload["spec"], main_container(workload)
-    why = "has one replica and takes it down first"
+    why = "has one replica and stops it first"
     if spec.get("strategy", {}).get("type") == "Recreate":
-        why = "takes all its pods down before it makes new ones (strategy Recreate)"
+        why = "stops all its pods before it creates new ones (strategy Recreate)"
     elif spec.get("replicas", 1) > 1:
-        why = "may take all its pods down at once (maxUnavailable)"
+        why = "may stop all its pods at once (maxUnavailable)"
     seconds = round(startup + pre_stop_seconds(container), 1)
     return Finding(
         "outage",
-        f"{workload['kind']} {workload['metadata']['name']} {why}: nobody is served for about {seconds:.0f} s, until a "
-        "new pod is ready; strategy RollingUpdate with maxSurge 1 and maxUnavailable 0 avoids it"
+        f"{workload['kind']} {workload['metadata']['name']} {why}: no requests are served for about {seconds:.0f} s, "
+        "until a new pod is ready; strategy RollingUpdate with maxSurge 1 and maxUnavailable 0 avoids this"
         + (" (a Deployment can, a StatefulSet needs two replicas)" if workload["kind"] == "StatefulSet" else ""),
         seconds,
     )
 
 
 def _requests(workload: Object) -> list[Finding]:
-    """Requests that are lost although there is always a pod, by the settings of the api-server's container."""
+    """Requests that are lost although there is always a pod, because of the settings of the api-server's container."""
     found: list[Finding] = []
     name, container = workload["metadata"]["name"], main_container(workload)
     pre_stop = pre_stop_seconds(container)
@@ -167,7 +167,7 @@ def _requests(workload: Object) -> list[Finding]:
             Finding(
                 "outage",
                 f"container {container['name']} of {name} has no readinessProbe: a new pod gets requests, and the old "
-                f"one ends, before it can answer, for up to {STARTUP_SECONDS:.0f} s",
+                f"one stops, before the new one can answer, for up to {STARTUP_SECONDS:.0f} s",
                 STARTUP_SECONDS,
             )
         )
@@ -175,9 +175,9 @@ def _requests(workload: Object) -> list[Finding]:
         found.append(
             Finding(
                 "requests",
-                f"container {container['name']} of {name} sleeps {pre_stop:g} s before it ends (preStop), and so is "
-                f"gone before all know: requests get lost over about {LOST_WITHOUT_PRE_STOP_SECONDS} s; a sleep of "
-                f"{PRE_STOP_SECONDS:.0f} s avoids it",
+                f"container {container['name']} of {name} sleeps {pre_stop:g} s before it stops (preStop), so it stops "
+                f"before all clients have noticed: requests are lost for about {LOST_WITHOUT_PRE_STOP_SECONDS} s; a "
+                f"sleep of {PRE_STOP_SECONDS:.0f} s avoids this",
                 LOST_WITHOUT_PRE_STOP_SECONDS,
             )
         )
@@ -186,8 +186,8 @@ def _requests(workload: Object) -> list[Finding]:
             Finding(
                 "requests",
                 f"terminationGracePeriodSeconds of {name} is {grace}: requests that take longer than "
-                f"{max(0.0, grace - pre_stop):.0f} s are cut off; more than {pre_stop + LONGEST_REQUEST_SECONDS:.0f} "
-                "s avoids it",
+                f"{max(0.0, grace - pre_stop):.0f} s are cut off; more than {pre_stop + LONGEST_REQUEST_SECONDS:.0f} s "
+                "avoids this",
             )
         )
     return found
@@ -201,9 +201,9 @@ def _scheduler(
         return [
             Finding(
                 "refuse",
-                f"{workload['kind']} {name} starts its new scheduler beside the old one (RollingUpdate with maxSurge): "
-                "on an engine that locks no rows both schedule the same tasks (15 of 24 ran twice when it was tried); "
-                "strategy Recreate, or maxSurge 0, avoids it",
+                f"{workload['kind']} {name} starts its new scheduler alongside the old one (RollingUpdate with "
+                "maxSurge): on an engine without row locks, both schedule the same tasks (MariaDB: 15 of 24 ran "
+                "twice); strategy Recreate, or maxSurge 0, avoids this",
             )
         ]
     found: list[Finding] = []
@@ -214,8 +214,8 @@ def _scheduler(
             Finding(
                 "tasks",
                 f"the longest running task needs {running:.0f} s more, but {name} gets {left:.0f} s to drain "
-                "(terminationGracePeriodSeconds): it would be killed, and stay `running` for minutes; wait for it "
-                "first, or give it a longer grace period",
+                "(terminationGracePeriodSeconds): the task would be killed, and stay `running` for minutes; wait for "
+                "it first, or set a longer grace period",
             )
         )
     if not surge:
@@ -223,7 +223,7 @@ def _scheduler(
         found.append(
             Finding(
                 "pause",
-                f"nothing new is scheduled for about {drain + startup:.0f} s, while {name} "
+                f"no new tasks are scheduled for about {drain + startup:.0f} s, while {name} "
                 + ("waits for its running tasks and starts again" if drain else "starts again"),
             )
         )

@@ -17,13 +17,13 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 
 Object = dict[str, Any]
 
-# Long beside a request, short beside the 40 s after which a silent node counts as lost.
+# Long compared to a request, short compared to the 40 s after which a silent node counts as lost.
 KNOWN_FOR_SECONDS = 5.0
 LOST_TAINTS = frozenset({"node.kubernetes.io/unreachable", "node.kubernetes.io/out-of-service"})
 
 
 def problem_of(node: Object) -> str | None:
-    """Why a node can't be counted on, None for one that is ready."""
+    """Why a node is not usable; None for one that is ready."""
     for condition in node.get("status", {}).get("conditions", []):
         if condition["type"] == "Ready" and condition["status"] != "True":
             text = condition.get("message") or condition.get("reason") or "no reason given"
@@ -35,7 +35,7 @@ def problem_of(node: Object) -> str | None:
 
 
 class Nodes:
-    """What is wrong with nodes, looked up when asked; nothing is known of them where nodes may not be listed."""
+    """The problems of nodes, read on request; unknown if nodes cannot be listed."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -43,7 +43,7 @@ class Nodes:
         self._known: dict[str, tuple[float, str | None]] = {}
 
     def look(self, names: set[str]) -> dict[str, str | None]:
-        """By name, what is wrong with each node; None for a good one. Those that can't be looked up are left out."""
+        """The problem of each node by name; None for a good one. Nodes that cannot be read are omitted."""
         for name in sorted(names):
             known = self._known.get(name)
             if self._allowed and (known is None or time.monotonic() - known[0] > KNOWN_FOR_SECONDS):

@@ -41,7 +41,7 @@ POD_ARGUMENT: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Pod:
-    """What a deployment wants of pods in its namespace, as Kubernetes writes it."""
+    """A deployment's settings for pods in its namespace, in the notation of Kubernetes."""
 
     service_account: str | None = None
     security_context: dict[str, Any] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Pod:
 
     @property
     def placement(self) -> dict[str, Any]:
-        """What of its specification does not depend on what runs in it."""
+        """The part of its specification that does not depend on what runs in it."""
         names = {
             "serviceAccountName": self.service_account,
             "priorityClassName": self.priority_class,
@@ -87,7 +87,8 @@ class Pod:
 
 
 def pod_of(cluster: Cluster, given: dict[str, Any] | None) -> Pod:
-    """What the option `pod` says, without a service account that is not there: it may come with the deployment."""
+    """The value of the option `pod`, without a service account that does not exist yet: the deployment may create it
+    later."""
     pod = Pod(**(given or {}))
     return replace(pod, service_account=existing_account(cluster, pod.service_account))
 
@@ -103,9 +104,9 @@ def job_of(
     grace_seconds: int,
     kept_seconds: int,
 ) -> dict[str, Any]:
-    """A Job with one container, as a deployment wants its pods. It is never run twice, and mounts no token.
+    """A Job with one container and a deployment's pod settings. It never runs twice, and mounts no token.
 
-    `kept_seconds` is how long it stays where its run was killed.
+    `kept_seconds` is how long it is kept if its run was killed.
     """
     own = {"imagePullPolicy": pod.image_pull_policy, "securityContext": pod.container_security}
     mounts = [*container.get("volumeMounts", []), *pod.volume_mounts]
@@ -114,7 +115,7 @@ def job_of(
         "kind": "Job",
         "metadata": {"name": name[:63], "labels": labels},
         "spec": {
-            # A second attempt would meet what the first has left.
+            # A second attempt would find the first one's leftovers.
             "backoffLimit": 0,
             "activeDeadlineSeconds": timeout_seconds,
             "ttlSecondsAfterFinished": kept_seconds,

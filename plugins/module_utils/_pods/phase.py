@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-# What a pod is in when all its containers have ended for good. It lingers (evicted, say) until it is collected.
+# Phases of a pod whose containers have all ended for good. It remains, for example after an eviction, until it is
+# collected.
 FINISHED = ("Succeeded", "Failed")
 
 
 def is_finished(pod: dict[str, Any]) -> bool:
-    """Whether nothing runs in a pod, and never will: it is no pod of its workload any more."""
+    """Whether nothing runs in a pod or ever will, so it no longer counts as a pod of its workload."""
     return pod.get("status", {}).get("phase") in FINISHED

@@ -14,12 +14,12 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 
 Object = dict[str, Any]
 
-# What to do about nodes that are not there, beside the obvious.
-ON_DEMAND = "where nodes are made for pods that have none, say so (airflow_nodes_on_demand)"
+# An additional hint about missing nodes.
+ON_DEMAND = "if nodes are added for pods that fit on none, set airflow_nodes_on_demand"
 
 
 def tolerated(taint: Object, tolerations: list[Object]) -> bool:
-    """Whether a taint keeps no pod away that has these tolerations."""
+    """Whether pods with these tolerations tolerate a taint."""
     if taint["effect"] == "PreferNoSchedule":
         return True
     for toleration in tolerations:
@@ -47,7 +47,7 @@ def is_eligible(node: Object, node_selector: dict[str, str], tolerations: list[O
 
 
 def wanted_by_affinity(node: Object, affinity: Object) -> bool:
-    """Whether a node meets what the affinity requires of nodes; preferences and other pods' places don't count."""
+    """Whether a node meets the required node affinity; preferences and the placement of other pods do not count."""
     required = affinity.get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution")
     if not required:
         return True
@@ -59,18 +59,18 @@ def _term(node: Object, term: Object) -> bool:
     fields = {"metadata.name": node["metadata"]["name"]}
     expressions = [(labels, item) for item in term.get("matchExpressions", [])]
     expressions += [(fields, item) for item in term.get("matchFields", [])]
-    # A term that says nothing matches nothing.
+    # An empty term matches nothing.
     return bool(expressions) and all(_matches(values, item) for values, item in expressions)
 
 
 def selects(selector: Object, labels: dict[str, str]) -> bool:
-    """Whether a label selector selects what has these labels."""
+    """Whether a label selector matches these labels."""
     exact = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
     return exact and all(_matches(labels, item) for item in selector.get("matchExpressions", []))
 
 
 def _matches(values: dict[str, str], item: Object) -> bool:
-    """Whether values meet one requirement. One that the API server would not accept is met by nothing."""
+    """Whether values meet one requirement. Nothing meets a requirement that the API server would not accept."""
     found, wanted, operator = values.get(item.get("key", "")), item.get("values", []), item.get("operator")
     if operator in ("Gt", "Lt"):
         try:

@@ -18,34 +18,34 @@ if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster
 
 Object = dict[str, Any]
-# A busy pod is not ready from one failed probe to the next answer: the only one, for a moment.
+# A busy pod is not ready between a failed probe and the next successful one, even if it is the only one.
 READY_SECONDS = 60
 LOOK_SECONDS = 1
 
 
 def workload_of(cluster: Cluster, name: str) -> Object:
-    """The Deployment or StatefulSet of that name. Raises OperatorError where there is none."""
+    """The Deployment or StatefulSet of that name. Raises OperatorError if there is none."""
     found = find(Objects(cluster), name)
     if found is None:
         raise OperatorError(
             f"there is no Deployment or StatefulSet {name} in namespace {cluster.namespace}",
             expected="a workload of that name",
-            untouched="everything; this only looks",
-            next_step=f"name one of: kubectl -n {cluster.namespace} get deployments,statefulsets",
+            untouched="everything; this only reads",
+            next_step=f"use one of: kubectl -n {cluster.namespace} get deployments,statefulsets",
         )
     return found
 
 
 def serving_pods(cluster: Cluster, workload: str) -> list[Object]:
-    """The pods of a Deployment or StatefulSet that are ready and not about to end. Waits for the first for a minute.
+    """The ready pods of a Deployment or StatefulSet that are not terminating. Waits up to a minute for the first one.
 
-    Raises OperatorError where there is no such workload, or no such pod.
+    Raises OperatorError if there is no such workload or no such pod.
     """
     objects, deadline = Objects(cluster), time.monotonic() + READY_SECONDS
     while True:
         found = workload_of(cluster, workload)
         pods: list[Object] = objects.list("Pod", label_selector=label_selector(found["spec"]["selector"]))["items"]
-        # Its selector may match pods of others.
+        # Its selector may match other pods.
         serving = [pod for pod in pods if belongs(found, pod) and is_serving(pod)]
         if serving or not found["spec"].get("replicas", 1) or time.monotonic() >= deadline:
             break
@@ -54,7 +54,7 @@ def serving_pods(cluster: Cluster, workload: str) -> list[Object]:
         raise OperatorError(
             f"{workload} in namespace {cluster.namespace} has no ready pod ({len(pods)} in all)",
             expected=f"at least one, within {READY_SECONDS} s",
-            untouched="everything; this only looks",
+            untouched="everything; this only reads",
             next_step=f"kubectl -n {cluster.namespace} describe {found['kind'].lower()} {workload}; run the same "
             "command again when a pod is ready",
         )
@@ -62,15 +62,15 @@ def serving_pods(cluster: Cluster, workload: str) -> list[Object]:
 
 
 def is_serving(pod: Object) -> bool:
-    """Whether a pod is ready, and has neither ended nor been told to end."""
+    """Whether a pod is ready, has not ended and is not terminating."""
     return is_ready(pod) and not is_finished(pod) and "deletionTimestamp" not in pod["metadata"]
 
 
 def component_container(workload: Object, pod: Object) -> str:
-    """The container of a pod that does the work, whatever a mesh or an agent injected beside it, or before it.
+    """The main container of a pod, whatever containers a mesh or an agent has injected.
 
-    What its workload takes for that, which knows of no injected ones; of a pod of another template the one that kubectl
-    takes by default.
+    The one according to its workload, which has no injected ones. For a pod of another template, kubectl's default
+    container.
     """
     names = [str(container["name"]) for container in pod["spec"]["containers"]]
     for wanted in (main_container(workload)["name"], pod["metadata"].get("annotations", {}).get(DEFAULT_CONTAINER)):

@@ -28,14 +28,14 @@ SHORT_NAMES = ("cpu", "memory", "ephemeral-storage")
 # And these without `count/`.
 PLAIN_NAMES = ("configmaps", "secrets", "services")
 
-# What the API server says of an object that does not fit; the amounts are what `limited` is of.
+# The API server's message about an object that does not fit; `limited` has the names of the amounts.
 EXCEEDED = re.compile(
     r"exceeded quota: (?P<name>[^,\s]+)(?:, requested: .+?, used: (?P<used>.+?), limited: (?P<limited>.+))?"
 )
 
 
 def has_room_for_one_in_place_of_one(message: str) -> bool:
-    """Whether this is a quota's refusal of one object more, and no more are there than it allows."""
+    """Whether a quota rejects one more object, although no more exist than it allows."""
     found = EXCEEDED.search(message)
     if found is None or found["used"] is None:
         return False
@@ -47,7 +47,7 @@ def has_room_for_one_in_place_of_one(message: str) -> bool:
 
 @dataclass(frozen=True)
 class Quota:
-    """One ResourceQuota: what it allows and what is used of it, for the pods in its scopes."""
+    """One ResourceQuota: its limits and usage for the pods in its scopes."""
 
     name: str
     hard: Amounts
@@ -81,7 +81,7 @@ def _terminating(scope: Object, spec: Object) -> bool:
 
 
 def _best_effort(scope: Object, spec: Object) -> bool:
-    """Kubernetes looks at cpu and memory only, and asking for none of them is not asking."""
+    """Kubernetes only considers cpu and memory, and a request of zero does not count."""
     del scope
     return not any(
         amount
@@ -114,7 +114,7 @@ def in_scope(scope: Object, spec: Object) -> bool:
 
 
 def counted_as(obj: Object) -> Counter[str]:
-    """What quotas count of an object that is no pod, by the names that they have for it.
+    """What quotas count for an object other than a pod, by the names that they use.
 
     https://kubernetes.io/docs/concepts/policy/resource-quotas/#object-count-quota
     """
@@ -135,7 +135,7 @@ def counted_as(obj: Object) -> Counter[str]:
 
 
 def usage(spec: Object) -> Amounts:
-    """What quotas count of a pod, by the names that they have for it."""
+    """What quotas count for a pod, by the names that they use."""
     amounts: Amounts = {"pods": Decimal(1), "count/pods": Decimal(1)}
     for prefix in ("requests", "limits"):
         for resource, amount in _needed(spec, prefix).items():
@@ -146,7 +146,7 @@ def usage(spec: Object) -> Amounts:
 
 
 def with_defaults(spec: Object, limit_ranges: list[Object]) -> Object:
-    """A pod with what LimitRanges add to containers that say nothing; the API server's own answer has it already."""
+    """A pod with the defaults that LimitRanges add to containers; the API server's own response already has them."""
     defaults = [item for found in limit_ranges for item in found["spec"]["limits"] if item.get("type") == "Container"]
 
     def completed(container: Object) -> Object:
@@ -170,12 +170,12 @@ def with_defaults(spec: Object, limit_ranges: list[Object]) -> Object:
 
 
 def requests(spec: Object) -> Amounts:
-    """What a node must have left for a pod."""
+    """The free resources that a node must have for a pod."""
     return _needed(spec, "requests")
 
 
 def _needed(spec: Object, kind: str) -> Amounts:
-    """As the scheduler counts: all containers together, or the largest moment of its start, whichever is more."""
+    """As the scheduler counts: all containers together, or the peak during its start, whichever is more."""
     running: Amounts = {}
     largest: Amounts = {}
     for container in spec.get("initContainers", []):
@@ -188,7 +188,7 @@ def _needed(spec: Object, kind: str) -> Amounts:
     for container in spec.get("containers", []):
         running = _sum(running, _of(container, kind))
     needed = _max(largest, running)
-    # Said for the pod as a whole, it is that.
+    # A value for the whole pod takes precedence.
     needed.update(_of(spec, kind))
     return _sum(needed, _amounts(spec.get("overhead", {})))
 
@@ -196,7 +196,7 @@ def _needed(spec: Object, kind: str) -> Amounts:
 def _of(container: Object, kind: str) -> Amounts:
     resources = container.get("resources") or {}
     given = resources.get(kind) or {}
-    # A limit without a request is the request, too.
+    # A limit without a request also is the request.
     return _amounts({**(resources.get("limits") or {}), **given} if kind == "requests" else given)
 
 
@@ -219,13 +219,13 @@ def shortfalls(
     objects: Iterable[str] = (),
     counted: Collection[int] = (),
 ) -> list[str]:
-    """Which of its amounts are too small for these pods, when the freed ones are gone; in an operator's words.
+    """Which of its limits are too small for these pods once the freed ones are gone, as messages for the operator.
 
-    `objects` are those that come with the pods, by the names that quotas have for them. `counted` are the positions of
-    pods that it counts whatever its scopes say of them, as the API server has told.
+    `objects` are those that come with the pods, by the names that quotas use. `counted` are the positions of pods that
+    it counts regardless of its scopes, according to the API server.
     """
     after = dict(quota.used)
-    # Scopes are scopes of pods.
+    # Scopes only apply to pods.
     needed = {} if quota.scopes else {name: Decimal(number) for name, number in Counter(objects).items()}
     for position, (spec, count) in enumerate(coming):
         if position in counted or quota.counts(spec):
@@ -253,13 +253,13 @@ def _text(amount: Decimal, name: str) -> str:
 
 
 def refuse_shortfalls(objects: Objects, more: Counter[str], untouched: str) -> None:
-    """Raises OperatorError where quotas have no room for `more` objects, by the names that quotas have for them."""
-    # Where they can't be listed, the look at the pods warns of it.
+    """Raises OperatorError if quotas have no room for `more` objects, by the names that quotas use."""
+    # If they cannot be listed, the check of the pods warns about it.
     quotas = [quota_of(found) for found in listed_if_allowed(objects, "ResourceQuota")]
     if short := [text for quota in quotas for text in shortfalls(quota, [], [], more.elements())]:
         raise OperatorError(
             "; ".join(short),
-            expected="quotas with room for all objects that are made",
+            expected="quotas with room for all objects that the run creates",
             untouched=untouched,
             next_step="have the quota raised, or remove objects that are not needed; then run the same command again",
         )

@@ -16,7 +16,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class Reference:
-    """What a pod cannot start without, unless it is `optional`. `keys` are the entries of it that are named."""
+    """An object that a pod needs to start, unless it is `optional`. `keys` are the referenced entries."""
 
     kind: str
     name: str
@@ -25,7 +25,7 @@ class Reference:
 
 
 def references(spec: Object) -> set[Reference]:
-    """Secrets, ConfigMaps and claims that the volumes and the environment of a pod name."""
+    """Secrets, ConfigMaps and claims that the volumes and the environment of a pod refer to."""
     return {reference for reference in (*_volumes(spec), *_environment(spec)) if reference.name}
 
 
@@ -55,7 +55,7 @@ def _environment(spec: Object) -> Iterator[Reference]:
 
 
 def problem_with(objects: Objects, reference: Reference) -> str | None:
-    """Why a pod could not start with what it refers to, or None."""
+    """Why a pod could not start with its references, or None."""
     found = objects.read(reference.kind, reference.name)
     if found is None:
         return None if reference.optional else f"there is no {reference.kind} {reference.name}"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""When something has failed for good: one answer for rollouts, restarts, Jobs and the pods that pull images."""
+"""Decides when something has failed for good: for rollouts, restarts, Jobs and the pods that pull images."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 Object = dict[str, Any]
 Kind = Literal["final", "image", "setup", "exits", "refused", "node", "unscheduled", "gone"]
 
-# How long each kind of trouble may last, in seconds by this machine's clock, before it counts as a failure. What the
-# cluster says alone does not tell: a registry or a webhook that is away for a moment looks like one that never answers,
-# and conditions and back-offs stay long after their cause has passed.
+# How long each kind of trouble may last, in seconds by this machine's clock, before it counts as a failure. The
+# cluster's state alone is not enough: a registry or a webhook that is briefly unavailable looks like one that never
+# answers, and conditions and back-offs remain long after their cause has passed.
 GRACE_SECONDS: dict[Kind, float] = {
-    # Its own specification says so, or it has ended: nothing changes any more.
+    # Because of its own specification, or because it has ended: nothing will change.
     "final": 0,
     # The kubelet tries again after 10, 20 and 40 s.
     "image": 60,
-    # A Secret or a volume that comes a moment later; the kubelet looks again after seconds.
+    # A Secret or a volume that is created a moment later; the kubelet retries after seconds.
     "setup": 30,
-    # A back-off is at most 300 s. Exits in our own time are counted, see `Patience`.
+    # A back-off is at most 300 s. Exits during this action are counted, see `Patience`.
     "exits": 330,
-    # Controllers try again after milliseconds, then ever more slowly; `Watcher` makes them look every 10 s.
+    # Controllers retry after milliseconds, then ever more slowly; `Watcher` makes them retry every 10 s.
     "refused": 30,
-    # A kubelet that restarts reports "not ready" for a moment.
+    # A restarting kubelet reports "not ready" for a moment.
     "node": 30,
     # A new node of an autoscaler takes minutes.
     "unscheduled": 180,
-    # A watch may tell of a new pod a moment later than of its absence.
+    # A watch may report a new pod a moment later than its absence.
     "gone": 10,
 }
 REASONS: dict[str, Kind] = {
@@ -51,17 +51,18 @@ REASONS: dict[str, Kind] = {
     "ImageInspectError": "setup",
     "InvalidImageName": "final",
 }
-# First exits may be a database that was not up yet. The kubelet starts a container again at once, then after 10 s and
-# 20 s: the fourth exit comes after half a minute at the earliest.
+# The first exits may be caused by a database that was not up yet. The kubelet restarts a container at once, then after
+# 10 s and 20 s: the fourth exit comes after half a minute at the earliest.
 EXITS_TOLERATED = 3
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """What keeps a pod or a workload from getting going. It may pass, until `Patience` says that it is final.
+    """A problem that keeps a pod or a workload from starting. It may be temporary, until `Patience` says that it is
+    final.
 
-    `about` tells it from others of its kind: the same trouble keeps its `about` while it lasts. `exits` is how often a
-    container has ended, `grace_seconds` a grace of its own in place of its kind's.
+    `about` distinguishes it from others of its kind: the same problem keeps its `about` while it lasts. `exits` is how
+    often a container has exited, `grace_seconds` its own grace period instead of that of its kind.
     """
 
     kind: Kind
@@ -78,11 +79,11 @@ class Trouble:
 
 
 class Patience:
-    """Since when each trouble has been seen, by our own clock, and what was there before this action began.
+    """When each problem was first seen, by this machine's clock, and the problems from before this action.
 
-    `exits` are how often containers may end in all, by `Trouble.about`, see `exits_allowed`; `deadline` when a progress
-    deadline had been exceeded; `events` the versions of the events that were there. None of them is a failure of this
-    action.
+    `exits` are how often containers may exit in total, by `Trouble.about`, see `exits_allowed`; `deadline` is when a
+    progress deadline was exceeded before; `events` are the versions of earlier events. None of these is a failure of
+    this action.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Patience:
         self._pods_then: dict[str, frozenset[str]] = {}
 
     def final(self, troubles: Iterable[Trouble]) -> Trouble | None:
-        """The first of the present troubles that counts as a failure. Those that have passed are forgotten."""
+        """The first of the current problems that counts as a failure. Problems that have passed are forgotten."""
         present = list(troubles)
         now = self._clock()
         self._since = {(t.kind, t.about): self._since.get((t.kind, t.about), now) for t in present}
@@ -116,7 +117,7 @@ class Patience:
         return self._clock() - self._begun
 
     def answered(self, event: str, pods: frozenset[str]) -> bool:
-        """Whether a pod came to be since an event was first seen that tells of one that could not; uids of pods."""
+        """Whether a pod was created since an event about a failed creation was first seen; `uids` of pods."""
         return bool(pods - self._pods_then.setdefault(event, pods))
 
 
@@ -126,15 +127,15 @@ def container_statuses(pod: Object) -> list[Object]:
 
 
 def container_status(pod: Object, name: str) -> Object:
-    """The status of the container of that name, whatever others are beside it; empty where there is none yet."""
+    """The status of the container of that name; empty if there is none yet."""
     return next((status for status in container_statuses(pod) if status.get("name") == name), {})
 
 
 def exits_allowed(pods: Iterable[Object]) -> dict[str, int]:
-    """How often each container of these pods may end in all, by what `Trouble.about` calls it.
+    """How often each container of these pods may exit in total, by `Trouble.about`.
 
-    What got there in spite of exits of before, may be days ago, has as many again as a new one. What is still in a
-    back-off by them has none: one more is the same failure.
+    A container that started successfully after earlier exits may exit as often as a new one. A container that is still
+    in a back-off may not exit again: one more exit is the same failure.
     """
     return {
         _about(pod, status): _exits(status) + EXITS_TOLERATED
@@ -146,7 +147,7 @@ def exits_allowed(pods: Iterable[Object]) -> dict[str, int]:
 
 
 def pod_troubles(pod: Object) -> list[Trouble]:
-    """What keeps a pod that is not ending from getting going."""
+    """The problems of a pod that is not terminating."""
     metadata, status = pod.get("metadata", {}), pod.get("status", {})
     name, uid = str(metadata.get("name", "")), str(metadata.get("uid", ""))
     found = [trouble for entry in container_statuses(pod) if (trouble := _container_trouble(pod, entry)) is not None]
@@ -176,15 +177,15 @@ def _container_trouble(pod: Object, status: Object) -> Trouble | None:
         return Trouble(kind, text, _about(pod, status), name, container, exits if kind == "exits" else 0)
     now_ended = status.get("state", {}).get("terminated")
     if status.get("ready") or (now_ended and not now_ended.get("exitCode")):
-        return None  # it got there in the end
+        return None  # it has succeeded in the end
     if code and exits > EXITS_TOLERATED:
-        return Trouble("exits", f"{where} ended {exits} times{how}", _about(pod, status), name, container, exits)
+        return Trouble("exits", f"{where} exited {exits} times{how}", _about(pod, status), name, container, exits)
     return None
 
 
 def _exits(status: Object) -> int:
     state = status.get("state", {})
-    # What waits for its next start has ended once more than it was restarted.
+    # A container that waits for its next start has exited once more than it was restarted.
     ended = "terminated" in state or state.get("waiting", {}).get("reason") == "CrashLoopBackOff"
     return int(status.get("restartCount", 0)) + ended
 
@@ -194,9 +195,9 @@ def _about(pod: Object, status: Object) -> str:
 
 
 def insisting(create: Callable[[], Any], *, pause_seconds: float = 2.0) -> Any:
-    """The answer to a request that creates an object of a name of its own; sent again while the object is refused.
+    """The response to a request that creates an object with a unique name; it is retried while the object is rejected.
 
-    That it exists is the answer to an earlier attempt whose answer was lost: then there is none.
+    If it already exists, an earlier attempt succeeded but its response was lost, and there is no response.
     """
     patience = Patience()
     while True:
@@ -205,7 +206,7 @@ def insisting(create: Callable[[], Any], *, pause_seconds: float = 2.0) -> Any:
         except ApiException as error:
             if error.status == 409 and "AlreadyExists" in str(error.body):
                 return None
-            # A Role or a policy that forbids it does not pass; a quota and a webhook that is away may.
+            # A Role or a policy that forbids it is permanent; a full quota or an unavailable webhook may be temporary.
             passes = error.status in (429, 500, 503) or (error.status == 403 and "quota" in str(error.body))
             if not passes or patience.final([Trouble("refused", str(error.reason))]):
                 raise

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""By which containers an image is going to be used: only a pod like theirs shows whether they will have it."""
+"""The containers that are going to use an image: only a pod like theirs shows whether they can run it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-# What decides of a pod where it may be, as whom it runs, and who pulls for it.
+# The fields of a pod that determine its placement, its user and its pull credentials.
 OF_A_POD = (
     "nodeSelector",
     "tolerations",
@@ -36,7 +36,7 @@ OF_A_CONTAINER = ("imagePullPolicy", "securityContext")
 def normalised(image: str) -> str:
     """An image reference with registry, repository and tag or digest, as container runtimes report it.
 
-    `python` is `docker.io/library/python:latest`. A tag beside a digest says nothing and is dropped.
+    `python` is `docker.io/library/python:latest`. A tag in addition to a digest has no meaning and is dropped.
     """
     name, _at, digest = image.partition("@")
     first, slash, rest = name.partition("/")
@@ -54,9 +54,10 @@ def normalised(image: str) -> str:
 
 @dataclass(frozen=True)
 class Use:
-    """One way in which pods use an image: what matters of the pod and of the container. `name` is the first that does.
+    """One way in which pods use an image: the relevant settings of the pod and the container. `name` is the first such
+    container.
 
-    Two containers that differ in nothing that matters are one use.
+    Two containers with the same relevant settings are one use.
     """
 
     name: str = field(compare=False)
@@ -64,7 +65,7 @@ class Use:
     container: Object = field(default_factory=dict)
 
     def asks_registry(self, image: str) -> bool:
-        """Whether each start asks the registry, so that an image which is there proves nothing."""
+        """Whether each start asks the registry, so that an existing image proves nothing."""
         policy = self.container.get("imagePullPolicy")
         return policy == "Always" or (not policy and normalised(image).endswith(":latest"))
 
@@ -80,7 +81,7 @@ class Use:
 
 
 def uses_of(cluster: Cluster, image: str, workloads: list[Object]) -> list[Use]:
-    """The different uses that these workloads make of an image. Raises OperatorError where they make none."""
+    """The different uses of an image by these workloads. Raises OperatorError if there are none."""
     accounts: dict[str, str | None] = {}
     uses: list[Use] = []
     for workload in workloads:

@@ -12,20 +12,20 @@ from .terminal_failure import Patience, Trouble, container_statuses, exits_allow
 
 Object = dict[str, Any]
 
-# terminationGracePeriodSeconds, where a pod doesn't say.
+# Default of terminationGracePeriodSeconds.
 DEFAULT_GRACE_SECONDS = 30
-# Beyond its grace period a pod on a good node is gone within seconds; a busy one gets longer.
+# After its grace period, a pod on a healthy node is gone within seconds; a busy node gets longer.
 GRACE_MARGIN_SECONDS = 60
 REVISION = "deployment.kubernetes.io/revision"
 
 
 @dataclass
 class Observed:
-    """What the API server knows of one workload at one moment. Objects of others may be among the lists.
+    """The API server's state of one workload at one moment. The lists may contain objects of others.
 
-    `events` are needed for StatefulSets only, whose status does not tell of pods that were refused. `nodes` says what
-    is wrong with the nodes of pods that are not ready or are ending, None for a good one. `overdue` are the uids of
-    pods that have not ended GRACE_MARGIN_SECONDS after their grace period.
+    `events` are only needed for StatefulSets, whose status does not report rejected pods. `nodes` has the problems of
+    the nodes of pods that are not ready or are terminating, None for a good one. `overdue` are the uids of pods that
+    have not ended GRACE_MARGIN_SECONDS after their grace period.
     """
 
     workload: Object | None
@@ -38,9 +38,9 @@ class Observed:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a rollout is done, goes on, or will not get done; `reason` in a few words.
+    """Whether a rollout is complete, in progress, or has failed; `reason` in a few words.
 
-    `pod` and `container` are where its cause can be read, if it is theirs.
+    `pod` and `container` show where the cause can be read, if it is theirs.
     """
 
     state: Literal["done", "waiting", "failed"]
@@ -54,19 +54,19 @@ def assess(
 ) -> Verdict:
     """Judge a rollout.
 
-    `generation` is the least generation that counts: what is known of an older one says nothing. `patience` knows
-    which troubles have lasted; without it any trouble is a failure, for who only looks.
+    `generation` is the lowest generation that counts: the status of an older one is ignored. `patience` knows how long
+    problems have lasted; without it, any problem is a failure, which suits a single check.
     """
     workload = observed.workload
     if workload is None:
         return Verdict("failed", "it was deleted")
     status, spec = workload.get("status", {}), workload["spec"]
     if max(generation, workload["metadata"]["generation"]) > status.get("observedGeneration", 0):
-        return Verdict("waiting", "its controller has not seen it yet")
+        return Verdict("waiting", "its controller has not observed it yet")
     troubles = troubles_of(observed, wait_for_old=wait_for_old, patience=patience)
     failed = patience.final(troubles) if patience is not None else next(iter(troubles), None)
     if failed is not None:
-        # What troubles a pod tells more than that time is up, even if its own grace is not over.
+        # A pod's problem says more than an exceeded deadline, even if its own grace period is not over.
         cause = troubles[0]
         text = failed.text if cause is failed else f"{failed.text}; {cause.text}"
         return Verdict("failed", text, failed.pod or cause.pod, failed.container or cause.container)
@@ -75,21 +75,22 @@ def assess(
     progress = f"{updated} of {wanted} updated, {available} available"
     if troubles:
         first = troubles[0]
-        return Verdict("waiting", f"{progress}; {first.text}; it may pass within {first.grace:.0f} s")
+        return Verdict("waiting", f"{progress}; {first.text}; it may be temporary, for up to {first.grace:.0f} s")
     if updated != wanted or available != wanted or status.get("replicas", 0) != wanted:
         return Verdict("waiting", progress + _what_pods_wait_for(observed))
     if workload["kind"] == "StatefulSet" and wanted and status.get("currentRevision") != status.get("updateRevision"):
         return Verdict("waiting", progress)
-    # A pod of the present template that ends is one too many, or one that others took away: it is not waited for.
+    # A terminating pod of the current template is surplus or was removed by others, so the rollout does not wait for
+    # it.
     old = [pod for pod in own_pods(observed) if not wanted or not is_current(observed, pod)]
     if wait_for_old and old:
         names = sorted({pod["metadata"]["name"] for pod in old})
-        return Verdict("waiting", f"{progress}; still ending: {', '.join(names)}")
+        return Verdict("waiting", f"{progress}; still terminating: {', '.join(names)}")
     return Verdict("done", progress)
 
 
 def troubles_of(observed: Observed, *, wait_for_old: bool = True, patience: Patience | None = None) -> list[Trouble]:
-    """What keeps a workload from being rolled out, those first that tell most."""
+    """The problems that keep a workload from being rolled out, the most informative ones first."""
     patience = patience or Patience()
     return [
         *(trouble for pod in current_pods(observed) for trouble in pod_troubles(pod)),
@@ -100,7 +101,7 @@ def troubles_of(observed: Observed, *, wait_for_old: bool = True, patience: Pati
 
 
 def patience_after(observed: Observed) -> Patience:
-    """The patience of an action that begins now, and so is not to blame for what is there already."""
+    """The patience of an action that starts now, and so ignores existing problems."""
     workload = observed.workload
     return Patience(
         exits=exits_allowed(own_pods(observed)),
@@ -110,7 +111,7 @@ def patience_after(observed: Observed) -> Patience:
 
 
 def belongs(workload: Object, pod: Object) -> bool:
-    """Whether a pod is this workload's; its selector may match pods of others."""
+    """Whether a pod belongs to this workload; its selector may match other pods."""
     meta = workload["metadata"]
     for owner in pod["metadata"].get("ownerReferences", []):
         if workload["kind"] != "Deployment" and owner["uid"] == meta["uid"]:
@@ -148,7 +149,7 @@ def is_current(observed: Observed, pod: Object) -> bool:
 
 
 def own_pods(observed: Observed) -> list[Object]:
-    """The pods that are the workload's and not finished; new and old ones, ending ones too."""
+    """The unfinished pods of the workload: new, old and terminating ones."""
     workload = observed.workload
     if workload is None:
         return []
@@ -156,7 +157,7 @@ def own_pods(observed: Observed) -> list[Object]:
 
 
 def current_pods(observed: Observed) -> list[Object]:
-    """The pods that a rollout made and that are to stay."""
+    """The pods that a rollout has created and that should stay."""
     return [
         pod for pod in own_pods(observed) if is_current(observed, pod) and "deletionTimestamp" not in pod["metadata"]
     ]
@@ -176,9 +177,9 @@ def is_ready(pod: Object) -> bool:
 
 
 def lost_pods(observed: Observed, *, wait_for_old: bool = True) -> list[Trouble]:
-    """The pods that neither get ready nor end because their node is lost."""
+    """The pods that neither become ready nor end because their node is lost."""
     workload = observed.workload
-    # New pods of these are made only when the old ones have ended.
+    # For these, new pods are only created when the old ones have ended.
     blocked = workload is not None and (
         workload["kind"] == "StatefulSet" or workload["spec"].get("strategy", {}).get("type") == "Recreate"
     )
@@ -193,7 +194,7 @@ def lost_pods(observed: Observed, *, wait_for_old: bool = True) -> list[Trouble]
                 found.append(Trouble("node", f"pod {name} is on node {node}, which is lost: {problem}", uid, name))
         elif wait_for_old or blocked:
             if problem:
-                text = f"pod {name} cannot end, for its node {node} is lost: {problem}"
+                text = f"pod {name} cannot end because its node {node} is lost: {problem}"
                 found.append(Trouble("node", text, uid, name))
             elif uid in observed.overdue and observed.nodes.get(node, "unknown"):
                 late = f"{GRACE_MARGIN_SECONDS} s after its grace period"
@@ -210,21 +211,23 @@ def _stuck_workload(observed: Observed, patience: Patience) -> list[Trouble]:
     if spec.get("paused"):
         found.append(Trouble("final", "it is paused (spec.paused)"))
     if strategy.get("type") == "OnDelete":
-        found.append(Trouble("final", "its update strategy is OnDelete: its pods are replaced by hand only"))
+        found.append(
+            Trouble("final", ("its update strategy is OnDelete: its pods are only replaced when they are deleted"))
+        )
     if strategy.get("rollingUpdate", {}).get("partition"):
         found.append(Trouble("final", "its update strategy has a partition: some of its pods stay old"))
     exceeded, allowed = exceeded_deadline(workload), spec.get("progressDeadlineSeconds", 600)
     if exceeded is not None and exceeded != patience.deadline:
-        # The controller counts from when the rollout began, which may be an earlier action's.
+        # The controller counts from the start of the rollout, which an earlier action may have started.
         grace = 0 if patience.seconds() >= allowed else allowed
         found.append(Trouble("final", f"it made no progress for {allowed} s", exceeded, grace_seconds=grace))
     return found
 
 
 def refusals(observed: Observed, patience: Patience) -> list[Trouble]:
-    """Pods that quota or an admission webhook refuses: they never come to be, so no pod tells of it.
+    """Pods that quota or an admission webhook rejects: they are never created, so no pod shows the problem.
 
-    A condition says what the controller saw when it tried last, which may be a quarter of an hour ago.
+    A condition has the result of the controller's last attempt, which may be 15 minutes old.
     """
     workload = observed.workload
     if workload is None:
@@ -241,7 +244,7 @@ def refusals(observed: Observed, patience: Patience) -> list[Trouble]:
         mine = event.get("reason") == "FailedCreate" and version not in patience.events
         if mine and not patience.answered(version, uids):
             messages.append(str(event.get("message")))
-    return [Trouble("refused", f"its pods are refused: {message}", about) for message in messages]
+    return [Trouble("refused", f"its pods are rejected: {message}", about) for message in messages]
 
 
 def _messages(obj: Object, kind: str, status: str, reason: str | None = None) -> list[str]:
@@ -268,7 +271,7 @@ def event_time(event: Object) -> str:
 
 
 def _what_pods_wait_for(observed: Observed) -> str:
-    """Why the first pod that is not ready isn't, in brackets, or nothing."""
+    """Why the first unready pod is not ready, in brackets, or nothing."""
     for pod in current_pods(observed):
         conditions = {c["type"]: c for c in pod.get("status", {}).get("conditions", [])}
         scheduled = conditions.get("PodScheduled", {})

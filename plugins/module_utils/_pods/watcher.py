@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException
 
-# Nothing need happen for a line of progress to be due, nor for time to run out.
+# Progress lines and timeouts are due even if nothing happens.
 LONGEST_SILENCE_SECONDS = 10.0
-# How often a verdict is asked for where nothing happens: that time passes may decide it.
+# How often a verdict is made even if nothing happens, because it may depend on the time.
 JUDGE_SECONDS = 2.0
-# How often a gate is asked.
+# How often a gate is checked.
 GATE_SECONDS = 1.0
-# How often a controller is made to try again whose pods are refused; by itself it waits up to 16 minutes.
+# How often a controller whose pods are rejected is made to retry; by itself it waits up to 16 minutes.
 AGAIN_SECONDS = 10.0
 AGAIN_ANNOTATION = "hopsworks.airflow/tried-again"
 
@@ -54,8 +54,8 @@ AGAIN_ANNOTATION = "hopsworks.airflow/tried-again"
 class Watcher:
     """Watches one Deployment or StatefulSet and its pods. A context manager; leaving it ends the watches.
 
-    `patience` is that of the action that this watcher is part of; if omitted, the action begins now, and what is there
-    already is none of its failures.
+    `patience` is that of the action that this watcher is part of; if omitted, the action starts now, and existing
+    problems are not its failures.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Watcher:
             self._events = Mirror(objects, "Event", self._changed, field_selector=about)
         before = self.observe()
         self.patience = patience_after(before) if patience is None else patience
-        # A controller that had given up for a while before is made to try again at once.
+        # A controller that is waiting in a back-off is made to retry at once.
         self._tried_again = None if refusals(before, Patience()) else time.monotonic()
 
     def __enter__(self) -> Watcher:
@@ -116,7 +116,7 @@ class Watcher:
         return observed
 
     def _overdue(self, pods: list[Object]) -> frozenset[str]:
-        """Counted from when this watcher saw them end, not by their times: the clocks may differ."""
+        """Counted from when this watcher saw their termination, not by their times, because the clocks may differ."""
         now, late = time.monotonic(), set()
         for pod in pods:
             metadata = pod["metadata"]
@@ -129,13 +129,13 @@ class Watcher:
         return frozenset(late)
 
     def own_pods(self) -> list[Object]:
-        """The pods that are this workload's, ending ones too."""
+        """The pods of this workload, including terminating ones."""
         return own_pods(self.observe())
 
     def try_again(self) -> bool:
-        """Have that tried again at once which an earlier action left in a back-off of minutes; whether there was any.
+        """Retry at once what an earlier action left in a back-off of minutes. Returns whether there was anything.
 
-        Pods are made again by being deleted. Without the right to, the kubelet's next attempt is waited for.
+        Pods are recreated by deleting them. Without the right to do so, it waits for the kubelet's next attempt.
         """
         tried = False
         for pod in current_pods(self.observe()):
@@ -147,15 +147,17 @@ class Watcher:
             except ApiException as error:
                 if error.status != 403:
                     raise
-                self._progress(f"{self.name}: pod {metadata['name']} is in a back-off, and may not be deleted by us")
+                self._progress(
+                    f"{self.name}: pod {metadata['name']} is in a back-off, and the right to delete it is missing"
+                )
                 continue
-            self._progress(f"{self.name}: trying again, in place of pod {metadata['name']}")
+            self._progress(f"{self.name}: recreating pod {metadata['name']}")
             self.until_dropped(metadata["uid"])
             tried = True
         return tried
 
     def _make_controller_try(self, observed: Observed) -> None:
-        """Change the workload where its pods are refused: a changed object makes its controller look at once.
+        """Change the workload if its pods are rejected: a changed object makes its controller retry at once.
 
         A Deployment's annotations are copied to its ReplicaSet, whose controller is the one that waits.
         """
@@ -173,9 +175,9 @@ class Watcher:
         timeout_seconds: float,
         interval_seconds: float | None = None,
     ) -> Verdict:
-        """Wait until `judge` says done or failed; where time runs out, the last verdict, still waiting.
+        """Wait until `judge` returns done or failed. If the time runs out, returns the last verdict, which is waiting.
 
-        It is asked whenever something changed, and every `interval_seconds`; if omitted, JUDGE_SECONDS.
+        Calls it whenever something has changed, and every `interval_seconds`, by default JUDGE_SECONDS.
         """
         deadline = time.monotonic() + timeout_seconds
         said, said_at = "", 0.0
@@ -198,7 +200,7 @@ class Watcher:
         wait_for_old: bool = True,
         later: list[str],
     ) -> None:
-        """Wait for a healthy rollout. Raises OperatorError as soon as it can't become one, with the evidence.
+        """Wait for a healthy rollout. Raises OperatorError with the evidence as soon as it cannot become healthy.
 
         `later` names the workloads that come after this one, for the message. The others as for `assess`.
         """
@@ -211,7 +213,7 @@ class Watcher:
     def until_passed(
         self, gate: Gate, *, timeout_seconds: float, generation: int = 0, wait_for_old: bool = True, later: list[str]
     ) -> None:
-        """Wait until a workload that is rolled out passes its gate, too. Raises OperatorError where it doesn't."""
+        """Wait until a rolled out workload also passes its gate. Raises OperatorError if it does not."""
 
         def judge(observed: Observed) -> Verdict:
             verdict = self._assess(observed, generation, wait_for_old)
@@ -231,7 +233,7 @@ class Watcher:
         return verdict
 
     def until_dropped(self, uid: str) -> None:
-        """Wait until a pod that was deleted is seen to be ending, and so no longer counts as failing."""
+        """Wait until a deleted pod is seen as terminating, and so no longer counts as failing."""
 
         def judge(observed: Observed) -> Verdict:
             for pod in observed.pods:
@@ -242,17 +244,17 @@ class Watcher:
         self.until(judge, timeout_seconds=PATIENCE_SECONDS)
 
     def until_gone(self, *, timeout_seconds: float) -> None:
-        """Wait until none of its pods is left. Raises OperatorError naming those that are."""
+        """Wait until none of its pods are left. Raises OperatorError with the names of those that are."""
 
         def judge(observed: Observed) -> Verdict:
             left = sorted(pod["metadata"]["name"] for pod in own_pods(observed))
             replicas = (observed.workload or {"spec": {"replicas": 0}})["spec"].get("replicas", 1)
             if replicas:
-                return Verdict("failed", f"somebody scaled it to {replicas} again (an autoscaler?)")
+                return Verdict("failed", f"it was scaled to {replicas} again (by an autoscaler?)")
             lost = self.patience.final(lost_pods(observed))
             if lost is not None:
                 return Verdict("failed", lost.text, lost.pod)
-            return Verdict("waiting", f"still ending: {', '.join(left)}") if left else Verdict("done", "stopped")
+            return Verdict("waiting", f"still terminating: {', '.join(left)}") if left else Verdict("done", "stopped")
 
         verdict = self.until(judge, timeout_seconds=timeout_seconds)
         if verdict.state != "done":
@@ -260,15 +262,17 @@ class Watcher:
             raise OperatorError(
                 f"{self.kind} {self.name} has not ended{after}: {verdict.reason}{self._away()}",
                 expected="its pods to end within their grace period",
-                untouched="what comes after it; it remembers the replicas that it had",
-                next_step=f"see what they still do (kubectl -n {self._cluster.namespace} describe pod ...; a pod on a "
-                "lost node ends only when the node is back or deleted; an autoscaler that starts new ones has to be "
-                "suspended), then run the same command again",
+                untouched="the workloads after it; its annotation keeps the replicas that it had",
+                next_step=(
+                    f"find out what they still do (kubectl -n {self._cluster.namespace} describe pod ...; a pod on a "
+                    "lost node only ends when the node is back or deleted; an autoscaler that starts new ones has to "
+                    "be suspended), then run the same command again"
+                ),
                 evidence=evidence(self._cluster, self._objects, [pod["metadata"]["name"] for pod in self.own_pods()]),
             )
 
     def _away(self) -> str:
-        """That what is known is old, where the API server does not answer."""
+        """Says that the state is old if the API server does not answer."""
         mirrors = (self._workloads, self._pods, self._replica_sets, self._events)
         seconds = max(mirror.away_seconds() for mirror in mirrors if mirror is not None)
         return f"; the API server has not answered for {seconds:.0f} s" if seconds >= 1 else ""
@@ -285,18 +289,20 @@ class Watcher:
             else f"not healthy after {timeout_seconds:.0f} s: {verdict.reason}{self._away()}"
         )
         return OperatorError(
-            redact(f"{self.kind} {self.name} does not get healthy: {why}"),
+            redact(f"{self.kind} {self.name} does not become healthy: {why}"),
             expected="all its replicas rolled out and available",
-            untouched=f"the workloads after it: {', '.join(later)}" if later else "all but what was restarted",
-            next_step="put right what the evidence shows, then run the same command again: it goes on with this one",
+            untouched=f"the workloads after it: {', '.join(later)}" if later else "everything that was not restarted",
+            next_step=(
+                "fix the cause that the evidence shows, then run the same command again: it continues with this one"
+            ),
             evidence=evidence(self._cluster, self._objects, involved, pod=pod, container=container),
         )
 
 
 def _suspect(verdict: Verdict, pods: list[Object], current: list[Object]) -> tuple[Object | None, str | None]:
-    """The pod and container whose log explains most: those that failed, else the first that is not ready.
+    """The pod and container with the most useful log: those that failed, or else the first that is not ready.
 
-    Where all are ready, which a gate may not be content with, the first container of a current pod.
+    If all are ready but the gate is not passed, the first container of a current pod.
     """
     for pod in pods:
         if pod["metadata"]["name"] == verdict.pod:
@@ -312,12 +318,13 @@ def _suspect(verdict: Verdict, pods: list[Object], current: list[Object]) -> tup
 
 
 class Gate(Protocol):
-    """What a component must show beyond readiness before the next one is restarted."""
+    """What a component must pass in addition to readiness before the next one is restarted."""
 
     kind: str
 
     def check(self, pods: list[Object]) -> str | None:
-        """None once it is passed, else what is wrong or awaited. `pods` are those that the rollout made."""
+        """None once it is passed, otherwise the problem or what is missing. `pods` are those that the rollout
+        created."""
 
     def seen(self) -> Object:
-        """What it saw last, for the result."""
+        """Its last observation, for the result."""

@@ -41,20 +41,20 @@ UNTOUCHED = "all workloads"
 
 @dataclass
 class Step:
-    """What is to be done about one definition. `after` is the object as it would be."""
+    """The step for one definition. `after` is the object as it would be."""
 
     definition: Object
     live: Object | None
     action: Action
     after: Object
-    # Where the definition leaves their number to the live object.
+    # If the definition leaves their number to the live object.
     replicas: int | None = None
-    # A live workload of the same name and another kind, whose place a new one takes.
+    # A live workload of the same name and another kind, which a new one replaces.
     beside: Object | None = None
 
     @property
     def old(self) -> Object | None:
-        """The live workload in whose place it comes."""
+        """The live workload that it replaces."""
         return self.live if self.live is not None else self.beside
 
     @property
@@ -74,8 +74,8 @@ class Step:
 class Applier:
     """Rolls out Deployments and StatefulSets one after the other.
 
-    Objects of others are replaced rather than merged with, where `replace` allows it: server-side apply would keep
-    their containers beside ours. What they were is kept in Secret `backup_secret`, an entry each.
+    Objects of others are replaced and not merged, if `replace` allows it: server-side apply would keep their containers
+    next to the new ones. They are saved in the Secret `backup_secret`, one entry per object.
     """
 
     def __init__(
@@ -89,9 +89,9 @@ class Applier:
         self._predicted = Predicted(UNTOUCHED)
 
     def plan(self, definitions: list[Object]) -> list[Step]:
-        """What each definition needs, as the API server's dry run tells. Changes nothing.
+        """The step for each definition, according to the API server's dry run. Changes nothing.
 
-        Raises OperatorError for a definition that cannot be applied, before any of them is.
+        Raises OperatorError for a definition that cannot be applied, before any of them is applied.
         """
         refuse_twice(definitions, UNTOUCHED)
         steps = [self._plan(prepared(definition, self._cluster.namespace)) for definition in definitions]
@@ -102,7 +102,7 @@ class Applier:
         return steps
 
     def _replicas(self, step: Step) -> int:
-        """As many as the live object has; of one that an interrupted run has deleted, as many as were kept of it."""
+        """The number of the live object, or the saved number if an interrupted run has deleted the object."""
         if step.old is not None:
             return replicas_of(step.old)
         if self._backup_secret is not None:
@@ -112,9 +112,9 @@ class Applier:
         return 1
 
     def pods_of(self, steps: list[Step]) -> tuple[list[Coming], list[Object]]:
-        """The pods that these steps make, at most at once, and the live pods in whose place they come."""
+        """The maximum number of pods that these steps create at once, and the live pods that they replace."""
         coming: list[Coming] = []
-        # By name: the selectors of several may match the same pods, and those of others.
+        # By name, because several selectors may match the same pods, and pods of others.
         freed: dict[str, Object] = {}
         for step in steps:
             if step.action == "unchanged":
@@ -123,12 +123,12 @@ class Applier:
             if step.old is not None:
                 selector = label_selector(step.old["spec"]["selector"])
                 pods = self._objects.list("Pod", label_selector=selector)["items"]
-                # The selector may match pods of others, and of another step.
+                # The selector may match pods of others and of another step.
                 freed |= {
                     pod["metadata"]["name"]: pod for pod in pods if belongs(step.old, pod) and not is_finished(pod)
                 }
             if step.live is not None:
-                # Where it is replaced, an old object goes for each new one.
+                # If it is replaced, an old object is removed for each new one.
                 updated = (
                     step.action == "configured" and step.after["spec"]["template"] != step.live["spec"]["template"]
                 )
@@ -138,7 +138,7 @@ class Applier:
         return coming, [*freed.values()]
 
     def warnings(self, steps: list[Step]) -> list[str]:
-        """What the dry runs could not tell, and what may happen to the workloads that are replaced."""
+        """What the dry runs could not determine, and what may happen to the replaced workloads."""
         changed = [(step, step.old) for step in steps if step.old is not None and step.action != "unchanged"]
         return [
             *self._predicted.untold,
@@ -159,15 +159,15 @@ class Applier:
         after = labels_of(step.after)
         for lost in self._policies.lost(labels_of(old), after):
             yield (
-                f"{lost}: the pods of {old['kind']} {step.name} have them, and those that take their place don't "
-                f"({json.dumps(after, sort_keys=True)}), so these may be cut off; give them the labels "
+                f"{lost}: the pods of {old['kind']} {step.name} have them, but the new pods do not "
+                f"({json.dumps(after, sort_keys=True)}), so the new pods may be cut off; give them the labels "
                 "(airflow_pod_labels, or pod_labels of the component), or adapt the policy first"
             )
 
     def roll_out(self, steps: list[Step], *, timeout_seconds: float, wait_for_old: bool = True) -> dict[str, float]:
-        """Do the steps in their order; the next when one is healthy. Returns the seconds that each took.
+        """Carry out the steps in order, each after the previous one is healthy. Returns the seconds that each took.
 
-        Raises OperatorError at the first that does not get healthy; those after it are not touched.
+        Raises OperatorError at the first workload that does not become healthy; later ones are not changed.
         """
         seconds: dict[str, float] = {}
         for position, step in enumerate(steps):
@@ -184,7 +184,7 @@ class Applier:
                 f"{kind} {name} among the workloads",
                 expected=f"only objects of the kinds {' and '.join(KINDS)}",
                 untouched="all workloads",
-                next_step="take it out of the definitions",
+                next_step="remove it from the definitions",
             )
         self._autoscalers.refuse_fixed(definition)
         live = self._objects.read(kind, name)
@@ -204,18 +204,18 @@ class Applier:
                 return Step(definition, live, "unchanged" if same and not stopped else "configured", after)
         if not self._replace:
             raise self._not_ours(kind, name, live)
-        # All of the name are stopped for it.
+        # All workloads of the name are stopped for it.
         for each in find_all(self._objects, name):
             refuse_loss_of_volumes(each, UNTOUCHED, deleted=each["kind"] == kind)
-        # Under another name, because the dry run of an object that exists is refused. Applied, as it is going to be:
-        # not all that may be created may be applied (a variable that is there twice).
+        # Under another name, because the dry run of an existing object is rejected. Applied, as in the real step,
+        # because not every object that may be created may be applied (a duplicate variable).
         stand_in = {**definition, "metadata": {**definition["metadata"], "name": stand_in_name(name)}}
         after = self._predicted.in_its_place(lambda: self._objects.apply(stand_in, dry_run=True), definition)
         after["metadata"]["name"] = name
         return Step(definition, live, "replaced", after)
 
     def _beside(self, definition: Object) -> Object | None:
-        """A live workload of the same name and another kind: it must not run beside the new one."""
+        """A live workload of the same name and another kind: it must not run alongside the new one."""
         beside = find(self._objects, definition["metadata"]["name"])
         if beside is None:
             return None
@@ -226,15 +226,14 @@ class Applier:
         return beside
 
     def _not_ours(self, kind: str, name: str, live: Object) -> OperatorError:
-        problem = f"was made by others ({', '.join(managers(live))})"
+        problem = f"was created by others ({', '.join(managers(live))})"
         if is_ours(live):
-            problem = "has fields that cannot be changed to what is defined"
+            problem = "has immutable fields that differ from the definition"
         return OperatorError(
             f"{kind} {name} exists and {problem}",
-            expected="none of that name, or one of this collection's that can become what is defined",
+            expected="no object of that name, or one of this collection that can be changed to the definition",
             untouched="all workloads",
-            next_step="if it is the one to be replaced, say so with `replace: true`; what it was is kept in "
-            "`backup_secret`",
+            next_step="if it should be replaced, set `replace: true`; it is saved in `backup_secret`",
         )
 
     def _roll_out(self, step: Step, later: list[str], timeout_seconds: float, *, wait_for_old: bool) -> None:
@@ -262,11 +261,11 @@ class Applier:
             )
 
     def _apply(self, step: Step) -> Object:
-        """Apply the definition; the replicas go with it, or are what they were."""
+        """Apply the definition, with its replicas or the former ones."""
         definition = step.definition
         fresh = step.action in ("created", "replaced")
         if fresh and step.replicas not in (None, 1):
-            # So that a run that is killed here leaves their number behind.
+            # So that the number remains if the run is killed here.
             annotations = {**definition["metadata"].get("annotations", {}), STOPPED_ANNOTATION: str(step.replicas)}
             definition = {**definition, "metadata": {**definition["metadata"], "annotations": annotations}}
         if step.replicas is not None and not fresh:
@@ -276,12 +275,12 @@ class Applier:
         if STOPPED_ANNOTATION in applied["metadata"].get("annotations", {}):
             change["metadata"] = {"annotations": {STOPPED_ANNOTATION: None}}
         if step.replicas is not None and applied["spec"].get("replicas", 1) != step.replicas:
-            # Under another name than that of the definition: an autoscaler's number is not ours.
+            # With another field manager than the definition, because an autoscaler owns the number.
             change["spec"] = {"replicas": step.replicas}
         return self._objects.patch(step.kind, step.name, change) if change else applied
 
     def _back_up(self, step: Step) -> None:
-        """Keep the object that is going to be deleted, unless an earlier attempt of this run has kept it."""
+        """Save the object that is going to be deleted, unless an earlier attempt of this run has saved it."""
         if self._backup_secret is not None:
             kept = [(step.kind, step.name, step.live)]
             if step.beside is not None:
@@ -300,7 +299,7 @@ class Applier:
             step.live or {},
             self._progress,
             timeout_seconds=timeout_seconds,
-            untouched=f"the new one is not made yet; the old one is kept in Secret {self._backup_secret}",
+            untouched=f"the new one, which does not exist yet; the old one is saved in Secret {self._backup_secret}",
         )
 
 
@@ -310,7 +309,7 @@ def labels_of(workload: Object) -> dict[str, str]:
 
 
 def surge_of(workload: Object) -> int:
-    """How many pods more than its replicas a Deployment has for a moment while it is updated."""
+    """How many pods more than its replicas a Deployment may have during an update."""
     strategy = workload["spec"].get("strategy", {})
     if workload["kind"] != "Deployment" or strategy.get("type") == "Recreate":
         return 0

@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from .._kubernetes.objects import Objects
 
 Object = dict[str, Any]
-# KEDA makes a HorizontalPodAutoscaler for each ScaledObject, unless that is paused.
+# KEDA creates a HorizontalPodAutoscaler for each ScaledObject that is not paused.
 KINDS = ("HorizontalPodAutoscaler", "ScaledObject")
 PAUSED = "autoscaling.keda.sh/paused"
 PAUSED_REPLICAS = "autoscaling.keda.sh/paused-replicas"
-# As KEDA reads it (Go's ParseBool); any other word pauses.
+# As KEDA reads it (Go's ParseBool); any other value pauses.
 NOT_PAUSED = ("0", "f", "F", "false", "FALSE", "False")
 
 
 def replicas_of(live: Object) -> int:
-    """The replicas that a workload has, or had before it was stopped; at least one, for it is going to run."""
+    """The replicas that a workload has, or had before it was stopped; at least one, because it is going to run."""
     before = stopped_from(live)
     return max(live["spec"].get("replicas", 1) if before is None else before, 1)
 
 
 def release_replicas(objects: Objects, kind: str, name: str) -> None:
-    """Give up the number of replicas that an earlier definition said.
+    """Release the number of replicas that an earlier definition has set.
 
-    Leaving out an owned field sets it to its default: all pods but one would end for a moment.
+    Omitting an owned field sets it to its default: all pods but one would end for a moment.
     """
 
     def change(live: Object) -> Object | None:
@@ -52,27 +52,29 @@ def release_replicas(objects: Objects, kind: str, name: str) -> None:
 
 
 class Autoscalers:
-    """Who else sets the replicas of workloads; read when first asked for."""
+    """The autoscalers of workloads; read on first use."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._found: list[Object] | None = None
 
     def refuse_fixed(self, definition: Object) -> None:
-        """Raises OperatorError for a definition that says a number, where an autoscaler decides about it."""
+        """Raises OperatorError for a definition that sets a number that an autoscaler manages."""
         if "replicas" not in definition["spec"]:
             return
         kind, name = definition["kind"], definition["metadata"]["name"]
         for found in self._all():
             if _targets(found, kind, name):
                 raise OperatorError(
-                    f"{found['kind']} {found['metadata']['name']} decides about the replicas of {kind} {name}, and so "
-                    f"does its definition ({definition['spec']['replicas']})",
+                    f"{found['kind']} {found['metadata']['name']} manages the replicas of {kind} {name}, but its "
+                    f"definition sets them, too ({definition['spec']['replicas']})",
                     expected="one of the two",
                     untouched="all workloads",
-                    next_step="take `replicas` out of the component in airflow_components, so that the autoscaler "
-                    "decides. A scheduler has one replica unless airflow_row_locks says that the database can take "
-                    "more: then delete its autoscaler",
+                    next_step=(
+                        "remove `replicas` from the component in airflow_components, so that the autoscaler manages "
+                        "them. A scheduler always has one replica unless airflow_row_locks is set: delete its "
+                        "autoscaler"
+                    ),
                 )
 
     def waking(self, kind: str, name: str) -> list[str]:
@@ -90,7 +92,7 @@ class Autoscalers:
 
 
 def _is_paused(found: Object) -> bool:
-    """Whether KEDA leaves a workload at 0. A number at which it pauses wins over the other annotation."""
+    """Whether KEDA leaves a workload at 0. The annotation with a number takes precedence over the other one."""
     annotations: dict[str, str] = found["metadata"].get("annotations") or {}
     if PAUSED_REPLICAS in annotations:
         return annotations[PAUSED_REPLICAS] == "0"

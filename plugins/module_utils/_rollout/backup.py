@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-# A Secret holds 1 MiB; a large object goes into several entries, and all of them into as many Secrets as they need.
+# A Secret holds 1 MiB. A large object is split into several entries, and the entries go into as many Secrets as needed.
 PART_BYTES = 400 * 1024
 ROOM_BYTES = 900 * 1024
 STATE_ANNOTATION = "hopsworks.airflow/backup"
@@ -31,9 +31,10 @@ ENTRY = re.compile(r"(?P<object>.+)\.json\.gz\.(?P<part>\d+)-of-(?P<parts>\d+)")
 
 @dataclass(frozen=True)
 class Record:
-    """One object as it was: `object` as a definition that makes it again, None where there was none of that name.
+    """One saved object: `object` is a definition that recreates it, None if it did not exist.
 
-    `managed_fields` say who owned which of its fields, `uid` which object it was, `deployment` which one replaces it.
+    `managed_fields` has the owners of its fields, `uid` identifies the object, `deployment` is the one that replaces
+    it.
     """
 
     kind: str
@@ -49,13 +50,13 @@ class Record:
 
     @property
     def is_replaced(self) -> bool:
-        """Whether it may be what a run has made of another object: then that was kept before."""
+        """Whether a run may have created it as a replacement: then the original was saved before."""
         live = {"metadata": {"managedFields": self.managed_fields}}
         return self.object is None or is_ours(live) or is_half_replaced(live)
 
 
 def record_of(kind: str, name: str, live: Object | None, deployment: str | None = None) -> Record:
-    """What is kept of a live object; of one that is missing, that it is."""
+    """The saved form of a live object, or the fact that it is missing."""
     if live is None:
         return Record(kind, name, deployment=deployment)
     managed = [entry for entry in live["metadata"].get("managedFields", []) if "subresource" not in entry]
@@ -63,11 +64,11 @@ def record_of(kind: str, name: str, live: Object | None, deployment: str | None 
 
 
 class Backup:
-    """Objects as they were before they were replaced, in Secret `name` (and `name`-2, and so on, when it is full).
+    """Saved objects from before they were replaced, in Secret `name` (and `name`-2 and so on when it is full).
 
-    What is kept first stays: a later attempt of the same run sees objects that are replaced already. An object that
-    others have made or changed since is kept as it is then: it was not replaced yet. Only when all of it was restored
-    does a new attempt begin with what it finds.
+    The first saved version is kept, because a later attempt of the same run sees objects that are already replaced. If
+    others have created or changed an object since, that version is saved: it was not replaced yet. A new attempt only
+    starts over after everything was restored.
     """
 
     def __init__(self, cluster: Cluster, name: str) -> None:
@@ -97,16 +98,16 @@ class Backup:
 
     @property
     def state(self) -> str:
-        """Empty while it is incomplete, then `whole`, then `restored`."""
+        """Empty while it is incomplete, then `whole` (complete), then `restored`."""
         return self._secrets[0].annotations.get(STATE_ANNOTATION, "")
 
     @property
     def records(self) -> dict[str, Record]:
-        """What is kept, by kind and name, in the order in which it was given."""
+        """The saved objects by kind and name, in the given order."""
         return {key: record for key, (_number, record) in sorted(self._records.items(), key=lambda item: item[1][0])}
 
     def missing(self, records: list[Record]) -> list[Record]:
-        """Those that would be kept now."""
+        """The objects that would be saved now."""
         if self.state == RESTORED:
             return records
         return [record for record in records if not self._is_kept(record)]
@@ -118,7 +119,7 @@ class Backup:
         return record.is_replaced or (kept.object, kept.uid) == (record.object, record.uid)
 
     def keep(self, records: list[Record], *, whole: bool = False) -> None:
-        """Keep those of which nothing is kept yet, or something else. `whole` says that there are no others."""
+        """Save the objects that are not saved yet, or in another version. `whole` says that there are no others."""
         wanted = self.missing(records)
         self._clear({record.key for record in wanted}, everything=self.state == RESTORED)
         for secret, batch in self._placed(wanted):
@@ -128,9 +129,10 @@ class Backup:
             self._mark(WHOLE)
 
     def try_keeping(self, records: list[Record]) -> tuple[list[str], list[str]]:
-        """The same by dry runs. Returns the names of the Secrets that would be made, and what could not be told.
+        """The same by dry runs. Returns the names of the Secrets that would be created, and what could not be
+        determined.
 
-        Raises OperatorError where a Secret may not be written.
+        Raises OperatorError if a Secret cannot be written.
         """
         placed = list(self._placed(self.missing(records)))
         untold = [secret.write(batch, dry_run=True) for secret, batch in placed]
@@ -138,7 +140,7 @@ class Backup:
         return made, [text for text in untold if text is not None]
 
     def restored(self) -> None:
-        """All of it is back in its place."""
+        """Record that everything is restored."""
         if self.exists and self.state != RESTORED:
             self._mark(RESTORED)
 
@@ -147,8 +149,8 @@ class Backup:
         self._read()
 
     def _clear(self, again: set[str], *, everything: bool) -> None:
-        """Remove the parts of objects whose other parts a killed attempt has not written, those that are kept `again`,
-        or `everything`. Whoever is killed then has not replaced any of them.
+        """Remove incomplete parts of a killed attempt, the objects that are saved `again`, or `everything`. If the run
+        is killed here, it has not replaced any of them.
         """
         changed, stay = False, self._records.keys() - again
         for secret in self._secrets:
@@ -167,7 +169,7 @@ class Backup:
         return match["object"] if match else ""
 
     def _placed(self, wanted: list[Record]) -> Iterator[tuple[StoredSecret, dict[str, bytes]]]:
-        """Which entries go to which Secret: the last that there is, then those after it."""
+        """Which entries go to which Secret: the last existing one, then new ones."""
         emptied = self.state == RESTORED
         kept = [] if emptied else [number for number, _record in self._records.values()]
         first = 1 + max(kept, default=-1)
@@ -187,7 +189,7 @@ class Backup:
 
 def _entries(number: int, record: Record) -> list[tuple[str, bytes]]:
     content = json.dumps({"number": number, **asdict(record)}, sort_keys=True).encode()
-    # Without a time in it, the same content is the same bytes.
+    # Without a timestamp, so that the same content gives the same bytes.
     packed = gzip.compress(content, mtime=0)
     parts = [packed[start : start + PART_BYTES] for start in range(0, len(packed), PART_BYTES)]
     return [(f"{record.key}.json.gz.{index}-of-{len(parts)}", part) for index, part in enumerate(parts)]
@@ -206,5 +208,5 @@ def _read_record(packed: bytes) -> tuple[int, Record]:
             f"an entry of the backup Secret can't be read ({type(error).__name__})",
             expected="entries as this collection writes them",
             untouched="all objects",
-            next_step="put back the Secret as it was written, or restore the objects from where they were made",
+            next_step="restore the original Secret, or recreate the objects from their source",
         ) from None

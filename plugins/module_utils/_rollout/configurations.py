@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""ConfigMaps that pods start with, and that are never changed: other settings are another ConfigMap.
+"""Immutable ConfigMaps that pods start with: other settings get another ConfigMap.
 
-So a pod that starts again has what its workload was rolled out with, whatever became of newer settings, and so has an
-older revision that a workload goes back to. They are known by their labels and by being immutable.
+So a pod that restarts has the settings that its workload was rolled out with, whatever newer settings there are, and so
+has an older revision after a rollback. They are identified by their labels and by being immutable.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ WITH_TEMPLATE = ("Deployment", "StatefulSet", "ReplicaSet")
 
 
 def configurations_of(objects: Objects, workload: Object) -> list[Object]:
-    """Those that a workload's pods start with, with their kind, of the deployment that the workload is of."""
+    """The ConfigMaps that a workload's pods start with, with their kind, if they belong to the workload's
+    deployment."""
     deployment = deployment_of(workload)
     found = (objects.read("ConfigMap", name) for name in _names_in(workload["spec"]["template"]["spec"]))
     return [
@@ -35,11 +36,11 @@ def configurations_of(objects: Objects, workload: Object) -> list[Object]:
 
 
 def remove_unused(objects: Objects, deployment: str) -> list[str]:
-    """Delete those of a deployment that no workload, none of its revisions and no pod names. Returns their names.
+    """Delete those of a deployment that no workload, revision or pod refers to. Returns their names.
 
-    Without the right to list ConfigMaps all of them stay.
+    Without the right to list ConfigMaps, all of them are kept.
     """
-    # Before all that may use them: one that is made meanwhile is not among them.
+    # Listed before their users, so that one that is created in the meantime is not included.
     listed = listed_if_allowed(objects, "ConfigMap")
     mine = [live for live in listed if _is_configuration(live, deployment)]
     if not mine:

@@ -15,7 +15,7 @@ from .._keys.states import check_signers
 from .order import ORDER
 
 LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-# What Kubernetes asks of names; a workload's is the value of a label, too.
+# Kubernetes' rules for names; a workload's name is also the value of a label.
 OBJECT = (re.compile(rf"(?=.{{1,253}}\Z){LABEL}(\.{LABEL})*"), "the name of an object (small letters, digits, - and .)")
 SHORT_OBJECT = (re.compile(rf"(?=.{{1,63}}\Z){LABEL}(\.{LABEL})*"), f"{OBJECT[1]} of at most 63 characters")
 NAMESPACE = (re.compile(LABEL), "the name of a namespace (at most 63 small letters, digits and -)")
@@ -41,14 +41,16 @@ ALWAYS = ("api-server", "scheduler")
 
 
 def refuse_odd(described: Mapping[str, Any]) -> None:
-    """Raises OperatorError for the variables of a deployment, by their names, where none can be made of them."""
+    """Raises OperatorError if the variables of a deployment, given by name, are invalid."""
     problems = [*_names(described), *_components(described["airflow_components"]), *_reached(described)]
     if problems:
         raise OperatorError(
             "; ".join(problems),
-            expected=f"the components {', '.join(ORDER)}, as many of them as there are, in this order, with a workload "
-            "and a signing key of its own for each; at least one replica; names that Kubernetes accepts; an address "
-            "like https://hopsworks.example.com/hopsworks-api/airflow",
+            expected=(
+                f"some of the components {', '.join(ORDER)} in this order, each with its own workload and signing key; "
+                "at least one replica; names that Kubernetes accepts; an address like "
+                "https://hopsworks.example.com/hopsworks-api/airflow"
+            ),
             untouched="everything",
             next_step="correct the description of this deployment, and run the same command again",
         )
@@ -56,7 +58,7 @@ def refuse_odd(described: Mapping[str, Any]) -> None:
 
 def _names(described: Mapping[str, Any]) -> Iterator[str]:
     for variable, (pattern, what) in NAMES.items():
-        # A value that was encrypted by itself is no text before ansible-core 2.19, and a number never is.
+        # Before ansible-core 2.19, a vault-encrypted value is not a text, and a number never is.
         if not pattern.fullmatch(str(described[variable])):
             yield f"{variable} {str(described[variable])!r} is not {what}"
 

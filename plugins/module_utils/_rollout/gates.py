@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 LOOK_SECONDS = 0.5
-# Their names in the answer of HEALTH, whose field for the time is latest_<name>_heartbeat.
+# Their names in the response of HEALTH, whose field for the time is latest_<name>_heartbeat.
 HEARTBEATS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
 
 
 @dataclass(frozen=True)
 class Access:
-    """How to reach the deployment as people do. `timeout_seconds` is how long a gate waits, `heartbeat_seconds` how
-    often components send heartbeats, `seen` what an earlier look has seen of them."""
+    """How to reach the deployment as users do. `timeout_seconds` is how long a gate waits, `heartbeat_seconds` how
+    often components send heartbeats, `seen` the heartbeats of an earlier check."""
 
     url: str
     ca_file: str | None = None
@@ -61,9 +61,9 @@ class Access:
 
 
 class LoginGate:
-    """A login and a call with its token: readiness does not prove the keys.
+    """A login and a call with its token, because readiness does not verify the keys.
 
-    As often as there are pods, each time on a new connection, since a Service takes turns.
+    Once per pod, each time on a new connection, because a Service distributes connections.
     """
 
     kind = "login"
@@ -91,10 +91,10 @@ class LoginGate:
 
 
 class HeartbeatGate:
-    """A heartbeat newer than the start of the newest pod, and then another one.
+    """A heartbeat newer than the start of the newest pod, and then a second one.
 
-    The first may be the last of an old pod, by the clock of a node that is some seconds ahead. When it is seen the old
-    pods have ended, so a second one can't be theirs.
+    The first may be the last one of an old pod, by the clock of a node that is some seconds ahead. By then the old pods
+    have ended, so a second heartbeat cannot be theirs.
     """
 
     kind = "heartbeat"
@@ -104,7 +104,7 @@ class HeartbeatGate:
         self._name = HEARTBEATS[component]
         self._first: datetime | None = None
         self._latest: datetime | None = None
-        # Whether all is well but for the second heartbeat.
+        # Whether only the second heartbeat is missing.
         self.awaits_second = False
 
     def check(self, pods: list[Object]) -> str | None:
@@ -132,7 +132,8 @@ class HeartbeatGate:
 
 
 class Beside:
-    """A gate, and others that are tried whenever it is: what they have to see twice is not waited for one by one."""
+    """A gate, and others that are checked at the same time, so that their second heartbeats are not awaited one by
+    one."""
 
     def __init__(self, gate: Gate, others: Sequence[tuple[Gate, list[Object]]]) -> None:
         self._gate, self._others = gate, others
@@ -157,7 +158,7 @@ def gate_of(workload: Object, component: str | None, access: Access | None) -> G
 
 
 def newest_start(pods: list[Object], container: str) -> datetime | None:
-    """When the youngest of the pods' containers of that name began to run; None while one of them doesn't."""
+    """When the youngest of the pods' containers of that name started; None if one of them does not run."""
     started = []
     for pod in pods:
         if is_finished(pod):
@@ -171,10 +172,10 @@ def newest_start(pods: list[Object], container: str) -> datetime | None:
 
 
 def prove(access: Access, components: set[str]) -> None:
-    """Raises OperatorError where a gate could not be passed already before anything is restarted.
+    """Raises OperatorError if a gate cannot be passed before anything is restarted.
 
-    The api-server is asked for a login and a call, the others for heartbeats that move. These are waited for as long
-    as a component that lives may be silent, and at most the timeout of a gate.
+    For the api-server, this is a login and a call; for the others, two different heartbeats. It waits for these as long
+    as a living component may be silent, but at most for the timeout of a gate.
     """
     problems = []
     names = sorted(HEARTBEATS[component] for component in components if component in HEARTBEATS)
@@ -190,16 +191,16 @@ def prove(access: Access, components: set[str]) -> None:
     found = [problem for problem in [*problems, *silent] if problem is not None]
     if found:
         raise OperatorError(
-            f"not healthy to begin with: {'; '.join(found)}",
+            f"already unhealthy before the restart: {'; '.join(found)}",
             expected="a deployment that works before it is restarted",
             untouched="all workloads",
             next_step="check the public address and the login (airflow_public_url, airflow_runtime_secret; option "
-            "`health`), put right what does not work, then run the same command again",
+            "`health`), fix what does not work, then run the same command again",
         )
 
 
 def first_look(access: Access) -> Object:
-    """The heartbeats of now, for a later look: `at`, and `heartbeats` by component, none where Airflow doesn't tell."""
+    """The current heartbeats, for a later check: `at`, and `heartbeats` by component, empty if Airflow reports none."""
     pulse = Pulse(sorted(HEARTBEATS.values()))
     _silent(access, pulse)
     heartbeats = {name: moment.isoformat() for name, moment in pulse.latest.items()}
@@ -207,7 +208,7 @@ def first_look(access: Access) -> Object:
 
 
 def _silent(access: Access, pulse: Pulse) -> list[str]:
-    """What is wrong with the heartbeats of these components."""
+    """The problems with the heartbeats of these components."""
     if not pulse.names:
         return []
     try:

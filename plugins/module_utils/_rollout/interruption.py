@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def grace_of_interrupted(step: Step) -> int | None:
-    """How long the pods that serve now, and that a step ends, may take for it; None where it ends none of them.
+    """The grace period of the serving pods that a step terminates; None if it terminates none.
 
-    Pods that don't serve have nothing that could be waited for: what they ran has ended with them.
+    Pods that do not serve have no tasks to wait for.
     """
     old = step.old
     if old is None or not old.get("status", {}).get("readyReplicas") or step.action in ("unchanged", "retried"):

@@ -14,25 +14,26 @@ Object = dict[str, Any]
 
 
 def managers_of(workload: Object) -> list[Manager]:
-    """Who else manages a workload, by the marks that they leave on it."""
+    """The other managers of a workload, found by their marks."""
     return [_manager(workload, mark) for mark in marks_of(workload["metadata"])]
 
 
 def _manager(workload: Object, mark: Mark) -> Manager:
     kind, name = workload["kind"], workload["metadata"]["name"]
     if mark.system == "Argo CD":
-        # A merge of three: what never was in Git is kept, but an empty `annotations:` there, or Replace=true, takes it
-        # away (argo-cd issue 28769, argo-helm issue 3654).
+        # A three-way merge: annotations that never were in Git are kept, but an empty `annotations:` in Git, or
+        # Replace=true, removes them (argo-cd issue 28769, argo-helm issue 3654).
         return Manager(
             mark.name,
             mark.mark,
             reverts=True,
-            what="with self-heal it takes annotations of the pod template away that are not in Git, where Git says "
-            "`annotations:` without any, or an application syncs with Replace=true: the pods would be replaced "
-            "a second time",
+            what=(
+                "with self-heal it removes annotations of the pod template that are not in Git if Git has an empty "
+                "`annotations:` or the application syncs with Replace=true: the pods would be replaced a second time"
+            ),
             remedy="give the Application `ignoreDifferences: [{group: apps, kind: "
             f"{kind}, name: {name}, managedFieldsManagers: [{FIELD_MANAGER}.actions]}}]` and the sync option "
-            "RespectIgnoreDifferences=true, then say `managed_by_others: accept`; or restart it through Argo CD "
+            "RespectIgnoreDifferences=true, then set `managed_by_others: accept`; or restart it through Argo CD "
             f"(argocd app actions run <application> restart --kind {kind} --resource-name {name})",
         )
     if mark.system == "owner":
@@ -40,17 +41,19 @@ def _manager(workload: Object, mark: Mark) -> Manager:
             mark.name,
             mark.mark,
             reverts=True,
-            what="its controller may put the pod template back to what it makes of that object",
-            remedy=f"restart it by way of {mark.name}, or, where its controller is known to "
-            "keep annotations, say `managed_by_others: accept`",
+            what="its controller may restore its own version of the pod template",
+            remedy=(
+                f"restart it through {mark.name}, or, if its controller is known to keep annotations, set "
+                "`managed_by_others: accept`"
+            ),
         )
     if mark.system in ("Flux Kustomization", "Flux HelmRelease"):
-        # Server-side apply: it takes away what kubectl wrote, not what other field managers did.
-        what = "it applies its own fields only, and leaves annotations of other field managers alone"
+        # Server-side apply: it removes what kubectl wrote, but not what other field managers wrote.
+        what = "it only applies its own fields, and keeps annotations of other field managers"
     elif mark.system == "Fleet":
-        what = "it goes by Helm, and leaves foreign annotations alone unless it corrects drift by force"
+        what = "it uses Helm, and keeps other annotations unless it corrects drift by force"
     else:
-        what = "the next `helm upgrade` merges, and leaves foreign annotations alone unless it is forced (--force)"
+        what = "the next `helm upgrade` merges, and keeps other annotations unless it is forced (--force)"
     return Manager(mark.name, mark.mark, reverts=False, what=what)
 
 
@@ -59,6 +62,6 @@ def refuse_reverting(workload: Object, managers: list[Manager]) -> None:
     managed.refuse_reverting(
         f"{workload['kind']} {workload['metadata']['name']}",
         managers,
-        expected="workloads whose pod template nobody puts back",
+        expected="workloads whose pod template no other controller restores",
         untouched="all workloads",
     )

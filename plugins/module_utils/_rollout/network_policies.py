@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Network policies that hold for the pods of an old workload, and don't for those of the new one.
+"""Network policies that apply to the pods of an old workload but not to those of the new one.
 
-No dry run tells of them: the new pods start, and the database, HopsFS or whoever calls them is cut off.
+A dry run does not detect them: the new pods start, but are cut off from the database, HopsFS or their clients.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ Labels = dict[str, str]
 
 
 class NetworkPolicies:
-    """The network policies of a namespace; read when first asked for. Without the right nothing is known of them."""
+    """The network policies of a namespace; read on first use. Unknown without the right to list them."""
 
     def __init__(self, objects: Objects, namespace: str) -> None:
         self._objects, self._namespace = objects, namespace
         self._found: list[Object] | None = None
 
     def lost(self, before: Labels, after: Labels) -> Iterator[str]:
-        """What holds for pods with the labels of before and not for those of after, in words."""
+        """The policies that apply to pods with the labels `before` but not to those with `after`, in words."""
         for policy in self._all():
             name, spec = policy["metadata"]["name"], policy["spec"]
             selector = spec.get("podSelector") or {}
             if selects(selector, before) and not selects(selector, after):
-                yield f"NetworkPolicy {name} is about pods with {_words(selector)}"
+                yield f"NetworkPolicy {name} applies to pods with {_words(selector)}"
             for direction, peers in (("ingress", "from"), ("egress", "to")):
                 for rule in spec.get(direction) or []:
                     for peer in rule.get(peers) or []:
@@ -47,7 +47,7 @@ class NetworkPolicies:
                             yield f"NetworkPolicy {name} allows traffic {peers} pods with {_words(allowed)}"
 
     def _is_elsewhere(self, peer: Object) -> bool:
-        """Whether a peer is in another namespace. What else than its name this one has for a label is not known."""
+        """Whether a peer is in another namespace. Other labels of this namespace than its name are unknown."""
         named: Labels = (peer.get("namespaceSelector") or {}).get("matchLabels") or {}
         return named.get("kubernetes.io/metadata.name", self._namespace) != self._namespace
 

@@ -8,14 +8,14 @@ import itertools
 
 from .._common.failure import OperatorError
 
-# In which a deployment is restarted: a token's validator before its signer, whoever talks to the api-server after it.
+# The order of a restart: the validator of a token before its signer, and clients of the api-server after it.
 ORDER = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 
 def check_order(names: list[str], components: dict[str, str]) -> None:
-    """Raises OperatorError where a component is unknown, or where workloads stand in another order than `ORDER`.
+    """Raises OperatorError if a component is unknown, or if the workloads are not in the order of `ORDER`.
 
-    `components` says which component a workload is; workloads that it doesn't name may stand anywhere.
+    `components` has the component of each workload; other workloads may be anywhere in the list.
     """
     unknown = sorted({f"{name}: {component}" for name, component in components.items() if component not in ORDER})
     if unknown:
@@ -40,5 +40,5 @@ def check_order(names: list[str], components: dict[str, str]) -> None:
                 f"{earlier} ({ORDER[first]}) would be restarted before {later} ({ORDER[second]})",
                 expected=f"the order {', '.join(ORDER)}",
                 untouched="all workloads",
-                next_step="correct the order of `workloads`, or say `order: given` if it is meant",
+                next_step="correct the order of `workloads`, or set `order: given` if it is intended",
             )

@@ -28,7 +28,7 @@ NEWEST = 100
 
 @dataclass(frozen=True)
 class Process:
-    """A scheduler, dag-processor or triggerer as Airflow's list of jobs has it; times by the clock of its host."""
+    """A scheduler, dag-processor or triggerer in Airflow's list of jobs; times by the clock of its host."""
 
     host: str
     begun: datetime | None
@@ -41,15 +41,15 @@ class Process:
 
 
 class EachPodGate:
-    """The gate of heartbeats, with those of each pod by itself where they can be had.
+    """The heartbeat gate, for each pod separately if possible.
 
-    Airflow's health tells of the newest heartbeat of all processes of a kind: one that lives hides the others, and
-    whose it is isn't said. Its list of jobs tells of each, to who may log in. So each of several pods needs one. And
-    where this run has made the pods, under names that no pod had before, their own heartbeats are new and nobody
-    else's: a second one isn't waited for.
+    Airflow's health endpoint only reports the newest heartbeat of all processes of a kind: a living process hides the
+    others, and its owner is unknown. Its list of jobs, which needs a login, reports each process. So each of several
+    pods needs a heartbeat. And if this run has created the pods under new names, their heartbeats can only be their
+    own, so it does not wait for a second one.
 
-    Where the list can't be had, or its hosts are named by something that no pod knows ([core] hostname_callable), the
-    newest heartbeats have to do.
+    If the list is not available, or its host names cannot be matched to pods ([core] hostname_callable), it uses the
+    newest heartbeats.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class EachPodGate:
             return waiting
         processes = self._processes()
         starts = {pod["metadata"]["name"]: newest_start([pod], self._container) for pod in pods}
-        # Where one is enough, of processes of the new pods alone: their address another pod may have had before.
+        # If one is enough, only of processes of the new pods, because another pod may have had their address before.
         latest = {}
         for pod in pods:
             name = pod["metadata"]["name"]
@@ -76,13 +76,13 @@ class EachPodGate:
         if not any(latest.values()):
             return waiting
         silent = sorted(name for name, beat in latest.items() if not is_later(beat, starts[name]))
-        return f"no heartbeat of the {self._component} in {', '.join(silent)} since its start" if silent else None
+        return f"no heartbeat of the {self._component} in {', '.join(silent)} since it started" if silent else None
 
     def seen(self) -> Object:
         return self._gate.seen()
 
     def _processes(self) -> list[Process]:
-        """Those of this kind, the newest heartbeat first; none where that can't be had."""
+        """The processes of this kind, newest heartbeat first; none if the list is not available."""
         try:
             if self._api is None:
                 self._api = AirflowApi(self._access.url, self._access.ca_file)
@@ -90,7 +90,7 @@ class EachPodGate:
             answer = self._api.get(JOBS, job_type=self._job_type, order_by="-latest_heartbeat", limit=NEWEST)
             return [Process.of(job) for job in answer["jobs"] if job.get("hostname") and job.get("latest_heartbeat")]
         except (OperatorError, ValueError, KeyError, TypeError, AttributeError):
-            # Not with a login for each look.
+            # Reuses the login.
             self._api, self._one_is_enough = None, False
             return []
 
@@ -98,21 +98,21 @@ class EachPodGate:
 def for_each_pod(
     gate: Gate | None, access: Access | None, component: str | None, container: str, *, made_by_this_run: bool
 ) -> Gate | None:
-    """The gate, asked of each pod where that is possible."""
+    """The gate, for each pod if possible."""
     if not isinstance(gate, HeartbeatGate) or access is None or access.password is None:
         return gate
     return EachPodGate(gate, access, str(component), container, made_by_this_run=made_by_this_run)
 
 
 def has_name_of_its_own(pod: Object) -> bool:
-    """Whether no pod before it had its name: a ReplicaSet gives each another one, a StatefulSet the same again."""
+    """Whether its name is new: a ReplicaSet gives each pod a new name, a StatefulSet reuses it."""
     return any(owner["kind"] == "ReplicaSet" for owner in pod["metadata"].get("ownerReferences", []))
 
 
 def heartbeat_from(pod: Object, processes: list[Process], begun_after: datetime | None) -> datetime | None:
-    """The newest heartbeat from a pod, of a process that has begun after a moment, if one is given.
+    """The newest heartbeat of a pod, optionally of a process that has started after a given time.
 
-    Hosts are named by the pod's name, with or without a domain, or by its address.
+    Hosts are identified by the pod's name, with or without a domain, or by its address.
     """
     name, address = pod["metadata"]["name"], pod.get("status", {}).get("podIP")
     for process in processes:

@@ -24,34 +24,36 @@ AUTO = (f"{RELOADER}/auto", f"secret.{RELOADER}/auto")
 SEARCH, MATCH, IGNORE = f"{RELOADER}/search", f"{RELOADER}/match", f"{RELOADER}/ignore"
 EXCLUDED = f"secrets.exclude.{RELOADER}/reload"
 WAVE = "wave.pusher.com/update-on-config-change"
-# What Go's strconv.ParseBool takes for true.
+# Values that Go's strconv.ParseBool reads as true.
 TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 
 
 @dataclass(frozen=True)
 class Reloading:
-    """That a controller restarts a workload when a Secret changes; `remedy` is what an operator does about it."""
+    """A controller restarts a workload when a Secret changes; `remedy` is what an operator can do about it."""
 
     what: str
     remedy: str
 
 
 def changed_secrets(cluster: Cluster, names: list[str]) -> dict[str, Object]:
-    """The annotations of the Secrets that a run is going to change, by their names; of those that are there."""
+    """The annotations of the existing Secrets that a run is going to change, by name."""
     found = {name: cluster.find(cluster.core.read_namespaced_secret, name) for name in names}
     return {name: secret.metadata.annotations or {} for name, secret in found.items() if secret is not None}
 
 
 def reloadings_of(workload: Object, changed: dict[str, Object]) -> list[Reloading]:
-    """Who restarts a workload when these Secrets change; with their annotations, see `changed_secrets`."""
+    """The controllers that restart a workload when these Secrets change; with their annotations, see
+    `changed_secrets`."""
     kind, name = workload["kind"], workload["metadata"]["name"]
-    accept = "; or, where that does no harm, say `managed_by_others: accept`"
+    accept = "; or, if that does no harm, set `managed_by_others: accept`"
     found = []
     if marked := reloader_mark(workload, changed):
         mark, secret = marked
         remedy = (
-            f"kubectl annotate secret {secret} {IGNORE}=true (which keeps a Reloader with --auto-reload-all away, "
-            f"too), or take the annotation {mark} off the workload, then run the same command again{accept}"
+            f"kubectl annotate secret {secret} {IGNORE}=true (which also applies to a Reloader with "
+            f"--auto-reload-all), or remove the annotation {mark} from the workload, then run the same command "
+            f"again{accept}"
         )
         found.append(_reloading(workload, "Reloader", mark, secret, remedy))
     if marked := wave_mark(workload, changed):
@@ -62,11 +64,11 @@ def reloadings_of(workload: Object, changed: dict[str, Object]) -> list[Reloadin
 
 
 def refuse_reloading(reloadings: list[Reloading]) -> None:
-    """Raises OperatorError for the first."""
+    """Raises OperatorError for the first controller."""
     for reloading in reloadings:
         raise OperatorError(
             reloading.what,
-            expected="workloads that nobody else restarts meanwhile",
+            expected="workloads that no other controller restarts in the meantime",
             untouched="all workloads",
             next_step=reloading.remedy,
         )
@@ -75,15 +77,15 @@ def refuse_reloading(reloadings: list[Reloading]) -> None:
 def _reloading(workload: Object, controller: str, mark: str, secret: str, remedy: str) -> Reloading:
     what = (
         f"{workload['kind']} {workload['metadata']['name']} is restarted by {controller} ({mark}): it replaces the "
-        f"pods of its own accord when Secret {secret} changes, out of order, and a scheduler in the middle of its tasks"
+        f"pods by itself when Secret {secret} changes, out of order, and a scheduler while its tasks run"
     )
     return Reloading(what, remedy)
 
 
 def reloader_mark(workload: Object, changed: dict[str, Object]) -> tuple[str, str] | None:
-    """By which annotation Reloader restarts a workload, and for which of the Secrets that are changed.
+    """The annotation that makes Reloader restart a workload, and the changed Secret.
 
-    That Reloader runs at all, and whether with --auto-reload-all, can't be seen from here.
+    Whether Reloader runs, and whether with --auto-reload-all, is unknown.
     """
     marks = _reloader_annotations(workload)
     used = secret_names(workload["spec"]["template"]["spec"])
@@ -112,7 +114,8 @@ def wave_mark(workload: Object, changed: dict[str, Object]) -> tuple[str, str] |
 
 
 def _reloader_annotations(workload: Object) -> Object:
-    """Those of the workload; where they say nothing to Reloader, those of its pods, as Reloader itself has it."""
+    """The annotations of the workload, or those of its pods if the former do not concern Reloader, as Reloader does
+    it."""
     own: Object = workload["metadata"].get("annotations", {})
     if any(mark in own for mark in (NAMED, SEARCH, *AUTO)):
         return own

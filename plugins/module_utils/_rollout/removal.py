@@ -27,7 +27,7 @@ LOOK_AGAIN_SECONDS = 0.5
 def remove(objects: Objects, live: Object, progress: Progress, *, timeout_seconds: float, untouched: str) -> None:
     """Delete a workload and wait until the last of its pods has ended.
 
-    `untouched` is for the message of the OperatorError, where they do not end in time.
+    `untouched` is for the OperatorError that is raised if they do not end in time.
     """
     kind, name, uid = live["kind"], live["metadata"]["name"], live["metadata"]["uid"]
     grace = live["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
@@ -44,19 +44,19 @@ def remove(objects: Objects, live: Object, progress: Progress, *, timeout_second
                 return
             if time.monotonic() > deadline:
                 raise OperatorError(
-                    f"the old {kind} {name} is deleted, but pods of it have not ended",
-                    expected=f"that they end within their grace period of {grace} s",
+                    f"the old {kind} {name} is deleted, but its pods have not ended",
+                    expected=f"its pods end within their grace period of {grace} s",
                     untouched=untouched,
-                    next_step="see what they wait for (a finalizer, a lost node), then run the same command again",
+                    next_step="find out what they wait for (a finalizer, a lost node), then run the same command again",
                 )
             if not changed.wait(LONGEST_SILENCE_SECONDS):
-                progress(f"{name}: its old pods are still ending ({deadline - time.monotonic():.0f} s left)")
+                progress(f"{name}: its old pods are still terminating ({deadline - time.monotonic():.0f} s left)")
     finally:
         mirror.stop()
 
 
 def remove_plain(objects: Objects, live: Object, *, timeout_seconds: float, untouched: str) -> None:
-    """Delete an object that has no pods and wait until it is gone; that may be read, but need not be watched."""
+    """Delete an object without pods and wait until it is gone. Needs the right to read it, but not to watch it."""
     kind, name, uid = live["kind"], live["metadata"]["name"], live["metadata"]["uid"]
     objects.delete(kind, name, uid=uid)
     deadline = time.monotonic() + timeout_seconds
@@ -64,9 +64,11 @@ def remove_plain(objects: Objects, live: Object, *, timeout_seconds: float, unto
         if time.monotonic() > deadline:
             raise OperatorError(
                 f"{kind} {name} is deleted, but not gone after {timeout_seconds:.0f} s",
-                expected="that it goes when its finalizers are done",
+                expected="it is gone when its finalizers are done",
                 untouched=untouched,
-                next_step=f"see what it waits for: {', '.join(found['metadata'].get('finalizers', [])) or 'nothing'}; "
-                "then run the same command again",
+                next_step=(
+                    f"find out what it waits for: {', '.join(found['metadata'].get('finalizers', [])) or 'nothing'}; "
+                    "then run the same command again"
+                ),
             )
         time.sleep(LOOK_AGAIN_SECONDS)

@@ -2,6 +2,30 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Restarting workloads one after the other, without an outage.
+
+1. Look at every workload before the first one is changed: it exists, it is healthy, it comes in the right order, no
+   other controller would revert the change, and its own settings allow a restart without a loss (`lossless.py`). If
+   one fails, nothing is restarted.
+2. Write an annotation with the name of the run into the pod template. The workload's controller replaces the pods. A
+   workload that has this run's annotation was restarted by it already, and is only waited for.
+3. Wait until the new pods are available, and as long as any progress is possible. A rollout has failed when no event of
+   the cluster can save it any more (`terminal_failure.py`), or when the time is up.
+4. Wait until the component passes its gate: an api-server answers in public, a scheduler has a heartbeat that began
+   after its new pods did, and so on (`gates.py`).
+5. Go on with the next workload. With `settle: end`, go on after step 3 for an api-server and after step 2 for all
+   others, and wait for all of them at the end, with their gates tried at the same time.
+
+If a workload fails with `on_failure: previous_revision`, its previous pod template is written back, and what ran before
+serves again before the failure is reported. Without that option, the run stops there: old pods go on serving.
+
+Guarantees:
+
+- A workload is never restarted twice by one run, however often the run is killed and continued.
+- A workload that is not healthy is never touched, and later workloads are not restarted after one has failed.
+- No old pod is ended by this collection: the workload's own strategy decides when that happens.
+"""
+
 from __future__ import annotations
 
 import contextlib
@@ -36,13 +60,13 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 Object = dict[str, Any]
 
 RESTART_ANNOTATION = "hopsworks.airflow/restarted-by"
-# How long a workload may take to be healthy before it is restarted: an autoscaler may just have added a pod.
+# How long a workload may take to become healthy before it is restarted: an autoscaler may just have added a pod.
 LOOK_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What is known about the workloads, and what may be done to them; as the options of the module.
+    """Facts about the workloads and what is allowed; as in the options of the module.
 
     `changed_secrets` with their annotations.
     """
@@ -64,9 +88,9 @@ class Terms:
 
 @dataclass
 class Restart:
-    """One workload to restart; `due` unless this run has restarted it already.
+    """One workload to restart; `due` unless this run has already restarted it.
 
-    `grace_seconds` is how long its pods may take to end, `patience` that of the restart once it has begun.
+    `grace_seconds` is the grace period of its pods, `patience` that of the restart once it has started.
     """
 
     kind: str
@@ -81,9 +105,9 @@ class Restart:
 
 @dataclass(frozen=True)
 class Took:
-    """What one restart took; its moments in ISO 8601 by this machine's clock.
+    """The duration of one restart; its times in ISO 8601 by this machine's clock.
 
-    Until healthy, but for an api-server that settles later: until its new pods were available.
+    Until healthy, or for an api-server that settles later, until its new pods were available.
     """
 
     begun: str
@@ -92,7 +116,7 @@ class Took:
 
     @classmethod
     def since(cls, begun: str, begun_monotonic: float) -> Took:
-        """What ends now; both are its begin, the second by `time.monotonic`."""
+        """A restart that ends now; both arguments are its start, the second by `time.monotonic`."""
         return cls(begun, now(), round(time.monotonic() - begun_monotonic, 1))
 
 
@@ -105,19 +129,21 @@ class Restarter:
         self._objects = Objects(cluster)
 
     def plan(self, names: list[str]) -> list[Restart]:
-        """What is due, and what it costs by the workloads' own settings. Changes nothing.
+        """The restarts that are due, and their effects according to the workloads' own settings. Changes nothing.
 
-        Raises OperatorError where a workload is missing, not healthy before it is restarted, in the wrong order, in
-        other hands, or, as the terms say, can't be restarted without a loss. A workload that this very run has
-        restarted may still be on its way.
+        Raises OperatorError if a workload is missing, already unhealthy, in the wrong order, managed by another
+        controller, or, depending on the terms, cannot be restarted without a loss. A workload that this run has
+        restarted may still be rolling out.
         """
         terms = self._terms
         if terms.settle == "end" and terms.on_failure == "previous_revision":
             raise OperatorError(
                 "`settle: end` with `on_failure: previous_revision`",
-                expected="`settle: each` where a workload may have to go back: later ones have begun by then",
+                expected=(
+                    "`settle: each` if a workload may have to be rolled back, because later ones have already started"
+                ),
                 untouched="all workloads",
-                next_step="take one of the two options out",
+                next_step="remove one of the two options",
             )
         check_order(names, {} if terms.order_given else terms.components)
         restarts = [self._plan(name) for name in names]
@@ -127,10 +153,11 @@ class Restarter:
         return restarts
 
     def restart_all(self, restarts: list[Restart]) -> dict[str, Took]:
-        """Restart those that are due, in order, and wait until all are healthy and pass their gates; by name.
+        """Restart those that are due, in order, and wait until all are healthy and pass their gates. Returns the
+        results by name.
 
-        Raises OperatorError as soon as one can't become so; with `on_failure: previous_revision` only when what ran
-        before serves again.
+        Raises OperatorError as soon as one cannot; with `on_failure: previous_revision` only after the previous
+        revision serves again.
         """
         took: dict[str, Took] = {}
         unsettled = []
@@ -143,7 +170,7 @@ class Restarter:
                 took[restart.name] = Took.since(*begun)
                 continue
             unsettled.append((restart, workload, begun))
-            # What comes after it signs with keys that its new pods know.
+            # The components after it sign with keys that only its new pods know.
             if self._terms.components.get(restart.name) == "api-server":
                 self._until_available(restart, workload, later)
                 took[restart.name] = Took.since(*begun)
@@ -160,7 +187,7 @@ class Restarter:
         return took
 
     def _start(self, restart: Restart) -> Object:
-        """Write the change that makes its controller replace the pods, if it is due; returns the workload."""
+        """Write the change that makes the controller replace the pods, if it is due; returns the workload."""
         if restart.due:
             annotations = {**self._terms.annotations, RESTART_ANNOTATION: self._run}
             template = {"metadata": {"annotations": annotations}}
@@ -173,7 +200,8 @@ class Restarter:
         return {**workload, "kind": restart.kind}
 
     def _events_before(self, restart: Restart) -> frozenset[str]:
-        """What tells of refusals that are not this restart's; of a Deployment its ReplicaSets tell, which are new."""
+        """Evidence of rejections from before this restart. For a Deployment, its ReplicaSets show them, which are
+        new."""
         if restart.kind == "Deployment":
             return frozenset()
         about = f"involvedObject.kind={restart.kind},involvedObject.name={restart.name}"
@@ -213,9 +241,9 @@ class Restarter:
         if workload is None:
             raise OperatorError(
                 f"there is no Deployment or StatefulSet {name} in namespace {self._cluster.namespace}",
-                expected="all workloads that are to be restarted",
+                expected="all workloads to restart",
                 untouched="all workloads",
-                next_step="correct the names, or take this one out",
+                next_step="correct the names, or remove this one",
             )
         terms, component = self._terms, self._terms.components.get(name)
         annotations = workload["spec"]["template"]["metadata"].get("annotations", {})
@@ -244,14 +272,14 @@ class Restarter:
         return restart
 
     def _gate(self, workload: Object, *, made_by_this_run: bool) -> Gate | None:
-        """What its pods have to show, none of which has been seen yet."""
+        """The gate of its pods, which have not been checked yet."""
         access, component = self._terms.access, self._terms.components.get(workload["metadata"]["name"])
         container = main_container(workload)["name"]
         gate = gate_of(workload, component, access)
         return for_each_pod(gate, access, component, container, made_by_this_run=made_by_this_run)
 
     def _healthy_pods(self, workload: Object) -> list[Object]:
-        """Its pods. Raises OperatorError where they are not healthy, and don't get so in a moment."""
+        """Its pods. Raises OperatorError if they are not healthy and do not become healthy soon."""
         with Watcher(self._cluster, self._objects, workload, self._progress) as watcher:
             verdict = watcher.until(
                 lambda observed: assess(observed, patience=watcher.patience), timeout_seconds=LOOK_SECONDS
@@ -260,7 +288,7 @@ class Restarter:
                 return current_pods(watcher.observe())
         name = workload["metadata"]["name"]
         raise OperatorError(
-            redact(f"{workload['kind']} {name} is not healthy to begin with: {verdict.reason}"),
+            redact(f"{workload['kind']} {name} is already unhealthy before the restart: {verdict.reason}"),
             expected="workloads that are completely rolled out and available before they are restarted",
             untouched="all workloads",
             next_step=f"kubectl -n {self._cluster.namespace} describe {workload['kind'].lower()} {name}; run the same "
@@ -276,11 +304,11 @@ class Restarter:
         if refused:
             raise OperatorError(
                 f"{restart.kind} {restart.name} cannot be restarted without a loss: {'; '.join(refused)}",
-                expected="settings with which nobody notices a restart"
+                expected="settings with which a restart loses nothing"
                 if self._terms.require_lossless
-                else "never two schedulers at once, or `row_locks: true` where the engine locks rows",
+                else "never two schedulers at once, or `row_locks: true` if the engine locks rows",
                 untouched="all workloads",
-                next_step="change the workload's settings as said, then run the same command again"
+                next_step="change the workload's settings as described, then run the same command again"
                 + ("; or accept the loss: `require_lossless: false`" if self._terms.require_lossless else ""),
             )
 
@@ -302,7 +330,8 @@ class Restarter:
         later: list[str],
         beside: Sequence[tuple[Gate, list[Object]]] = (),
     ) -> None:
-        """Those `beside`, with their pods, are tried at the same time; they are waited for afterwards."""
+        """The gates in `beside`, with their pods, are checked at the same time; the caller waits for them
+        afterwards."""
         terms = self._terms
         if restart.gate is not None and terms.access is not None:
             watcher.until_passed(
@@ -314,35 +343,35 @@ class Restarter:
             )
 
     def _put_back(self, restart: Restart, failure: OperatorError, later: list[str]) -> OperatorError:
-        """Put the pod template of the previous revision back; what to tell in place of `failure`."""
+        """Restore the pod template of the previous revision; returns the error to raise instead of `failure`."""
         try:
             return _told(failure, self._outcome_of_putting_back(restart, later))
         except ApiException as error:
-            return _told(failure, f"the previous revision was not put back: the API server answered {error.status}")
+            return _told(failure, f"the previous revision was not restored: the API server answered {error.status}")
 
     def _outcome_of_putting_back(self, restart: Restart, later: list[str]) -> str:
         kept = "ReplicaSet" if restart.kind == "Deployment" else "ControllerRevision"
         workload = {**(self._objects.read(restart.kind, restart.name) or {}), "kind": restart.kind}
         template = previous_template(workload, self._objects.list(kept)["items"]) if "spec" in workload else None
         if template is None:
-            return "there is no previous revision to put back"
+            return "there is no previous revision to restore"
         change = merge_change(workload["spec"]["template"], template)
-        self._progress(f"{restart.name}: putting the previous revision back")
+        self._progress(f"{restart.name}: restoring the previous revision")
         patched = self._objects.patch(restart.kind, restart.name, {"spec": {"template": change}})
         patched = {**patched, "kind": restart.kind}
         try:
             with Watcher(self._cluster, self._objects, patched, self._progress) as watcher:
                 if restart.kind == "StatefulSet":
                     self._drop_stuck(watcher)
-                # Those of before may never have ended.
+                # The previous pods may never have ended.
                 restart.gate = self._gate(patched, made_by_this_run=False)
                 self._wait(watcher, restart, patched, later)
         except OperatorError as second:
-            return f"its previous revision was put back, but does not get healthy either: {second.found}"
-        return "its previous revision was put back and serves again"
+            return f"its previous revision was restored, but does not become healthy either: {second.found}"
+        return "its previous revision was restored and serves again"
 
     def _drop_stuck(self, watcher: Watcher) -> None:
-        """A StatefulSet waits for pods that are not ready, even for those of a revision that it gave up."""
+        """A StatefulSet waits for pods that are not ready, even for those of an abandoned revision."""
         for pod in watcher.own_pods():
             metadata = pod["metadata"]
             if "deletionTimestamp" not in metadata and not is_ready(pod):
@@ -355,6 +384,6 @@ def _told(failure: OperatorError, outcome: str) -> OperatorError:
         f"{failure.found}; {outcome}",
         expected=failure.expected,
         untouched=failure.untouched,
-        next_step="put right what the evidence shows, then run the same command again: it restarts this one again",
+        next_step="fix the cause that the evidence shows, then run the same command again: it restarts this one again",
         evidence=failure.evidence,
     )

@@ -13,10 +13,11 @@ Object = dict[str, Any]
 
 
 def previous_template(workload: Object, revisions: list[Object]) -> Object | None:
-    """The pod template that a workload had before its present one, None where no revision of it is kept.
+    """The previous pod template of a workload; None if no revision of it is kept.
 
-    `revisions` are the ReplicaSets of a Deployment or the ControllerRevisions of a StatefulSet; those of others may be
-    among them. It is the newest whose template differs: the controller may not have made one of the present yet.
+    `revisions` are the ReplicaSets of a Deployment or the ControllerRevisions of a StatefulSet; it may contain those of
+    others. The result is the newest one whose template differs, because the controller may not have created one for the
+    current template yet.
     """
     present = _comparable(workload["spec"]["template"])
     seen = workload.get("status", {}).get("observedGeneration", 0) >= workload["metadata"].get("generation", 0)
@@ -33,7 +34,7 @@ def previous_template(workload: Object, revisions: list[Object]) -> Object | Non
 
 
 def merge_change(before: Object, after: Object) -> Object:
-    """The JSON merge patch (RFC 7386) that makes `after` of `before`; neither may hold nulls."""
+    """The JSON merge patch (RFC 7386) from `before` to `after`; neither may contain nulls."""
     change: Object = {key: None for key in before if key not in after}
     for key, value in after.items():
         if isinstance(value, dict) and isinstance(before.get(key), dict):
@@ -63,7 +64,7 @@ def _is_present(workload: Object, revision: Object) -> bool:
 
 
 def _comparable(template: Object) -> Object:
-    """Without what the controllers add to a template that they keep, and without nulls."""
+    """Without additions of the controllers to a stored template, and without nulls."""
     rest: Object = without_nulls(template)
     rest.pop("$patch", None)
     rest["metadata"].get("labels", {}).pop("pod-template-hash", None)

@@ -29,7 +29,7 @@ GRACE_MARGIN_SECONDS = 30
 
 @dataclass
 class Scaled:
-    """What becomes of one workload: `before` and `after` are its replicas."""
+    """The result for one workload: `before` and `after` are its replicas."""
 
     name: str
     kind: str | None
@@ -39,9 +39,9 @@ class Scaled:
 
 
 class Started:
-    """A workload whose pods are on their way. A context manager; leaving it ends its watches.
+    """A workload whose pods are starting. A context manager; leaving it ends its watches.
 
-    Several are started first and waited for then: one that stays sick keeps no other one at 0.
+    All are started first, and only then does it wait for each: one that stays unhealthy does not keep others at 0.
     """
 
     def __init__(self, result: Scaled, watcher: Watcher | None = None, generation: int = 0) -> None:
@@ -49,7 +49,7 @@ class Started:
         self._watcher, self._generation = watcher, generation
 
     def __enter__(self) -> Started:
-        # A watcher watches from its beginning.
+        # The watcher starts to watch here.
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -57,16 +57,16 @@ class Started:
             self._watcher.__exit__(*exc)
 
     def until_healthy(self, *, timeout_seconds: float) -> None:
-        """Raises OperatorError where it does not get healthy."""
+        """Raises OperatorError if it does not become healthy."""
         if self._watcher is not None:
             self._watcher.until_rolled_out(timeout_seconds=timeout_seconds, generation=self._generation, later=[])
 
 
 class Scaler:
-    """Stops workloads by scaling them to 0, and starts those again that it stopped.
+    """Stops workloads by scaling them to 0, and starts the stopped ones again.
 
-    The replicas that a workload had are kept in an annotation on it, written together with the change: whatever
-    happens in between, what was stopped can be told from what was at 0 before.
+    The former replicas are stored in an annotation of the workload, written in the same change. So a stopped workload
+    can always be distinguished from one that was at 0 before.
     """
 
     def __init__(self, cluster: Cluster, progress: Progress) -> None:
@@ -74,7 +74,8 @@ class Scaler:
         self._objects = Objects(cluster)
 
     def stop(self, name: str, *, timeout_seconds: float, check_mode: bool = False) -> list[Scaled]:
-        """Scale all of that name to 0 and wait until the last pod has ended; it gets its grace period, if longer."""
+        """Scale all workloads of that name to 0 and wait until the last pod has ended, for its grace period if that is
+        longer."""
         kinds = [workload["kind"] for workload in find_all(self._objects, name)]
         stopped = [self._stop(kind, name, timeout_seconds, check_mode) for kind in kinds]
         return stopped or [Scaled(name, None, "absent")]
@@ -86,7 +87,7 @@ class Scaler:
                 return Scaled(name, None, "absent")
             replicas = workload["spec"].get("replicas", 1)
             result = Scaled(name, kind, "stopped" if replicas else "unchanged", replicas, 0)
-            # The version that is looked at is the one that is changed.
+            # Exactly the checked version is changed.
             refuse_loss_of_volumes(workload, f"{kind} {name} and its volumes")
             if check_mode or not replicas:
                 break
@@ -101,9 +102,10 @@ class Scaler:
         return result
 
     def start(self, name: str, *, check_mode: bool = False, kind: str | None = None) -> Started:
-        """Give it back the replicas that it had when it was stopped; what is returned waits until it is healthy.
+        """Restore the replicas that it had when it was stopped. The returned object waits until it is healthy.
 
-        One that was not stopped by `stop` is left alone. Without a `kind`, so is a StatefulSet beside a Deployment.
+        A workload that was not stopped by `stop` is not changed. Without a `kind`, neither is a StatefulSet if there is
+        also a Deployment.
         """
         while True:
             workload = find(self._objects, name) if kind is None else self._read(kind, name)
@@ -111,7 +113,7 @@ class Scaler:
                 return Started(Scaled(name, None, "absent"))
             metadata, before = workload["metadata"], workload["spec"].get("replicas", 1)
             replicas = stopped_from(workload)
-            # Scaled up by somebody in the meantime: then the annotation is old.
+            # It was scaled up in the meantime, so the annotation is outdated.
             after = before or replicas or 0
             result = Scaled(name, workload["kind"], "unchanged" if before == after else "started", before, after)
             generation, written = metadata["generation"], None
@@ -132,9 +134,9 @@ class Scaler:
     def start_all(self, names: list[str], *, timeout_seconds: float, check_mode: bool = False) -> list[Scaled]:
         """Start all of them, in this order, and wait until each is healthy.
 
-        Raises OperatorError for those that don't get healthy or can't be started, when all others are.
+        After all others are started, raises OperatorError for those that do not become healthy or cannot be started.
         """
-        troubles = Troubles("the workload, as it was")
+        troubles = Troubles("the workload")
         with contextlib.ExitStack() as stack:
             started = []
             for name in names:
@@ -151,7 +153,7 @@ class Scaler:
         return found and {**found, "kind": kind}
 
     def _scale(self, workload: Object, replicas: int, annotation: str | None) -> Object | None:
-        """Replicas and annotation in one change, or None where somebody changed the workload since it was read."""
+        """Replicas and annotation in one change, or None if the workload has changed since it was read."""
         metadata = workload["metadata"]
         change = {
             "metadata": {

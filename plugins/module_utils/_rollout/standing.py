@@ -16,9 +16,10 @@ Object = dict[str, Any]
 
 
 def standing(objects: Objects, names: list[str]) -> list[Object]:
-    """What stands under each name, in this order: `name`, `kind`, `replicas`, `ready`, `stopped_from`, `images`.
+    """The workloads of each name, in this order: `name`, `kind`, `replicas`, `ready`, `stopped_from`, `images`.
 
-    A name of two workloads is there twice. One of none has the kind None, no replicas and no images.
+    If two workloads have the same name, it appears twice. A name without a workload has the kind None, no replicas and
+    no images.
     """
     shown = []
     for name in names:

@@ -19,9 +19,9 @@ except ImportError:  # reported by the module's own requirement check
 
 
 class Troubles:
-    """What went wrong with some of several objects, told when all the others are done.
+    """Collects errors about some of several objects, to report them after all others are done.
 
-    For the way back: nothing of it is a reason to leave the rest of the old deployment as it is.
+    For a rollback: none of them is a reason not to restore the rest of the old deployment.
     """
 
     def __init__(self, untouched: str) -> None:
@@ -30,7 +30,7 @@ class Troubles:
 
     @contextlib.contextmanager
     def kept(self, what: str) -> Iterator[None]:
-        """Keep what the API server refuses in this block, as `what`, and what the block itself says."""
+        """Collect rejections by the API server in this block, as `what`, and errors that the block raises."""
         try:
             yield
         except OperatorError as error:
@@ -39,7 +39,7 @@ class Troubles:
             self._errors.append(
                 OperatorError(
                     f"{what}: {why(error)}",
-                    expected="every request of the way back to be accepted",
+                    expected="the API server accepts every request of the rollback",
                     untouched=self._untouched,
                     next_step="grant the missing right (docs/operator.md lists them), or correct the cause; then run"
                     " the same command again",
@@ -48,17 +48,17 @@ class Troubles:
 
     @property
     def found(self) -> list[str]:
-        """What was kept, without the rest."""
+        """The collected errors."""
         return [error.found for error in self._errors]
 
     def tell(self) -> None:
-        """Raises OperatorError where anything was kept."""
+        """Raises OperatorError if there are any."""
         if self._errors:
             raise OperatorError.together(self._errors)
 
 
 def why(error: Exception) -> str:
-    """What a request failed by, in a few words."""
+    """Why a request failed, in a few words."""
     if isinstance(error, ApiException) and error.status:
         return f"the API server answered {error.status}: {words_of(error)}"
     return f"the API server does not answer: {reason(error)}"

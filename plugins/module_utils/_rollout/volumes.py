@@ -13,16 +13,16 @@ Object = dict[str, Any]
 
 
 def refuse_loss_of_volumes(live: Object, untouched: str, *, deleted: bool = False) -> None:
-    """Raises OperatorError for a StatefulSet whose controller deletes volumes when it is scaled to 0, or `deleted`.
+    """Raises OperatorError for a StatefulSet whose controller deletes its volumes when it is scaled to 0 or `deleted`.
 
-    One that is replaced is stopped first. At 0 already, it loses nothing more by a stop.
+    A replaced StatefulSet is stopped first. If it is already at 0, a stop loses nothing more.
     """
     spec = live["spec"]
     if live["kind"] != "StatefulSet" or not spec.get("volumeClaimTemplates"):
         return
     policy = spec.get("persistentVolumeClaimRetentionPolicy", {})
     asked = {"whenScaled": "scaled to 0"} if spec.get("replicas", 1) else {}
-    asked |= {"whenDeleted": "deleted to be replaced"} if deleted else {}
+    asked |= {"whenDeleted": "deleted and replaced"} if deleted else {}
     lossy = [field for field in asked if policy.get(field) == "Delete"]
     if not lossy:
         return

@@ -20,19 +20,19 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
     from kubernetes.client.exceptions import ApiException
 
 Object = dict[str, Any]
-# Some requests are answered by None.
+# Some requests return None.
 Answer = TypeVar("Answer", "dict[str, Any]", "dict[str, Any] | None")
 IMMUTABLE_WORDS = ("immutable", "cannot change", "may not change", "updates to statefulset")
 ATTEMPTS = 20
-# The controller counts after each deletion.
+# The controller recounts after each deletion.
 COUNTED_SECONDS = 60
 LOOK_AGAIN_SECONDS = 0.5
-# Of a Service; other kinds may have longer names.
+# The limit of a Service; other kinds may have longer names.
 LONGEST_NAME = 63
 
 
 def stand_in_name(name: str) -> str:
-    """The name for the dry run of an object that exists: the same kind of name, and not longer than one may be."""
+    """The name for the dry run of an existing object: similar, but not too long."""
     end = "-dry-run"
     if len(name) + len(end) <= LONGEST_NAME:
         return f"{name}{end}"
@@ -41,16 +41,16 @@ def stand_in_name(name: str) -> str:
 
 
 def is_immutable(error: Any) -> bool:
-    """Whether only a new object can be like that."""
+    """Whether this is only possible in a new object."""
     return error.status == 422 and any(words in str(error.body) for words in IMMUTABLE_WORDS)
 
 
 def refused(error: Any, untouched: str) -> Any:
-    """A definition that the API server finds fault with, as an OperatorError; other errors as they are."""
+    """The API server's rejection of a definition as an OperatorError; other errors are not changed."""
     if not is_malformed(error):
         return error
     return OperatorError(
-        f"the API server refuses a definition: {words_of(error)}",
+        f"the API server rejects a definition: {words_of(error)}",
         expected="definitions that it accepts",
         untouched=untouched,
         next_step="correct the variables that this definition is made from, then run the same command again",
@@ -58,9 +58,9 @@ def refused(error: Any, untouched: str) -> Any:
 
 
 class Predicted:
-    """What dry runs say of objects. `untold` are those of which they can't say anything, and why.
+    """The results of dry runs. `untold` are the objects for which there is no result, with the reason.
 
-    A webhook may answer real requests only. It is no reason not to make them: the object is taken as it was defined.
+    A webhook may only support real requests. This does not prevent them: the object is used as defined.
     """
 
     def __init__(self, untouched: str) -> None:
@@ -68,7 +68,7 @@ class Predicted:
         self.untold: list[str] = []
 
     def outcome(self, request: Callable[[], Answer], definition: Object) -> Answer | Object:
-        """The answer to a dry run. Raises OperatorError for a definition that the API server finds fault with."""
+        """The response to a dry run. Raises OperatorError for a definition that the API server rejects."""
         try:
             return request()
         except ApiException as error:
@@ -76,12 +76,12 @@ class Predicted:
                 raise refused(error, self._untouched) from None
             self.untold.append(
                 f"{definition['kind']} {definition['metadata']['name']}: {words_of(error)}; whether it is accepted, "
-                "and whether it changes anything, shows only when it is written"
+                "and whether it changes anything, is only known when it is written"
             )
             return copy.deepcopy(definition)
 
     def possible(self, request: Callable[[], Object], definition: Object) -> Object | None:
-        """The same, or None where only a new object can be like that (immutable fields)."""
+        """The same, or None if this is only possible in a new object (immutable fields)."""
 
         def asked() -> Object | None:
             try:
@@ -94,12 +94,12 @@ class Predicted:
         return self.outcome(asked, definition)
 
     def in_its_place(self, request: Callable[[], Object], definition: Object) -> Object:
-        """The answer to the dry run of an object that takes the place of another, under another name.
+        """The response to the dry run of an object that replaces another one, under another name.
 
-        A quota counts such an object as one more, where it is going to be one for one. Quotas are asked when all else
-        has accepted an object
-        (https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#resourcequota): then it is taken
-        as it was defined.
+        A quota counts such an object as an additional one, although it will replace one. Quotas are checked after
+        everything else has accepted an object
+        (https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#resourcequota), so in that case
+        the object is used as defined.
         """
         try:
             return self.outcome(request, definition)
@@ -110,7 +110,7 @@ class Predicted:
 
 
 def once_counted(request: Callable[[], Object], seconds: float = COUNTED_SECONDS) -> Object:
-    """Make an object whose predecessor was just deleted: quotas count that one for a moment more."""
+    """Create an object whose predecessor was just deleted: quotas still count that one for a moment."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -123,10 +123,10 @@ def once_counted(request: Callable[[], Object], seconds: float = COUNTED_SECONDS
 
 
 def as_read(objects: Objects, kind: str, name: str, change: Callable[[Object], Object | None]) -> Object | None:
-    """Change an object as it is now: `change` gets it and returns what was written, or None if nothing was.
+    """Change the current version of an object: `change` gets it and returns what was written, or None if nothing was.
 
-    Called again where others changed it in between; None where there is no such object.
-    Raises OperatorError where that happens all the time.
+    `change` is called again if others changed it in between. Returns None if there is no such object. Raises
+    OperatorError if others keep changing it.
     """
     for _attempt in range(ATTEMPTS):
         live = objects.read(kind, name)
@@ -138,18 +138,20 @@ def as_read(objects: Objects, kind: str, name: str, change: Callable[[Object], O
             if error.status != 409:
                 raise
     raise OperatorError(
-        f"{kind} {name} is changed by others all the time",
-        expected="no change by others meanwhile",
-        untouched="the object, as the others leave it",
-        next_step="see who it is: kubectl get --show-managed-fields -o yaml; then run the same command again",
+        f"others keep changing {kind} {name}",
+        expected="no changes by others in the meantime",
+        untouched="the object, as far as this action is concerned",
+        next_step=(
+            "find out who changes it (kubectl get --show-managed-fields -o yaml), then run the same command again"
+        ),
     )
 
 
 def own(objects: Objects, kind: str, name: str, wanted: Callable[[Object], bool], more: list[Object]) -> None:
-    """Have these field managers only: those of the live object that are `wanted`, and `more`.
+    """Set only these field managers: those of the live object that are `wanted`, and `more`.
 
-    Who owned a field in the past would go on to hold it, so it could not be removed by leaving it out. What is below a
-    subresource (the status) belongs to controllers, and stays theirs.
+    Former owners of a field would continue to own it, so it could not be removed by omitting it. Subresources (the
+    status) belong to controllers and remain theirs.
     """
 
     def change(live: Object) -> Object | None:

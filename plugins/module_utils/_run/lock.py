@@ -2,6 +2,30 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The lock of a deployment: one run at a time, on any machine.
+
+The lock is a Lease in the deployment's namespace. Its holder is a run; an annotation names the process of the playbook.
+
+1. A run reads the Lease. If another run holds it and is alive, the new run is refused. A holder is alive until its
+   Lease expires, or until its process is found to be gone on this very machine.
+2. The run writes itself into the Lease, with the version that it has read. If two runs do so at the same moment, the
+   API server refuses the second one.
+3. If the lock was taken over from a dead run, the new run waits two seconds. Actions of the dead run end within one.
+4. Each action confirms that its run still holds the lock before it does anything, and renews it every ten seconds
+   while it works (`keeper.py`). Between two actions nothing renews it, so it lasts longer than any such gap.
+5. An action that cannot prove that its run holds the lock is killed before the Lease can expire.
+6. At its end, the run deletes the Lease, if it is still its own, again with the version that it has read.
+
+Guarantees:
+
+- Two runs never act on a deployment at the same time, even if a machine sleeps, loses its network, or has a wrong
+  clock: the age of a Lease is judged by the API server's clock, and what has passed here by a clock that is never
+  adjusted.
+- A run that was killed does not block others for longer than the duration of the Lease, and a run on the same machine
+  takes the lock over at once.
+- An expired Lease that no other run has taken is renewed, so a slow API server does not end a run.
+"""
+
 from __future__ import annotations
 
 import datetime

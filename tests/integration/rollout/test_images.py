@@ -59,6 +59,6 @@ def test_pods_of_a_run_that_was_killed_are_removed(cluster, said, pods):
 def test_time_that_runs_out_is_told_and_no_pod_stays(cluster, said, pods):
     puller = Puller(cluster, said, "lab", IMAGE, [USE])
     puller.nodes()
-    with pytest.raises(OperatorError, match="not there after 0 s"):
+    with pytest.raises(OperatorError, match="not pulled after 0 s"):
         puller.pull(puller.pulls(), timeout_seconds=0)
     assert pods() == []

@@ -186,7 +186,7 @@ def test_an_unhealthy_workload_is_not_restarted_nor_the_healthy_one_before_it(cl
     cluster.apps.create_namespaced_deployment(namespace, sick)
     before = templates(cluster)
     refused = ansible(namespace, "rolling_restart", {"workloads": ["web", "sick"], "run": "third"})
-    assert "sick is not healthy to begin with" in refused["failure"]["found"]
+    assert "sick is already unhealthy before the restart" in refused["failure"]["found"]
     assert templates(cluster)["web"] == before["web"]
     missing = ansible(namespace, "rolling_restart", {"workloads": ["web", "absent"], "run": "third"})
     assert "no Deployment or StatefulSet absent" in missing["failure"]["found"]
@@ -330,7 +330,7 @@ def test_the_rights_that_are_asked_for_replace_objects_and_put_them_back(cluster
     for definition in objects_of("theirs", "get", "create"):
         Objects(cluster).create(definition)
     refused = run(definitions=objects_of("theirs"))
-    assert "was made by others" in refused["failure"]["found"]
+    assert "was created by others" in refused["failure"]["found"]
     assert run(state="saved", definitions=objects_of("theirs"), backup_secret=secret)["changed"]
     assert not run(state="saved", definitions=objects_of("theirs"), backup_secret=secret)["changed"]
     replacing = {"definitions": objects_of("theirs"), "replace": True, "backup_secret": secret}

@@ -120,7 +120,7 @@ def test_a_pod_that_waits_minutes_for_its_next_attempt_is_made_again(cluster, ma
     source = {"configMapKeyRef": {"name": name, "key": "fails"}}
     made(name, command=FAILS_AS_TOLD, env=[{"name": "FAILS", "valueFrom": source}])
     core.patch_namespaced_config_map(name, cluster.namespace, {"data": {"fails": "yes"}})
-    with pytest.raises(OperatorError, match=r"ended 4 times \(exit code 1\)"):
+    with pytest.raises(OperatorError, match=r"exited 4 times \(exit code 1\)"):
         restart(cluster, said, name, "one")
 
     def new_pod():

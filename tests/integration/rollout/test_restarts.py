@@ -95,7 +95,7 @@ def test_a_restart_that_fails_goes_back_and_the_run_can_be_repeated(cluster, nam
     assert failed["failed"]
     found = failed["failure"]["found"]
     assert "exit code 3" in found
-    assert "previous revision was put back and serves again" in found
+    assert "previous revision was restored and serves again" in found
     assert template_annotations(cluster, kind, name) == {RUN: "good-1", "lab/n": "1"}
     status = live(cluster, kind, name).status
     assert (status.ready_replicas, status.available_replicas, status.replicas) == (1, 1, 1)
@@ -196,7 +196,7 @@ def test_a_heartbeat_from_before_passes_no_gate_and_one_from_after_does(cluster,
     failed = ansible(namespace, "rolling_restart", arguments)
     assert "no heartbeat of the scheduler since its pod started" in failed["failure"]["found"]
     # The way back has the same gate.
-    assert "does not get healthy either" in failed["failure"]["found"]
+    assert "does not become healthy either" in failed["failure"]["found"]
     assert RUN not in template_annotations(cluster, "Deployment", "runs")
     monitor.begin()
     passed = ansible(namespace, "rolling_restart", arguments)

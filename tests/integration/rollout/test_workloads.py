@@ -276,7 +276,7 @@ def test_the_grace_period_is_honoured(cluster, roll_out, said):
     begun = time.monotonic()
     Scaler(cluster, said).stop("draining", timeout_seconds=1)
     assert 7 < time.monotonic() - begun < 20
-    assert any("still ending: draining-" in line for line in said)
+    assert any("still terminating: draining-" in line for line in said)
 
 
 def test_the_replicas_that_others_decide_about_stay_theirs(cluster, foreign, roll_out, said):

@@ -134,7 +134,7 @@ def test_a_pod_of_its_own_has_no_owner(server):
 )
 def test_what_admission_says_is_said_before_the_outage(server, status, message):
     server.answers = [refusal(status, message)]
-    with pytest.raises(OperatorError, match="pods of Deployment web would be refused") as failure:
+    with pytest.raises(OperatorError, match="pods of Deployment web would be rejected") as failure:
         look(server).refuse()
     assert message in failure.value.found
     assert "dry run" in failure.value.untouched

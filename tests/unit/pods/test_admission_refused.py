@@ -39,7 +39,7 @@ def test_what_is_no_pod_is_told_as_the_server_tells_it(server, change, status):
     verdict = Admission(server, set()).job(
         {"kind": "Job", "metadata": {"name": "migrate"}, "spec": {"template": template}}
     )
-    assert verdict.problems == ["pods of Job migrate would be refused: quantities must match the regular expression"]
+    assert verdict.problems == ["pods of Job migrate would be rejected: quantities must match the regular expression"]
 
 
 def required(*terms):

@@ -238,15 +238,15 @@ def test_a_registry_that_is_away_for_a_moment_is_waited_for(pull):
 
 
 def test_a_registry_that_goes_on_refusing_is_a_failure(pull):
-    with pytest.raises(OperatorError, match=r"node b does not get image image:1: .*ErrImagePull: denied"):
+    with pytest.raises(OperatorError, match=r"node b cannot pull image image:1: .*ErrImagePull: denied"):
         pull([pod(ENDED), pod(waits("ErrImagePull", "denied"), node="b")], nodes=("a", "b"), seconds=15)
 
 
 @pytest.mark.parametrize("states", [([],), ([pod(waits("ContainerCreating"))], [])])
 def test_a_pod_that_is_gone_is_told_in_words(pull, states):
-    with pytest.raises(OperatorError, match="node a does not get image image:1: its pod is gone"):
+    with pytest.raises(OperatorError, match="node a cannot pull image image:1: its pod is gone"):
         pull(*states, seconds=5)
-    with pytest.raises(OperatorError, match="not there after 0 s: its pod is gone"):
+    with pytest.raises(OperatorError, match="not pulled after 0 s: its pod is gone"):
         pull([], timeout=0)
 
 
@@ -268,7 +268,7 @@ def test_a_node_without_room_for_a_pod_is_left_out(pull):
 
 
 def test_where_no_node_has_the_image_and_none_has_room_nothing_is_known_of_it(pull):
-    with pytest.raises(OperatorError, match="node full does not get image image:1: OutOfpods"):
+    with pytest.raises(OperatorError, match="node full cannot pull image image:1: OutOfpods"):
         pull([FULL], nodes=("full",))
     done, _cluster = pull([FULL], nodes=("full",), reported=("b",))
     assert done.left_out.keys() == {"full"}

@@ -160,7 +160,7 @@ def test_a_registry_that_is_away_for_a_moment_is_no_failure(run):
 def test_a_refusal_is_one_when_it_lasts(run):
     event = {"reason": "FailedCreate", "message": "failed calling webhook"}
     run(None, None, pod(ENDED, phase="Succeeded"), events=[event])
-    with pytest.raises(OperatorError, match="its pod is refused: failed calling webhook"):
+    with pytest.raises(OperatorError, match="its pod is rejected: failed calling webhook"):
         run(None, events=[event], clock=itertools.count(0, 15).__next__)
 
 
@@ -218,7 +218,7 @@ DELETED["metadata"]["deletionTimestamp"] = "2026-11-22T03:01:00Z"
         (pod(OUT_OF_MEMORY, phase="Failed"), "it ended with exit code 137, OOMKilled$"),
         (pod(phase="Failed", reason="Evicted"), "it ended with exit code None, Evicted$"),
         (pod(phase="Failed"), "it ended with exit code None, the pod failed$"),
-        (DELETED, "somebody deleted its pod while it ran$"),
+        (DELETED, "its pod was deleted while it ran$"),
         (None, "it ended with exit code None, the pod was deleted or evicted$"),
     ],
     ids=["failed", "out of memory", "evicted", "lost", "deleted", "gone"],
@@ -243,14 +243,14 @@ def test_a_pod_that_is_removed_after_its_success_has_succeeded(run):
 def test_one_that_takes_longer_than_it_may_is_ended(run):
     cluster = Cluster()
 
-    with pytest.raises(OperatorError, match="it still runs after the time allowed"):
+    with pytest.raises(OperatorError, match="it exceeded its `timeout` and is still running"):
         run(pod(RUNNING), cluster=cluster, timeout=0)
 
     assert cluster.deleted == ["job"]
 
 
 def test_one_that_does_not_start_in_its_time_is_ended(run):
-    with pytest.raises(OperatorError, match="it has not started in time: its container is being started"):
+    with pytest.raises(OperatorError, match="it has not started in time: its container is starting"):
         run(pod(waiting("ContainerCreating")), timeout=0)
 
 

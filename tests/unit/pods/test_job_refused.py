@@ -71,7 +71,7 @@ def test_the_plan_says_what_admission_says_of_the_job(database, bare, refusing, 
         module.act(dataclasses.replace(call, cluster=refusing.cluster(namespace=NAMESPACE)))
 
     # And nothing else: the pods are admitted, find what they refer to, and a node.
-    assert re.fullmatch(rf"pods of Job \S+ would be refused: {re.escape(REFUSED)}", refused.value.found)
+    assert re.fullmatch(rf"pods of Job \S+ would be rejected: {re.escape(REFUSED)}", refused.value.found)
     assert (refusing.tried, refusing.made) == (["POST pods", "POST jobs"], [])
     assert bare.everything(database) == before
     assert not folder.exists()

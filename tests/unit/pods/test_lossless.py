@@ -91,7 +91,7 @@ def test_whether_a_pod_always_serves(replicas, rolling, outage):
     assert (kinds(examine(workload, "api-server")) == ["outage"]) is outage
 
 
-@pytest.mark.parametrize(("replicas", "why"), [(1, "has one replica"), (2, "may take all its pods down at once")])
+@pytest.mark.parametrize(("replicas", "why"), [(1, "has one replica"), (2, "may stop all its pods at once")])
 def test_why_no_pod_serves(replicas, why):
     workload = api_server(type="RollingUpdate", rollingUpdate={"maxSurge": 0, "maxUnavailable": 2})
     workload["spec"]["replicas"] = replicas

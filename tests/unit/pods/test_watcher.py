@@ -159,7 +159,7 @@ def test_a_workload_that_is_stopped_does_not_wait_for_a_lost_node(objects, core,
     stopped(objects)
     first_pod(objects, ending=True)
     core.problem = "Kubelet stopped posting node status."
-    with pytest.raises(OperatorError, match=r"has not ended: pod .* cannot end, for its node node-a is lost"):
+    with pytest.raises(OperatorError, match=r"has not ended: pod .* cannot end because its node node-a is lost"):
         watching(impatient()).until_gone(timeout_seconds=3600)
 
 
@@ -171,7 +171,7 @@ def test_a_workload_is_stopped_although_an_evicted_pod_lies_about(objects, watch
 
 
 def test_who_starts_it_again_while_it_is_stopped_is_told_of(objects, watching):
-    with pytest.raises(OperatorError, match=r"scaled it to 2 again \(an autoscaler\?\)"):
+    with pytest.raises(OperatorError, match=r"was scaled to 2 again \(by an autoscaler\?\)"):
         watching().until_gone(timeout_seconds=3600)
 
 
@@ -212,7 +212,7 @@ def test_a_controller_is_made_to_try_again_while_it_is_refused(objects, watching
 
 def test_a_refusal_that_lasts_is_a_failure(objects, watching):
     refused(objects)
-    with pytest.raises(OperatorError, match="does not get healthy: its pods are refused: exceeded quota: pods"):
+    with pytest.raises(OperatorError, match="does not become healthy: its pods are rejected: exceeded quota: pods"):
         watching(impatient()).until_rolled_out(timeout_seconds=3600, later=[])
 
 

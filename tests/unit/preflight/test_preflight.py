@@ -119,7 +119,7 @@ def test_a_workload_of_another_deployment_is_refused(monkeypatch):
     monkeypatch.setattr(subject, "find_all", lambda _objects, _name: [found])
     (refused,) = checks().workload("web", "b")
     assert (refused.ok, refused.level) == (False, "error")
-    assert "is of deployment 'a'" in refused.found
+    assert "belongs to deployment 'a'" in refused.found
 
 
 def test_a_secret_that_another_deployment_uses_is_not_changed(monkeypatch):

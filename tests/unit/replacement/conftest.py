@@ -35,7 +35,7 @@ def namespace(monkeypatch):
             namespace.log.append(("rolled out", *self.workload))
             if self.workload[1] in namespace.sick:
                 raise OperatorError(
-                    f"{' '.join(self.workload)} does not get healthy", expected="", untouched="", next_step=""
+                    f"{' '.join(self.workload)} does not become healthy", expected="", untouched="", next_step=""
                 )
 
     class Scaler:

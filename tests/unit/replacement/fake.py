@@ -56,7 +56,7 @@ class Namespace:
         self.owners, self.unreadable = {}, []
         # Names of Secrets that a quota has no room for.
         self.full = set()
-        # Names of workloads that do not get healthy.
+        # Names of workloads that do not become healthy.
         self.sick = set()
 
     def list(self, kind, **_arguments):

@@ -238,7 +238,7 @@ def test_an_object_of_another_deployment_is_refused_before_anything_is_kept_or_c
         lambda: apply(namespace, accounts("b")),
         lambda: keep(namespace.cluster, accounts("b"), SECRET, check_mode=False),
     ):
-        with pytest.raises(OperatorError, match="ServiceAccount airflow is of deployment 'a'"):
+        with pytest.raises(OperatorError, match="ServiceAccount airflow belongs to deployment 'a'"):
             refused()
     assert namespace.log == []
     assert apply(namespace, accounts("a")) == ["unchanged", "unchanged"]
@@ -248,7 +248,7 @@ def test_a_stateful_set_of_another_deployment_is_not_kept_as_the_old_workload(na
     other = workload("web", "x")
     namespace.apply({**other, "kind": "StatefulSet", "metadata": {"name": "web", "labels": by("a")}})
     mine = {**workload("web", "y"), "metadata": {"name": "web", "labels": by("b")}}
-    with pytest.raises(OperatorError, match="StatefulSet web is of deployment 'a'"):
+    with pytest.raises(OperatorError, match="StatefulSet web belongs to deployment 'a'"):
         keep(namespace.cluster, [mine], SECRET, check_mode=False)
 
 

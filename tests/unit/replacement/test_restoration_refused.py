@@ -142,7 +142,7 @@ def test_a_workload_that_stays_sick_keeps_no_other_one_from_being_made_and_waite
     live["metadata"]["annotations"] = {STOPPED_ANNOTATION: "1"}
     old.sick = {"web", "scheduler"}
     old.log.clear()
-    with pytest.raises(OperatorError, match=r"web does not get healthy; .*scheduler does not get healthy"):
+    with pytest.raises(OperatorError, match=r"web does not become healthy; .*scheduler does not become healthy"):
         restore(old)
     places = {entry: place for place, entry in enumerate(old.log)}
     begun = [

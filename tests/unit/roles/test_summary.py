@@ -68,7 +68,7 @@ def test_a_failure_tells_of_no_attempt_before_it(record, said):
     record.fail("resume", "the database was away")
     record.open("r2", "upgrade", "alice")
     record.begin("cut_over")
-    record.fail("cut_over", "Deployment airflow-webserver does not get healthy: ErrImagePull")
+    record.fail("cut_over", "Deployment airflow-webserver does not become healthy: ErrImagePull")
     output, page = said(record)
 
     assert "FAILED" in output

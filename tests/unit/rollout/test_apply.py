@@ -156,7 +156,7 @@ def allowing(**peer):
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ({"podSelector": {"matchLabels": {"role": "ui"}}}, 'NetworkPolicy one is about pods with {"role": "ui"}'),
+        ({"podSelector": {"matchLabels": {"role": "ui"}}}, 'NetworkPolicy one applies to pods with {"role": "ui"}'),
         (allowing(podSelector={"matchLabels": {"role": "ui"}}), 'one allows traffic from pods with {"role": "ui"}'),
         (
             {"egress": [{"to": [{"podSelector": {"matchExpressions": [{"key": "role", "operator": "Exists"}]}}]}]},
@@ -352,7 +352,7 @@ def test_a_stateful_set_is_kept_and_stopped_before_a_deployment_takes_its_place(
 
 def test_without_leave_to_replace_it_a_running_stateful_set_is_refused(namespace):
     namespace.made({**workload(image="old"), "kind": "StatefulSet"})
-    with pytest.raises(OperatorError, match="StatefulSet web exists and was made by others"):
+    with pytest.raises(OperatorError, match="StatefulSet web exists and was created by others"):
         Applier(namespace.cluster, lambda _line: None).plan([workload()])
 
 
@@ -403,7 +403,7 @@ def test_a_workload_of_another_deployment_is_refused(namespace):
 
     roll_out(namespace, of("a"))
     namespace.log.clear()
-    with pytest.raises(OperatorError, match="Deployment web is of deployment 'a'"):
+    with pytest.raises(OperatorError, match="Deployment web belongs to deployment 'a'"):
         roll_out(namespace, of("b"))
     assert namespace.log == []
     assert roll_out(namespace, of("a")) == ["unchanged"]

@@ -139,7 +139,9 @@ def test_one_pod_is_asked_nothing_more(airflow, access):
 def test_a_heartbeat_that_is_a_new_pods_own_is_enough(airflow, access, pods, hosts):
     gate = EachPod(Inner(SECOND, awaits_second=True), access, "scheduler", "main", made_by_this_run=True)
     airflow.jobs = {"jobs": [job("runs-old", AFTER, AFTER), job(hosts[0], AFTER, AFTER)]}
-    assert gate.check(pods) == (SECOND if len(pods) == 1 else "no heartbeat of the scheduler in runs-b since its start")
+    assert gate.check(pods) == (
+        SECOND if len(pods) == 1 else "no heartbeat of the scheduler in runs-b since it started"
+    )
     airflow.jobs["jobs"] += [job(hosts[1], AFTER, AFTER)]
     assert gate.check(pods) is None
     assert airflow.logins == 1

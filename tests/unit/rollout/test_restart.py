@@ -199,7 +199,7 @@ def test_what_this_run_restarted_is_only_waited_for(lab):
 
 def test_what_an_earlier_run_left_in_a_back_off_is_tried_again(lab):
     first = lab(workload("web"), workload("runs"), components=COMPONENTS, settle="end")
-    first.cluster.verdicts["web"] = ["its pods are refused"]
+    first.cluster.verdicts["web"] = ["its pods are rejected"]
     with pytest.raises(OperatorError):
         everything(first)
     assert first.cluster.tried_again == []
@@ -241,7 +241,7 @@ def test_a_sick_workload_stops_all(lab):
     sick = workload("runs")
     sick["status"]["availableReplicas"] = 0
     found = lab(workload("web"), sick)
-    with pytest.raises(OperatorError, match="runs is not healthy to begin with"):
+    with pytest.raises(OperatorError, match="runs is already unhealthy before the restart"):
         found.restarter.plan(["web", "runs"])
 
 
@@ -418,7 +418,7 @@ def test_the_previous_revision_serves_again_and_the_first_reason_is_told(lab, ki
     found.cluster.verdicts["web"] = ["crash loop"]
     with pytest.raises(OperatorError) as failure:
         everything(found)
-    assert failure.value.found == "crash loop; its previous revision was put back and serves again"
+    assert failure.value.found == "crash loop; its previous revision was restored and serves again"
     assert failure.value.evidence == ("log",)
     assert found.cluster.annotations("web") == {RUN: "zero", "kept": "yes"}
     # The rollout back was waited for at its own generation, and the run begins with this one again.
@@ -440,7 +440,7 @@ def test_a_way_back_waits_for_heartbeats_of_its_own(lab, gates):
     found = lab(workload("runs"), components=COMPONENTS, access=ACCESS, on_failure="previous_revision")
     found.cluster.verdicts["runs"] = [None, "no heartbeat"]
     (restart,) = found.restarter.plan(["runs"])
-    with pytest.raises(OperatorError, match="no heartbeat; its previous revision was put back and serves again"):
+    with pytest.raises(OperatorError, match="no heartbeat; its previous revision was restored and serves again"):
         found.restarter.restart_all([restart])
     (first, of_the_run), (second, of_the_way_back) = gates
     assert (of_the_run, of_the_way_back) == (True, False)
@@ -451,7 +451,7 @@ def test_a_way_back_waits_for_heartbeats_of_its_own(lab, gates):
 def test_where_the_way_back_fails_both_reasons_are_told(lab):
     found = lab(workload("web"), on_failure="previous_revision")
     found.cluster.verdicts["web"] = ["crash loop", "no node"]
-    with pytest.raises(OperatorError, match=r"crash loop; its previous revision was put back, but .* either: no node"):
+    with pytest.raises(OperatorError, match=r"crash loop; its previous revision was restored, but .* either: no node"):
         everything(found)
 
 
@@ -467,7 +467,7 @@ def test_a_right_that_lacks_for_the_way_back_does_not_hide_the_reason(lab):
     found = lab(workload("web"), on_failure="previous_revision")
     found.cluster.listing_error = ApiException(status=403)
     found.cluster.verdicts["web"] = ["crash loop"]
-    with pytest.raises(OperatorError, match=r"crash loop; the previous revision was not put back: .* 403"):
+    with pytest.raises(OperatorError, match=r"crash loop; the previous revision was not restored: .* 403"):
         everything(found)
 
 

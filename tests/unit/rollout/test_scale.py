@@ -75,7 +75,7 @@ class Watcher:
     def until_rolled_out(self, **arguments):
         Watcher.waited.append(arguments["generation"])
         if self.name in Watcher.sick:
-            raise OperatorError(f"{self.name} does not get healthy", expected="", untouched="", next_step="")
+            raise OperatorError(f"{self.name} does not become healthy", expected="", untouched="", next_step="")
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ def test_one_that_stays_sick_keeps_no_other_one_stopped_or_unwatched(scaler):
     """The image of the old web server is on no node any more."""
     namespace = stopped(*NAMES)
     Watcher.sick |= {"web", "scheduler"}
-    with pytest.raises(OperatorError, match="web does not get healthy; scheduler does not get healthy"):
+    with pytest.raises(OperatorError, match="web does not become healthy; scheduler does not become healthy"):
         scaler(namespace).start_all(NAMES, timeout_seconds=60)
     assert [live["spec"]["replicas"] for live in namespace.live.values()] == [1, 1, 1]
     assert len(Watcher.waited) == 3

@@ -119,7 +119,7 @@ def test_no_banned_word_is_used(name):
 @pytest.mark.parametrize(
     ("text", "instead"),
     [
-        ("did not get healthy; mend the cause", "become healthy"),
+        ("did not become healthy; mend the cause", "become healthy"),
         ("the keys of before", "the previous keys, the previous tokens"),
         ("It goes on. Interrupted,\nrun it again", "if omitted; if it is interrupted"),
         ("the key is\nto be replaced", "must be; will be; an active verb with its subject"),
