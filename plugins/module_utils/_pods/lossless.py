@@ -202,8 +202,8 @@ def _scheduler(
             Finding(
                 "refuse",
                 f"{workload['kind']} {name} starts its new scheduler alongside the old one (RollingUpdate with "
-                "maxSurge): on an engine without row locks, both schedule the same tasks (MariaDB: 15 of 24 ran "
-                "twice); strategy Recreate, or maxSurge 0, avoids this",
+                "maxSurge): on an engine without row locks, both schedule the same tasks (in a trial, 15 of 24 ran"
+                " twice); strategy Recreate, or maxSurge 0, avoids this",
             )
         ]
     found: list[Finding] = []
