@@ -104,7 +104,7 @@ def test_generated_and_copied_entries_stay_as_they_are(cluster, namespace):
         "fernet-key": "generated",
         "cookie": "copied",
     }
-    assert any("known to everybody" in warning for warning in first["warnings"])
+    assert any("publicly known" in warning for warning in first["warnings"])
     assert entries["fernet-key"].decode() not in json.dumps(first)
     again = ansible(namespace, "generated_secret", arguments)
     assert not again["changed"]
