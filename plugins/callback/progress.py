@@ -7,10 +7,10 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: progress
 type: notification
-short_description: Shows what long work is doing while it still runs
+short_description: Shows the progress of long tasks while they run
 description:
-  - Modules of this collection report lines while they work (files copied, pods that start, tasks waited for). This
-    callback shows them as they come, beside whatever standard output callback is in use.
+  - Modules of this collection report lines while they work (copied files, starting pods, running tasks). This callback
+    shows them immediately, in addition to the standard output callback in use.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 requirements:
@@ -28,12 +28,12 @@ from ansible.plugins.callback import CallbackBase
 from ..module_utils._common.progress import PROGRESS_FILE
 
 INTERVAL_SECONDS = 0.5
-# Lines of a program's log can be longer than anybody reads while waiting.
+# Lines of a program's log can be very long.
 LONGEST = 140
 
 
 class CallbackModule(CallbackBase):
-    """Follows a file that modules of local connections append to; its name reaches them by the environment."""
+    """Follows a file that modules of local connections append to; they get its name from the environment."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -68,8 +68,7 @@ class CallbackModule(CallbackBase):
         self._show_new_lines()
 
     def _show_new_lines(self) -> None:
-        # The last one may still be written: a long line takes its writer several turns, and one that is killed writes
-        # no end.
+        # The last line may be incomplete: a long line takes several writes, and a killed writer does not finish it.
         *lines, self._unfinished = (self._unfinished + self._stream.read()).split(b"\n")
         for line in lines:
             with contextlib.suppress(ValueError, KeyError, TypeError):

@@ -6,21 +6,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: description_refusal
-short_description: Why no deployment can be made of a description
+short_description: Validates the description of a deployment
 description:
-  - What is wrong with variables of role C(deployment), as a text for people; an empty one where nothing is.
+  - Returns the problems of the variables of role C(deployment) as a message for users, or an empty text if there are
+    none.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 positional: _input
 options:
   _input:
-    description: Variables of the role by their names, all of those that are checked.
+    description: Variables of the role by name, including all that are checked.
     type: dict
     required: true
 """
 
 EXAMPLES = r"""
-- name: Refuse a description that no deployment can be made of
+- name: Require a valid description of the deployment
   ansible.builtin.fail:
     msg: "{{ description | hopsworks.airflow.description_refusal }}"
   when: description | hopsworks.airflow.description_refusal | length > 0
@@ -28,7 +29,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: What was found, what is expected, what is untouched and what to do next, or an empty text.
+  description: What was found, what was expected, what is untouched and what to do next, or an empty text.
   type: str
   sample: ""
 """
@@ -49,7 +50,7 @@ def description_refusal(described: Mapping[str, Any]) -> str:
 
 
 class FilterModule:
-    """Checks that roles make before anything else."""
+    """Checks that roles run before anything else."""
 
     def filters(self) -> dict[str, Callable[[Mapping[str, Any]], str]]:
         return {"description_refusal": description_refusal}

@@ -9,8 +9,8 @@ name: migration_environment
 short_description: Environment of the Job that migrates the metadata database
 description:
   - The sections C(core) and C(database) of C(airflow.cfg) as variables C(AIRFLOW__SECTION__OPTION), and the variables
-    of the components. They decide which tables an auth manager or an external manager of the database brings.
-  - Without secrets that the components get from files, and without the connection, which the Job has of its own.
+    of the components. They determine which tables an auth manager or an external database manager adds.
+  - Excludes secrets that the components read from files, and the connection, because the Job has its own.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 positional: _input, further
@@ -20,14 +20,14 @@ options:
     type: dict
     required: true
   further:
-    description: Environment variables of the components, as in a container. They win over options.
+    description: Environment variables of the components, as in a container. They take precedence over options.
     type: list
     elements: dict
     default: []
 """
 
 EXAMPLES = r"""
-- name: Show what the Job is told
+- name: Show the environment of the Job
   ansible.builtin.debug:
     msg: "{{ {'core': {'auth_manager': 'company.Manager'}} | hopsworks.airflow.migration_environment }}"
 """
@@ -53,7 +53,7 @@ def migration_environment(
 
 
 class FilterModule:
-    """What the role C(deployment) tells the Job of the migration."""
+    """The environment that the role C(deployment) passes to the migration Job."""
 
     def filters(self) -> dict[str, Callable[..., list[dict[str, Any]]]]:
         return {"migration_environment": migration_environment}

@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 name: record_name
 short_description: Name of a deployment's run record and of its lock
 description:
-  - A valid name of Kubernetes objects for any name of a deployment, and the same for no two of them. A name that is
-    long or has characters that Kubernetes doesn't allow gets a short hash.
+  - Returns a valid and unique name of Kubernetes objects for any name of a deployment. If the name is too long or has
+    characters that Kubernetes does not allow, a short hash is appended.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
 positional: _input
@@ -21,7 +21,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Show what the record of a deployment is called
+- name: Show the name of a deployment's record
   ansible.builtin.debug:
     msg: "{{ 'airflow' | hopsworks.airflow.record_name }}"
 """
@@ -40,8 +40,8 @@ from ..module_utils._common.names import record_name
 
 
 class FilterModule:
-    """Names that roles and modules derive in the same way."""
+    """Names that roles and modules derive identically."""
 
     def filters(self) -> dict[str, Callable[[Any], str]]:
-        # A name may be a number, or a value that was encrypted by itself.
+        # A name may be a number or a vault-encrypted value.
         return {"record_name": lambda deployment: record_name(str(deployment))}

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def run_as_module(action: Performable) -> None:
-    """Perform an action in a process of its own, on the machine that Ansible sent this module to."""
+    """Perform an action in a separate process, on the machine that Ansible sent this module to."""
     module = AnsibleModule(argument_spec=action.argument_spec, supports_check_mode=True, **action.rules)
     module.no_log_values = unlogged(action.argument_spec, module.params)
     with own_temporary_files(module.tmpdir):
         result = action.perform(module._name, module.params, check_mode=module.check_mode, warn=module.warn)
     if not isinstance(module.params.get("kubeconfig"), str | None):
-        # Ansible shows with what a module was called.
+        # Ansible shows the arguments of a module.
         module.params = {**module.params, "kubeconfig": "(not shown)"}
     if result.pop("failed", False):
         module.fail_json(**result)

@@ -208,7 +208,7 @@ from ..module_utils.module import run_as_module
 def act(call: Call) -> dict[str, Any]:
     asked = call.params["workload"]
     names = [asked, *(name for name in dict.fromkeys(call.params["signers"]) if name != asked)]
-    # Each starts a Python that imports Airflow, so they are asked at the same time.
+    # Each starts a Python process that imports Airflow, so they are asked in parallel.
     with ThreadPoolExecutor(len(names)) as pool:
         answers = {name: pool.submit(_answer_of, call, name) for name in names}
     asked_pod, server = answers[asked].result()
@@ -218,8 +218,8 @@ def act(call: Call) -> dict[str, Any]:
         try:
             pod, signer = answers[name].result()
         except OperatorError as error:
-            # It may be this rotation that has to bring it up again.
-            call.warn(f"{name} was not asked, and is taken to be configured as {asked}: {error}")
+            # This rotation may be what brings it up again.
+            call.warn(f"{name} was not asked and is assumed to be configured like {asked}: {error}")
             continue
         _warn_of_unseen(call, pod, signer)
         signers.append(signer)
@@ -227,7 +227,7 @@ def act(call: Call) -> dict[str, Any]:
 
 
 def _answer_of(call: Call, name: str) -> tuple[str, dict[str, Any]]:
-    """The pod of a workload that was asked, and its answer. Raises OperatorError where none can be asked."""
+    """The pod of a workload that was asked, and its answer. Raises OperatorError if none can be asked."""
     workload = workload_of(call.cluster, name)
     container = call.params["container"] if name == call.params["workload"] else None
 
@@ -240,7 +240,7 @@ def _answer_of(call: Call, name: str) -> tuple[str, dict[str, Any]]:
 
 def _warn_of_unseen(call: Call, pod: str, found: dict[str, Any]) -> None:
     if not found["of_component"]:
-        call.warn(f"{pod}: options that a launcher sets in the environment of the component alone were not seen")
+        call.warn(f"{pod}: options that a launcher sets only in the environment of the component could not be read")
 
 
 ACTION = Action(

@@ -266,7 +266,7 @@ def act(call: Call) -> dict[str, Any]:
             canary = result["canary"] = run_dag(api, given["canary_dag"], given["timeout"], call.progress)
             if canary["why"] is not None:
                 call.warn(f"DAG {given['canary_dag']} was not run: {canary['why']}")
-        # The run may have taken longer than a token lives.
+        # The run may have taken longer than the lifetime of a token.
         patience.begin()
         api.login(given["login"]["user"], password)
         result["dags"] = api.get("/api/v2/dags", limit=1)["total_entries"]

@@ -345,7 +345,7 @@ from ..module_utils._probe.requester import Target
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 
-# No task instance has it: their UUIDs are of version 7.
+# No task instance has this UUID: theirs are of version 7.
 TASK = str(uuid.uuid4())
 PATHS = {
     "version": "/api/v2/version",
@@ -353,7 +353,7 @@ PATHS = {
     "session": "/api/v2/dags?limit=1",
     "task_api": f"/execution/task-reschedules/{TASK}/start_date",
 }
-# What the bodies of their answers have, whoever else may answer 200.
+# Members of the responses' bodies, because other servers may also answer 200.
 MARKERS = {
     "version": has_member("version"),
     "rest": has_member("dags"),
@@ -363,7 +363,7 @@ MARKERS = {
 
 
 def identities(call: Call, kinds: set[str]) -> dict[str, Identity]:
-    """Who sends the requests of each kind that isn't anonymous. `task_api` asks for a task of this UUID only."""
+    """The identity for each kind of request that is not anonymous. `task_api` only asks for a task with this UUID."""
     params = call.params
     made: dict[str, Identity] = {}
 
@@ -373,10 +373,10 @@ def identities(call: Call, kinds: set[str]) -> dict[str, Identity]:
     for kind, option in (("rest", "login"), ("session", "login"), ("task_api", "task_token")):
         if kind in kinds and not params[option]:
             raise OperatorError(
-                f"`requests` has one of kind {kind}, and there is no `{option}`",
+                f"`requests` has one of kind {kind}, but `{option}` is missing",
                 expected=f"`{option}`, to get a token with",
                 untouched="everything; no request was sent",
-                next_step=f"give `{option}`, or leave that request out",
+                next_step=f"set `{option}`, or remove that request",
             )
     if kinds & {"rest", "session"}:
         user, password = params["login"]["user"], password_of(call.cluster, params["login"])
@@ -394,16 +394,16 @@ def identities(call: Call, kinds: set[str]) -> dict[str, Identity]:
 
 
 def check_options(params: dict[str, Any]) -> None:
-    """Raises OperatorError for names that are not told apart in the result, and for numbers that nobody can keep to."""
+    """Raises OperatorError for names that are not unique in the result, and for impossible numbers."""
     names = [*(params["urls"] or {}), *(request["name"] or request["kind"] for request in params["requests"] or [])]
     twice = sorted({name for name in names if names.count(name) > 1})
     problem = expected = ""
     if twice:
         problem = f"{', '.join(twice)} is the name of more than one of `urls` and `requests`"
-        expected = "a name of its own for each (`requests[].name`), by which it is waited for and counted"
+        expected = "a unique name for each (`requests[].name`)"
     elif not (params["interval"] > 0 and params["answer_within"] > 0):
         problem = f"`interval` is {params['interval']} s, `answer_within` {params['answer_within']} s"
-        expected = "more than nothing"
+        expected = "numbers greater than 0"
     if problem:
         raise OperatorError(
             problem,
@@ -449,13 +449,13 @@ def probing(call: Call, file: Path, stop_file: Path) -> dict[str, Any]:
             learn=params["learn"],
         )
     except OperatorError as error:
-        # Nobody looks at an asynchronous task; whoever waits for its begin reads the file.
+        # The result of an asynchronous task is not shown; the task that waits for its start reads the file.
         writer = measurement.Writer(file)
         writer.line(measurement.begun(measurement.Probe(name, time.time(), failure=error.as_result())))
         writer.close()
         raise
     ended = prober.run(stop_file, seconds=params["seconds"], process_id=params["watch_process"])
-    # Tells the one that asked for the end that no more samples come.
+    # Tells the task that requested the end that no more samples will come.
     stop_file.unlink(missing_ok=True)
     return {"requests": prober.requests, "ended_because": ended}
 
@@ -471,7 +471,8 @@ def act(call: Call) -> dict[str, Any]:
     file, stop_file = Path(call.params["file"]), Path(call.params["stop_file"])
     if call.params["state"] == "summary":
         return summary(call, file, stop_file)
-    # What an asynchronous probe says of a file that it can't write is read by nobody: whoever waits for it tries, too.
+    # The error of an asynchronous probe about a file that it cannot write is not shown, so the task that waits for it
+    # tries as well.
     with writing(file):
         measurement.Writer(file).close()
     if call.params["state"] == "begun":

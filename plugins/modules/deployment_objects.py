@@ -173,9 +173,9 @@ def restored(call: Call) -> dict[str, Any]:
     if not restorer.exists and not call.params["missing_ok"]:
         raise OperatorError(
             f"there is no Secret {call.params['backup_secret']} in namespace {call.params['namespace']}",
-            expected="the Secret in which a run has kept what it replaced (airflow-before-<run>)",
+            expected="the Secret in which a run has saved the objects that it replaced (airflow-before-<run>)",
             untouched="everything",
-            next_step=f"name the right one, after: kubectl -n {call.params['namespace']} get secrets",
+            next_step=f"find the correct name: kubectl -n {call.params['namespace']} get secrets",
         )
     returns = restorer.plan()
     try:
@@ -187,7 +187,7 @@ def restored(call: Call) -> dict[str, Any]:
     for step in returns:
         if step.action == "left":
             call.warn(
-                f"{step.record.kind} {step.record.name} was made or changed by others since, and is left as it is"
+                f"{step.record.kind} {step.record.name} was created or changed by others since, and is not changed"
             )
     return {
         "changed": any(step.changes for step in returns),

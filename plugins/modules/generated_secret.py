@@ -145,11 +145,11 @@ def refuse_unfit(secret: str, entry: dict[str, Any], value: bytes, origin: str) 
     where = f"entry {source['key']} of {source['name']}" if origin == "copied" else f"entry {entry['name']} of {secret}"
     raise OperatorError(
         f"{where} {problem}",
-        expected=f"what pods can work with as {entry['name']} ({form})",
+        expected=f"a value that pods can use as {entry['name']} ({form})",
         untouched=f"Secret {secret}, and every pod that uses it",
-        next_step="name the entry that holds the value itself (airflow_fernet_key_from), or correct it"
+        next_step="use the entry that holds the value itself (airflow_fernet_key_from), or correct it"
         if origin == "copied"
-        else "correct it; or remove the entry, if nothing depends on its value: then it is made or copied again",
+        else "correct it; or, if nothing depends on its value, remove the entry: then it is generated or copied again",
     )
 
 
@@ -173,8 +173,8 @@ def act(call: Call) -> dict[str, Any]:
         published = published_as(value)
         if published:
             call.warn(
-                f"Entry {name} of Secret {secret.name} is known to everybody: it is {published}. "
-                f"It stays as it is ({origin}); replace it as soon as what depends on it allows."
+                f"Entry {name} of Secret {secret.name} is publicly known: it is {published}. It is not changed "
+                f"({origin}); replace it as soon as possible."
             )
     if missing:
         check_managers(secret.name, secret.metadata, call.params["managed_by_others"], call.warn)
@@ -195,7 +195,7 @@ def act(call: Call) -> dict[str, Any]:
     }
 
 
-# The names of secrets are no secrets: without `no_log: false` Ansible takes them for such.
+# The names of secrets are not secret, but without `no_log: false` Ansible would treat them as such.
 SOURCE = {
     "type": "dict",
     "options": {

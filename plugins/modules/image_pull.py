@@ -130,21 +130,21 @@ def act(call: Call) -> dict[str, Any]:
     before = {name: "present" if present else "missing" for name, present in reported.items()}
     if call.check_mode:
         states = before
-        # Not the trials: a plan of nothing needs no room for a pod, and the workloads' own are tried with these.
+        # Not the trials: an empty plan needs no room for a pod, and the workloads' own pods are checked with these.
         tried = {pull.use.name: pull for pull in pulls if not pull.trial}
         admission = Admission(call.cluster, set(), nodes_on_demand=params["nodes_on_demand"])
         for pull in tried.values():
-            # One by one: a quota needs no room for more.
+            # One by one, because a quota needs no room for more.
             told(call, admission.look([Coming("Pod", "image-pull", puller.pod(pull, params["timeout"]))]))
     else:
         outcome = puller.pull(pulls, timeout_seconds=params["timeout"])
         for name, reason in outcome.left_out.items():
             call.warn(
-                f"node {name} has no room for the pod that tries {params['image']} there ({reason}); "
-                "if it has not got the image, a new pod on it waits for that in the outage"
+                f"node {name} has no room for the pod that pulls {params['image']} there ({reason}); if the node does "
+                "not have the image, a new pod on it waits for the pull during the outage"
             )
         states = {**before, **{name: "pulled" if new else "present" for name, new in outcome.pulled.items()}}
-        # With the policy Always, an image that was there is asked for again.
+        # With the policy Always, an existing image is requested again.
         states |= {name: "present" for name, present in reported.items() if present}
     header = f"image {params['image']}"
     return {

@@ -230,7 +230,7 @@ def requested(call: Call, names: Schemas, user: str) -> Request:
 
 
 def difference(state: str, live: str, result: dict[str, Any]) -> dict[str, str]:
-    """Before and after in words: tables and where they are."""
+    """Before and after in words: the tables and their location."""
     old = f"{len(result['tables'])} old tables"
     if state == "reset":
         gone = f"{old} in schema {result['set_aside']}\n" if result["set_aside"] else ""

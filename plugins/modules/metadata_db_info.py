@@ -269,7 +269,7 @@ from ..module_utils.module import run_as_module
 
 
 def fernet_keys(call: Call) -> list[bytes]:
-    """The keys in the first place that has some; none where no place is given."""
+    """The keys from the first source that has any; none if there is no source."""
     sources = call.params["fernet_keys"]
     for place in sources:
         last = place is sources[-1]
@@ -287,15 +287,17 @@ def fernet_keys(call: Call) -> list[bytes]:
                 f"entry {source['key']} of {source['name']} in namespace {call.cluster.namespace} {problem}",
                 expected="the Fernet key itself, as Airflow has it in [core] fernet_key",
                 untouched="everything",
-                next_step="name the entry that holds it (airflow_fernet_key_from); where it was taken over by an "
-                "earlier run, remove it from that Secret",
+                next_step=(
+                    "use the entry that holds it (airflow_fernet_key_from); if an earlier run has copied it, remove "
+                    "it from that Secret"
+                ),
             ) from None
     return []
 
 
 def act(call: Call) -> dict[str, Any]:
     address = read_address(call.cluster, call.params["database"])
-    # Nothing is changed by it: it begins again where the server goes away in the middle.
+    # It changes nothing, so it starts again if the server becomes unavailable in between.
     return patience_of(call, call.params["timeout"]).wait_for(lambda: look(call, address))
 
 
@@ -306,7 +308,7 @@ def look(call: Call, address: Address) -> dict[str, Any]:
     with connected(call.cluster, address) as database:
         names = on_server(database, names)
         if call.params.get("lock"):
-            # Nobody else acts, but the server may still carry out what an action sent that was killed.
+            # No other run acts, but the server may still execute a statement of a killed action.
             seconds = RUN_SECONDS if call.params["timeout"] is None else call.params["timeout"]
             database.wait_until_nobody_moves(names.live, seconds, call.progress)
         rehearsal = call.params["rehearsal"] and database.folded(call.params["rehearsal"])
@@ -319,7 +321,7 @@ def look(call: Call, address: Address) -> dict[str, Any]:
         encrypted = readable(database, names.live, keys) if keys else None
         rights = database.rights()
         fitness = database.fitness(address.tls)
-        # Whose list it is was asked with the rest.
+        # The owner of the list was checked with the rest.
         listed = {} if inspection.others else read_paused(database, names.workspace, owner)
     involved = [names.live, names.workspace, names.aside(run), names.undone(run)]
     if rehearsal and inspection.stage in (OLD, MIGRATABLE):
@@ -345,7 +347,7 @@ def look(call: Call, address: Address) -> dict[str, Any]:
     }
 
 
-# The names of secrets are no secrets: without `no_log: false` Ansible takes them for such.
+# The names of secrets are not secret, but without `no_log: false` Ansible would treat them as such.
 ENTRY = {
     "type": "dict",
     "no_log": False,

@@ -119,7 +119,7 @@ def act(call: Call) -> dict[str, Any]:
         schema = existing(database.schema(name), name)
         if call.check_mode and not path.exists():
             try_client(call, address, image, pod, params["run"], params["timeout"])
-            # Without a dump to compare with, reading every row would tell nothing.
+            # Without a dump to compare with, reading every row would be useless.
             tables = [schema.tables[name] for name in content_of(schema)]
             return {
                 "changed": True,

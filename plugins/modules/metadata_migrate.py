@@ -152,7 +152,7 @@ def act(call: Call) -> dict[str, Any]:
         pod = pod_of(call.cluster, params["pod"])
 
         def newest(revision: str) -> str:
-            # Which schema an image is made for depends on none of the components' settings.
+            # The schema revision of an image does not depend on the components' settings.
             alone_with_it = replace(pod, environment=[], volumes=[], volume_mounts=[])
             return newest_revision(call, params["image"], alone_with_it, revision)[0]
 
@@ -174,7 +174,7 @@ def act(call: Call) -> dict[str, Any]:
             told(call, Admission(call.cluster, set(), nodes_on_demand=pod.nodes_on_demand).job(manifest))
             diff = {
                 "before": f"{names.workspace}: {before}\n",
-                "after": f"{names.workspace}: newest of {params['image']}\n",
+                "after": f"{names.workspace}: latest revision of {params['image']}\n",
             }
             return {
                 "changed": True,
@@ -184,15 +184,15 @@ def act(call: Call) -> dict[str, Any]:
                 "diff": diff,
                 **known,
             }
-        # This takes a while, in which the session is idle, so it must not have to be the same one afterwards.
+        # This takes a while during which the session is idle, so a new session must be possible afterwards.
         remove_leftovers(call.cluster, selector_of(owner.deployment), LEFTOVER_SECONDS, call.progress)
         with database.alone(names.workspace, LEFTOVER_SECONDS):
-            # Inspected once more: the Job may have gone on while it was being removed.
+            # Inspected again, because the Job may have continued while it was being removed.
             inspection = inspect(database, names, params["extra_tables"], owner)
             mark = beside.begin(database, inspection, owner, params["image"], call.progress)
     lines = Job(call.cluster, manifest, call.progress, secret_forms(address.password)).run(params["timeout"])
     head, version = head_in(lines)
-    # A session of its own: the Job may take longer than servers and tunnels keep an idle one.
+    # A separate session, because the Job may take longer than servers and tunnels keep an idle one.
     with connected(call.cluster, address, patience_of(call)) as database:
         beside.finish(database, names.workspace, mark, head)
         built = database.schema(names.workspace)

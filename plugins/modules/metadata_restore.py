@@ -170,7 +170,7 @@ def act(call: Call) -> dict[str, Any]:
                     restoration.make_room(purpose)
                 restoration.play(tools)
     if not call.check_mode:
-        # A session of its own: playing a dump may take longer than an idle one is kept.
+        # A separate session, because loading a dump may take longer than an idle one is kept.
         with connected(call.cluster, address, patience_of(call)) as database, database.alone(schema, LEFTOVER_SECONDS):
             restoration = Restoration(database, schema, owner, dump, manifest, call.progress)
             restored = restoration.compare()

@@ -218,19 +218,19 @@ def act(call: Call) -> dict[str, Any]:
         inspection = inspect(database, names, params["extra_tables"], owner)
         state, installed = params["state"], inspection.has_sentinel
         action = Quiesce(database, names, owner, call.progress, installed=installed)
-        # Every run looks for something to unpause: without a list, only another deployment is a reason to fail.
+        # Every run checks for DAGs to unpause: without a list, only another deployment's data is a reason to fail.
         idle = (
             state != "quiesced"
             and not (params["dags"] and state == "resumed")
             and not inspection.others
             and not action.remembered()
         )
-        # Where there is a list, it is no matter what else has come into the schema, as long as its tables are there.
+        # If there is a list, other additions to the schema do not matter, as long as its tables exist.
         refused = state == "quiesced" or inspection.others or (has_moved(inspection) and not installed)
         if inspection.stage == FOREIGN and refused and not idle:
             guard.enforce([guard.replaceable(inspection)], predicting=False)
         if idle or inspection.stage == MOVING or not (state == "forgotten" or action.has_dags()):
-            # No table of DAGs is in its place: there is nothing to pause, and nothing to unpause yet.
+            # There is no table of DAGs, so there is nothing to pause and nothing to unpause yet.
             nothing: dict[str, Any] = {"paused": [], "running": [], "dead": [], "resumed": [], "forgotten": []}
             missing: dict[str, Any] = {"unknown": [], "broken": [], "gone": []}
             result = {**nothing, **missing, "expected_seconds": {"running": 0.0, "longest": 0.0}}
@@ -249,15 +249,15 @@ def quiesced(call: Call, action: Quiesce) -> dict[str, Any]:
     dags, dead = {**due, **now}, action.dead()
     if dead:
         call.warn(
-            f"{len(dead)} task instances are running or queued by their state alone, and are not waited for:"
-            f" {', '.join(map(str, dead[:10]))}"
+            f"{len(dead)} task instances only seem to be running or queued, so the module does not wait for them: "
+            f"{', '.join(map(str, dead[:10]))}"
         )
     if grace and not any(entry.paused for entry in due.values()) and outlook.fits(grace):
         now = dags = {}
         if call.check_mode:
             warn_of_rights(call, action.rights())
     else:
-        # Also in the prediction: a rotation comes here when the new keys are in use already.
+        # Also in check mode, because a rotation comes here when the new keys are already in use.
         guard.enforce([action.rights()], predicting=call.check_mode)
         if not call.check_mode:
             action.pause()
@@ -274,11 +274,11 @@ def quiesced(call: Call, action: Quiesce) -> dict[str, Any]:
 
 
 def warn_of_rights(call: Call, rights: guard.Finding) -> None:
-    """Nothing has to be paused now, and what runs when it comes to it is not known."""
+    """Nothing has to be paused now, but it is unknown which tasks will run then."""
     if rights.verdict == guard.REFUSED:
         call.warn(
-            "nothing has to be paused now; if tasks that outlast the grace run when it comes to it, the run will stop"
-            f" there: {rights.found}; {rights.next_step}"
+            "nothing has to be paused now; but if tasks run then that outlast the grace period, the run will stop "
+            f"there: {rights.found}; {rights.next_step}"
         )
 
 
@@ -306,21 +306,21 @@ def resumed(call: Call, action: Quiesce, *, installed: bool) -> dict[str, Any]:
 
 
 def warn_of_the_rest(call: Call, result: Resumed) -> None:
-    """Say which DAGs are not unpaused, and why. Those that were gone before are nothing new."""
+    """Warn which DAGs are not unpaused, and why. Those whose files were already gone are nothing new."""
     rest = [
         f"{len(dags)} {why}: {', '.join(dags[:10])}{', ...' if len(dags) > 10 else ''}"
         for why, dags in (
             ("are not known to the new Airflow yet", result.unknown),
             ("are in files that it can't import", result.broken),
-            ("are in files that were gone before", result.gone),
+            ("are in files that were already gone", result.gone),
         )
         if dags
     ]
     if result.unknown or result.broken:
         call.warn(
-            f"not all DAGs that were paused are unpaused; {'; '.join(rest)}. They stay on the list: run the same"
-            " playbook again when they are there, which unpauses them. Those that will never be there are given up by a"
-            " task with hopsworks.airflow.quiesce, state: forgotten and their names in `dags`"
+            f"not all paused DAGs were unpaused; {'; '.join(rest)}. They stay on the list: run the same playbook again "
+            "when they exist, to unpause them. To remove DAGs that will never exist from the list, use a task with "
+            "hopsworks.airflow.quiesce, state: forgotten and their names in `dags`"
         )
 
 

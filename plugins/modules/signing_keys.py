@@ -285,7 +285,7 @@ from ..module_utils._kubernetes.secret import StoredSecret
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
 
-# A Secret that somebody else takes further is noticed after at most this long.
+# The longest time until a change of the Secret by another client is noticed.
 LOOK_SECONDS = 15
 
 
@@ -296,7 +296,7 @@ def look(call: Call) -> tuple[StoredSecret, Found, KeyState]:
 
 
 def wait_for_retirement(call: Call) -> tuple[StoredSecret, Found, KeyState]:
-    """The Secret as it is once its previous keys may be retired; in check mode, as if that time had come."""
+    """The Secret once its previous keys may be retired; in check mode, as if that time had come."""
     while True:
         secret, found, state = look(call)
         left = (state.retire_after - found.read_at).total_seconds() if state.retire_after is not None else 0

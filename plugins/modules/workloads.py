@@ -189,14 +189,14 @@ def applied(call: Call) -> dict[str, Any]:
 
 
 def tidy(call: Call, steps: list[Step]) -> None:
-    """Remove configuration that nothing uses any more, after a rollout. What can't be removed harms nobody."""
+    """Remove unused configuration after a rollout. A failure to remove it does no harm."""
     deployments = {deployment_of(step.definition) for step in steps if step.action != "unchanged"} - {None}
     for deployment in sorted(map(str, deployments)):
         try:
             for name in remove_unused(Objects(call.cluster), deployment):
-                call.progress(f"ConfigMap {name}: removed, nothing uses it any more")
+                call.progress(f"ConfigMap {name}: removed, because nothing uses it any more")
         except ApiException as error:
-            call.warn(f"configuration that nothing uses any more can't be removed: {words_of(error)}")
+            call.warn(f"unused configuration can't be removed: {words_of(error)}")
 
 
 def scaled(call: Call) -> dict[str, Any]:

@@ -29,24 +29,25 @@ from ..module_utils._run.unlogged import unlogged
 from .output import outlive_output
 from .workers import start_surely
 
-# Here, because the first task that acts is where there is something to lose. A worker has it from its parent.
+# Called here, because the first acting task is the first one with something to lose. Workers inherit it from their
+# parent.
 if multiprocessing.parent_process() is None:
     outlive_output()
     start_surely()
-# Each worker is a fork of this process. What is imported by now is there for good, and isn't looked through, nor copied
-# for it, by the garbage collection of each of them.
+# Each worker is a fork of this process. Modules that are imported by now are permanent, so the garbage collection of
+# the workers does not scan them, and so does not copy them.
 gc.freeze()
 
 
 class InProcess(Normal):
     """Performs a module's action in a fork of the worker that Ansible forked for the task.
 
-    A module is a program: packed, handed to a new interpreter, compiled, and only then does it import the Kubernetes
-    client. A worker has all of that from its parent, so the action costs what it does, and not a second more. The
-    worker itself waits, because Ansible would wait for ever for one that crashed (`_run/child.py`).
+    A module is a program: it is packed, passed to a new interpreter and compiled, and only then imports the Kubernetes
+    client. A worker inherits all of that from its parent, which saves a second per action. The worker itself waits,
+    because Ansible would wait forever for a crashed worker (`_run/child.py`).
 
-    It is left to the module where the two could differ: another machine, user or interpreter, or an environment of
-    its own.
+    The module runs as a program if the two could differ: on another machine, as another user, with another interpreter
+    or environment.
     """
 
     ACTION: ClassVar[Performable]
@@ -58,7 +59,7 @@ class InProcess(Normal):
         options = self.ACTION.argument_spec
         validation = ArgumentSpecValidator(options, **self.ACTION.rules).validate(plain(self._task.args))
         parameters = validation.validated_parameters
-        # As AnsibleModule does: an option with `no_log` stays out of what is shown, errors too.
+        # As in AnsibleModule: an option with `no_log` is never shown, not even in errors.
         hidden = unlogged(options, parameters)
 
         def perform(warn: Warn) -> dict[str, Any]:
@@ -97,20 +98,21 @@ class InProcess(Normal):
             and self._templar.template(variables.get("ansible_python_interpreter")) == sys.executable
             and not self._connection.become
             and not any(task.environment or [])
-            # Which Ansible refuses.
+            # Ansible rejects it.
             and not (task.async_val and task.check_mode)
         )
 
 
 def in_background(perform: Callable[[], dict[str, Any]], folder: pathlib.Path, seconds: int) -> dict[str, Any]:
-    """Begin what outlives its task, `seconds` at most; the result is a file in `folder`, as `async_status` reads it."""
+    """Start an action that outlives its task, for at most `seconds`; the result is a file in `folder`, as
+    `async_status` reads it."""
     job = f"j{random.randrange(10**12)}.{os.getpid()}"  # noqa: S311  a name, not a secret
     file = folder / job
-    # Not 1 and 0, as before ansible-core 2.19: 2.21 warns of these, and the older ones compare them as numbers.
+    # Not 1 and 0, as before ansible-core 2.19: 2.21 warns about these, and older versions compare them as numbers.
     begun = {"started": True, "finished": False, "ansible_job_id": job}
     _write(file, begun)
     if os.fork() == 0:
-        # Nothing of the worker's may be used, or run, by its copy: pipes to Ansible, handlers, the end of a process.
+        # The copy must not use or run anything of the worker: pipes to Ansible, handlers, exit functions.
         try:
             os.setsid()
             let_go(set())
@@ -131,7 +133,7 @@ def _write(file: pathlib.Path, result: dict[str, Any]) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A task's argument as a module would get it: what JSON knows, without Ansible's tags, lazy values and vaults."""
+    """A task's argument as a module would get it: plain JSON values, without Ansible's tags, lazy values and vaults."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):

@@ -10,10 +10,10 @@ from .in_process import InProcess
 
 
 def of_module(action: str) -> type[InProcess]:
-    """The action plugin whose `__name__` is given: it performs the module of the same name in Ansible's own worker.
+    """The action plugin with the given `__name__`: it performs the module of the same name in Ansible's own worker.
 
-    The files in `plugins/action/` are alike. They are not links to one file, because `antsibull-docs` takes a linked
-    plugin for another name of the plugin that the link leads to, and then it knows the module no more.
+    The files in `plugins/action/` are identical. They are not links to one file, because `antsibull-docs` treats a
+    linked plugin as an alias of the link's target, and then no longer finds the module.
     """
     plugins, name = action.rsplit(".action.", 1)
     module = import_module(f"{plugins}.modules.{name}")

@@ -14,10 +14,10 @@ LOOK_AGAIN_SECONDS = 1
 
 
 def start_surely() -> None:
-    """From now on, a worker that can't be started is tried again for WAIT_SECONDS, and then ends the playbook.
+    """From now on, if a worker cannot be started, this is retried for WAIT_SECONDS and then ends the playbook.
 
-    Ansible takes an OSError at the start of a worker for the end of the run: strategy `free` waits for ever for it, and
-    `linear` leaves its task out and ends with success. The machine may be short of memory or processes for a moment.
+    An OSError at the start of a worker ends Ansible's run: strategy `free` waits forever for the worker, and `linear`
+    skips its task and ends with success. But the machine may only be short of memory or processes for a moment.
     """
     start = WorkerProcess.start
 
@@ -30,11 +30,11 @@ def start_surely() -> None:
             except OSError as error:
                 if time.monotonic() > deadline:
                     raise AnsibleError(
-                        f"no worker can be started ({error.strerror}) for {WAIT_SECONDS} s. Expected memory and "
+                        f"no worker could be started for {WAIT_SECONDS} s ({error.strerror}). Expected: memory and "
                         "processes for one more. Tasks that were not reached did nothing. Give this machine more of "
-                        "both, then run the same command again: it goes on where this stopped"
+                        "both, then run the same command again: it continues where this one stopped"
                     ) from error
                 time.sleep(LOOK_AGAIN_SECONDS)
 
-    # Ansible has no other place for it.
+    # Ansible has no other hook for it.
     WorkerProcess.start = surely

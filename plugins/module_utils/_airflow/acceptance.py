@@ -19,7 +19,7 @@ from .identity import server_time
 from .rest import AirflowApi
 from .token import SigningKey, mint, signing_key, task_claims, with_unknown_kid, with_wrong_signature
 
-# Long enough for one request. Airflow 3.0 writes a task's token that it refuses into its log, whole.
+# Long enough for one request. Airflow 3.0 logs the complete task token that it rejects.
 LIFETIME_SECONDS = 60
 ATTEMPTS = 3
 RETRY_SECONDS = 1.0
@@ -29,7 +29,7 @@ MOST_ROUNDS = 10
 
 @dataclass(frozen=True)
 class Question:
-    """The keys whose tokens a pod is asked about, by signer; which kids it must accept; and the tokens' claims."""
+    """The keys to check, by signer; the kids that a pod must accept; and the tokens' claims."""
 
     keys: dict[str, SigningKey]
     expected: frozenset[str]
@@ -39,7 +39,7 @@ class Question:
 
 @dataclass
 class Answer:
-    """What one pod accepts and refuses, as kids. `forged` says how it answered tokens that nobody may accept."""
+    """The kids that one pod accepts and refuses. `forged` has its responses to tokens that must never be accepted."""
 
     pod: str
     version: str = ""
@@ -51,7 +51,7 @@ class Answer:
 def keys_in(entries: dict[str, bytes], signers: Iterable[str], secret: str) -> dict[str, SigningKey]:
     """The private keys of these signers, and as `<signer>-next` their next ones where published.
 
-    Whatever else is in the Secret is somebody else's. Raises OperatorError where one is missing or isn't understood.
+    Other entries of the Secret are ignored. Raises OperatorError if a key is missing or invalid.
     """
     names = tuple(signers)
     check_signers(names, secret)
@@ -65,9 +65,9 @@ def published_kids(entries: dict[str, bytes], secret: str) -> frozenset[str]:
         return frozenset(str(key["kid"]) for key in parse(entries[JWKS])["keys"])
     raise OperatorError(
         f"Secret {secret} has no entry {JWKS} with the kids of its keys",
-        expected="a key set in the form of RFC 7517",
+        expected="a key set in the format of RFC 7517",
         untouched="everything; no token was made",
-        next_step="complete it with hopsworks.airflow.signing_keys, or give `expected`",
+        next_step="complete it with hopsworks.airflow.signing_keys, or set `expected`",
     )
 
 
@@ -80,9 +80,10 @@ def question(
     audience: str,
     issuer: str | None,
 ) -> Question:
-    """What to ask, from the entries of a Secret. `expected` kids need their private half there, to be asked about.
+    """What to check, from the entries of a Secret. The private halves of `expected` kids must be in it.
 
-    Left out, they are those in `jwks.json`; of these, keys of the time before a rotation have no private half left.
+    By default, they are those in `jwks.json` that have a private half, which the previous keys of a rotation no longer
+    have.
     """
     keys = keys_in(entries, signers, secret)
     if expected is None:
@@ -91,9 +92,9 @@ def question(
     if missing:
         raise OperatorError(
             f"Secret {secret} has no private key of kid {', '.join(missing)}",
-            expected="the private half of each key that is asked about, to sign a token with",
+            expected="the private half of each key to check, to sign a token with",
             untouched="everything; no token was made",
-            next_step=f"give `expected` kids out of {_listed({key.kid for key in keys.values()})}",
+            next_step=f"choose the `expected` kids from {_listed({key.kid for key in keys.values()})}",
         )
     return Question(keys, frozenset(expected), audience, issuer)
 
@@ -101,12 +102,12 @@ def question(
 def ask(api: AirflowApi, pod: str, asked: Question) -> Answer:
     """Ask one api-server pod, by calls of the Execution API that read nothing.
 
-    A task's token is what both signers make, and carries no rights of a user.
-    Raises OperatorError where the pod answers with anything but 200 (accepted), 401 or 403 (refused).
+    Uses a task token, which both signers can sign and which grants no user rights. Raises OperatorError if the pod
+    answers anything other than 200 (accepted), 401 or 403 (refused).
     """
     version = _patiently(lambda: api.send("GET", "/api/v2/version"))
     if version.status_code != 200:
-        raise _no_airflow(pod, version.status_code, "200 to the question for the version")
+        raise _no_airflow(pod, version.status_code, "200 to the request for the version")
     try:
         answer = Answer(pod, str(parse(version.content)["version"]))
     except (ValueError, KeyError, TypeError):
@@ -129,9 +130,9 @@ def ask(api: AirflowApi, pod: str, asked: Question) -> Answer:
 
 
 def ask_each(serving: Callable[[], list[str]], ask_one: Callable[[str], Answer]) -> list[Answer]:
-    """The answer of each pod that serves now. `serving` lists them, and is asked again: pods come and go meanwhile.
+    """The result of each pod that serves now. `serving` lists them, and is called again because pods come and go.
 
-    Raises OperatorError where one that still serves can't be asked, and where they change faster than they answer.
+    Raises OperatorError if a serving pod cannot be asked, and if the pods change faster than they answer.
     """
     answers: dict[str, Answer] = {}
     for _round in range(MOST_ROUNDS):
@@ -147,15 +148,15 @@ def ask_each(serving: Callable[[], list[str]], ask_one: Callable[[str], Answer])
                 if name in serving():
                     raise
     raise OperatorError(
-        f"the pods of the api-server were others each time they were listed, {MOST_ROUNDS} times",
-        expected="pods that stay for long enough to be asked",
-        untouched="the keys and all pods; this only asked",
-        next_step="see why its pods are replaced (kubectl get pods, events), then run the same command again",
+        f"the pods of the api-server changed each time they were listed, {MOST_ROUNDS} times",
+        expected="pods that run long enough to be asked",
+        untouched="the keys and all pods; this only reads",
+        next_step="find out why its pods are replaced (kubectl get pods, events), then run the same command again",
     )
 
 
 def check(answers: list[Answer], asked: Question) -> None:
-    """Raises OperatorError unless every pod accepts the expected kids, no other, and nothing that is forged."""
+    """Raises OperatorError unless every pod accepts exactly the expected kids and no forged tokens."""
     owners = {key.kid: signer for signer, key in asked.keys.items()}
     problems = []
     for answer in answers:
@@ -178,9 +179,9 @@ def check(answers: list[Answer], asked: Question) -> None:
         raise OperatorError(
             "; ".join(problems),
             expected=f"every pod to accept {_listed(asked.expected & owners.keys())} and nothing else",
-            untouched="the keys and all pods; this only asked",
+            untouched="the keys and all pods; this only reads",
             next_step="restart the api-server, whose pods read the keys when they start, and run the same command "
-            "again; the state of the keys stays as it is until they are trusted",
+            "again; the state of the keys does not change until they are trusted",
         )
 
 
@@ -197,13 +198,13 @@ def _no_airflow(pod: str, status: int, expected: str) -> OperatorError:
     return OperatorError(
         f"{pod} answered {status}",
         expected=expected,
-        untouched="the keys and all pods; this only asked",
+        untouched="the keys and all pods; this only reads",
         next_step="check `port` and `path` (the path of [api] base_url), and the api-server's log",
     )
 
 
 def _patiently(request: Any) -> Any:
-    """The answer to a request that changes nothing; a tunnel to a pod may break while it is made."""
+    """The response to a request that changes nothing; a tunnel to a pod may break while it is opened."""
     for _attempt in range(ATTEMPTS - 1):
         with contextlib.suppress(OperatorError):
             return request()

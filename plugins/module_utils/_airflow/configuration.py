@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MARK = "hopsworks.airflow configuration: "
 TIMEOUT_SECONDS = 120
 ATTEMPTS = 3
-# What is asked for, by its name in the answer. Nothing of it is a secret.
+# The options to read, by their names in the answer. None of them are secret.
 OPTIONS = {
     "executor": ("core", "executor"),
     "base_url": ("api", "base_url"),
@@ -61,11 +61,11 @@ SECONDS = (
 )
 HEARTBEATS = ("scheduler_heartbeat_sec", "job_heartbeat_sec", "triggerer_heartbeat_sec")
 TOKEN_LIVES = ("jwt_expiration_time", "jwt_cli_expiration_time", "task_jwt_expiration_time")
-# From 3.2 on a queued task's token lives as long as it may be queued (airflow/executors/workloads/base.py).
+# From 3.2 on, a queued task's token is valid for as long as it may be queued (airflow/executors/workloads/base.py).
 QUEUED_TOKENS_SINCE = (3, 2)
 
-# Asks Airflow itself, since defaults differ from version to version. A launcher may set options in the environment of
-# the component only, so the component's own environment is taken, and that of this command where it can't be read.
+# Asks Airflow itself, because defaults differ between versions. A launcher may set options only in the environment of
+# the component, so the program uses the component's own environment, or that of this command if it cannot be read.
 PROGRAM = """
 import importlib, json, os, re, sys, time
 
@@ -110,15 +110,15 @@ print(chr(10) + sys.argv[1] + json.dumps(answer), flush=True)
 
 
 def read(cluster: Cluster, pod: str, container: str, python: str) -> dict[str, Any]:
-    """How Airflow in a running container is configured, and how its clock stands to the API server's.
+    """The configuration of Airflow in a running container, and the difference of its clock to the API server's.
 
-    OPTIONS by name (seconds as numbers, what isn't set as None), and:
-    `tasks_in_scheduler`, whether tasks run in the scheduler's pod, None where an executor isn't known;
+    OPTIONS by name (seconds as numbers, None if not set), and:
+    `tasks_in_scheduler`, whether tasks run in the scheduler's pod, None if an executor is unknown;
     `airflow_version`; `of_component`, whether the component's own environment could be read;
-    `heartbeat_seconds`, how often components send heartbeats, at the longest;
-    `longest_token_seconds`, after which no token of now is valid any more, its leeway included;
-    `clock_skew_seconds`, positive where the pod's clock is ahead, known to a second.
-    Raises OperatorError where Airflow can't be asked.
+    `heartbeat_seconds`, the longest heartbeat interval of the components;
+    `longest_token_seconds`, after which no token that exists now is still valid, including the leeway;
+    `clock_skew_seconds`, positive if the pod's clock is ahead, accurate to a second. Raises OperatorError if Airflow
+    cannot be asked.
     """
     output = bytearray()
     arrived = 0.0
@@ -135,15 +135,17 @@ def read(cluster: Cluster, pod: str, container: str, python: str) -> dict[str, A
         raise OperatorError(
             f"asking Airflow in container {container} of pod {pod} for its configuration ended with code {code}",
             expected="an answer of `airflow.configuration`",
-            untouched="everything; this only asked",
-            next_step="check that the container runs Airflow 3, and that `python` is the interpreter it is installed "
-            "for, then run the same command again",
+            untouched="everything; this only reads",
+            next_step=(
+                "check that the container runs Airflow 3, and that `python` is the interpreter of its environment, "
+                "then run the same command again"
+            ),
             evidence=tuple(redact(errors).strip().splitlines()[-5:]),
         )
     now = time_of(cluster)
     skew = None
     if now is not None:
-        # The API server's time has whole seconds: the middle of the one that it named is right within half a second.
+        # The API server's time has whole seconds, so the middle of that second is accurate to half a second.
         skew = round(found["time"] + (time.monotonic() - arrived) - (now.timestamp() + 0.5), 1)
     local = found.pop("executor_is_local", {})
     del found["time"]
@@ -159,9 +161,9 @@ def read(cluster: Cluster, pod: str, container: str, python: str) -> dict[str, A
 def of_any(
     serving: Callable[[], list[dict[str, Any]]], ask: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> tuple[str, dict[str, Any]]:
-    """Name and answer of one of the pods that serve. One that ends while it is asked is none any more.
+    """Name and answer of one of the serving pods. A pod that ends while it is asked is skipped.
 
-    Raises what `ask` raises of a pod that still serves.
+    Raises the exception of `ask` for a pod that still serves.
     """
     for _attempt in range(ATTEMPTS - 1):
         pod = serving()[0]
@@ -175,11 +177,11 @@ def of_any(
 
 
 def with_signers(server: dict[str, Any], signers: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the api-server answered, and what depends on whoever else signs tokens, a scheduler above all.
+    """The answer of the api-server, combined with those of the other signers, especially the scheduler.
 
-    A component may have options of its own in its environment. The scheduler says where tasks run, and how long their
-    tokens live; so the longest life, the longest interval and the clock that is wrong by most are those of any of them,
-    and tasks run in the scheduler's pod where one of them says so.
+    A component may have its own options in its environment. The scheduler determines where tasks run and how long their
+    tokens are valid. So the longest lifetime, the longest interval and the largest clock difference of all of them
+    count, and tasks run in the scheduler's pod if one of them says so.
     """
     answers = [server, *signers]
     where = [answer["tasks_in_scheduler"] for answer in answers]
@@ -201,7 +203,7 @@ def with_signers(server: dict[str, Any], signers: list[dict[str, Any]]) -> dict[
 
 
 def parse(output: str) -> dict[str, Any] | None:
-    """The answer in the program's output, between whatever else Airflow prints; None where there is none."""
+    """The answer in the program's output, among Airflow's other output, or None."""
     lines = [line.removeprefix(MARK) for line in output.splitlines() if line.startswith(MARK)]
     if not lines:
         return None
@@ -221,20 +223,20 @@ def parse(output: str) -> dict[str, Any] | None:
 
 
 def _seconds(value: str, option: str) -> int:
-    """Raises OperatorError for what is no number; a component that doesn't read the option runs with that."""
+    """Raises OperatorError for an invalid number, with which a component that does not read the option can run."""
     try:
         return math.ceil(float(value))
     except (TypeError, ValueError, OverflowError):
         raise OperatorError(
             redact(f"{option} of the running Airflow is {value!r}"),
             expected="a number of seconds, without a comment behind it",
-            untouched="everything; this only asked",
+            untouched="everything; this only reads",
             next_step="correct the option, and run the same command again",
         ) from None
 
 
 def longest_token_seconds(configuration: dict[str, Any]) -> int:
-    """The longest life of any token that signers make, and the leeway that validators grant it."""
+    """The longest lifetime of any token of the signers, plus the leeway of the validators."""
     lives = [configuration[name] or 0 for name in TOKEN_LIVES]
     if version(configuration["airflow_version"]) >= QUEUED_TOKENS_SINCE:
         lives.append(configuration["task_queued_timeout"] or 0)
@@ -242,7 +244,7 @@ def longest_token_seconds(configuration: dict[str, Any]) -> int:
 
 
 def heartbeat_seconds(configuration: dict[str, Any]) -> int:
-    """How often components send heartbeats: the longest interval of any."""
+    """The longest heartbeat interval of the components."""
     return max(1, *(int(configuration[name] or 0) for name in HEARTBEATS))
 
 

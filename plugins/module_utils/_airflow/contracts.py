@@ -20,15 +20,15 @@ OK = "ok"
 CALL = "/api/v2/dags?limit=1"
 INVALIDATE = "/auth/internal/invalidate"
 REFUSED = (401, 403)
-# Airflow 3.0 raises a KeyError for a kid that it doesn't know: no access, but not in so many words.
+# Airflow 3.0 raises a KeyError for an unknown kid: no access, but with another status.
 REFUSED_UNKNOWN_KID = (*REFUSED, 500)
 
 
 class Contracts:
-    """What Hopsworks and the people behind it rely on, each checked from outside, through the proxy.
+    """What Hopsworks and its users rely on, checked from outside through the proxy.
 
-    `results` has "ok" for each contract that holds, else words: those of `failed` are broken, the others don't apply.
-    `answers` are the HTTP statuses seen.
+    `results` has "ok" for each contract that holds, otherwise a text: those in `failed` are broken, the others do not
+    apply. `answers` has the HTTP statuses.
     """
 
     def __init__(self, api: Callable[[], AirflowApi]) -> None:
@@ -38,7 +38,7 @@ class Contracts:
         self.failed: list[str] = []
 
     def check_login(self, user: str, password: str, cookie_path: str) -> None:
-        """Login, its cookie's path, a call as a client and as a browser, and the refusal of wrong tokens."""
+        """Checks login, its cookie's path, a call as a client and as a browser, and the rejection of wrong tokens."""
         try:
             answer = self._api().sign_in(user, password)
         except OperatorError as error:
@@ -49,7 +49,7 @@ class Contracts:
         self._check_cookie_path(answer, cookie_path)
         self._saw("call", self._call(token), (200,))
         if self.results["call"] == OK:
-            # Made of a token that is refused anyway, these would prove nothing.
+            # Made from a token that is rejected anyway, these would prove nothing.
             self._saw("wrong_signature", self._call(with_wrong_signature(token)), REFUSED)
             self._saw("unknown_kid", self._call(with_unknown_kid(token)), REFUSED_UNKNOWN_KID)
         try:
@@ -59,23 +59,25 @@ class Contracts:
             self._note("session", error.found)
 
     def check_invalidation(self, user: str, shared_secret: str) -> None:
-        """The backend can evict a user's cached membership, and nobody else can.
+        """Checks that the backend, and no one else, can evict a user's cached membership.
 
-        Whoever is evicted is asked for again at the next login, no session ends by it.
+        The membership is read again at the next login; no session ends.
         """
         self._saw("invalidate", self._evict(user, shared_secret), (200, 204))
-        # Nothing of the secret is in it: whoever refuses it may log it.
+        # It contains nothing of the secret, because the server that rejects it may log it.
         self._saw("invalidate_wrong_bearer", self._evict(user, secrets.token_urlsafe(32)), REFUSED)
 
     def raise_if_broken(self) -> None:
-        """Raises OperatorError that names each broken contract, and how it was broken."""
+        """Raises OperatorError with each broken contract and the reason."""
         if self.failed:
             raise OperatorError(
                 "; ".join(f"{name}: {self.results[name]}" for name in self.failed),
                 expected="every contract to hold",
                 untouched="nothing was changed by this check",
-                next_step="look at the api-server's log; 401, 403 or 500 after new keys mean that jwks.json lacks one. "
-                "Run the same command again when it is mended",
+                next_step=(
+                    "check the api-server's log; 401, 403 or 500 after new keys mean that jwks.json lacks one. Fix "
+                    "the cause and run the same command again"
+                ),
                 evidence=tuple(f"{name}: {text}" for name, text in self.results.items() if name not in self.failed),
             )
 
@@ -85,7 +87,7 @@ class Contracts:
             wrong = sorted({path for path in set_by_login if not _same_path(path, expected)})
             self._note("cookie_path", f"the cookie's path is {', '.join(wrong)}, not {expected}" if wrong else OK)
             return
-        # From 3.1 on the server takes a cookie that is no good back, so its path shows without one that is.
+        # From 3.1 on, the server deletes an invalid cookie, so its path is visible without a valid one.
         bad = self._api().send("GET", CALL, headers={"Cookie": f"{COOKIE}=none"})
         taken_back = [morsel["path"] for morsel in cookies_of(bad)]
         if any(_same_path(path, expected) for path in taken_back):
@@ -93,7 +95,7 @@ class Contracts:
         elif taken_back:
             self._note("cookie_path", f"the cookie's path is {', '.join(taken_back)}, not {expected}")
         else:
-            self._note("cookie_path", "not applicable: this login sets no cookie, its page does", broken=False)
+            self._note("cookie_path", "not applicable: this login sets no cookie, only its page does", broken=False)
 
     def _call(self, token: str) -> requests.Response:
         return self._api().send("GET", CALL, headers={"Authorization": f"Bearer {token}"})
@@ -114,7 +116,7 @@ class Contracts:
             self.failed.append(name)
 
     def note_metrics(self, missing: dict[str, str]) -> None:
-        """The contract that metrics arrive; `missing` says by workload what doesn't."""
+        """The contract that metrics arrive; `missing` has the missing ones by workload."""
         self._note("metrics", "; ".join(f"{name}: {text}" for name, text in missing.items()) or OK)
 
 

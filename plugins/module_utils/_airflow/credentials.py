@@ -12,7 +12,7 @@ from .._keys import in_pod
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster
 
-# Options of a module that logs in; documented by each of them.
+# Options of modules that log in; each documents them.
 LOGIN_OPTIONS: dict[str, Any] = {
     "user": {"type": "str", "required": True},
     "secret": {"type": "str", "required": True, "no_log": False},
@@ -23,7 +23,7 @@ LOGIN_OPTIONS: dict[str, Any] = {
 def password_of(cluster: Cluster, login: dict[str, str]) -> str:
     """The password of `login` {user, secret, key}, from a password file of the SimpleAuthManager in a Secret.
 
-    Raises OperatorError where it isn't there.
+    Raises OperatorError if it is missing.
     """
     entries = cluster.secret_entries(login["secret"]) or {}
     try:

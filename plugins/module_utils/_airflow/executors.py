@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# By the name of the class: whether tasks run in the scheduler's pod, as its children. Airflow itself calls the hybrid
-# one not local, because a part of its tasks is elsewhere.
+# By class name: whether tasks run in the scheduler's pod, as its children. Airflow itself calls the hybrid one not
+# local, because some of its tasks run elsewhere.
 TASKS_IN_SCHEDULER = {
     "LocalExecutor": True,
     "SequentialExecutor": True,
@@ -22,7 +22,7 @@ TASKS_IN_SCHEDULER = {
 def named(text: str) -> list[str]:
     """The executors that `[core] executor` names: names of Airflow's own, or paths of classes.
 
-    Several are separated by commas, each perhaps with an alias (`alias:path`); those of teams (from 3.1 on) follow
+    Several are separated by commas, each optionally with an alias (`alias:path`); those of teams (from 3.1 on) follow
     after semicolons (`LocalExecutor;team=KubernetesExecutor`).
     """
     groups = [group.rpartition("=")[2] for group in text.split(";")]
@@ -31,15 +31,15 @@ def named(text: str) -> list[str]:
 
 
 def tasks_in_scheduler(text: str | None, local: Mapping[str, bool | None]) -> bool | None:
-    """Whether any executor runs tasks in the scheduler's pod; None where one of them isn't known, and none is known to.
+    """Whether any executor runs tasks in the scheduler's pod; None if no known one does and one is unknown.
 
-    `local` is what Airflow says (`is_local`) of the classes that are given by their path.
+    `local` has Airflow's own value (`is_local`) for classes that are given by their path.
     """
     found = []
     for name in named(text or ""):
         known = TASKS_IN_SCHEDULER.get(name.rpartition(".")[2])
         asked = local.get(name)
-        # A class of somebody's own may have the name of one of Airflow's.
+        # A third-party class may have the same name as one of Airflow's.
         found.append(True if True in (known, asked) else asked if "." in name and asked is not None else known)
     if True in found:
         return True

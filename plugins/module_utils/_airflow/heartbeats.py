@@ -11,28 +11,28 @@ from typing import Any
 from .._common.failure import OperatorError
 
 HEALTH = "/api/v2/monitor/health"
-# [scheduler] scheduler_heartbeat_sec, job_heartbeat_sec and [triggerer] job_heartbeat_sec, where nobody changed them.
+# [scheduler] scheduler_heartbeat_sec, job_heartbeat_sec and [triggerer] job_heartbeat_sec, by default.
 INTERVAL_SECONDS = 5.0
 # A busy component may skip some heartbeats.
 PATIENCE_INTERVALS = 3
 PATIENCE_SECONDS = 45.0
-# A look that is older says little about what lives now.
+# An older check says little about the current state.
 EARLIER_SECONDS = 60.0
 
 
 def patience_seconds(interval: float) -> float:
-    """How long to wait for a heartbeat of a component that lives, at most."""
+    """The maximum time to wait for a heartbeat of a living component."""
     return PATIENCE_SECONDS + PATIENCE_INTERVALS * interval
 
 
 def heartbeat_of(health: dict[str, Any], name: str) -> datetime | None:
-    """The latest heartbeat of a component in an answer of HEALTH, None where it has none (metadatabase, or not yet)."""
+    """The latest heartbeat of a component in a response of HEALTH, None if it has none (metadatabase, or not yet)."""
     text = (health.get(name) or {}).get(f"latest_{name}_heartbeat")
     return datetime.fromisoformat(text) if text else None
 
 
 def earlier(seen: Mapping[str, Any]) -> dict[str, datetime]:
-    """The heartbeats of an earlier look, if it is not too old. Raises OperatorError for what is none."""
+    """The heartbeats of an earlier check, if it is not too old. Raises OperatorError if they are invalid."""
     if not seen:
         return {}
     try:
@@ -40,21 +40,21 @@ def earlier(seen: Mapping[str, Any]) -> dict[str, datetime]:
         heartbeats = {name: datetime.fromisoformat(text) for name, text in seen["heartbeats"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise OperatorError(
-            f"`seen` is not what an earlier look has returned ({type(error).__name__})",
+            f"`seen` is not the result of an earlier check ({type(error).__name__})",
             expected="`seen` of the result of preflight, with the times `at` and `heartbeats`",
             untouched="all workloads",
-            next_step="hand it on as it is, or leave it out",
+            next_step="pass it on unchanged, or omit it",
         ) from None
     return heartbeats if 0 <= age <= EARLIER_SECONDS else {}
 
 
 class Pulse:
-    """Whether components live: whether their heartbeats move.
+    """Checks whether components are alive: whether their heartbeats advance.
 
-    Airflow calls a component healthy for as long as its threshold after its last heartbeat, which is minutes where a
-    scheduler may drain. And that heartbeat is told by another machine's clock. So two different ones have to be seen;
-    the first may have been seen by an `earlier` look. That takes an interval and up to one more, because Airflow writes
-    each of them one heartbeat late (`Job.heartbeat` merges the row before it sets the time).
+    Airflow reports a component as healthy for its whole threshold after the last heartbeat, which is minutes if a
+    scheduler may drain. And the time of the heartbeat is by another machine's clock. So two different ones are
+    required; the first may come from an `earlier` check. This takes one to two intervals, because Airflow writes each
+    of them one heartbeat late (`Job.heartbeat` merges the row before it sets the time).
     """
 
     def __init__(self, names: list[str], earlier: Mapping[str, datetime] | None = None) -> None:
@@ -63,7 +63,8 @@ class Pulse:
         self.latest: dict[str, datetime] = {}
 
     def missing(self, health: dict[str, Any]) -> dict[str, str]:
-        """What is missing after another answer of HEALTH, by component and in words; empty once all of them live."""
+        """What is missing after another response of HEALTH, by component and in words; empty once all of them are
+        alive."""
         found = {name: self._missing(name, health) for name in self.names}
         return {name: text for name, text in found.items() if text is not None}
 
@@ -77,7 +78,7 @@ class Pulse:
         if latest is None:
             return f"the {name} has no heartbeat"
         self.latest[name] = latest
-        # An older one is that of another process; whether it moves is not known yet.
+        # An older one comes from another process; whether it advances is not known yet.
         first = min(self._first.get(name, latest), latest)
         self._first[name] = first
-        return f"the heartbeat of the {name} does not move (last {latest.isoformat()})" if latest == first else None
+        return f"the heartbeat of the {name} does not advance (last {latest.isoformat()})" if latest == first else None

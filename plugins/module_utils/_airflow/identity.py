@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     import requests
 
 COOKIE = "_token"
-# A token is renewed when this share of its life is left, and no later than so many seconds before its end.
+# A token is renewed when this share of its lifetime is left, at the latest this many seconds before it expires.
 LAST_SHARE = 0.2
 LONGEST_MARGIN_SECONDS = 60.0
-# After a renewal that failed, and twice as long after each further one: the server may be the very thing that is being
-# restarted, and a login costs it more than anything else that is asked of it.
+# The wait after a failed renewal, doubled after each further one: the server may be restarting, and a login costs it
+# more than any other request.
 RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 8.0
 
@@ -32,7 +32,7 @@ Headers = dict[str, str]
 
 
 class Identity:
-    """Who sends a request: its headers, kept in memory only, and renewed shortly before their token ends.
+    """The identity of a request: its headers, only kept in memory, and renewed shortly before their token expires.
 
     Used from many threads. `obtain` returns the headers and the token in them.
     """
@@ -42,20 +42,20 @@ class Identity:
         self._renewing = threading.Lock()
         self.renewals = 0
         self._retry = RETRY_SECONDS
-        # On the clock of `time.monotonic`: when the token ends, and when a new one is to be got.
+        # By `time.monotonic`: when the token expires, and when to get a new one.
         self._end = self._due = 0.0
         self.headers: Headers = {}
         self._renew()
 
     @property
     def ended(self) -> bool:
-        """Whether its token has ended, by this machine's clock since it was asked for."""
+        """Whether its token has expired, by this machine's clock since it was requested."""
         return time.monotonic() >= self._end
 
     def renew_if_due(self) -> None:
-        """Get a new token if the present one ends soon. Where that fails, the present one stays and it is tried again.
+        """Get a new token if the current one expires soon. If that fails, the current one is kept and it is retried.
 
-        A second thread doesn't wait for the first.
+        A second thread does not wait for the first.
         """
         if time.monotonic() < self._due or not self._renewing.acquire(blocking=False):
             return
@@ -89,7 +89,7 @@ def client(api: Callable[[], AirflowApi], user: str, password: str) -> Identity:
 
 
 def browser(api: Callable[[], AirflowApi], user: str, password: str) -> Identity:
-    """Somebody at a browser: a login, then its cookie."""
+    """A browser: a login, then its cookie."""
 
     def obtain() -> tuple[Headers, str]:
         connection = api()
@@ -102,7 +102,7 @@ def browser(api: Callable[[], AirflowApi], user: str, password: str) -> Identity
 def task(
     api: Callable[[], AirflowApi], key: Callable[[], SigningKey], task_id: str, claims: dict[str, Any], seconds: float
 ) -> Identity:
-    """A running task: a token of its own, signed with what `key` reads at that time, living for `seconds`."""
+    """A running task: its own token, signed with the key that `key` reads at that time, valid for `seconds`."""
 
     def obtain() -> tuple[Headers, str]:
         answer = api().send("GET", "/api/v2/version")
@@ -113,7 +113,7 @@ def task(
 
 
 def cookies_of(answer: requests.Response) -> list[http.cookies.Morsel[str]]:
-    """The cookies of the session that an answer sets: the proxy may add others, and there may be several paths."""
+    """The session cookies that a response sets: the proxy may add others, and there may be several paths."""
     found: list[http.cookies.Morsel[str]] = []
     for name, header in answer.raw.headers.items():
         if name.lower() == "set-cookie":
@@ -124,19 +124,20 @@ def cookies_of(answer: requests.Response) -> list[http.cookies.Morsel[str]]:
 
 
 def session_token(answer: requests.Response) -> str:
-    """What the browser holds as cookie after a login: what the answer set, else what the login page's code sets.
+    """The browser's cookie after a login: the one that the response set, or else the one that the login page's code
+    sets.
 
-    The login page of the SimpleAuthManager writes the token of the answer into the cookie by itself (3.0 to 3.3).
+    The login page of the SimpleAuthManager itself writes the token of the response to the cookie (3.0 to 3.3).
     """
     values = [morsel.value for morsel in cookies_of(answer) if morsel.value]
     return values[0] if values else str(answer.json()["access_token"])
 
 
 def session_headers(api: AirflowApi, token: str) -> Headers:
-    """The headers of a browser's calls: the cookie alone where the server takes it (from 3.1 on), else as 3.0's pages
-    do, which read the cookie and send it as bearer too.
+    """The headers of a browser's calls: only the cookie if the server accepts it (from 3.1 on), otherwise as in 3.0's
+    pages, which read the cookie and also send it as bearer.
 
-    Raises OperatorError where neither is accepted.
+    Raises OperatorError if neither is accepted.
     """
     cookie = {"Cookie": f"{COOKIE}={token}"}
     status = None
@@ -149,12 +150,12 @@ def session_headers(api: AirflowApi, token: str) -> Headers:
         f"a call with the cookie of a new session was answered with {status}",
         expected="200",
         untouched="nothing was changed by this check",
-        next_step="look at the api-server's log; 401, 403 or 500 after new keys mean that jwks.json lacks one",
+        next_step="check the api-server's log; 401, 403 or 500 after new keys mean that jwks.json lacks one",
     )
 
 
 def server_time(answer: requests.Response) -> float:
-    """Seconds since the epoch by the clock of whoever answered, or by this machine's where the answer tells none."""
+    """Seconds since the epoch by the server's clock, or by this machine's if the response has no time."""
     with contextlib.suppress(KeyError, ValueError, TypeError):
         return email.utils.parsedate_to_datetime(answer.headers["Date"]).timestamp()
     return time.time()

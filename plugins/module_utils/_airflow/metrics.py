@@ -25,9 +25,9 @@ INTERVAL_SECONDS = 2
 
 @dataclass(frozen=True)
 class Exporters:
-    """Where each pod's statsd_exporter answers, and how Airflow's own metrics begin ([metrics] statsd_prefix).
+    """The port of each pod's statsd_exporter, and the prefix of Airflow's own metrics ([metrics] statsd_prefix).
 
-    `may_be_silent` names workloads that have nothing to report until somebody asks them something, as an api-server.
+    `may_be_silent` names workloads that report nothing until they get a request, such as an api-server.
     """
 
     workloads: list[str]
@@ -46,9 +46,9 @@ def names(text: str, prefix: str) -> set[str]:
 def arrived(
     cluster: Cluster, exporters: Exporters, seconds: float, progress: Callable[[str], None]
 ) -> tuple[dict[str, int], dict[str, str]]:
-    """How many of Airflow's own metrics each workload's pods have, and what is missing where after `seconds`.
+    """The number of Airflow's own metrics of each workload's pods, and what is missing after `seconds`.
 
-    A component that was just started reports its first numbers after some seconds.
+    A component reports its first metrics some seconds after its start.
     """
     deadline = time.monotonic() + seconds
     while True:

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     import requests
 
 PAUSE_SECONDS = 1.0
-# How often the same reason for a wait is told.
+# How often the same reason for a wait is reported.
 TELL_SECONDS = 10.0
-# Of whoever stands in front and has, or knows, nobody to ask.
+# Statuses of a server in front of Airflow without a backend.
 FROM_IN_FRONT = (502, 503, 504)
 
 
 class Patience:
-    """How long a part of a look waits, all its requests together, for an Airflow that is not reached yet.
+    """How long a part of a check waits in total for an Airflow that is not reached yet.
 
-    After an outage whoever stands in front of Airflow takes it for dead for some seconds more. Without any patience the
-    first answer counts.
+    After an outage, a server in front of Airflow treats it as down for some more seconds. Without any patience, the
+    first response counts.
     """
 
     def __init__(self, seconds: float = 0.0, tell: Callable[[str], None] = lambda _line: None) -> None:
@@ -35,23 +35,23 @@ class Patience:
         self.begin()
 
     def begin(self) -> None:
-        """The next part has all of the time again."""
+        """Gives the next part the full time again."""
         self._until = time.monotonic() + self._seconds
 
     def wait(self, why: str) -> bool:
-        """Whether to ask once more, after a pause."""
+        """Whether to retry after a pause."""
         left = self._until - time.monotonic()
         if left <= 0:
             return False
         if why != self._told or time.monotonic() >= self._tell_after:
-            self._tell(f"{why}; waits for Airflow ({left:.0f} s left)")
+            self._tell(f"{why}; waiting for Airflow ({left:.0f} s left)")
             self._told, self._tell_after = why, time.monotonic() + TELL_SECONDS
         time.sleep(min(PAUSE_SECONDS, left))
         return True
 
 
 def is_from_in_front(answer: requests.Response) -> bool:
-    """Whether an answer is of whoever stands in front, and Airflow was not reached. Its own 404 says a `detail`."""
+    """Whether a response comes from a server in front of Airflow. Airflow's own 404 has a `detail`."""
     if answer.status_code == 404:
         with contextlib.suppress(ValueError):
             document = parse(answer.content)

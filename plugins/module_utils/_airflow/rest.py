@@ -23,9 +23,9 @@ __all__ = ["REQUESTS_IMPORT_ERROR", "AirflowApi"]
 class AirflowApi:
     """A logged-in client of the REST API of Airflow 3 (https://airflow.apache.org/docs/apache-airflow/3.0.6/stable-rest-api-ref.html).
 
-    `url` is the public address, through the reverse proxy, as people use it. `ca_file` is a bundle to trust, if not the
-    system's; without `verify` any certificate will do. `patience` is how long an Airflow that is not reached is waited
-    for.
+    `url` is the public address, through the reverse proxy, as users open it. `ca_file` is a bundle to trust instead of
+    the system's; without `verify`, any certificate is accepted. `patience` is how long to wait for an Airflow that is
+    not reached.
     """
 
     def __init__(
@@ -37,13 +37,14 @@ class AirflowApi:
         self._session = session_to(self._url, ca_file, verify=verify)
 
     def login(self, user: str, password: str) -> None:
-        """Get a token of the SimpleAuthManager and use it from now on. Raises OperatorError where it is refused."""
+        """Get a token of the SimpleAuthManager and use it from now on. Raises OperatorError if the login is
+        rejected."""
         self._session.headers["Authorization"] = f"Bearer {self.sign_in(user, password).json()['access_token']}"
 
     def sign_in(self, user: str, password: str) -> requests.Response:
-        """The answer to a login, with `access_token` in its body and perhaps a cookie, which is not kept.
+        """The response to a login, with `access_token` in its body and possibly a cookie, which is not stored.
 
-        Raises OperatorError for any other answer.
+        Raises OperatorError for any other response.
         """
         answer = self._request("POST", "/auth/token", {"username": user, "password": password})
         self._session.cookies.clear()
@@ -55,15 +56,16 @@ class AirflowApi:
     def send(
         self, method: str, path: str, *, headers: dict[str, str | None] | None = None, body: Any = None
     ) -> requests.Response:
-        """The answer to one request, whatever it is; `headers` go over those of the login, None leaves one out."""
+        """The response to one request, whatever it is; `headers` override those of the login, and None removes one."""
         return self._request(method, path, body, headers=headers)
 
     def get(self, path: str, *, having: str | None = None, **query: Any) -> Any:
-        """The decoded answer. Raises OperatorError for anything but success, and a document without member `having`."""
+        """The decoded response. Raises OperatorError if it is not successful, or has no member `having`."""
         return self._checked("GET", path, None, query, having)
 
     def make(self, path: str, body: Any, made: str) -> Any:
-        """The answer to a POST, or what is at `made` if it is there already: the answer to an earlier try was lost."""
+        """The response to a POST, or the object at `made` if it already exists because the response to an earlier
+        attempt was lost."""
         answer = self._request("POST", path, body)
         return self.get(made) if answer.status_code == 409 else self._decoded(f"POST {path}", answer)
 
@@ -71,7 +73,7 @@ class AirflowApi:
         return self._checked("PATCH", path, body, {})
 
     def find(self, path: str) -> Any | None:
-        """As `get`, None where there is no such thing."""
+        """Like `get`, but None if it does not exist."""
         answer = self._request("GET", path)
         return None if answer.status_code == 404 else self._decoded(f"GET {path}", answer)
 
@@ -84,7 +86,7 @@ class AirflowApi:
         return self._document(what, answer, having)
 
     def _document(self, what: str, answer: requests.Response, having: str | None) -> Any:
-        """The JSON document of an answer. Others, a maintenance page say, answer with success, too."""
+        """The JSON document of a response. Other servers, such as a maintenance page, may also answer with success."""
         with contextlib.suppress(ValueError):
             document = parse(answer.content)
             if having is None or (isinstance(document, dict) and having in document):
@@ -93,7 +95,7 @@ class AirflowApi:
             f"{what} at {self._url} was answered by something that is not Airflow 3",
             expected="a JSON document as Airflow 3 writes it",
             untouched="nothing was changed by this check",
-            next_step="check the url: it is the path of [api] base_url, and what stands in front of Airflow",
+            next_step="check the url, which has the path of [api] base_url, and the servers in front of Airflow",
         )
 
     def _request(
@@ -123,15 +125,17 @@ class AirflowApi:
         distrusted = distrust(error)
         if distrusted is not None:
             return OperatorError(
-                f"the certificate of {self._url} is not trusted here: {distrusted}",
+                f"the certificate of {self._url} is not trusted on this machine: {distrusted}",
                 expected="a certificate of an authority in the system's store, or in the file that `ca_file` names",
                 untouched="nothing was changed by this check",
-                next_step="set airflow_ca_file (`ca_file`) to a file with the authority's certificate in PEM form, "
-                "or add that to the system's store, then run the same command again",
+                next_step=(
+                    "set airflow_ca_file (`ca_file`) to a file with the authority's certificate in PEM format, or "
+                    "add that to the system's store, then run the same command again"
+                ),
             )
         return OperatorError(
             f"{what} at {self._url} got no answer ({type(error).__name__})",
-            expected="an answer of the api-server through the reverse proxy",
+            expected="a response of the api-server through the reverse proxy",
             untouched="nothing was changed by this check",
             next_step="check the proxy and the api-server's pod, then run the same command again",
         )

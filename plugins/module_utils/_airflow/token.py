@@ -30,16 +30,17 @@ TASK_AUDIENCE = "urn:airflow.apache.org:task"
 
 @dataclass(frozen=True, repr=False)
 class SigningKey:
-    """A private key and the kid that its tokens carry. Nothing of the key is in its `repr`."""
+    """A private key and the kid of its tokens. The key is not in its `repr`."""
 
     kid: str
     private: RSAPrivateKey
 
 
 def signing_key(entries: dict[str, bytes], signer: str, secret: str) -> SigningKey:
-    """What a signer signs with when its pod starts now. `signer` as in the Secret: `api-server`, `api-server-next`.
+    """The key that a signer signs with if its pod starts now. `signer` as in the Secret: `api-server`,
+    `api-server-next`.
 
-    Raises OperatorError where the Secret lacks the private half, or it is not understood.
+    Raises OperatorError if the private half is missing in the Secret or invalid.
     """
     name = private_entry(signer)
     if not entries.get(name, b"").strip():
@@ -47,8 +48,7 @@ def signing_key(entries: dict[str, bytes], signer: str, secret: str) -> SigningK
             f"Secret {secret} has no entry {name}",
             expected="the private key of that signer",
             untouched="everything; no token was made",
-            next_step="name the signers that the Secret has keys of, or complete it with "
-            "hopsworks.airflow.signing_keys",
+            next_step="use signers whose keys are in the Secret, or complete it with hopsworks.airflow.signing_keys",
         )
     private = pair.read_private(entries[name], f"entry {name} of Secret {secret}")
     kid = entries.get(kid_entry(signer), b"").decode("utf-8", "replace").strip()
@@ -58,7 +58,7 @@ def signing_key(entries: dict[str, bytes], signer: str, secret: str) -> SigningK
 def mint(key: SigningKey, claims: dict[str, Any], *, now: float, lifetime_seconds: float) -> str:
     """A JWT (RFC 7519) with these claims, signed with RS256 (RFC 7518, 3.3).
 
-    `now` is in seconds since the epoch, by the clock of whoever validates it: Airflow allows 10 s of difference.
+    `now` is in seconds since the epoch, by the validator's clock: Airflow allows a difference of 10 s.
     """
     issued = int(now)
     payload = {
@@ -76,27 +76,27 @@ def mint(key: SigningKey, claims: dict[str, Any], *, now: float, lifetime_second
 def task_claims(task: str, audience: str = TASK_AUDIENCE, issuer: str | None = None) -> dict[str, Any]:
     """The claims of a task's token for the Execution API: `task` is the UUID of a task instance.
 
-    All that 3.0 to 3.3 ask for; `iss` only where `[api_auth] jwt_issuer` is set.
+    Everything that 3.0 to 3.3 require; `iss` only if `[api_auth] jwt_issuer` is set.
     """
     return {"sub": task, "aud": audience, **({"iss": issuer} if issuer else {})}
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """The claims of a JWT, unverified. Raises ValueError where it isn't one."""
+    """The unverified claims of a JWT. Raises ValueError if it is not one."""
     claims = _part(token, 1)
     if not isinstance(claims, dict):
-        raise ValueError("no JSON object")
+        raise ValueError("not a JSON object")
     return claims
 
 
 def with_unknown_kid(token: str) -> str:
-    """The same token under a kid that nobody has published: every validator with a JWKS must refuse it."""
+    """The same token with an unpublished kid: every validator with a JWKS must reject it."""
     _header, payload, signature = token.split(".")
     return f"{_encoded({**_part(token, 0), 'kid': uuid.uuid4().hex})}.{payload}.{signature}"
 
 
 def with_wrong_signature(token: str) -> str:
-    """The same token with a signature that is none: every validator must refuse it."""
+    """The same token with an invalid signature: every validator must reject it."""
     signed, _dot, signature = token.rpartition(".")
     data = bytearray(base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4)))
     data[len(data) // 2] ^= 1
@@ -106,7 +106,7 @@ def with_wrong_signature(token: str) -> str:
 def _part(token: str, position: int) -> Any:
     text = token.split(".")[position : position + 1]
     if not text:
-        raise ValueError("no JWT")
+        raise ValueError("not a JWT")
     return parse(base64.urlsafe_b64decode(text[0] + "=" * (-len(text[0]) % 4)))
 
 

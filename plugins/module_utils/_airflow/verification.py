@@ -21,7 +21,7 @@ NOT_RUN = "not run"
 def components(
     api: AirflowApi, expected: list[str], seconds: float, progress: Callable[[str], None]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """The state and the latest heartbeat of each component, once all of `expected` are healthy and their hearts beat.
+    """The state and the latest heartbeat of each component, once all of `expected` are healthy and send heartbeats.
 
     `expected` uses the names of HEALTH: metadatabase, scheduler, dag_processor, triggerer.
     """
@@ -38,7 +38,7 @@ def components(
                 f"{'; '.join(missing.values())}, within {seconds:.0f} s",
                 expected="two different heartbeats, and a healthy " + ", ".join(expected),
                 untouched="nothing was changed by this check",
-                next_step="look at the logs of these components; run the same command again when they work",
+                next_step="check the logs of these components; run the same command again when they work",
             )
         progress(f"waiting for the heartbeat of {', '.join(missing)}")
         time.sleep(INTERVAL_SECONDS)
@@ -59,10 +59,10 @@ def import_errors(api: AirflowApi) -> list[dict[str, str]]:
 def run_dag(api: AirflowApi, dag_id: str, seconds: float, progress: Callable[[str], None]) -> dict[str, Any]:
     """Run one DAG to success, as a client would: `run_id`, `state`, `seconds`, `tasks`, `why`.
 
-    A paused DAG is unpaused for the run and paused again after it: Airflow starts no run of a paused one. Where that
-    would start other runs, too (those that its schedule missed, that wait, or that an asset asks for), it is left
-    alone: `state` is `not run`, and `why` says so. Raises OperatorError where it isn't parsed, or its run doesn't
-    succeed, within `seconds`.
+    A paused DAG is unpaused for the run and paused again afterwards, because Airflow starts no runs of a paused DAG. If
+    that would also start other runs (missed by its schedule, queued, or triggered by an asset), it is not run: `state`
+    is `not run`, and `why` has the reason. Raises OperatorError if it is not parsed, or its run does not succeed,
+    within `seconds`.
     """
     deadline = time.monotonic() + seconds
     path = f"/api/v2/dags/{quote(dag_id, safe='')}"
@@ -79,7 +79,8 @@ def run_dag(api: AirflowApi, dag_id: str, seconds: float, progress: Callable[[st
         api.patch(path, {"is_paused": False})
     try:
         date = datetime.datetime.now(datetime.UTC).isoformat()
-        # By a name of our own, as Airflow would name it: asked for twice, because an answer was lost, it is one run.
+        # With an explicit id in Airflow's format, so that a request that is repeated because its response was lost
+        # creates one run.
         run_id = f"manual__{date}"
         run_path = f"{path}/dagRuns/{quote(run_id, safe='')}"
         run = api.make(f"{path}/dagRuns", {"dag_run_id": run_id, "logical_date": date}, run_path)
@@ -95,7 +96,7 @@ def run_dag(api: AirflowApi, dag_id: str, seconds: float, progress: Callable[[st
     if run["state"] != "success":
         raise OperatorError(
             f"the run {run['dag_run_id']} of DAG {dag_id} failed: {states}",
-            expected="a run to success on the new Airflow",
+            expected="a successful run on the new Airflow",
             untouched="the deployment is up; nothing else was changed by this check",
             next_step="read the task's log in the UI; fix it and run the same command again",
         )
@@ -110,10 +111,10 @@ def run_dag(api: AirflowApi, dag_id: str, seconds: float, progress: Callable[[st
 
 
 def _what_unpausing_starts(api: AirflowApi, path: str, dag: dict[str, Any], seconds: float) -> str | None:
-    """Which runs a paused DAG would begin within `seconds` if it were unpaused, in words; None for none.
+    """The runs that a paused DAG would start within `seconds` if it were unpaused, in words, or None.
 
-    The scheduler makes a run of a DAG that isn't paused as soon as `next_dagrun_run_after` is past, whatever `catchup`
-    says, and begins runs that are queued already (`DagModel.dags_needing_dagruns`,
+    The scheduler creates a run of an unpaused DAG as soon as `next_dagrun_run_after` is past, whatever `catchup`
+    says, and starts runs that are already queued (`DagModel.dags_needing_dagruns`,
     `DagRun.get_queued_dag_runs_to_set_running`).
     """
     due = dag.get("next_dagrun_run_after")
@@ -121,9 +122,9 @@ def _what_unpausing_starts(api: AirflowApi, path: str, dag: dict[str, Any], seco
     if due is not None and datetime.datetime.fromisoformat(due) <= until:
         return f"runs of its schedule, the next of which is due at {due}"
     if due is None and "asset" in str(dag.get("timetable_summary")).lower():
-        return "runs that an asset asks for"
+        return "runs that an asset triggers"
     queued = api.get(f"{path}/dagRuns", state="queued", limit=1)["total_entries"]
-    return f"{queued} runs that are queued" if queued else None
+    return f"{queued} queued runs" if queued else None
 
 
 def _check(deadline: float, found: str, expected: str) -> None:
@@ -132,5 +133,8 @@ def _check(deadline: float, found: str, expected: str) -> None:
             found,
             expected=expected,
             untouched="the deployment is up; nothing else was changed by this check",
-            next_step="look at import errors in the UI and at the logs of scheduler and dag-processor, then run again",
+            next_step=(
+                "check the import errors in the UI and the logs of scheduler and dag-processor, then run the same "
+                "command again"
+            ),
         )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def credentials_that_end(cluster: Cluster, seconds: int) -> list[Finding]:
-    """A warning where what the API server is asked with ends before a run that may take so long; 0 is not asked for."""
+    """A warning if the credentials for the API server may expire before the end of the run; not checked for 0."""
     short = lasts_too_short(cluster, seconds) if seconds else None
     if short is None:
         return []
@@ -24,10 +24,13 @@ def credentials_that_end(cluster: Cluster, seconds: int) -> list[Finding]:
             "credentials",
             ok=False,
             level="warning",
-            found=f"{what}, {when}; by its timeouts this run may take {seconds / 3600:.1f} h, and without the API "
-            "server it can put nothing back",
+            found=(
+                f"{what}, {when}; according to its timeouts this run may take {seconds / 3600:.1f} h, and without the "
+                "API server it cannot roll back"
+            ),
             expected="credentials that are valid until the end of the run",
-            next_step="log in again before it begins, or use credentials that are renewed, by an exec plugin or "
-            "tokenFile",
+            next_step=(
+                "log in again before it starts, or use credentials that are renewed, by an exec plugin or tokenFile"
+            ),
         )
     ]

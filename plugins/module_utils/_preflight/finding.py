@@ -12,7 +12,7 @@ from .._common.failure import OperatorError
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found. Level `warning` is for what can go wrong later, and does not end the run."""
+    """The result of one check. Level `warning` is for possible later problems and does not stop the run."""
 
     check: str
     ok: bool
@@ -23,7 +23,7 @@ class Finding:
 
 
 def failure(findings: list[Finding]) -> OperatorError | None:
-    """All findings that forbid to begin, in one message, or None."""
+    """All findings that prevent the run, in one message, or None."""
     failed = [finding for finding in findings if not finding.ok and finding.level == "error"]
     if not failed:
         return None

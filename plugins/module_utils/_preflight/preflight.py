@@ -40,14 +40,14 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 
 Object = dict[str, Any]
 
-# The first in which `preStop: {sleep: ...}` works without a feature gate; without it restarts lose requests.
+# The first version in which `preStop: {sleep: ...}` works without a feature gate; without it, restarts lose requests.
 OLDEST_KUBERNETES = (1, 30)
-# Stages of a database in which no workload of this collection works with it.
+# Stages of a database that no workload of this collection can use.
 BEFORE_AIRFLOW_3 = ("absent", "empty", "old")
 
 
 class Preflight:
-    """Read-only checks of a cluster. Each yields findings; none ends the others."""
+    """Read-only checks of a cluster. Each yields findings and does not stop the others."""
 
     def __init__(self, cluster: Cluster, progress: Progress) -> None:
         self._cluster, self._progress = cluster, progress
@@ -63,10 +63,10 @@ class Preflight:
         deployment: str | None = None,
         managed_by_others: ManagedByOthers = "refuse",
     ) -> list[Finding]:
-        """All findings, the good ones too, in the order of the checks. `runbook` is whose rights are asked for.
+        """All findings, including good ones, in the order of the checks. The rights of `runbook` are checked.
 
         Workloads of another deployment of this collection than `deployment` are an error.
-        With `managed_by_others` accepted, who else writes a Secret is a warning.
+        With `managed_by_others` accepted, another writer of a Secret is a warning.
         """
         checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
             ("kubernetes", self.version),
@@ -74,7 +74,7 @@ class Preflight:
         ]
         if runbook is not None:
             checks.append(("rights", functools.partial(self.rights, runbook)))
-        if runbook != "rotation":  # which needs no right outside the namespace
+        if runbook != "rotation":  # which needs no rights outside the namespace
             checks.append(("nodes", self.nodes))
         checks += [(f"workload {name}", functools.partial(self.workload, name, deployment)) for name in workloads]
         checks += [
@@ -91,7 +91,7 @@ class Preflight:
         try:
             return list(check())
         except ApiException as error:
-            found = f"{name} cannot be looked at: the API server answered {error.status} {error.reason}"
+            found = f"{name} cannot be read: the API server answered {error.status} {error.reason}"
             next_step = "grant the missing right (docs/operator.md lists them)" if error.status == 403 else "try again"
             return [Finding(name, ok=False, found=found, expected=f"{name} can be read", next_step=next_step)]
 
@@ -112,7 +112,7 @@ class Preflight:
             phase = self._cluster.core.read_namespace(name).status.phase
         except ApiException as error:
             if error.status == 403:
-                return  # who may act in a namespace need not be allowed to read it
+                return  # a user may have rights in a namespace without the right to read it
             if error.status != 404:
                 raise
             phase = "absent"
@@ -130,7 +130,7 @@ class Preflight:
         yield Finding(
             "rights",
             ok=not missing,
-            found=f"missing rights: {lacking}" if missing else "all rights are there",
+            found=f"missing rights: {lacking}" if missing else "no rights are missing",
             expected=f"the rights that docs/operator.md lists, in namespace {self._cluster.namespace}",
             next_step="have an administrator grant them, or use another kubeconfig",
         )
@@ -148,7 +148,7 @@ class Preflight:
             ok=not lost,
             found=f"{len(ready)} of {len(nodes)} nodes are ready" + (f" (not {', '.join(lost)})" if lost else ""),
             expected="all nodes ready",
-            next_step="see why: kubectl describe node",
+            next_step="find out why: kubectl describe node",
             level="warning" if ready else "error",
         )
 
@@ -166,7 +166,7 @@ class Preflight:
             yield Finding(
                 check,
                 ok=False,
-                found=f"{kind} {name} is of deployment {deployment_of(workload)!r}",
+                found=f"{kind} {name} belongs to deployment {deployment_of(workload)!r}",
                 expected=f"workloads of deployment {deployment!r}, or of none",
                 next_step=NAMES_OF_ITS_OWN,
             )
@@ -178,17 +178,19 @@ class Preflight:
             ok=ours or verdict.state == "done" or "deletionTimestamp" in workload["metadata"],
             found=redact(f"{kind} {name}: {verdict.reason}"),
             expected=f"{kind} {name} healthy before it is replaced",
-            next_step=f"kubectl -n {self._cluster.namespace} describe {kind.lower()} {name}; what is broken before "
-            "cannot prove that nothing broke",
+            next_step=(
+                f"kubectl -n {self._cluster.namespace} describe {kind.lower()} {name}; fix it before the run, because "
+                "afterwards it would be unknown what the run broke"
+            ),
         )
         controllers = [manager.name for manager in managers_of(workload)]
         if controllers:
             yield Finding(
                 check,
                 ok=False,
-                found=f"{kind} {name} belongs to {' and '.join(controllers)}, which may put it back to what it was",
+                found=f"{kind} {name} belongs to {' and '.join(controllers)}, which may revert changes to it",
                 expected="no other controller that changes it",
-                next_step="take it out of its release or application, or pause that until its definition says the same",
+                next_step="remove it from its release or application, or pause that until its definition says the same",
                 level="warning",
             )
 
@@ -206,14 +208,14 @@ class Preflight:
         secret = self._cluster.find(self._cluster.core.read_namespaced_secret, name)
         entries = secret.data or {} if secret is not None else {}
         lacking = [key for key in keys if not entries.get(key)]
-        problem, next_step = None, "create or complete it, or name the right one"
+        problem, next_step = None, "create or complete it, or use the correct name"
         if secret is None:
             problem = f"there is no Secret {name}"
         elif lacking:
             problem = f"Secret {name} lacks {', '.join(lacking)}"
         elif wanted.get("written") and secret.immutable:
-            problem = f"Secret {name} is immutable, but has to be changed"
-            next_step = "save it, delete it, create it again without `immutable: true`"
+            problem = f"Secret {name} is immutable, but the run has to change it"
+            next_step = "save it, delete it, and create it again without `immutable: true`"
         yield Finding(
             f"secret {name}",
             ok=problem is None,
@@ -226,8 +228,8 @@ class Preflight:
                 f"secret {name}",
                 ok=False,
                 found=f"Secret {name} belongs to {manager.name} ({manager.mark}): {manager.what}",
-                expected="a Secret that nobody else writes",
-                next_step=manager.remedy or f"see what {manager.name} does with it",
+                expected="a Secret that no other controller writes",
+                next_step=manager.remedy or f"find out what {manager.name} does with it",
                 level="error" if manager.reverts and managed_by_others == "refuse" else "warning",
             )
 
@@ -240,12 +242,12 @@ class Preflight:
             yield Finding(check, ok=False, found=error.found, expected=error.expected, next_step=error.next_step)
 
     def sessions(self, sessions: list[Object], stopped: list[str]) -> list[Finding]:
-        """Who uses the database and is of none of the workloads that are stopped for its sake."""
+        """Users of the database that do not belong to the workloads that the run stops."""
         return self._guarded("sessions", functools.partial(self._sessions, sessions, stopped)) if sessions else []
 
     def _sessions(self, sessions: list[Object], stopped: list[str]) -> Iterator[Finding]:
         workloads = [workload for name in stopped for workload in find_all(self._objects, name)]
-        # The address of one that has ended may be another one's by now.
+        # Another pod may have the address of an ended one by now.
         pods = [pod for pod in self._objects.list("Pod")["items"] if not is_finished(pod)]
         ending = [pod for pod in pods if any(belongs(workload, pod) for workload in workloads)]
         strange = of_no_pod(sessions, pods, ending)
@@ -255,8 +257,10 @@ class Preflight:
                 ok=False,
                 found=f"{strange} (looked for in namespace {self._cluster.namespace})",
                 expected=f"only pods of {', '.join(stopped)} in the database when its tables are moved",
-                next_step="end them before the run (the database's list of sessions shows whose they are): when all is"
-                " stopped, it waits a minute for them to end, then goes back",
+                next_step=(
+                    "end them before the run (the list of the database's sessions shows their users): after everything "
+                    "is stopped, the run waits a minute for them to end, then rolls back"
+                ),
                 level="warning",
             )
         for pod in pods_behind(sessions, pods):
@@ -269,19 +273,19 @@ class Preflight:
                 "run does not stop it",
                 expected=f"only pods of {', '.join(stopped)} in the database when its tables are moved",
                 next_step=f"stop it for the upgrade (kubectl -n {self._cluster.namespace} scale, or suspend its "
-                "CronJob): the run waits a minute for its sessions to end, then goes back",
+                "CronJob): the run waits a minute for its sessions to end, then rolls back",
                 level="warning",
             )
 
     def undescribed(self, described: list[str], deployment: str | None) -> list[Finding]:
-        """Workloads that were made for this deployment, that run, and that are none of those described."""
+        """Running workloads that were created for this deployment and are not in its description."""
         if deployment is None or not described:
             return []
         namespace = self._cluster.namespace
         return self._guarded("workloads", functools.partial(beside, self._objects, namespace, deployment, described))
 
     def elsewhere(self, stage: str | None, names: list[str], deployment: str | None) -> list[Finding]:
-        """Workloads that run, while the database is not one that they could use."""
+        """Running workloads that cannot be using the described database."""
         if deployment is None or stage not in BEFORE_AIRFLOW_3:
             return []
         namespace = self._cluster.namespace
@@ -289,7 +293,7 @@ class Preflight:
         return self._guarded("workloads", look)
 
     def shared(self, changed: list[str], deployment: str | None) -> list[Finding]:
-        """Secrets that are going to be changed, and that another deployment of this collection uses."""
+        """Secrets that the run changes and that another deployment of this collection uses."""
         if deployment is None or not changed:
             return []
         return self._guarded("secrets of others", functools.partial(self._shared, changed, deployment))
@@ -304,13 +308,13 @@ class Preflight:
                     f"secret {used[0]}",
                     ok=False,
                     found=f"Secret {' and '.join(used)} is used by {kind} {item['metadata']['name']} of deployment "
-                    f"{deployment_of(item)!r}: its pods would be left with keys and passwords of before",
-                    expected=f"Secrets that deployment {deployment!r} has for itself",
+                    f"{deployment_of(item)!r}: its pods would keep the previous keys and passwords",
+                    expected=f"Secrets that only deployment {deployment!r} uses",
                     next_step=NAMES_OF_ITS_OWN,
                 )
 
     def reloaded(self, workloads: list[str], changed: list[str], *, accepted: bool) -> list[Finding]:
-        """Workloads that others restart when one of these Secrets is changed."""
+        """Workloads that other controllers restart when one of these Secrets changes."""
         findings: list[Finding] = []
         for name in workloads if changed else []:
             findings += self._guarded(f"workload {name}", functools.partial(self._reloaded, name, changed, accepted))

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def reached(cluster: Cluster, host: str, port: int) -> str:
-    """How a Service or a host is reached, in words. Whether it answers is seen when it is connected to.
+    """How a Service or a host is reached, in words. Whether it answers is only known when a connection is made.
 
-    Raises OperatorError where it can't be, by the rules of whoever connects later (`Network`).
+    Raises OperatorError if it cannot be reached, by the rules that later connections use (`Network`).
     """
     with Network(cluster) as network:
         address, _port = network.address(host, port)
@@ -24,17 +24,19 @@ def reached(cluster: Cluster, host: str, port: int) -> str:
         return f"{host} is reached as {address}"
     service = read_service(cluster, cluster.namespace, host)
     if service is not None:
-        # Pods reach it by its name, also where this machine has another way.
+        # Pods reach it by its name, even if this machine uses another route.
         if service.spec.selector:
             ready_pod_behind(cluster, cluster.namespace, host, port)
             return f"Service {host} has a ready pod"
         return f"Service {host} is reached as {address}"
     if not addresses_of(host, port):
         raise OperatorError(
-            f"there is no Service {host}, and no host of that name is known here",
-            expected=f"Service {host} in namespace {cluster.namespace} with a ready pod behind port {port}, or the"
-            " whole name of a host",
+            f"there is no Service {host}, and no host of that name is known on this machine",
+            expected=(
+                f"Service {host} in namespace {cluster.namespace} with a ready pod behind port {port}, or the full "
+                "name of a host"
+            ),
             untouched="everything",
             next_step=f"kubectl -n {cluster.namespace} get services; correct the name",
         )
-    return f"{host} is no Service, but a host"
+    return f"{host} is a host, not a Service"

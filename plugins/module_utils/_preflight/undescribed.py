@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Workloads that this collection made for a deployment and that run, whatever its description says by now."""
+"""Finds running workloads that this collection created for a deployment, whatever its description says now."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WITHOUT_TABLES = ("absent", "empty")
 
 
 def running(objects: Objects, deployment: str) -> list[Object]:
-    """Those workloads, with their kinds, that have replicas, or pods that have not ended yet."""
+    """These workloads, with their kinds, if they have replicas or pods that have not ended yet."""
     made = [
         {**item, "kind": kind}
         for kind in KINDS
@@ -31,14 +31,14 @@ def running(objects: Objects, deployment: str) -> list[Object]:
         if deployment_of(item) == deployment
     ]
     stopped = [workload for workload in made if not workload["spec"].get("replicas", 1)]
-    # Their selectors may have been changed by others: whose a pod is, its owner says.
+    # Others may have changed their selectors, so the owner of a pod decides.
     pods = [pod for pod in objects.list("Pod")["items"] if not is_finished(pod)] if stopped else []
     ended = [workload for workload in stopped if not any(belongs(workload, pod) for pod in pods)]
     return [workload for workload in made if workload not in ended]
 
 
 def beside(objects: Objects, namespace: str, deployment: str, described: list[str]) -> Iterator[Finding]:
-    """Those of other names than the described ones: the new workloads would not take their place."""
+    """Workloads with other names than the described ones: the new workloads would not replace them."""
     for workload in running(objects, deployment):
         kind, name = workload["kind"], workload["metadata"]["name"]
         if name in described:
@@ -51,17 +51,19 @@ def beside(objects: Objects, namespace: str, deployment: str, described: list[st
             ok=False,
             found=f"{kind} {name} of deployment {deployment!r} "
             f"{'has pods that have not ended yet' if stopped else 'runs'}, and airflow_components does not name it: "
-            "it would work beside the new workloads (two schedulers run tasks twice), with keys and settings of before",
-            expected=f"that all running workloads of deployment {deployment!r} are in airflow_components, which names "
-            f"{', '.join(described)}",
+            "it would run alongside the new workloads (two schedulers run tasks twice), with the previous keys and "
+            "settings",
+            expected=(
+                f"all running workloads of deployment {deployment!r} are in airflow_components, which names "
+                f"{', '.join(described)}"
+            ),
             next_step=f"give the component its workload name {name} again; or, if it was renamed or removed, stop it: "
-            f"{stop}wait until its pods have ended, run the same command again, and when that is done: {where} delete "
-            f"{what}",
+            f"{stop}wait until its pods have ended, run the same command again, and then: {where} delete {what}",
         )
 
 
 def elsewhere(objects: Objects, namespace: str, deployment: str, names: list[str], stage: str) -> Iterator[Finding]:
-    """Those of these names where the database is not one that they could work with: they use another one."""
+    """Workloads of these names that cannot be using this database, so they use another one."""
     found = [workload for workload in running(objects, deployment) if workload["metadata"]["name"] in names]
     if found:
         texts = _texts(found)
@@ -71,9 +73,11 @@ def elsewhere(objects: Objects, namespace: str, deployment: str, names: list[str
             found=f"{' and '.join(texts)} of deployment {deployment!r} run with Airflow 3, and the described database "
             f"is {stage}: they use another one",
             expected="the database that this deployment uses, or no running workload of this deployment",
-            next_step="correct airflow_database_host and airflow_database_name; or, if this deployment is to have the "
-            "described database from now on, pause its DAGs, wait until its tasks have ended, then: kubectl -n "
-            f"{namespace} delete {' '.join(texts)}",
+            next_step=(
+                "correct airflow_database_host and airflow_database_name; or, if this deployment should use the "
+                "described database from now on, pause its DAGs, wait until its tasks have ended, then: kubectl -n "
+                f"{namespace} delete {' '.join(texts)}"
+            ),
         )
     named = [each for name in names for each in find_all(objects, name)] if stage in WITHOUT_TABLES else []
     texts = _texts([each for each in named if deployment_of(each) is None and each["spec"].get("replicas", 1)])
@@ -82,12 +86,14 @@ def elsewhere(objects: Objects, namespace: str, deployment: str, names: list[str
     yield Finding(
         "database",
         ok=False,
-        found=f"{' and '.join(texts)} of others run, and the described database is {stage}: they use another one, and "
-        "an installation would stop them in the middle of their tasks and take their place without what is there",
-        expected="no running workload of these names beside a database without tables",
+        found=(
+            f"{' and '.join(texts)} of others run, and the described database is {stage}: they use another one, and "
+            "an installation would stop them while their tasks run and replace them without their data"
+        ),
+        expected="no running workload of these names if the database has no tables",
         next_step="correct airflow_database_host and airflow_database_name, and for an Airflow 1.x run upgrade.yml; "
-        "or, if the Airflow that runs is to be given up for a new one without a past, pause its DAGs, wait until its "
-        f"tasks have ended, then: kubectl -n {namespace} scale --replicas=0 {' '.join(texts)}",
+        "or, to give up the running Airflow for a new, empty one, pause its DAGs, wait until its tasks have ended, "
+        f"then: kubectl -n {namespace} scale --replicas=0 {' '.join(texts)}",
     )
 
 

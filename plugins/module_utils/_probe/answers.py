@@ -14,7 +14,7 @@ from .._common.documents import parse
 
 TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 HTML_ROOT = re.compile(rb"""<div[^>]*\bid=["']root["']""", re.IGNORECASE)
-# An ingress answers these by itself where it knows nobody to ask; so they are never what an application answered.
+# An ingress sends these itself if it has no backend, so they never count as responses of an application.
 NOBODY = 404
 GATEWAY = 500
 REFUSED = (401, 403)
@@ -22,7 +22,7 @@ REFUSED = (401, 403)
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one request. `location` is the target of a redirect, as it was sent."""
+    """The response to one request. `location` is the target of a redirect, as it was sent."""
 
     status: int
     location: str | None = None
@@ -31,25 +31,25 @@ class Answer:
 
     @property
     def title(self) -> str | None:
-        """The title of a page, None where there is none."""
+        """The title of a page, or None."""
         found = TITLE.search(self.body) if self.media_type in ("text/html", "") else None
         return " ".join(found.group(1).decode("utf-8", "replace").split()) if found else None
 
     def decoded(self) -> Any:
-        """The JSON document that it is. Raises ValueError where it is none."""
+        """Its JSON document. Raises ValueError if it is not JSON."""
         return parse(self.body)
 
 
 class Judge(Protocol):
-    """Says of an answer whether the application gave it."""
+    """Decides whether a response is from the application."""
 
     def reason(self, answer: Answer) -> str | None:
-        """None for an answer that was expected, else what is wrong with it, in a few words."""
+        """None for an expected response, otherwise the problem in a few words."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """One of these statuses, and a body as the application writes it: other servers answer 200 as well."""
+    """Expects one of these statuses and a body of the application, because other servers answer 200 as well."""
 
     statuses: frozenset[int]
     marker: Callable[[Answer], bool] | None = None
@@ -58,12 +58,12 @@ class Expected:
         if answer.status not in self.statuses:
             return f"HTTP {answer.status}"
         if self.marker is not None and not self.marker(answer):
-            return f"HTTP {answer.status} of something else"
+            return f"HTTP {answer.status} from another server"
         return None
 
 
 def has_member(name: str) -> Callable[[Answer], bool]:
-    """Whether an answer is a JSON object with that member."""
+    """Whether a response is a JSON object with that member."""
 
     def found(answer: Answer) -> bool:
         try:
@@ -84,7 +84,7 @@ def is_json(answer: Answer) -> bool:
 
 
 def is_airflow_3(answer: Answer) -> bool:
-    """Whether Airflow 3 gave it: its start page, which is the same for everybody, or its version."""
+    """Whether it is from Airflow 3: its start page, which is the same for all users, or its version."""
     if answer.status != 200:
         return False
     return has_member("version")(answer) or (answer.title == "Airflow" and bool(HTML_ROOT.search(answer.body)))
@@ -92,7 +92,7 @@ def is_airflow_3(answer: Answer) -> bool:
 
 @dataclass(frozen=True)
 class Kind:
-    """What answers of the same page have in common: status, where it leads, what it is, and its title."""
+    """The common properties of responses with the same page: status, redirect target, content type and title."""
 
     status: int
     target: str | None
@@ -105,10 +105,10 @@ class Kind:
 
 
 class Learnt:
-    """Expects what answered before anything was changed, or Airflow 3.
+    """Expects the response from before the change, or Airflow 3.
 
-    An upgrade exchanges what answers: the old one is learnt, the new one is known. `blind` says why answers at this URL
-    tell nothing of the application, None where they do.
+    An upgrade replaces the server: the old one is learnt, the new one is known. `blind` says why responses at this URL
+    say nothing about the application; None if they do.
     """
 
     def __init__(self, url: str, known: Iterable[Kind] = (), blind: str | None = None) -> None:
@@ -117,7 +117,7 @@ class Learnt:
         self.blind = blind
 
     def learn(self, answer: Answer) -> bool:
-        """Take an answer for one of the application as it is now. Returns whether it can be one."""
+        """Learn a response of the current application. Returns whether it can be one."""
         if answer.status == NOBODY or answer.status >= GATEWAY:
             return False
         self.known.add(Kind.of(answer, self._url))
@@ -129,11 +129,11 @@ class Learnt:
         if is_airflow_3(answer) or Kind.of(answer, self._url) in self.known:
             return None
         if any(kind.status == answer.status for kind in self.known) or answer.status == 200:
-            return f"HTTP {answer.status} of something else"
+            return f"HTTP {answer.status} from another server"
         return f"HTTP {answer.status}"
 
     def as_line(self) -> dict[str, Any]:
-        """What was learnt, for the measurement's file: a later attempt comes when the old one is gone."""
+        """What was learnt, for the measurement's file: a later attempt runs when the old application is gone."""
         return {"known": [asdict(kind) for kind in self.known], "blind": self.blind}
 
     def recall(self, line: dict[str, Any]) -> None:
@@ -142,7 +142,7 @@ class Learnt:
 
 
 def _target(answer: Answer, url: str) -> str | None:
-    """Where a redirect leads, without its query, which may tell of the moment."""
+    """The target of a redirect without its query, which may change over time."""
     if answer.location is None or not 300 <= answer.status < 400:
         return None
     parts = _joined(url, answer.location)
@@ -150,7 +150,7 @@ def _target(answer: Answer, url: str) -> str | None:
 
 
 def _joined(url: str, location: str) -> urllib.parse.SplitResult:
-    """The target of a redirect. One that can't be taken apart is a path of nobody's server."""
+    """The target of a redirect. If it cannot be parsed, it counts as a path without a server."""
     try:
         return urllib.parse.urlsplit(urllib.parse.urljoin(url, location))
     except ValueError:
@@ -158,9 +158,9 @@ def _joined(url: str, location: str) -> urllib.parse.SplitResult:
 
 
 def _in_front(answer: Answer, url: str) -> str | None:
-    """Why an answer is one that somebody in front of the application gives, whether or not it is up."""
+    """Why a response comes from a server in front of the application, whether or not the application is up."""
     if answer.status in REFUSED:
-        return f"answered with {answer.status} before anything was changed, which may be a check in front of Airflow"
+        return f"answered with {answer.status} before the change, possibly by a check in front of Airflow"
     target = _target(answer, url)
     if target is None:
         return None
@@ -169,4 +169,4 @@ def _in_front(answer: Answer, url: str) -> str | None:
     within = there.path.startswith(base) and there.netloc == here.netloc
     if within and there.path.rstrip("/") != here.path.rstrip("/"):
         return None
-    return f"answered with a redirect to {target} before anything was changed, by somebody in front of Airflow"
+    return f"answered with a redirect to {target} before the change, by a server in front of Airflow"

@@ -24,16 +24,16 @@ CONDITIONS_CHECK_SECONDS = 0.2
 # Several, because there may be several servers behind one address.
 LOOKS = 3
 LOOK_PAUSE_SECONDS = 0.2
-# Beyond its time a request is given up at once, but the name of its host may still be asked for.
+# A request is given up at once after its timeout, but its host name may still be being resolved.
 GIVING_UP_SECONDS = 1.0
 
 
 class Prober:
     """Sends requests at a fixed rate, each on a new connection, whether or not earlier ones have been answered.
 
-    So a slow answer does not hide that others fail meanwhile. A target whose connection is kept waits for its answers,
-    and one whose server is overloaded rests after a failure (`Requester.rests`).
-    Each answer is a JSON line in `file`.
+    So a slow response does not hide that others fail in the meantime. A target with a keep-alive connection waits for
+    its responses, and one with an overloaded server pauses after a failure (`Requester.rests`). Each response is a JSON
+    line in `file`.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Prober:
         self._file = file
         self._probe_id = probe or uuid.uuid4().hex
         self._writer = Writer(file)
-        # Requests under way, or about to be sent: by a number, when and what.
+        # Requests in progress or about to be sent: time and target, by number.
         self._open: dict[int, tuple[float, str]] = {}
         self._last_number = 0
         self._opening = threading.Lock()
@@ -67,9 +67,9 @@ class Prober:
         return self._writer.samples
 
     def run(self, stop_file: Path | None, *, seconds: float, process_id: int | None) -> str:
-        """Probe until `stop_file` exists, the time is over, or the process has ended. Returns which, as words.
+        """Probe until `stop_file` exists, the time is over, or the process has ended. Returns the reason in words.
 
-        Requests that are under way then are waited for; those that have no answer in their time count as failures.
+        Waits for requests in progress; those without a response within their timeout count as failures.
         """
         process = controller_process(process_id) if process_id else None
         probe = self._describe()
@@ -106,7 +106,7 @@ class Prober:
         return reason
 
     def _describe(self) -> Probe:
-        """This probe, with what answers now, or what an earlier attempt learnt when nothing was changed yet."""
+        """This probe, with the current responses, or those that an earlier attempt has learnt before the change."""
         before = measurement.read(self._file)
         probe = Probe(self._probe_id, time.time(), interval=self._interval, answer_within=self._timeout)
         for requester in self._requesters:
@@ -164,12 +164,12 @@ class Prober:
     def _probe(self, requester: Requester, number: int) -> None:
         sample = requester.probe()
         with self._opening:
-            # Else it was given up, and counted.
+            # Otherwise it was given up and counted.
             if self._open.pop(number, None) is not None:
                 self._writer.sample(sample)
 
     def _wait_for_answers(self) -> None:
-        """Wait until nothing is open, as long as an answer may take; what is open then has failed."""
+        """Wait until no request is open, for the timeout of a request; requests that are still open have failed."""
         deadline = time.monotonic() + self._timeout + GIVING_UP_SECONDS
         while self._open and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -180,9 +180,9 @@ class Prober:
 
 
 def _wait_for_beat(begun: float, position: int, interval: float, done: threading.Event | None = None) -> int:
-    """Sleep until the beat of that number, or the next one to come; returns which.
+    """Sleep until the beat with that number, or the next one; returns its number.
 
-    Counted from the beginning, so that the rate does not drift; what was missed is not made up for.
+    Counted from the start, so that the rate does not drift; missed beats are skipped.
     """
     due = begun + position * interval
     if due < time.monotonic():

@@ -24,10 +24,10 @@ CHECK_SECONDS = 0.05
 
 @dataclass
 class Probe:
-    """One probe of a measurement: what it set out to do, and how it ended.
+    """One probe of a measurement: its requests, and how it ended.
 
-    `learnt` is what answered at each URL before anything was changed (`answers.Learnt.as_line`).
-    `ended` is when it sent its last request, None while it runs, or where it was killed.
+    `learnt` has the response of each URL before the change (`answers.Learnt.as_line`). `ended` is when it sent its last
+    request, None while it runs or if it was killed.
     """
 
     id: str
@@ -42,13 +42,13 @@ class Probe:
 
     @property
     def longest_silence(self) -> float:
-        """A probe that works writes a sample of each name at least this often, in seconds."""
+        """A working probe writes a sample of each name at least this often, in seconds."""
         return self.answer_within + LONGEST_REST_SECONDS + MARGIN_INTERVALS * self.interval + MARGIN_SECONDS
 
 
 @dataclass
 class Measurement:
-    """All that probes have written into one file, the samples in the order of their times."""
+    """Everything that probes have written to one file, with the samples sorted by time."""
 
     samples: list[Sample] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
@@ -59,12 +59,12 @@ class Measurement:
         return found[-1] if found else None
 
     def recalled(self, name: str) -> dict[str, Any] | None:
-        """What the first probe that learnt something has learnt of a name."""
+        """What the first probe with such information has learnt about a name."""
         found = (probe.learnt.get(name) for probe in self.probes)
         return next((line for line in found if line and line["known"]), None)
 
     def seen_since(self, probe: Probe, name: str) -> float | None:
-        """When the last request of a name was sent since a probe began; None where there is none."""
+        """When the last request of a name was sent since a probe began, or None."""
         times = [sample.time for sample in self.samples if sample.name == name and sample.time >= probe.begun]
         return max(times, default=None)
 
@@ -76,7 +76,7 @@ class Writer:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         size = os.fstat(descriptor).st_size
-        # A line that was cut off, by a full disk say, would take the first one of this probe with it: its begin.
+        # A truncated line, for example because of a full disk, would corrupt the first line of this probe: its start.
         cut_off = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
         self._stream = os.fdopen(descriptor, "a", encoding="utf-8")
         if cut_off:
@@ -96,7 +96,7 @@ class Writer:
                 self.samples += samples
 
     def close(self) -> None:
-        """What comes after it is not written: it was counted as unanswered."""
+        """Later samples are not written: they were counted as unanswered."""
         with self._lock:
             self._open = False
             self._stream.close()
@@ -113,7 +113,7 @@ def ended(probe: Probe, because: str, sent_last: float) -> dict[str, Any]:
 
 
 def read(file: Path) -> Measurement:
-    """What a file says. A line cut off by a kill is skipped."""
+    """The content of a file. A line truncated by a kill is skipped."""
     found = Measurement()
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file.exists() else []:
         try:
@@ -133,7 +133,7 @@ def read(file: Path) -> Measurement:
 
 
 def shortcomings(found: Measurement, which: str | None, now: float | None = None) -> list[str]:
-    """What a measurement says nothing about, in words; empty where the probe saw everything to its end."""
+    """What was not measured, in words; empty if the measurement is complete."""
     probe = found.probe(which)
     if probe is None:
         return ["nothing was measured: no probe has begun"]
@@ -153,14 +153,14 @@ def shortcomings(found: Measurement, which: str | None, now: float | None = None
         problems.append(f"the measurement ended before it was told to: {probe.because}")
     for name, line in probe.learnt.items():
         if line["blind"]:
-            problems.append(f"{name} {line['blind']}: whether Airflow was up can't be told from it")
+            problems.append(f"{name} {line['blind']}: it does not show whether Airflow was up")
     return problems
 
 
 def wait_until_begun(file: Path, which: str | None, seconds: float) -> list[str]:
-    """Wait until a probe has an answer, or none in time, to each of its requests; returns their names.
+    """Wait until each request of a probe has a response or has timed out; returns their names.
 
-    Raises OperatorError where it failed, or that takes longer than `seconds`.
+    Raises OperatorError if the probe failed or this takes longer than `seconds`.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -184,7 +184,7 @@ def wait_until_begun(file: Path, which: str | None, seconds: float) -> list[str]
 
 
 def end(file: Path, stop_file: Path, which: str | None, spans: list[dict[str, str]]) -> dict[str, Any]:
-    """End a probe that still runs, and add up what all of them have seen, as the module returns it."""
+    """Stop a running probe, and sum up the results of all probes, as the module returns them."""
     probe = read(file).probe(which)
     if probe is not None and probe.ended is None and probe.failure is None:
         stop_file.touch(mode=0o600)
@@ -199,7 +199,7 @@ def end(file: Path, stop_file: Path, which: str | None, spans: list[dict[str, st
 
 
 def _wait_for_end(file: Path, probe: Probe) -> None:
-    """Wait for a probe's last answers. One that was silent for too long already was killed, and has none."""
+    """Wait for a probe's last responses. A probe that was silent for too long was killed and has none."""
     deadline = time.monotonic() + probe.longest_silence
     while time.monotonic() < deadline:
         looked = time.monotonic()
@@ -212,5 +212,5 @@ def _wait_for_end(file: Path, probe: Probe) -> None:
 
 
 def _pause(looked: float) -> None:
-    """A file of an hour takes long to read, and who reads it all the time keeps the probe from its work."""
+    """The file of an hour takes long to read, and reading it all the time would slow down the probe."""
     time.sleep(max(CHECK_SECONDS, 3 * (time.monotonic() - looked)))

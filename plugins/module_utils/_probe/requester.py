@@ -19,41 +19,40 @@ from .._http.policy import USER_AGENT, proxy_for
 from .answers import Answer, Judge
 from .samples import LONGEST_REST_SECONDS, Sample
 
-# More than any page that is asked for; what is longer is something else, and isn't read.
+# More than any requested page; a longer response is something else and is not read.
 LARGEST_BYTES = 4 << 20
 BLOCK_BYTES = 1 << 16
-# What a request without an identity that lasts counts as.
-TOO_LATE = "not sent: the token had ended, and no new one was given"
+# The error of a request whose identity has expired.
+TOO_LATE = "not sent: the token had expired, and there was no new one"
 
-# A failure that took so long is one of a server that has too much to do: it works on the request long after nobody
-# waits for the answer. Airflow 3.0's api-server never gets out of that under a constant load: its threads wait for
-# connections to the database, and those who hold one wait for a thread. So the next request waits, twice as long each
-# time, until one is answered.
+# A failure that took so long comes from an overloaded server: it works on the request long after the client has given
+# up. Under a constant load, Airflow 3.0's api-server never recovers: its threads wait for database connections, and the
+# holders of connections wait for a thread. So the next request waits, twice as long each time, until one succeeds.
 SLOW_SECONDS = 0.5
 
 
 class Identity(Protocol):
-    """Who sends a request: `_airflow.identity.Identity`, or anything with a token that may end."""
+    """The identity of a request: `_airflow.identity.Identity`, or anything with a token that may expire."""
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What each request carries."""
+        """The headers of each request."""
 
     @property
     def renewals(self) -> int:
-        """How often the token was replaced by a new one."""
+        """How often the token was replaced."""
 
     @property
     def ended(self) -> bool:
-        """Whether the token has ended, so that nobody would send it."""
+        """Whether the token has expired, so that a client would not send it."""
 
     def renew_if_due(self) -> None:
-        """Replace a token that ends soon; must not raise."""
+        """Replace a token that expires soon; must not raise an exception."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is requested (GET), and who judges the answers.
+    """A request (GET) and the check of its responses.
 
     With `keep_alive` all requests go over one connection, one after the other.
     """
@@ -66,7 +65,7 @@ class Target:
 
 
 class Requester:
-    """Sends the requests of one target, and says what came of each."""
+    """Sends the requests of one target, and returns a sample for each."""
 
     def __init__(self, target: Target, *, timeout_seconds: float, context: ssl.SSLContext) -> None:
         check_address(target.url, f"the URL of {target.name} (`url`, `urls` or `requests`)")
@@ -80,11 +79,11 @@ class Requester:
 
     @property
     def rests(self) -> bool:
-        """Whether its server is to be left alone for now."""
+        """Whether to send nothing to its server for now."""
         return time.monotonic() < self._rests_until
 
     def probe(self) -> Sample:
-        """One request. With `keep_alive` not to be called from two threads at a time."""
+        """One request. With `keep_alive`, do not call it from two threads at a time."""
         sample = self._probe()
         with self._counting:
             if sample.good:
@@ -98,7 +97,7 @@ class Requester:
         identity = self.target.identity
         sent, begun = time.time(), time.monotonic()
         if identity is not None and identity.ended:
-            # A client would not send it. The server would be busy with refusing it, and write a traceback for each.
+            # A client would not send it. The server would be busy rejecting it, and log a traceback for each.
             return Sample(round(sent, 4), self.target.name, None, 0.0, TOO_LATE)
         status = error = None
         renewed = reconnected = False
@@ -127,13 +126,13 @@ class Requester:
         )
 
     def look(self) -> Answer | None:
-        """The answer to one anonymous request that isn't counted, None where there is none."""
+        """The response to one anonymous request that is not counted, or None."""
         with contextlib.suppress(OSError, http.client.HTTPException):
             return self._alone({"User-Agent": USER_AGENT})
         return None
 
     def close(self) -> None:
-        """End the kept connection, if there is one."""
+        """Close the keep-alive connection, if there is one."""
         if self._kept is not None:
             self._kept.close()
             self._kept = None
@@ -143,14 +142,14 @@ class Requester:
             return self._answer(connection, {**headers, "Connection": "close"})
 
     def _over_kept_connection(self, headers: dict[str, str]) -> tuple[Answer, bool]:
-        """The answer, and whether the connection had to be made again.
+        """The response, and whether the connection had to be reopened.
 
         A server may close an idle connection at any time (RFC 9112, 9.6): a client sends an idempotent request again,
-        once. A connection that was never used is no such case.
+        once. This does not apply to a connection that was never used.
         """
         if self._kept is not None:
             try:
-                # An announced end (`Connection: close` in the answer before) left it without a socket.
+                # An announced end (`Connection: close` in the previous response) has removed its socket.
                 if self._kept.sock is not None:
                     return self._answer(self._kept, headers), False
             except TimeoutError:
@@ -182,7 +181,7 @@ class Requester:
         return connection
 
     def _answer(self, connection: http.client.HTTPConnection, headers: dict[str, str]) -> Answer:
-        """Raises TimeoutError where the answer isn't complete in time, however slowly it comes."""
+        """Raises TimeoutError if the response is not complete in time, however slowly it arrives."""
         deadline = time.monotonic() + self._timeout
         parts = urllib.parse.urlsplit(self.target.url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -203,7 +202,7 @@ class Requester:
                 socket.settimeout(left)
         if answer.length:
             raise http.client.IncompleteRead(bytes(content), answer.length)
-        # Read to its end, or a kept connection could not be used again.
+        # Read completely, because otherwise a keep-alive connection could not be reused.
         answer.close()
         if connection.sock is not None:
             connection.sock.settimeout(self._timeout)

@@ -12,10 +12,10 @@ from typing import Any
 
 from .._common.failure import OperatorError
 
-# Without a sample for longer than this, and than a few intervals, nobody was looking.
+# A gap without samples that is longer than this, and than a few intervals, was not measured.
 LONGEST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_INTERVALS = 5
-# After a failure a prober may leave a busy server alone for as long.
+# After a failure, a probe may pause for this long.
 LONGEST_REST_SECONDS = 8.0
 # Single failures are listed as far as a picture can show them.
 MOST_TIMES = 200
@@ -23,11 +23,11 @@ MOST_TIMES = 200
 
 @dataclass(frozen=True)
 class Sample:
-    """One request: when it was sent (seconds since the epoch), how long its answer took, and what came of it.
+    """One request: when it was sent (seconds since the epoch), how long its response took, and its result.
 
-    `status` is the HTTP status, or None where there was no answer. `good` says whether the application gave the answer
-    that was expected, and `error` why not.
-    `reconnected`: a kept connection had been closed, and this is the second try. `renewed`: the first with a new token.
+    `status` is the HTTP status, or None if there was no response. `good` says whether the application sent the expected
+    response, and `error` why not. `reconnected`: a keep-alive connection had been closed, and this is the second
+    attempt. `renewed`: the first request with a new token.
     """
 
     time: float
@@ -41,36 +41,35 @@ class Sample:
 
     @property
     def answered(self) -> float:
-        """When the answer was there, or the request was given up."""
+        """When the response arrived, or the request was given up."""
         return self.time + self.seconds
 
 
 def summarise(
     samples: list[Sample], *, begun: float | None = None, ended: float | None = None
 ) -> dict[str, dict[str, Any]]:
-    """For each name: requests, failures, and how long it was away.
+    """For each name: requests, failures, and how long it was unavailable.
 
-    Away is the time from the last success before a failure to the next success, by the times at which requests were
-    sent: the longest that it can have been. Where nobody looked for a while (between two attempts of a run), the time
-    counts as away if it was so both before and after, else it counts as not observed. While a request is under way
-    somebody looks: a server that hangs is away, not unobserved.
-    Away at the beginning or the end of all samples counts from the first or to the last of them. With `begun` and
-    `ended`, the time from and to these without a sample counts as not observed.
+    Unavailable is the time from the last success before a failure to the next success, by the times at which requests
+    were sent, so it is an upper bound. If there was no measurement for a while (between two attempts of a run), the
+    time counts as unavailable if that was so both before and after, otherwise as unobserved. Time with a request in
+    progress is observed: a server that hangs is unavailable. At the start or the end of all samples, the time counts
+    from the first or to the last of them. With `begun` and `ended`, the time from and to these without a sample counts
+    as unobserved.
     """
     names = dict.fromkeys(sample.name for sample in samples)
     return {name: _summary([s for s in samples if s.name == name], begun, ended) for name in names}
 
 
 def windows(samples: list[Sample], given: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """What was seen in each window {name, begun, ended}, as `summarise` says it in `names`.
+    """The results in each window {name, begun, ended}, as from `summarise`, in `names`.
 
-    Times are in ISO 8601 with their zone. An absence counts from the last success within the window. `measured` says
-    whether somebody looked all the time, at each of the names.
-    Raises OperatorError for a time that is none.
+    Times are in ISO 8601 with a time zone. A gap counts from the last success within the window. `measured` says
+    whether each of the names was measured for the whole window. Raises OperatorError for an invalid time.
     """
     result = []
     names = {sample.name for sample in samples}
-    # Somebody looks until the last answer, and a little longer: the next request may be due.
+    # Measured until the last response, and a little longer because the next request may be due.
     last = max((sample.answered for sample in samples), default=0.0) + LONGEST_PAUSE_SECONDS
     for window in given:
         begun, ended = _seconds(window["begun"]), _seconds(window["ended"])
@@ -89,8 +88,8 @@ def _seconds(text: str) -> float:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise OperatorError(
-            f"{text!r} is no moment",
-            expected="a time in ISO 8601 with its zone, like 2026-11-22T03:10:02Z",
+            f"{text!r} is not a time",
+            expected="a time in ISO 8601 with a time zone, like 2026-11-22T03:10:02Z",
             untouched="the measurement",
             next_step="correct `windows`",
         )
@@ -142,7 +141,7 @@ def _absences(
     pauses = sorted(after.time - before.time for before, after in pairs)
     usual = pauses[len(pauses) // 2] if pauses else 0.0
     longest_pause = max(LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_INTERVALS * usual)
-    # Until when somebody waited for an answer.
+    # The latest time at which a request was waiting for its response.
     observed = samples[0].answered
     for before, sample in pairs:
         observed = max(observed, before.answered)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the API server allocates to a Service. After a Service was replaced, others may have it."""
+"""What the API server allocates to a Service. After a Service was replaced, others may have it in use."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ ADDRESSES = ("clusterIP", "clusterIPs")
 
 
 def without_taken(service: Object, message: str) -> tuple[Object, list[str]] | None:
-    """A Service without what a refusal says to be taken, and what that is; None where it is refused for another reason.
+    """A Service without the addresses and ports that a rejection reports as taken, and these; None for another
+    rejection.
 
-    A message that names no number and no address is about all of them.
+    A message without a number or an address refers to all of them.
     """
     had = allocated(service)
     named = [value for value in had if re.search(rf"(?<![\w.]){re.escape(value)}(?!\w|\.\d)", message)]
@@ -26,7 +27,7 @@ def without_taken(service: Object, message: str) -> tuple[Object, list[str]] | N
 
 
 def without(service: Object, values: Collection[str]) -> Object:
-    """A Service without these addresses and ports; the API server gives it others."""
+    """A Service without these addresses and ports; the API server allocates others."""
     spec = dict(service["spec"])
     if set(values) & set(_addresses(spec)):
         spec = without_addresses(service)["spec"]
@@ -56,7 +57,7 @@ def allocated(obj: Object) -> list[str]:
 
 
 def _addresses(spec: Object) -> list[str]:
-    """Those that it has; a headless Service has none, and says so."""
+    """Its addresses; a headless Service has none and says so."""
     found = [spec.get("clusterIP"), *spec.get("clusterIPs", [])]
     return list(dict.fromkeys(address for address in found if address and address != "None"))
 

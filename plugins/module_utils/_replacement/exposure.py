@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What others use of an object, or are kept from by it, and is not in the one that takes its place."""
+"""Finds fields of an object that others may use or that restrict access, and that its replacement lacks."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 EVERYBODY = frozenset({"0.0.0.0/0", "::/0"})
-# What of a Service is told apart, follows from the deployment, or is allocated again.
+# Fields of a Service that are checked separately, follow from the deployment, or are allocated again.
 OWN_FIELDS = frozenset(
     {"type", "ports", "selector", "clusterIP", "clusterIPs", "healthCheckNodePort", "loadBalancerSourceRanges"}
 )
-# They say by whom an object was made, and that changes.
+# They record the creator of an object, which changes.
 MADE_BY = ("kubectl.kubernetes.io/", "meta.helm.sh/", "helm.sh/")
 
 
@@ -36,7 +36,7 @@ def losses(step: Step) -> list[str]:
 
 
 def refuse_opening(step: Step, untouched: str) -> None:
-    """Raises OperatorError for a load balancer of others that would lose what keeps people out of it."""
+    """Raises OperatorError for a load balancer of others that would lose its access restrictions."""
     before, after = step.live, step.after
     if before is None or step.action != "replaced" or step.kind != "Service" or is_ours(before):
         return
@@ -47,9 +47,9 @@ def refuse_opening(step: Step, untouched: str) -> None:
         fence.append(f"loadBalancerSourceRanges {', '.join(sorted(ranges))}")
     if fence:
         raise OperatorError(
-            f"Service {step.name} is a load balancer with {', '.join(fence)}; without that, the one that "
-            "takes its place may be open to everybody",
-            expected="the same in the description, or something else in its place",
+            f"Service {step.name} is a load balancer with {', '.join(fence)}; without that, its replacement may be "
+            "open to everyone",
+            expected="the same restrictions, or others, in the description",
             untouched=untouched,
             next_step="set loadBalancerSourceRanges in airflow_service_spec (0.0.0.0/0 opens it on purpose) and the "
             "annotations in airflow_service_annotations; then run the same command again",
@@ -57,43 +57,45 @@ def refuse_opening(step: Step, untouched: str) -> None:
 
 
 def _is_about_balancer(key: str, after: Object) -> bool:
-    """Whether an annotation that is lost is about the load balancer; each cloud has its own for an internal one."""
+    """Whether a lost annotation concerns the load balancer; each cloud has its own annotation for an internal one."""
     return "loadbalancer" in key.lower().replace("-", "") and key != SOURCE_RANGES and key not in _annotations(after)
 
 
 def _service(name: str, before: Object, after: Object) -> Iterator[str]:
     old, new = before["spec"], after["spec"]
     node_ports = _values(old, "nodePort") - _values(new, "nodePort")
-    # A definition that no dry run could complete leaves the type out.
+    # A definition without the result of a dry run may omit the type.
     types = [spec.get("type", "ClusterIP") for spec in (old, new)]
     if types[0] != types[1] or node_ports:
         yield (
             f"Service {name} is of type {types[0]}"
             + (f" with node port {', '.join(sorted(node_ports))}" if node_ports else "")
-            + f", and becomes one of type {types[1]}: who reaches it from outside by that, does no longer. "
-            "airflow_service_spec can say it"
+            + (
+                f", and becomes one of type {types[1]}: clients that reach it from outside in this way can no longer "
+                "do so. Set it in airflow_service_spec to keep it"
+            )
         )
     ports = sorted(_values(old, "port") - _values(new, "port"))
     ports += sorted(repr(port) for port in _values(old, "name") - _values(new, "name"))
     if ports:
         yield (
-            f"Service {name} no longer has port {', '.join(ports)}: what names it (an Ingress, a client) finds nothing "
-            "there. airflow_service_spec can say it"
+            f"Service {name} no longer has port {', '.join(ports)}: an Ingress or a client that uses it fails. Set it "
+            "in airflow_service_spec to keep it"
         )
     fields = sorted(key for key in old if key not in OWN_FIELDS and old[key] != new.get(key))
     if _ranges(before) != _ranges(after) and _ranges(before):
         fields.append(f"loadBalancerSourceRanges ({', '.join(sorted(_ranges(before)))})")
     if fields:
-        yield f"Service {name} loses, or has another {', '.join(fields)}. airflow_service_spec can say it"
+        yield f"Service {name} loses or changes {', '.join(fields)}. Set them in airflow_service_spec to keep them"
     if keys := [f"annotation {key}" for key in _lost_annotations(before, after)]:
-        yield f"Service {name} loses, or has another {', '.join(keys)}. airflow_service_annotations can say it"
+        yield f"Service {name} loses or changes {', '.join(keys)}. Set them in airflow_service_annotations to keep them"
 
 
 def _account(name: str, before: Object, after: Object) -> Iterator[str]:
     if keys := _lost_annotations(before, after):
         yield (
-            f"ServiceAccount {name} loses, or has another annotation {', '.join(keys)}: pods may lose an identity by "
-            "it, such as that in a cloud. airflow_service_account_annotations can say it"
+            f"ServiceAccount {name} loses or changes annotation {', '.join(keys)}: pods may lose an identity, such as "
+            "that at a cloud provider. Set it in airflow_service_account_annotations to keep it"
         )
 
 
@@ -109,7 +111,7 @@ def _role(name: str, before: Object, after: Object) -> Iterator[str]:
             f"{verb} {resource}{f'.{group}' if group else ''}{'' if of == '*' else f'/{of}'}"
             for group, resource, verb, of in lost
         )
-        yield f"Role {name} no longer allows {', '.join(texts)}. airflow_role_rules can say it"
+        yield f"Role {name} no longer allows {', '.join(texts)}. Set this in airflow_role_rules to keep it"
 
 
 def _binding(name: str, before: Object, after: Object) -> Iterator[str]:
@@ -117,9 +119,12 @@ def _binding(name: str, before: Object, after: Object) -> Iterator[str]:
     bound = [_words(subject, "kind", "namespace", "name") for subject in before.get("subjects") or []]
     role = _words(before["roleRef"], "kind", "name")
     if role != _words(after["roleRef"], "kind", "name"):
-        yield f"RoleBinding {name} no longer gives the rights of {role}. airflow_role_rules can say them"
+        yield f"RoleBinding {name} no longer grants the rights of {role}. Set them in airflow_role_rules to keep them"
     elif lost := [subject for subject in bound if subject not in kept]:
-        yield f"RoleBinding {name} no longer gives the rights of {role} to {', '.join(lost)}; bind it by another name"
+        yield (
+            f"RoleBinding {name} no longer grants the rights of {role} to {', '.join(lost)}; create a RoleBinding with "
+            "another name for that"
+        )
 
 
 def _rights(role: Object) -> Iterator[tuple[str, ...]]:
@@ -139,7 +144,7 @@ def _values(spec: Object, key: str) -> set[str]:
 
 
 def _ranges(service: Object) -> set[str]:
-    """From where a load balancer may be reached; none is from everywhere."""
+    """The source ranges of a load balancer; none means no restriction."""
     said = service["spec"].get("loadBalancerSourceRanges") or _annotations(service).get(SOURCE_RANGES, "").split(",")
     return {part.strip() for part in said if part.strip()}
 

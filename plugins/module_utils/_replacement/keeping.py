@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keeping all of a deployment before any of it is replaced, and trying it before anything is stopped for it."""
+"""Saves a whole deployment before any of it is replaced, and checks this before anything is stopped."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def keep(
     check_mode: bool,
     warn: Callable[[str], object] = lambda _text: None,
 ) -> list[Record]:
-    """Keep what the live objects of these names are, of every kind, and that some are missing. Returns what is new.
+    """Save the live objects of these names, of every kind, and which of them are missing. Returns what is new.
 
-    Raises OperatorError for an object of another deployment, and for one that is half replaced and was not kept before.
-    With `check_mode` it is tried by dry runs. Quotas must have room for these Secrets and for those that the pods
-    of the definitions need and that are still to be made.
+    Raises OperatorError for an object of another deployment, and for one that is partly replaced and was not saved
+    before. With `check_mode` it uses dry runs. Quotas must have room for these Secrets and for missing Secrets that the
+    pods of the definitions need.
     """
     refuse_twice(definitions, UNTOUCHED)
     objects, backup = Objects(cluster), Backup(cluster, backup_secret)
@@ -56,13 +56,13 @@ def keep(
         if live is not None and is_half_replaced(live):
             half.append(records[-1])
         for other in find_all(objects, name) if kind in KINDS else []:
-            # Of another kind than the new one: it is stopped, and stays beside it. One that an earlier run has left so
-            # is none of the old workloads.
+            # It has another kind than the new one, and is stopped and kept. One that an earlier run has left in this
+            # state does not count as an old workload.
             if other["kind"] != kind and (live is None or other["spec"].get("replicas", 1)):
                 refuse_another(other, deployment, UNTOUCHED)
                 records.append(record_of(other["kind"], name, other, deployment))
         if live is not None and kind in KINDS:
-            # They may be removed when nothing is left that uses them.
+            # They may be removed when nothing uses them any more.
             configurations |= {each["metadata"]["name"]: each for each in configurations_of(objects, live)}
     defined = {(definition["kind"], definition["metadata"]["name"]) for definition in definitions}
     records += [
@@ -74,11 +74,12 @@ def keep(
     lost = [f"{record.kind} {record.name}" for record in half if record in new]
     if lost:
         raise OperatorError(
-            f"{', '.join(lost)} half replaced, and what it was is not in Secret {backup_secret}",
-            expected="objects as the old deployment has them, or as they were kept",
+            f"{', '.join(lost)} partly replaced, and the original is not in Secret {backup_secret}",
+            expected="objects of the old deployment, or saved originals",
             untouched="all workloads and the database",
-            next_step="have them made again by whoever made them (helm upgrade, kubectl apply), then run the same "
-            "command again",
+            next_step=(
+                "recreate them in the same way as before (helm upgrade, kubectl apply), then run the same command again"
+            ),
         )
     if not check_mode:
         backup.keep(records, whole=True)

@@ -20,18 +20,18 @@ Object = dict[str, Any]
 
 
 class Owners:
-    """The owners of kept objects, each looked at once: one that can't be read may take a minute to say so."""
+    """The owners of saved objects, each read once, because a failed read may take a minute."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
-        # Uids by API version, kind and name: None where there is none, and what a look failed by.
+        # Uids by API version, kind and name: None if it does not exist, or the error of the read.
         self._seen: dict[tuple[str, str, str], str | Exception | None] = {}
 
     def without_gone(self, kept: Object) -> tuple[Object, list[str]]:
-        """A kept object without those of its owners that are gone, and warnings about its owners.
+        """A saved object without those of its owners that no longer exist, and warnings about its owners.
 
-        The garbage collector deletes an object whose owners are gone; one of the same name with another uid doesn't
-        count.
+        The garbage collector deletes an object whose owners are gone; an owner with the same name and another uid does
+        not count.
         """
         name = f"{kept['kind']} {kept['metadata']['name']}"
         left, warnings = [], []
@@ -41,13 +41,13 @@ class Owners:
             uid = self._uid(reference)
             if isinstance(uid, Exception):
                 warnings.append(
-                    f"whether {owner} of {name} still exists can't be looked at ({why(uid)}): if it is gone, Kubernetes"
-                    f" deletes {name} again. Then put it back once more without metadata.ownerReferences"
+                    f"it is unknown whether {owner} of {name} still exists ({why(uid)}): if it does not, Kubernetes "
+                    f"deletes {name} again. In that case, create it again without metadata.ownerReferences"
                 )
             elif uid != reference["uid"]:
                 warnings.append(
-                    f"{name} comes back without its {owner}, which is gone: with it, Kubernetes would delete {name}"
-                    " again"
+                    f"{name} is restored without its {owner}, which is gone: otherwise Kubernetes would delete {name} "
+                    "again"
                 )
                 continue
             left.append(reference)
@@ -65,6 +65,6 @@ class Owners:
                 found = self._objects.read_any(*key)
                 self._seen[key] = found["metadata"]["uid"] if found else None
             except (ApiException, HTTPError) as error:
-                # No right to look at it, a kind that is not served any more, or one whose webhook does not answer.
+                # The right to read it is missing, its kind is no longer served, or its webhook does not answer.
                 self._seen[key] = error
         return self._seen[key]

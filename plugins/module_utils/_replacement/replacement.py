@@ -42,11 +42,11 @@ KINDS = (
 
 
 class Replacer:
-    """Brings the objects that pods need: Services, accounts, roles, configuration, budgets.
+    """Applies the objects that pods need: Services, accounts, roles, configuration, budgets.
 
-    Those of this collection are changed by server-side apply. Those of others are replaced, each as a whole, so that no
-    field of theirs is left: in place, for what is allocated (addresses, ports, tokens) belongs to the name; and by a
-    new object where one cannot become the other.
+    Objects of this collection are changed by server-side apply. Objects of others are replaced completely, so that none
+    of their fields are left: in place, because allocated values (addresses, ports, tokens) belong to the name, or by a
+    new object if a change in place is not possible.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class Replacer:
 
     @property
     def untold(self) -> list[str]:
-        """What the dry runs could not tell."""
+        """What the dry runs could not determine."""
         return self._predicted.untold
 
     def plan(self, definitions: list[Object]) -> list[Step]:
-        """What each definition needs, as the API server's dry run tells. Changes nothing.
+        """The step for each definition, according to the API server's dry run. Changes nothing.
 
-        Raises OperatorError for one that cannot be applied or, later, be put back.
+        Raises OperatorError for one that cannot be applied or could not be restored later.
         """
         for definition in definitions:
             if definition["kind"] not in KINDS:
@@ -73,7 +73,7 @@ class Replacer:
                     f"{definition['kind']} {definition['metadata']['name']} among the objects",
                     expected=f"objects of the kinds {', '.join(KINDS)}",
                     untouched=UNTOUCHED,
-                    next_step="take it out of the definitions; workloads are for the module workloads",
+                    next_step="remove it from the definitions; use the module workloads for workloads",
                 )
         refuse_twice(definitions, UNTOUCHED)
         made = {(definition["kind"], definition["metadata"]["name"]) for definition in definitions}
@@ -95,7 +95,7 @@ class Replacer:
                 self._objects.apply(step.definition)
 
     def _count(self, steps: list[Step]) -> None:
-        """Whether quotas have room for all of the new objects. A dry run tells of each of them alone."""
+        """Checks that quotas have room for all new objects together, because a dry run only checks each of them."""
         more: Counter[str] = Counter()
         for step in steps:
             more.update(counted_as(step.after))
@@ -126,8 +126,8 @@ class Replacer:
             try:
                 return self._objects.apply(definition, dry_run=True)
             except ApiException as error:
-                # Who may not grant everything is asked whether the Role has more; it can't be looked at before it is
-                # made.
+                # The API server compares the user's own rights with the Role, which it can only do once the Role
+                # exists.
                 role = (definition.get("roleRef", {}).get("kind"), definition.get("roleRef", {}).get("name"))
                 if error.status == 404 and role in made:
                     return definition
@@ -144,7 +144,7 @@ class Replacer:
         return after or stand_in(self._objects, definition, live, self._predicted)
 
     def _check_way_back(self, live: Object) -> None:
-        """A Role may be made by those only who have its rights themselves; better to know before it is gone."""
+        """Only users who have the rights of a Role may create it, which must be known before it is deleted."""
         if live["kind"] not in ("Role", "RoleBinding"):
             return
         try:
@@ -153,7 +153,7 @@ class Replacer:
             if error.status not in (403, 404):
                 raise
             raise OperatorError(
-                f"{live['kind']} {live['metadata']['name']} would be replaced, and could not be put back: "
+                f"{live['kind']} {live['metadata']['name']} would be replaced, and could not be restored: "
                 f"{words_of(error)}",
                 expected="the rights that it grants, or the verbs escalate and bind on roles",
                 untouched=UNTOUCHED,
@@ -171,14 +171,14 @@ class Replacer:
             self._objects,
             step.definition,
             timeout_seconds=timeout_seconds,
-            untouched=f"what it was is kept in Secret {self._backup_secret}",
+            untouched=f"the original, which is saved in Secret {self._backup_secret}",
         )
         once_counted(lambda: self._objects.apply(step.definition))
         own(self._objects, step.kind, step.name, _is_own_apply, [])
 
 
 def replace_object(objects: Objects, definition: Object, *, timeout_seconds: float, untouched: str) -> None:
-    """Have the live object be exactly this one: in place, or else by another object. Nothing where there is none."""
+    """Make the live object exactly this one, in place or by a new object. Does nothing if there is none."""
 
     def change(live: Object) -> Object | None:
         if not needs_another(definition, live):
@@ -194,7 +194,7 @@ def replace_object(objects: Objects, definition: Object, *, timeout_seconds: flo
 
 
 def completed(definition: Object, live: Object | None) -> Object:
-    """A definition with what is left to the live object: how many pods a budget lets go."""
+    """A definition with values of the live object: the number of pods that a budget allows to evict."""
     if definition["kind"] != "PodDisruptionBudget" or definition["spec"].keys() & {"minAvailable", "maxUnavailable"}:
         return definition
     spec = (live or {}).get("spec", {})
@@ -203,7 +203,7 @@ def completed(definition: Object, live: Object | None) -> Object:
 
 
 def needs_another(definition: Object, live: Object) -> bool:
-    """Whether the API server would keep a field of the live object that the definition has not."""
+    """Whether the API server would keep a field of the live object that the definition does not have."""
     if definition["kind"] != "Service":
         return False
     headless = [obj["spec"].get("clusterIP") == "None" for obj in (definition, live)]
@@ -211,13 +211,13 @@ def needs_another(definition: Object, live: Object) -> bool:
 
 
 def whole(definition: Object, live: Object) -> Object:
-    """A definition as it replaces a live object: with what controllers have put there for the object's own sake."""
+    """A definition that replaces a live object, with the fields that controllers have set."""
     metadata = {**definition["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}
     if "finalizers" in live["metadata"]:
         metadata["finalizers"] = live["metadata"]["finalizers"]
     body = {**definition, "metadata": metadata}
     if definition["kind"] == "ServiceAccount":
-        # Tokens and pull secrets that were made for the account; another one would be without them.
+        # Tokens and pull secrets that were created for the account; a new one would lack them.
         for key in ("secrets", "imagePullSecrets"):
             if key in live and key not in definition:
                 body[key] = live[key]
@@ -225,9 +225,9 @@ def whole(definition: Object, live: Object) -> Object:
 
 
 def stand_in(objects: Objects, definition: Object, live: Object, predicted: Predicted) -> Object:
-    """The object as it would be created in the place of the live one, by a dry run under another name.
+    """The replacement of the live object, by a dry run under another name.
 
-    That of one which exists would be refused, and so would addresses and ports that the live one has itself.
+    A dry run of an existing name would be rejected, and so would addresses and ports that the live object has.
     """
     metadata = {**definition["metadata"], "name": stand_in_name(definition["metadata"]["name"])}
     metadata.pop("ownerReferences", None)
@@ -244,13 +244,12 @@ def _is_own_apply(entry: Object) -> bool:
 
 
 def _not_ours(live: Object) -> OperatorError:
-    problem = f"was made by others ({', '.join(managers(live)) or 'unknown'})"
+    problem = f"was created by others ({', '.join(managers(live)) or 'unknown'})"
     if is_ours(live):
-        problem = "has fields that cannot be changed to what is defined"
+        problem = "has immutable fields that differ from the definition"
     return OperatorError(
         f"{live['kind']} {live['metadata']['name']} exists and {problem}",
-        expected="none of that name, or one of this collection's that can become what is defined",
+        expected="no object of that name, or one of this collection that can be changed to the definition",
         untouched=UNTOUCHED,
-        next_step="if it is the one to be replaced, say so with `replace: true`; what it was is kept in "
-        "`backup_secret`",
+        next_step="if it should be replaced, set `replace: true`; it is saved in `backup_secret`",
     )

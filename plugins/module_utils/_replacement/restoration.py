@@ -38,7 +38,7 @@ Action = Literal["created", "restored", "removed", "started", "left", "unchanged
 
 @dataclass
 class Return:
-    """What becomes of one object: `left` are those that others have made or changed since."""
+    """The action for one object: `left` are those that others have created or changed since."""
 
     record: Record
     live: Object | None
@@ -64,11 +64,12 @@ class Return:
 
 
 class Restorer:
-    """Puts back all that a run replaced: the new workloads go, the objects come back, then the old workloads.
+    """Restores everything that a run replaced: it deletes the new workloads, then restores the objects and the old
+    workloads.
 
-    What was missing before is removed, where this collection made it. Workloads that are still the old ones are started
-    again. What others have made or changed since then is left as it is. `warnings` say what of an object could not come
-    back.
+    Objects that were missing before are removed if this collection created them. Workloads that are still the old ones
+    are started again. Objects that others have created or changed since then are not touched. `warnings` name the parts
+    of objects that could not be restored.
     """
 
     def __init__(self, cluster: Cluster, progress: Progress, backup_secret: str) -> None:
@@ -76,7 +77,7 @@ class Restorer:
         self._objects = Objects(cluster)
         self._owners = Owners(self._objects)
         self._backup = Backup(cluster, backup_secret)
-        self._troubles = Troubles(f"what was before is kept in Secret {backup_secret}")
+        self._troubles = Troubles(f"the originals, which are saved in Secret {backup_secret}")
         self._unseen: set[tuple[str, str]] = set()
         self.warnings: list[str] = []
 
@@ -88,19 +89,19 @@ class Restorer:
         returns = []
         for record in self._backup.records.values():
             self._unseen.add((record.kind, record.name))
-            with self._troubles.kept(f"{record.kind} {record.name} can't be looked at"):
+            with self._troubles.kept(f"{record.kind} {record.name} can't be read"):
                 returns.append(self._plan(record))
                 self._unseen.remove((record.kind, record.name))
         self.warnings += self._troubles.found
         return returns
 
     def act(self, returns: list[Return], *, timeout_seconds: float) -> None:
-        """Raises OperatorError for what can't be looked at or put back, when all the rest is: one object less is no
-        reason to leave the old deployment stopped, nor is one workload that does not get healthy.
+        """After everything else is restored, raises OperatorError for objects that cannot be read or restored: neither
+        one missing object nor one unhealthy workload is a reason to leave the old deployment stopped.
         """
         troubles = self._troubles
         workloads = [step for step in returns if step.is_workload]
-        # A new one may run on, or its pods still end: the old one of that name does not run beside it.
+        # The new one may still run or have terminating pods, so the old one of that name must not run alongside it.
         in_the_way = {name for kind, name in self._unseen if kind in KINDS}
         for step in workloads:
             if step.live is not None and step.action in ("restored", "removed"):
@@ -111,14 +112,14 @@ class Restorer:
         for step in returns:
             if step.changes and not step.is_workload:
                 self._progress(f"{_name_of(step)}: {step.action}")
-                with troubles.kept(f"{_name_of(step)} can't be put back"):
+                with troubles.kept(f"{_name_of(step)} can't be restored"):
                     self._put_back(step, timeout_seconds)
         with contextlib.ExitStack() as stack:
             started: list[tuple[Return, Started]] = []
             for step in workloads:
                 if step.record.name in in_the_way or step.action not in ("created", "restored", "started"):
                     continue
-                with troubles.kept(f"{_name_of(step)} can't be put back"):
+                with troubles.kept(f"{_name_of(step)} can't be restored"):
                     started.append((step, stack.enter_context(self._start(step))))
             for step, each in started:
                 with troubles.kept(f"{_name_of(step)} can't be watched"):
@@ -159,7 +160,7 @@ class Restorer:
     def _is_same(live: Object, record: Record) -> bool:
         kept: Object = record.object or {}
         if kept["kind"] == "Service" and not is_ours({"metadata": {"managedFields": record.managed_fields}}):
-            # It is the others' again, with another port because the old one was taken.
+            # It belongs to the others again, with another port because the old one was taken.
             live, kept = without_ports(live), without_ports(kept)
         return is_same(live, kept)
 
@@ -169,11 +170,11 @@ class Restorer:
             step.live or {},
             self._progress,
             timeout_seconds=timeout_seconds,
-            untouched=f"what was before is kept in Secret {self._backup.name}",
+            untouched=f"the original, which is saved in Secret {self._backup.name}",
         )
 
     def _put_back(self, step: Return, timeout_seconds: float) -> None:
-        record, untouched = step.record, f"what was before is kept in Secret {self._backup.name}"
+        record, untouched = step.record, f"the original, which is saved in Secret {self._backup.name}"
         if record.object is None:
             if step.live is not None:
                 remove_plain(self._objects, step.live, timeout_seconds=timeout_seconds, untouched=untouched)
@@ -202,7 +203,7 @@ class Restorer:
         return Started(Scaled(record.name, record.kind, "started"), watcher, created["metadata"]["generation"])
 
     def _create(self, definition: Object) -> Object:
-        """Make it again."""
+        """Recreate it."""
 
         def create(wanted: Object) -> Object:
             try:
@@ -211,26 +212,26 @@ class Restorer:
                 made = self._objects.read(wanted["kind"], wanted["metadata"]["name"]) if error.status == 409 else None
                 if made is None:
                     raise
-                return made  # the answer to an earlier attempt was lost
+                return made  # the response to an earlier attempt was lost
 
         created: Object = self._accepted(definition, create)
         return created
 
     def _accepted(self, definition: Object, write: Callable[[Object], Any]) -> Any:
-        """Write an object; a Service with its old address and ports, unless others have these by now."""
+        """Write an object; a Service gets its old address and ports, unless others have these by now."""
         name = f"{definition['kind']} {definition['metadata']['name']}"
         while True:
             try:
                 written = write(definition)
             except ApiException as error:
                 message = message_of(error)
-                # A port for health checks that is taken is told of as an error of the server.
+                # A health check port that is taken is reported as a server error.
                 less = without_taken(definition, message) if error.status in (422, 500) else None
                 if less is None:
                     raise
                 definition, lost = less
                 self.warnings.append(
-                    f"{name} can't have {', '.join(lost)} again ({words_of(error)}): the API server gives it another"
+                    f"{name} can't have {', '.join(lost)} again ({words_of(error)}): the API server allocates another"
                 )
                 continue
             return written
@@ -241,14 +242,14 @@ def _name_of(step: Return) -> str:
 
 
 def is_same(live: Object, kept: Object) -> bool:
-    """Whether a live object is what was kept; a Service's address may be another one if the old one was taken."""
+    """Whether a live object equals the saved one; a Service may have another address if the old one was taken."""
     if kept["kind"] == "Service" and "None" not in (live["spec"].get("clusterIP"), kept["spec"].get("clusterIP")):
         live, kept = without_addresses(live), without_addresses(kept)
     return live == kept
 
 
 def _with_addresses_of(live: Object, kept: Object) -> Object:
-    """A kept Service for a live one whose address is another by now; an address can't be changed."""
+    """A saved Service, adapted to a live one with another address, because an address cannot be changed."""
     addresses = (live.get("spec", {}).get("clusterIP"), kept.get("spec", {}).get("clusterIP"))
     if kept["kind"] != "Service" or "None" in addresses or addresses[0] == addresses[1]:
         return kept

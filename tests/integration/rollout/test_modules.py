@@ -104,7 +104,7 @@ def test_generated_and_copied_entries_stay_as_they_are(cluster, namespace):
         "fernet-key": "generated",
         "cookie": "copied",
     }
-    assert any("known to everybody" in warning for warning in first["warnings"])
+    assert any("publicly known" in warning for warning in first["warnings"])
     assert entries["fernet-key"].decode() not in json.dumps(first)
     again = ansible(namespace, "generated_secret", arguments)
     assert not again["changed"]
@@ -349,7 +349,7 @@ def test_the_rights_that_are_asked_for_replace_objects_and_put_them_back(cluster
     for definition in objects_of("mighty", "deletecollection")[:2]:
         Objects(cluster).create(definition)
     refused = run(definitions=objects_of("mighty")[:2], replace=True)
-    assert "Role mighty would be replaced, and could not be put back" in refused["failure"]["found"]
+    assert "Role mighty would be replaced, and could not be restored" in refused["failure"]["found"]
     assert Objects(cluster).read("Role", "mighty")["rules"][0]["verbs"] == ["deletecollection"]
 
 

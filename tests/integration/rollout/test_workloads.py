@@ -222,7 +222,7 @@ def test_a_replacement_that_was_interrupted_after_the_delete_is_finished(cluster
 def test_another_selector_needs_a_replacement(roll_out):
     assert roll_out(workload("selector")) == ["created"]
     changed = workload("selector", labels={"app": "selector", "tier": "x"})
-    with pytest.raises(OperatorError, match="cannot be changed"):
+    with pytest.raises(OperatorError, match="immutable fields"):
         roll_out(changed)
     assert roll_out(changed, replace=True) == ["replaced"]
 

@@ -66,7 +66,7 @@ def test_every_call_of_the_proof_waits_for_whoever_stands_in_front(airflow, act,
         airflow.answer = route
         assert found["version"] == f"{airflow.line}.1"
         assert set(found["contracts"].values()) == {"ok"}
-    assert any("waits for Airflow" in line for line in act.told)
+    assert any("waiting for Airflow" in line for line in act.told)
 
 
 def test_no_part_waits_longer_than_its_time(airflow, act):

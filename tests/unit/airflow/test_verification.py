@@ -51,7 +51,7 @@ def test_two_different_heartbeats_of_each_are_proof():
 def test_a_scheduler_that_died_is_not_healthy_whatever_airflow_says():
     dead = health(6)
     dead["scheduler"] = health(1)["scheduler"]
-    with pytest.raises(OperatorError, match="the heartbeat of the scheduler does not move") as raised:
+    with pytest.raises(OperatorError, match="the heartbeat of the scheduler does not advance") as raised:
         components(Api(health(1), dead), EXPECTED, 0.1, print)
     assert "dag_processor does" not in raised.value.found
 
@@ -117,8 +117,8 @@ def test_a_paused_dag_is_unpaused_for_its_run_and_paused_again(dag):
     [
         ({"timetable_summary": "0 0 * * *", "next_dagrun_run_after": "2026-11-21T00:00:00Z"}, "due at 2026-11-21"),
         ({"timetable_summary": "* * * * *", "next_dagrun_run_after": moment(10)}, "runs of its schedule"),
-        ({"timetable_summary": "Asset"}, "an asset asks for"),
-        ({"queued": 2}, "2 runs that are queued"),
+        ({"timetable_summary": "Asset"}, "an asset triggers"),
+        ({"queued": 2}, "2 queued runs"),
     ],
 )
 def test_a_paused_dag_whose_schedule_would_begin_is_left_alone(dag, why):

@@ -61,7 +61,7 @@ def test_an_exec_plugin_is_used(tmp_path):
 WRONG = {
     "no file": ("/nowhere/config", "/nowhere/config"),
     "no YAML": ("{", "is not valid YAML"),
-    "not a mapping": ("- 1", "is none"),
+    "not a mapping": ("- 1", "is invalid"),
     "empty": ("", "can't be used"),
     "no cluster": (yaml.safe_dump({**kubeconfig(), "clusters": []}), "can't be used"),
     "no context": (yaml.safe_dump(kubeconfig(**{"current-context": "y"})), "y"),

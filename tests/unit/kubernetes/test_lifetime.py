@@ -51,7 +51,7 @@ def warnings(server, user, duration=2 * HOUR, **options):
     said = []
     result = preflight.ACTION.perform("preflight", params, check_mode=False, warn=said.append)
     assert not result.get("failed"), result
-    return [text for text in said if "for the API server ends" in text]
+    return [text for text in said if "for the API server expires" in text]
 
 
 @pytest.mark.parametrize("skew", [0, 10 * HOUR])

@@ -87,7 +87,10 @@ def test_a_server_that_hangs_is_given_up(server, monkeypatch, ask):
 
 @pytest.mark.parametrize(
     ("seconds", "found", "advice"),
-    [(0, "`true` in pod web still ran after 0 s", "`timeout`"), (60, "ended before `true` did", "proxy timeouts")],
+    [
+        (0, "`true` in pod web was still running after 0 s", "`timeout`"),
+        (60, "ended before `true` did", "proxy timeouts"),
+    ],
 )
 def test_a_command_whose_time_is_over_is_not_taken_for_a_lost_connection(server, monkeypatch, seconds, found, advice):
     def lost(*_given):

@@ -233,7 +233,7 @@ def test_a_pull_secret_that_is_missing_is_a_warning(server):
     del server.there["Secret", "registry"]
     verdict = look(server)
     assert verdict.problems == []
-    assert "there is no pull Secret registry, of Deployment web" in verdict.warnings
+    assert "there is no pull Secret registry, which Deployment web refers to" in verdict.warnings
 
 
 @pytest.mark.parametrize(("kind", "text"), [("Node", "nodes"), ("ResourceQuota", "quotas"), ("ConfigMap", "launcher")])

@@ -323,7 +323,7 @@ def test_what_a_killed_run_left_is_deleted_and_its_pods_are_waited_for(monkeypat
 def test_a_leftover_whose_pod_does_not_end_is_not_worked_beside(monkeypatch):
     leftovers = Leftovers([pod(RUNNING)])
 
-    with pytest.raises(OperatorError, match="still there after 0 s: job-1"):
+    with pytest.raises(OperatorError, match="still exist after 0 s: job-1"):
         leftovers.remove(monkeypatch, 0)
 
     assert leftovers.stopped

@@ -118,8 +118,8 @@ def test_the_first_generation_counts_as_done_only_while_it_is_the_one_that_count
     [
         ("image-pull", ["ErrImagePull"], 60),
         ("deadline", ["no progress for 5 s"], 5),
-        ("deployment-quota", ["refused", "exceeded quota: none"], 30),
-        ("statefulset-quota", ["refused", "exceeded quota: none"], 30),
+        ("deployment-quota", ["rejected", "exceeded quota: none"], 30),
+        ("statefulset-quota", ["rejected", "exceeded quota: none"], 30),
     ],
 )
 def test_what_cannot_get_healthy_fails_in_words_but_not_at_first_sight(judge, name, words, seconds):

@@ -188,7 +188,7 @@ def test_whoever_uses_the_database_and_is_no_pod_is_warned_of(monkeypatch):
     assert (warned.ok, warned.level) == (False, "warning")
     assert "3 sessions on the live schema" in warned.found
     assert "airflow@10.0.0.5, report@bi.example.org (2)" in warned.found
-    assert "from the address of a proxy or a node" not in warned.found
+    assert "with the address of a proxy or a node" not in warned.found
     assert found(*known) == []
 
 
@@ -204,7 +204,7 @@ def test_a_pod_that_has_ended_has_no_session(monkeypatch, phase):
     monkeypatch.setattr(subject.Objects, "list", lambda *_given: {"items": pods})
     assert checks().sessions([{"user": "airflow", "host": "10.0.0.1:1"}], ["web"]) == []
     (warned,) = checks().sessions([{"user": "airflow", "host": host} for host in ("10.0.0.1:1", "10.0.0.2:1")], ["web"])
-    assert "1 sessions on the live schema are of no pod: airflow@10.0.0.2" in warned.found
+    assert "1 sessions on the live schema belong to no pod: airflow@10.0.0.2" in warned.found
 
 
 def test_a_server_that_sees_none_of_the_pods_is_told_as_such(monkeypatch):
@@ -214,7 +214,7 @@ def test_a_server_that_sees_none_of_the_pods_is_told_as_such(monkeypatch):
     monkeypatch.setattr(subject.Objects, "list", lambda *_given: {"items": [pod("web-1-a", "10.0.0.1", "web")]})
     (warned,) = checks().sessions([{"user": "airflow", "host": "192.0.2.7:1"}], ["web"])
     assert "airflow@192.0.2.7" in warned.found
-    assert "from the address of a proxy or a node" in warned.found
+    assert "with the address of a proxy or a node" in warned.found
 
 
 def test_a_check_that_is_forbidden_is_a_finding_and_the_others_go_on(monkeypatch):

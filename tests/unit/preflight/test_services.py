@@ -78,7 +78,7 @@ def found(monkeypatch):
         # In the cluster, as in AWX's pods, or with its network here.
         ("elsewhere", ["elsewhere"], "Service elsewhere is reached as elsewhere"),
         # By a search domain of this machine and of the cluster's nodes.
-        ("db", ["db"], "db is no Service, but a host"),
+        ("db", ["db"], "db is a host, not a Service"),
         ("db.example.org", [], "db.example.org is reached as db.example.org"),
         ("fd00::10", [], "fd00::10 is reached as fd00::10"),
         ("192.0.2.7", [], "192.0.2.7 is reached as 192.0.2.7"),
@@ -97,7 +97,13 @@ def test_what_can_be_connected_to_passes(found, host, known, words):
         ("mysql", ["mysql"], False, "Service mysql in namespace lab has no ready pod", "get pods"),
         ("mysql.lab.svc", [], False, "Service mysql in namespace lab has no ready pod", "get pods"),
         ("elsewhere", [], True, "Service elsewhere in namespace lab has no selector", "use the host name"),
-        ("db", [], True, "there is no Service db, and no host of that name is known here", "correct the name"),
+        (
+            "db",
+            [],
+            True,
+            "there is no Service db, and no host of that name is known on this machine",
+            "correct the name",
+        ),
     ],
 )
 def test_what_can_not_be_connected_to_is_told_with_what_to_do(found, host, known, ready, words, advice):

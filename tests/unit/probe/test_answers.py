@@ -38,17 +38,17 @@ def test_the_old_one_is_learnt_and_airflow_3_is_known():
     ("answer", "reason"),
     [
         (Answer(404, None, HTML, b"default backend - 404"), "HTTP 404"),
-        (Answer(302, "https://hopsworks.example.com/login", HTML), "HTTP 302 of something else"),
+        (Answer(302, "https://hopsworks.example.com/login", HTML), "HTTP 302 from another server"),
         (Answer(401, None, HTML), "HTTP 401"),
         (Answer(503, None, HTML), "HTTP 503"),
-        (MAINTENANCE, "HTTP 200 of something else"),
-        (Answer(200, None, "application/json", b'{"status": "maintenance"}'), "HTTP 200 of something else"),
-        (Answer(200), "HTTP 200 of something else"),
+        (MAINTENANCE, "HTTP 200 from another server"),
+        (Answer(200, None, "application/json", b'{"status": "maintenance"}'), "HTTP 200 from another server"),
+        (Answer(200), "HTTP 200 from another server"),
     ],
 )
 @pytest.mark.parametrize("before", [OLD, OLD_PAGE])
 def test_what_somebody_else_answers_is_away(before, answer, reason):
-    expected = reason.removesuffix(" of something else") if before is OLD_PAGE and answer.status == 302 else reason
+    expected = reason.removesuffix(" from another server") if before is OLD_PAGE and answer.status == 302 else reason
     assert learnt(before).reason(answer) == expected
 
 
@@ -101,7 +101,7 @@ def test_what_was_learnt_outlives_the_attempt():
 def test_a_200_of_something_else_is_no_answer_of_airflow(kind, good, other):
     judge = Expected(frozenset([200]), availability_probe.MARKERS[kind])
     assert judge.reason(good) is None
-    assert judge.reason(other) == "HTTP 200 of something else"
+    assert judge.reason(other) == "HTTP 200 from another server"
     assert judge.reason(Answer(401)) == "HTTP 401"
 
 

@@ -114,7 +114,7 @@ def test_an_upgrade_is_measured_from_the_old_answer_to_the_new(server, module, b
     background(urls={"ui": server.url}, probe="one")
     assert module("begun", probe="one") == {"names": ["ui"]}
     server.answer = MAINTENANCE
-    wait_for(module, lambda seen: seen[-1].error == "HTTP 200 of something else")
+    wait_for(module, lambda seen: seen[-1].error == "HTTP 200 from another server")
     server.answer = NEW
     wait_for(module, lambda seen: seen[-1].good)
     result = module("summary", probe="one")
@@ -132,7 +132,7 @@ def test_a_second_attempt_remembers_what_the_first_one_learnt(server, module, ba
     background(urls={"ui": server.url}, probe="two")
     module("begun", probe="two")
     result = module("summary", probe="two")
-    assert result["urls"]["ui"]["errors"] == {"HTTP 200 of something else": result["urls"]["ui"]["failures"]}
+    assert result["urls"]["ui"]["errors"] == {"HTTP 200 from another server": result["urls"]["ui"]["failures"]}
 
 
 def test_what_is_there_when_the_old_one_is_gone_is_not_learnt(server, module, background):

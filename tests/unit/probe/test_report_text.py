@@ -63,7 +63,7 @@ def test_an_outage_that_was_measured(written):
 
 
 def test_an_outage_that_nobody_can_know_is_no_number(written):
-    blind = "answered with 401 before anything was changed, which may be a check in front of Airflow"
+    blind = "answered with 401 before the change, possibly by a check in front of Airflow"
     text = written(cut_over={"availability": seen(not_measured=blind), "unmeasured": [f"ui {blind}"]})
     assert blind in text
     assert "1.1 s" not in text

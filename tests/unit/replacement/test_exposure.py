@@ -54,7 +54,7 @@ def told(namespace, before, after):
             "another loadBalancerSourceRanges (10",
         ),
         (FENCED, {"type": "ClusterIP", "ports": [PORT]}, "loadBalancerSourceRanges (10.0.0.0/8)"),
-        ({**BALANCER, "loadBalancerIP": "1.2.3.4"}, BALANCER, "loses, or has another loadBalancerIP"),
+        ({**BALANCER, "loadBalancerIP": "1.2.3.4"}, BALANCER, "loses or changes loadBalancerIP"),
         ({"externalIPs": ["1.2.3.4"]}, {}, "another externalIPs"),
         ({"sessionAffinity": "ClientIP"}, {"sessionAffinity": "None"}, "another sessionAffinity"),
         ({"selector": {"app": "old"}}, {"selector": {"app": "new"}}, ""),
@@ -86,7 +86,7 @@ def test_annotations_that_go_are_told_by_their_names_alone(namespace):
     ids=["field", "annotation", "GKE", "AWS", "OpenStack"],
 )
 def test_a_load_balancer_that_would_be_open_to_everybody_is_refused(namespace, before, after):
-    with pytest.raises(OperatorError, match="may be open to everybody"):
+    with pytest.raises(OperatorError, match="may be open to everyone"):
         replaced(namespace, before, after)
     assert namespace.log == []
 
@@ -121,7 +121,7 @@ def test_what_the_description_no_longer_says_of_our_own_is_told_and_not_refused(
 def test_an_account_that_loses_its_identity_in_a_cloud_is_told(namespace):
     annotations = {"eks.amazonaws.com/role-arn": "arn:x"}
     said = told(namespace, obj("ServiceAccount", "airflow", annotations=annotations), obj("ServiceAccount", "airflow"))
-    assert "ServiceAccount airflow loses, or has another annotation eks.amazonaws.com/role-arn" in said
+    assert "ServiceAccount airflow loses or changes annotation eks.amazonaws.com/role-arn" in said
 
 
 def role(*rules):
@@ -157,9 +157,9 @@ def test_who_loses_the_rights_of_a_role_is_told(namespace):
 
     namespace.made(binding("Role", "airflow", "worker"))
     (step,) = Replacer(namespace.cluster, quiet, replace=True).plan([binding("Role", "airflow")])
-    assert "no longer gives the rights of Role airflow to ServiceAccount worker" in losses(step)[0]
+    assert "no longer grants the rights of Role airflow to ServiceAccount worker" in losses(step)[0]
     (step,) = Replacer(namespace.cluster, quiet, replace=True).plan([binding("ClusterRole", "airflow")])
-    assert "no longer gives the rights of Role airflow." in losses(step)[0]
+    assert "no longer grants the rights of Role airflow." in losses(step)[0]
 
 
 def test_what_is_new_or_stays_is_not_told(namespace):

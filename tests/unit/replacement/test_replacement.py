@@ -148,7 +148,7 @@ def test_pull_secrets_that_are_defined_take_the_place_of_others(old):
 def test_one_of_our_own_that_cannot_become_the_other_is_told_as_such(namespace):
     apply(namespace, [binding("another")])
     namespace.log.clear()
-    with pytest.raises(OperatorError, match="RoleBinding airflow exists and has fields that cannot be changed"):
+    with pytest.raises(OperatorError, match="RoleBinding airflow exists and has immutable fields"):
         apply(namespace, [binding("airflow")], replace=False)
     assert namespace.log == []
     assert apply(namespace, [binding("airflow")]) == ["replaced"]
@@ -182,7 +182,7 @@ def test_a_dry_run_under_another_name_has_no_owner(namespace):
 
 def test_a_role_that_could_not_be_put_back_is_not_replaced(old):
     old.refuse = lambda body: body["kind"] == "Role" and body["rules"] and refusal(403, "attempt to grant extra rights")
-    with pytest.raises(OperatorError, match="could not be put back: attempt to grant extra rights"):
+    with pytest.raises(OperatorError, match="could not be restored: attempt to grant extra rights"):
         apply(old)
     assert old.log == []
 

@@ -77,7 +77,7 @@ def test_an_object_that_was_the_same_is_the_others_again_all_the_same(old):
     assert content(old) == before
 
 
-@pytest.mark.parametrize("stage", ["ending", "half replaced"])
+@pytest.mark.parametrize("stage", ["ending", "partly replaced"])
 def test_an_object_that_looks_like_the_old_one_and_is_not_whole_comes_back(old, stage):
     """A run was killed when it had begun to delete it, or to replace it by the same."""
     before = content(old)
@@ -303,7 +303,7 @@ OWNER = {"apiVersion": "example.org/v1", "kind": "Airflow", "name": "a", "uid": 
         ({("Airflow", "a"): "u1"}, [OWNER], None),
         ({}, None, "without its owner Airflow a, which is gone"),
         ({("Airflow", "a"): "u2"}, None, "without its owner Airflow a, which is gone"),
-        (refusal(403, "forbidden"), [OWNER], "can't be looked at (the API server answered 403: forbidden)"),
+        (refusal(403, "forbidden"), [OWNER], "still exists (the API server answered 403: forbidden)"),
         # A custom resource whose conversion webhook is away.
         (refusal(500, "conversion webhook failed"), [OWNER], "answered 500: conversion webhook failed"),
     ],
@@ -386,7 +386,7 @@ def test_a_half_replaced_object_whose_backup_is_lost_is_not_kept_as_the_old_one(
         for entry in live["metadata"]["managedFields"]
     )
     old.secrets.clear()
-    with pytest.raises(OperatorError, match="half replaced"):
+    with pytest.raises(OperatorError, match="partly replaced"):
         keep(old.cluster, NEW, SECRET, check_mode=False)
 
 

@@ -35,7 +35,7 @@ def test_an_object_that_is_refused_is_told_in_words_when_all_others_are_back(old
     if not replaced:
         old.delete(kind, name)
     old.refuse = lambda body: body["kind"] == kind and refusal(422, "ValidatingAdmissionPolicy 'x' denied request")
-    with pytest.raises(OperatorError, match=f"{kind} {name} can't be put back: .* 422: .*Policy 'x' denied") as refused:
+    with pytest.raises(OperatorError, match=f"{kind} {name} can't be restored: .* 422: .*Policy 'x' denied") as refused:
         restore(old)
     assert SECRET in refused.value.untouched
     assert old.read("PodDisruptionBudget", "web")["spec"] == OLD[5]["spec"]
@@ -102,10 +102,10 @@ def test_what_can_not_be_looked_at_is_told_when_all_the_rest_is_back(old, monkey
     warnings = []
     with monkeypatch.context() as sick:
         sick.setattr(old, "read", refused)
-        with pytest.raises(OperatorError, match=r"RoleBinding airflow can't be looked at.*etcdserver"):
+        with pytest.raises(OperatorError, match=r"RoleBinding airflow can't be read.*etcdserver"):
             restore(old, warnings)
     # In check mode there is nothing else that says so.
-    assert any("RoleBinding airflow can't be looked at" in text for text in warnings)
+    assert any("RoleBinding airflow can't be read" in text for text in warnings)
     assert whole_again_but(old, before, ("RoleBinding", "airflow"))
     restore(old)
     assert content(old) == before
@@ -125,7 +125,7 @@ def test_nothing_old_runs_beside_a_new_workload_of_its_name_that_can_not_be_look
         return read(kind, name)
 
     monkeypatch.setattr(old, "read", refused)
-    with pytest.raises(OperatorError, match="Deployment web can't be looked at"):
+    with pytest.raises(OperatorError, match="Deployment web can't be read"):
         restore(old)
     assert not [entry for entry in old.log if entry[0] == "start"]
 

@@ -19,7 +19,7 @@ TASKS = [
     {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "public": True}}
     for role in ("deployment", "status")
 ]
-SILENT = "the heartbeat of the scheduler does not move, within 60 s"
+SILENT = "the heartbeat of the scheduler does not advance, within 60 s"
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def test_a_number_that_is_said_is_set(namespace):
 @pytest.mark.parametrize("kind", ["HorizontalPodAutoscaler", "ScaledObject"])
 def test_a_number_and_an_autoscaler_are_refused_before_anything_is_touched(namespace, kind):
     namespace.autoscalers = [autoscaler(kind=kind)]
-    with pytest.raises(OperatorError, match=f"{kind} web-scaler decides"):
+    with pytest.raises(OperatorError, match=f"{kind} web-scaler manages"):
         roll_out(namespace, workload("other"), workload(replicas=1))
     assert namespace.log == []
     assert roll_out(namespace, workload("other", replicas=1), workload()) == ["created", "created"]
@@ -194,7 +194,7 @@ def test_a_network_policy_that_does_not_hold_for_the_new_pods_is_told(namespace,
     rollout = applier(namespace)
     warnings = rollout.warnings(rollout.plan([new]))
     assert len(warnings) == bool(said)
-    assert not said or (said in warnings[0] and """don't ({"app": "web"})""" in warnings[0])
+    assert not said or (said in warnings[0] and """do not ({"app": "web"})""" in warnings[0])
 
 
 def test_without_the_right_to_see_network_policies_nothing_is_known_of_them(namespace):

@@ -246,7 +246,7 @@ def test_a_login_that_is_not_reached_is_waited_for(airflow, access, monkeypatch)
 
 def test_a_scheduler_that_died_is_found_while_airflow_still_calls_it_healthy(airflow, access):
     airflow.beat("scheduler", "2026-11-22T03:00:12+00:00")
-    with pytest.raises(OperatorError, match="heartbeat of the scheduler does not move"):
+    with pytest.raises(OperatorError, match="heartbeat of the scheduler does not advance"):
         prove(replace(access, timeout_seconds=1), {"scheduler"})
 
 
@@ -291,7 +291,7 @@ def test_another_heartbeat_than_that_of_an_earlier_look_is_not_waited_for(airflo
 def test_an_earlier_look_of_which_nothing_follows(airflow, access, seconds_ago, heartbeats):
     airflow.beat("scheduler", "2026-11-22T03:00:12+00:00")
     given = seen(seconds_ago, heartbeats)
-    with pytest.raises(OperatorError, match="heartbeat of the scheduler does not move"):
+    with pytest.raises(OperatorError, match="heartbeat of the scheduler does not advance"):
         prove(replace(access, seen=given, timeout_seconds=1), {"scheduler"})
 
 
@@ -299,7 +299,7 @@ def test_an_earlier_look_of_which_nothing_follows(airflow, access, seconds_ago, 
     "given", [{"at": "x"}, {"at": BEFORE}, {"at": BEFORE, "heartbeats": ["x"]}, {"heartbeats": {}}]
 )
 def test_what_is_no_earlier_look_is_refused(access, given):
-    with pytest.raises(OperatorError, match="`seen` is not what an earlier look has returned"):
+    with pytest.raises(OperatorError, match="`seen` is not the result of an earlier check"):
         prove(replace(access, seen=given), {"scheduler"})
 
 
