@@ -18,7 +18,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.righ
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import action
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 
 
 def rows(page: str, heading: str) -> list[list[str]]:

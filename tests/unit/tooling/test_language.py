@@ -29,9 +29,9 @@ EXEMPT = {"docs/development/style.md"}
 NOT_YET = {
     "README.md",
     "CONTRIBUTING.md",
-    "docs/architecture.md",
+    "docs/development/architecture.md",
     "docs/awx.md",
-    "docs/mutation.md",
+    "docs/development/mutation.md",
     "docs/operator.md",
     "docs/rotation.md",
 }
@@ -55,7 +55,7 @@ BANNED = {
     # 'Previous', not 'of before'.
     r"\b(the )?\w+ of before\b": "the previous keys, the previous tokens",
     # Participles as conditions.
-    r"(?:^|[.:;|(] ?|\n)(left out|interrupted|unset|omitted|killed[^,.;|]{0,30}),": "if omitted; if it is interrupted",
+    r"(?:^|[.:;|(] ?|\n)(left out|interrupted|unset|omitted|killed[^,.:;|(]{0,30}),": "if omitted; if it is interrupted",
     r"\bif left out\b": "if omitted; 'Defaults to ...' for an option",
     # Passive infinitives.
     r"\b(is|are|was|were) (not )?to be\b": "must be; will be; an active verb with its subject",
