@@ -32,7 +32,6 @@ NOT_YET = {
     "docs/development/architecture.md",
     "docs/awx.md",
     "docs/development/mutation.md",
-    "docs/operator.md",
     "docs/rotation.md",
 }
 
