@@ -32,7 +32,6 @@ NOT_YET = {
     "docs/development/architecture.md",
     "docs/awx.md",
     "docs/development/mutation.md",
-    "docs/rotation.md",
 }
 
 # A regular expression, and what to write instead. A space matches any white space, also the end of a line.
