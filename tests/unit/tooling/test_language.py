@@ -30,7 +30,6 @@ NOT_YET = {
     "README.md",
     "CONTRIBUTING.md",
     "docs/development/architecture.md",
-    "docs/awx.md",
     "docs/development/mutation.md",
 }
 
