@@ -159,11 +159,13 @@ def said_by_the_code() -> str:
 
 
 def quotes() -> list[tuple[str, str]]:
-    """Each page with what it quotes: the first column of tables headed `it says`, and what-if's italics."""
+    """Each page with what it quotes: the first column of tables that list output, and what-if's italics."""
     found = []
     for page in (ROOT / "docs").glob("*.md"):
         text = page.read_text(encoding="utf-8")
-        for table in re.findall(r"^\| it says \|.*\n\|.*\n((?:\|.*\n)+)", text, re.MULTILINE):
+        for table in re.findall(
+            r"^\| (?:it says|line|question \| default) \|.*\n\|.*\n((?:\|.*\n)+)", text, re.MULTILINE
+        ):
             found += [(page.name, line.strip("|").split(" | ")[0].strip()) for line in table.splitlines()]
         if page.name == "what-if.md":
             found += [(page.name, quote) for quote in re.findall(r"(?<![*\w])\*([^*\n]{12,})\*(?!\*)", text)]
