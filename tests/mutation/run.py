@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Runs the tests against changed modules: guards, lock, states of a rotation, redaction. A change that no test notices
-has survived; `docs/mutation.md` explains those that may.
+has survived; `docs/development/mutation.md` explains those that may.
 
     python tests/mutation/run.py [--only PART] [--results FILE] [--seconds N]
 

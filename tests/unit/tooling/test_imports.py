@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which room of `plugins/` may import which. docs/architecture.md explains the order."""
+"""Which room of `plugins/` may import which. docs/development/architecture.md explains the order."""
 
 from __future__ import annotations
 
