@@ -24,7 +24,7 @@ attributes:
     support: none
   idempotent:
     support: partial
-    details: Reading changes nothing; opening a run, recording a phase and closing a run each add to the record.
+    details: Reading changes nothing; every call that opens a run, records a phase or closes a run adds to the record.
 options:
   name:
     description:

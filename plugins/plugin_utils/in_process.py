@@ -121,7 +121,7 @@ def in_background(perform: Callable[[], dict[str, Any]], folder: pathlib.Path, s
             signal.alarm(seconds)
             try:
                 _write(file, {**begun, **perform(), "finished": True})
-            except BaseException as error:  # noqa: BLE001  nobody else is left to see it
+            except BaseException as error:  # noqa: BLE001  no other code would see it
                 _write(file, {**begun, **unforeseen(error), "finished": True})
         finally:
             os._exit(0)

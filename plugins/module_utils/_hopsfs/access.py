@@ -28,7 +28,7 @@ ARGUMENTS: Final[dict[str, Any]] = {
 
 @contextlib.contextmanager
 def opened(cluster: Cluster, options: Mapping[str, Any], progress: Progress) -> Iterator[WebHdfs]:
-    """HopsFS as the options `url`, `tls_secret` and `workers` name it. Raises OperatorError where they don't."""
+    """HopsFS according to the options `url`, `tls_secret` and `workers`. Raises OperatorError if they are invalid."""
     if not 1 <= options["workers"] <= 64:
         raise OperatorError(
             f"workers is {options['workers']}",

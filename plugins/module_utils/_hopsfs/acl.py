@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 def whole_acl(entries: tuple[str, ...], permission: str) -> list[str]:
-    """The entries that SETACL wants: `acl`'s, with owner, group, mask and others out of the permission's digits."""
+    """The entries for SETACL: those of `acl`, with owner, group, mask and others from the permission's digits."""
     owner, group, others = (
         "".join(letter if int(digit) & bit else "-" for letter, bit in (("r", 4), ("w", 2), ("x", 1)))
         for digit in permission[-3:]

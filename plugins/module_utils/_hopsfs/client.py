@@ -26,7 +26,7 @@ except ImportError:  # reported by the module's own requirement check
     requests = None  # type: ignore[assignment]
 
 PREFIX: Final = "/webhdfs/v1"
-# A path that doesn't exist, and that reads otherwise once more decoded.
+# A path that does not exist, and that changes when it is decoded again.
 PROBE: Final = "/.hopsworks-airflow%41+probe"
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ T = TypeVar("T")
 class Status:
     """One file or directory as WebHDFS describes it: lengths in bytes, times in milliseconds since 1970.
 
-    `kind` is `file`, `directory` or, for what snapshots can't hold, WebHDFS's own word in lower case.
+    `kind` is `file`, `directory` or, for kinds that snapshots do not support, WebHDFS's own word in lower case.
     `permission` has four octal digits, the first for the sticky bit.
     """
 
@@ -68,9 +68,9 @@ class WebHdfs:
     """The operations of WebHDFS that HopsFS has too, safe to call from several threads.
 
     https://hadoop.apache.org/docs/r3.3.6/hadoop-project-dist/hadoop-hdfs/WebHDFS.html
-    Every redirect to a DataNode is followed over the same session. What fails for the moment (safe mode, a NameNode
-    that starts, a broken connection) is repeated with growing pauses for up to `patience` seconds.
-    All operations raise HopsfsError, an OperatorError.
+    Every redirect to a DataNode is followed over the same session. Temporary failures (safe mode, a starting NameNode,
+    a broken connection) are retried with growing pauses for up to `patience` seconds. All operations raise HopsfsError,
+    an OperatorError.
     """
 
     def __init__(self, url: str, session: Any, progress: Callable[[str], object], *, patience: float = 120) -> None:
@@ -78,8 +78,8 @@ class WebHdfs:
         parts = urlsplit(url if problem is None else "")
         if parts.scheme != "https" or parts.path.strip("/"):
             raise OperatorError(
-                f"the address of HopsFS {problem or 'is no https://, or has a path'}",
-                expected="https://HOST:PORT of the NameNode's web server, with nothing behind it",
+                f"the address of HopsFS {problem or 'does not begin with https://, or has a path'}",
+                expected="https://HOST:PORT of the NameNode's web server, without a path",
                 untouched="everything; nothing was sent",
                 next_step="correct airflow_hopsfs_url (option url)",
             )
@@ -95,8 +95,8 @@ class WebHdfs:
     def repeating(self, attempt: Callable[[], T], done: Callable[[], T | None] | None = None) -> T:
         """`attempt()`, repeated while it fails temporarily; it must be harmless to repeat.
 
-        Where a repeat is refused, an attempt before it may have done the work and its answer got lost: then `done()`
-        gives what it would have returned, or None where the work is not done.
+        If a repeat is rejected, an earlier attempt may have succeeded with its response lost: then `done()` returns its
+        result, or None if the work is not done.
         """
         begun = time.monotonic()
         pause = 0.2
@@ -123,22 +123,22 @@ class WebHdfs:
         self._progress(f"waiting up to {self._patience:.0f} s for HopsFS: {error.found}")
 
     def _once(self, method: str, path: str, operation: str, parameters: dict[str, Any], *, body: Any = None) -> Any:
-        """One request and its redirect; the answer is successful and its body unread."""
+        """One request and its redirect; the response is successful and its body unread."""
         query = urlencode([("op", operation), *((name, value) for name, value in parameters.items())])
         where = PREFIX + quote(path)
         url = f"{self._base}{where}?{query}"
         streams = operation == "OPEN"
         response = send(self._session, method, url, stream=streams)
         if response.status_code == 307:
-            # An answer left unread would keep its connection out of the pool.
+            # An unread response would keep its connection out of the pool.
             response.content  # noqa: B018 - its property reads it
             location = response.headers.get("Location", "").encode("latin-1").decode("utf-8", "replace")
             target = redirect(url, location)
             if target is None or target.scheme != "https":
-                where_to = f"{target.scheme}://{target.netloc}" if target is not None else "what is no address"
+                where_to = f"{target.scheme}://{target.netloc}" if target is not None else "an invalid address"
                 raise HopsfsError(
                     f"{operation} {path} was redirected to {where_to}",
-                    expected="a redirect to HTTPS; anything else would carry DAG files in clear",
+                    expected="a redirect to HTTPS; otherwise DAG files would be sent unencrypted",
                     next_step="set dfs.http.policy to HTTPS_ONLY on the DataNodes",
                 )
             # The redirect repeats the path, but not always encoded as it has to be sent.
@@ -161,7 +161,7 @@ class WebHdfs:
                 raise HopsfsError(
                     f"{self._base} answered {operation} {path} with something that is not JSON",
                     expected="WebHDFS",
-                    next_step="correct the option url: it names the NameNode's web server, or what stands before it",
+                    next_step="correct the option url: it must be the NameNode's web server, or a proxy in front of it",
                 ) from None
 
         check = DONE.get(operation)
@@ -172,11 +172,11 @@ class WebHdfs:
     # Reading
 
     def existing(self, path: str) -> Status:
-        """One file or directory. Raises HopsfsError, `missing`, where there is none."""
+        """One file or directory. Raises HopsfsError, `missing`, if it does not exist."""
         return Status.of(path, self._call("GET", path, "GETFILESTATUS")["FileStatus"])
 
     def status(self, path: str) -> Status | None:
-        """One file or directory, or None where there is none."""
+        """One file or directory, or None if it does not exist."""
         try:
             return self.existing(path)
         except HopsfsError as error:
@@ -185,15 +185,15 @@ class WebHdfs:
             raise
 
     def listing(self, path: str) -> list[Status]:
-        """What a directory holds, not what is below that."""
+        """The entries of a directory, not recursive."""
         found = self._call("GET", path, "LISTSTATUS")["FileStatuses"]["FileStatus"]
         # A file lists itself, without a suffix.
         return [Status.of(f"{path.rstrip('/')}/{raw['pathSuffix']}", raw) for raw in found if raw["pathSuffix"]]
 
     def decodes_twice(self) -> bool:
-        """Whether the server takes a path for another one (HDFS-14423), which shows in how it says that there is none.
+        """Whether the server misreads a path as another one (HDFS-14423), which its error message shows.
 
-        False where its words don't tell.
+        False if the message does not show it.
         """
         try:
             self._call("GET", PROBE, "GETFILESTATUS")
@@ -245,7 +245,7 @@ class WebHdfs:
         return str(self._call("GET", "/", "GETHOMEDIRECTORY")["Path"]).rstrip("/").rpartition("/")[2]
 
     def management_bean(self, name: str) -> dict[str, Any] | None:
-        """A bean of the NameNode's `/jmx` servlet, or None where it is closed to us."""
+        """A bean of the NameNode's `/jmx` servlet, or None if access is denied."""
 
         def attempt() -> dict[str, Any] | None:
             response = send(self._session, "GET", f"{self._base}/jmx?{urlencode({'qry': name})}")
@@ -259,7 +259,7 @@ class WebHdfs:
 
     @contextlib.contextmanager
     def open(self, path: str) -> Iterator[tuple[Iterator[bytes], int | None]]:
-        """The content in pieces, and its length in bytes where the DataNode says it. Not repeated: see `repeating`."""
+        """The content in pieces, and its length in bytes if the DataNode sends it. Not repeated: see `repeating`."""
         response = self._once("GET", path, "OPEN", {})
         length = response.headers.get("Content-Length")
         try:
@@ -305,7 +305,7 @@ class WebHdfs:
         try:
             self._call("PUT", path, "SETXATTR", **{"xattr.name": name, "xattr.value": value, "flag": "CREATE,REPLACE"})
         except HopsfsError as error:
-            # A refused value may be quoted in the refusal.
+            # A rejection may quote the rejected value.
             raise HopsfsError(
                 error.found.replace(value, "…") if len(value) > 2 else error.found,
                 expected=error.expected,
@@ -327,12 +327,12 @@ class WebHdfs:
         self._call("PUT", source, "RENAME", destination=destination, renameoptions="OVERWRITE")
 
     def delete(self, path: str) -> None:
-        """Delete a file, or a directory with everything below it; nothing there is as good."""
+        """Delete a file, or a directory with everything below it. It is not an error if it does not exist."""
         self._call("DELETE", path, "DELETE", recursive="true")
 
     def native_snapshots(self, absent_path: str) -> str:
-        """`possible` where the file system knows snapshots, else `absent`. Asked about a path that doesn't exist, so
-        nothing is created either way: an unknown operation answers 400, a known one refuses the path."""
+        """`possible` if the file system supports snapshots, otherwise `absent`. The request is for a path that does not
+        exist, so nothing is created: an unknown operation answers 400, a known one rejects the path."""
         try:
             self._call("PUT", absent_path, "CREATESNAPSHOT", snapshotname="probe")
         except HopsfsError as error:

@@ -23,7 +23,7 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
 
 __all__ = ["REQUESTS_IMPORT_ERROR", "open_session", "send", "tls_context", "unreachable"]
 
-# Seconds: to connect, and between two bytes of an answer.
+# Seconds: to connect, and between two bytes of a response.
 TIMEOUT = (10, 120)
 TLS_ENTRIES = ("tls.crt", "tls.key", "ca.crt")
 
@@ -31,8 +31,8 @@ TLS_ENTRIES = ("tls.crt", "tls.key", "ca.crt")
 def tls_context(entries: dict[str, bytes], secret: str) -> ssl.SSLContext:
     """Mutual TLS from the PEM entries `tls.crt`, `tls.key` and `ca.crt` of a Secret; only `ca.crt` is trusted.
 
-    The private key never reaches a disk: OpenSSL reads it through a pipe. Raises OperatorError where an entry is
-    missing or unreadable.
+    The private key never reaches a disk: OpenSSL reads it through a pipe. Raises OperatorError if an entry is missing
+    or unreadable.
     """
     missing = [name for name in TLS_ENTRIES if not entries.get(name)]
     problem = f"lacks {', '.join(missing)}" if missing else ""
@@ -48,7 +48,7 @@ def tls_context(entries: dict[str, bytes], secret: str) -> ssl.SSLContext:
                 os.close(certificate)
                 os.close(key)
         except (OSError, ValueError) as error:
-            problem = f"holds no usable certificate, key and authority ({type(error).__name__})"
+            problem = f"contains no usable certificate, key and authority ({type(error).__name__})"
         else:
             return context
     raise OperatorError(
@@ -64,7 +64,7 @@ def _pipe(content: bytes) -> int:
     reading, writing = os.pipe()
 
     def write() -> None:
-        # A reader that gives up early has said so itself.
+        # A reader that gives up early reports this itself.
         try:
             with os.fdopen(writing, "wb") as stream:
                 stream.write(content)
@@ -81,7 +81,7 @@ class ServiceAdapter(TrustingAdapter):
 
     def __init__(self, network: Network, context: ssl.SSLContext, connections: int) -> None:
         self._network = network
-        # A copy holds a download and an upload open at the same time.
+        # A copy keeps a download and an upload open at the same time.
         super().__init__(context, pool_connections=8, pool_maxsize=2 * connections, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -102,7 +102,7 @@ def host_and_port(url: str) -> tuple[str, int]:
 
 
 def redirect(url: str, location: str) -> SplitResult | None:
-    """Where a redirect leads, None where that is no address."""
+    """The target of a redirect, None if it is not a valid address."""
     with contextlib.suppress(ValueError):
         target = urlsplit(urljoin(url, location))
         if target.port != 0 and is_host(target.hostname or ""):
@@ -133,7 +133,7 @@ def send(session: Any, method: str, url: str, *, body: Any = None, stream: bool 
     except requests.RequestException as error:
         raise unreachable(error, host, port) from None
     except OperatorError as error:
-        # A Service without a ready pod: a restart passes.
+        # A Service without a ready pod: it may be restarting.
         raise HopsfsError(error.found, expected=error.expected, next_step=error.next_step, temporary=True) from None
 
 

@@ -28,7 +28,7 @@ class Totals:
 
 
 def totals(tops: Iterable[str], found: Iterable[Entry | Status]) -> dict[str, Totals]:
-    """What was found, by the folder at the top of it."""
+    """The counts by top folder."""
     counted = {top: Totals() for top in tops}
     for each in found:
         if each.kind == "file":
@@ -39,9 +39,9 @@ def totals(tops: Iterable[str], found: Iterable[Entry | Status]) -> dict[str, To
 
 
 def agree(hdfs: WebHdfs, tops: Iterable[Status], found: Iterable[Entry], workers: int) -> bool | None:
-    """Whether what was found is as much as HopsFS itself counts in these folders; None where it does not count.
+    """Whether the counts match those of HopsFS itself in these folders; None if it does not count.
 
-    False where they change meanwhile. Raises HopsfsError where they don't, so where a copy would lack something.
+    False if the folders change in the meantime. If they do not, raises HopsfsError, because a copy would be incomplete.
     """
     paths = [top.path for top in tops]
     counted = dict(zip(paths, in_parallel(workers, lambda path: _summary(hdfs, path), paths), strict=True))
@@ -57,14 +57,16 @@ def agree(hdfs: WebHdfs, tops: Iterable[Status], found: Iterable[Entry], workers
             raise HopsfsError(
                 f"in {path} HopsFS lists {listed}, and counts {counted[path]}",
                 expected="the same numbers twice, and no file that is still being written: a copy holds what is listed",
-                next_step=f"compare hdfs dfs -count {path} with hdfs dfs -ls -R {path}, see what is missing, and run "
-                "the same command again",
+                next_step=(
+                    f"compare hdfs dfs -count {path} with hdfs dfs -ls -R {path}, find out what is missing, and run "
+                    "the same command again"
+                ),
             )
     return not differing
 
 
 def _summary(hdfs: WebHdfs, path: str) -> Totals | None:
-    """As the NameNode counts; nothing for a folder that is gone. None where it does not count."""
+    """The NameNode's counts; nothing for a folder that is gone. None if it does not count."""
     gone = True
 
     def ask() -> Totals | None:

@@ -6,23 +6,23 @@ from __future__ import annotations
 
 from .._common.failure import OperatorError
 
-# What a NameNode says while it starts, waits for DataNodes or fails over (Hadoop's own class names).
+# Errors of a NameNode that starts, waits for DataNodes or fails over (Hadoop's own class names).
 TEMPORARY_EXCEPTIONS = frozenset(
     {
         "SafeModeException",
         "RetriableException",
         "StandbyException",
         "ConnectException",
-        # HopsFS's own, when its database did not answer in time or ended a transaction (io.hops.exception), and its
-        # NameNode has given up to try again.
+        # HopsFS's own errors if its database did not answer in time or aborted a transaction (io.hops.exception), and
+        # its NameNode no longer retries.
         "TransientStorageException",
         "TransientDeadLockException",
     }
 )
 QUOTA_EXCEPTIONS = frozenset({"NSQuotaExceededException", "DSQuotaExceededException", "QuotaExceededException"})
-# What no waiting cures. Any other failure of an upload or download may: DataNodes and their pipelines break in many
-# ways ("Could not get block locations", "Failed to find datanode", "could only be written to 0 of the 1 minReplication
-# nodes", EOFException), most of them plain IOExceptions, and the whole transfer is repeated.
+# Permanent errors. Any other failure of an upload or download may be temporary: DataNodes and their pipelines break in
+# many ways ("Could not get block locations", "Failed to find datanode", "could only be written to 0 of the 1
+# minReplication nodes", EOFException), most of them plain IOExceptions, and the whole transfer is repeated.
 LASTING_EXCEPTIONS = QUOTA_EXCEPTIONS | {
     "AccessControlException",
     "SecurityException",
@@ -38,7 +38,7 @@ UNTOUCHED = "the DAG folders; they are only read"
 
 
 class HopsfsError(OperatorError):
-    """WebHDFS refused, or could not be reached.
+    """WebHDFS rejected a request, or could not be reached.
 
     `status` is the HTTP status (0 without an answer), `exception` Hadoop's short class name ("" without one),
     `temporary` whether the same request may succeed a little later.
@@ -67,7 +67,7 @@ class HopsfsError(OperatorError):
 
 
 def refusal(status: int, body: object, operation: str, path: str) -> HopsfsError:
-    """A WebHDFS answer other than success, in an operator's words.
+    """A WebHDFS error as a message for the operator.
 
     `body` is the decoded JSON, `{"RemoteException": {"exception", "javaClassName", "message"}}`, or anything else.
     """
@@ -82,9 +82,9 @@ def refusal(status: int, body: object, operation: str, path: str) -> HopsfsError
         or status in (429, 502, 503, 504)
         or (moves_data and exception not in LASTING_EXCEPTIONS)
     )
-    found = f"HopsFS refused {operation} {path}: {exception + ': ' if exception else ''}{message}"
+    found = f"HopsFS rejected {operation} {path}: {exception + ': ' if exception else ''}{message}"
     if exception in QUOTA_EXCEPTIONS or "could only be" in message:
-        expected, next_step = "room for the copy", "make room or raise the quota, then run the same command again"
+        expected, next_step = "room for the copy", "free space or raise the quota, then run the same command again"
     elif exception in ("AccessControlException", "SecurityException") or status == 401:
         expected = "a superuser of HopsFS, who may read every DAG folder and give the copy its owners"
         next_step = "put a superuser's client certificate into the Secret named by tls_secret, then run it again"
@@ -93,7 +93,7 @@ def refusal(status: int, body: object, operation: str, path: str) -> HopsfsError
     else:
         expected, next_step = (
             "the request to be accepted",
-            "look at the NameNode's log, then run the same command again",
+            "check the NameNode's log, then run the same command again",
         )
     return HopsfsError(
         found, expected=expected, next_step=next_step, status=status, exception=exception, temporary=temporary

@@ -55,14 +55,14 @@ def inspect(
 
 
 def damages(store: Store, name: str, manifest: Manifest, workers: int) -> dict[str, tuple[str, ...]]:
-    """In what the copy differs from its manifest, by live path; every file is read and hashed."""
+    """The differences between the copy and its manifest, by live path; every file is read and hashed."""
     copies = store.copies(name, {}, {}, workers)
     holders = above(manifest.entries).difference(manifest.entries)
     return compare(manifest.entries, {path: entry for path, entry in copies.items() if path not in holders})
 
 
 def changes_since(hdfs: WebHdfs, manifest: Manifest, workers: int) -> dict[str, tuple[str, ...]]:
-    """In what the live folders differ from the manifest, by path; every file is read and hashed."""
+    """The differences between the live folders and the manifest, by path; every file is read and hashed."""
     return compare(manifest.entries, live(hdfs, manifest.sources, workers))
 
 
@@ -70,7 +70,7 @@ def live(hdfs: WebHdfs, patterns: tuple[str, ...], workers: int) -> Mapping[str,
     for _attempt in range(ATTEMPTS):
         tops = matching(hdfs, patterns, or_none=True)
         found = describe(hdfs, walk(hdfs, tops, workers), workers, lambda status: digest_of(hdfs, status.path)[1])
-        # Looked at again where the folders changed meanwhile.
+        # Read again if the folders changed in the meantime.
         if agree(hdfs, tops, found.values(), workers) is not False:
             break
     return found

@@ -88,7 +88,7 @@ def differences(wanted: Entry | None, found: Entry | None) -> tuple[str, ...]:
 
 
 def compare(wanted: Mapping[str, Entry], found: Mapping[str, Entry]) -> dict[str, tuple[str, ...]]:
-    """`differences` of two trees by path, sorted; paths without any are left out."""
+    """`differences` of two trees by path, sorted; paths without any are omitted."""
     both = sorted(set(wanted) | set(found))
     every = {path: differences(wanted.get(path), found.get(path)) for path in both}
     return {path: fields for path, fields in every.items() if fields}
@@ -96,13 +96,14 @@ def compare(wanted: Mapping[str, Entry], found: Mapping[str, Entry]) -> dict[str
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a whole snapshot holds: the commit mark, and all that verification and restore need.
+    """The content of a complete snapshot: the commit mark, and everything that verification and restore need.
 
     JSON lines in UTF-8. The first holds `format` (1), `name`, `created` (RFC 3339, UTC), `sources` (patterns), and
-    the totals `files`, `directories`, `bytes`; then one line an entry, sorted by path, with `path` (of the live
+    the totals `files`, `directories`, `bytes`; then one line per entry, sorted by path, with `path` (of the live
     tree), `type`, `owner`, `group`, `permission`, `acl`, `mtime` (ms), `xattrs` (`0x` and hexadecimal digits), and
-    for files `length` and `sha256`; the last is `{"sha256": …}` over all bytes before it. A manifest that doesn't end
-    so, or doesn't match, is none.
+    for files `length` and `sha256`; the last is `{(
+        "sha256"
+    ): …}` over all bytes before it. A manifest with another last line, or that does not match it, is invalid.
     """
 
     name: str
@@ -141,7 +142,8 @@ class Manifest:
 
     @classmethod
     def decoded(cls, content: bytes) -> tuple[Manifest, str]:
-        """A manifest and its fingerprint. Raises ValueError saying why these bytes are no whole manifest."""
+        """A manifest and its fingerprint. Raises ValueError with the reason if these bytes are not a complete
+        manifest."""
         body, newline, last = content.removesuffix(b"\n").rpartition(b"\n")
         try:
             fingerprint = json.loads(last)["sha256"]

@@ -19,8 +19,8 @@ def _is_moved(hdfs: WebHdfs, path: str, parameters: Mapping[str, Any]) -> bool:
     return hdfs.status(path) is None and hdfs.status(parameters["destination"]) is not None
 
 
-# How to see that it is done, for each operation that is refused where it is done already. The others accept their
-# repeat: DELETE answers false, MKDIRS true, CREATE overwrites, SETXATTR creates or replaces, and SETOWNER,
+# How to check that an operation is done, for those that are rejected if they are already done. The others can be
+# repeated: DELETE answers false, MKDIRS true, CREATE overwrites, SETXATTR creates or replaces, and SETOWNER,
 # SETPERMISSION, SETACL, REMOVEACL and SETTIMES set what is set.
 DONE: Final[dict[str, Callable[[WebHdfs, str, Mapping[str, Any]], bool]]] = {
     "REMOVEXATTR": _is_removed,

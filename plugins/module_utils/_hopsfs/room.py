@@ -15,7 +15,8 @@ from .manifest import Entry
 
 @dataclass(frozen=True)
 class Room:
-    """Space in bytes, replication included: what the copy takes, what is free (None: nobody says), and who says so."""
+    """Space in bytes, including replication: what the copy needs, what is free (None if unknown), and the source of
+    that."""
 
     needed_bytes: int
     free_bytes: int | None
@@ -23,9 +24,9 @@ class Room:
 
 
 def needed(entries: Iterable[Entry], workers: int) -> tuple[int, int, int]:
-    """What writing these entries takes: bytes times replication, the blocks open at one time in bytes, and names.
+    """What writing these entries needs: bytes times replication, the blocks open at one time in bytes, and names.
 
-    HDFS charges a whole block against a quota while a file is being written, and gives back the rest at its end.
+    HDFS charges a complete block against a quota while a file is being written, and releases the rest at the end.
     """
     entries = list(entries)
     files = [entry for entry in entries if entry.kind == "file"]
@@ -34,7 +35,7 @@ def needed(entries: Iterable[Entry], workers: int) -> tuple[int, int, int]:
 
 
 def check_room(hdfs: WebHdfs, place: str, entries: Iterable[Entry], workers: int) -> Room:
-    """Refuse before anything is written where `place` has no room for the entries.
+    """Raises an error before anything is written if `place` has no room for the entries.
 
     Free space is the NameNode's own figure (its bean FSNamesystem; neither HopsFS nor older WebHDFS has an operation
     for it). Quotas come from GETCONTENTSUMMARY of `place` and its parents; not of `/`, as that would count the whole
@@ -80,5 +81,7 @@ def no_room(room: Room, place: str) -> OperatorError:
         f"the {room.limited_by} leaves {room.free_bytes}",
         expected="room for the whole snapshot before the first byte is written",
         untouched="everything; nothing was written",
-        next_step=f"make room or raise the quota, delete old snapshots beside {place}, or choose another snapshot_root",
+        next_step=(
+            f"free space or raise the quota, delete old snapshots next to {place}, or choose another snapshot_root"
+        ),
     )

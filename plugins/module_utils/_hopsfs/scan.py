@@ -17,14 +17,14 @@ from .client import Status, WebHdfs
 from .failure import UNTOUCHED, HopsfsError
 from .manifest import Entry
 
-# How often something is asked for that is listed and said not to exist.
+# How often an entry is requested that is listed but reported as missing.
 ATTEMPTS = 3
 T = TypeVar("T")
 U = TypeVar("U")
 
 
 def in_parallel(workers: int, work: Callable[[T], U], items: Iterable[T]) -> list[U]:
-    """`work` for each item by several threads; the first failure ends it all, after what has begun."""
+    """`work` for each item in several threads; the first failure ends everything after the started items."""
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work, item) for item in items]
         try:
@@ -60,9 +60,9 @@ def above(paths: Iterable[str]) -> set[str]:
 def matching(
     hdfs: WebHdfs, patterns: Iterable[str], *, needed: Iterable[str] = (), or_none: bool = False
 ) -> list[Status]:
-    """What the patterns name, sorted, without what lies below another of them. `*`, `?` and `[…]` stay within one
-    component, as in a shell. Raises OperatorError where one of the `needed` names nothing, or, unless `or_none`, where
-    all of them do."""
+    """The matches of the patterns, sorted, without those below another match. `*`, `?` and `[…]` match within one
+    component, as in a shell. Raises OperatorError if one of the `needed` patterns matches nothing, or, unless
+    `or_none`, if all of them match nothing."""
     patterns, needed = list(patterns), frozenset(needed)
     found: dict[str, Status] = {}
     missing = []
@@ -80,9 +80,12 @@ def matching(
     if missing or (not tops and not or_none):
         raise OperatorError(
             f"no directory matches {', '.join(missing or patterns)}",
-            expected="at least one DAG folder for each of the sources: a copy would lack what a wrong one was to name",
+            expected=(
+                "at least one DAG folder for each of the sources, because with a wrong source the copy would be "
+                "incomplete"
+            ),
             untouched=UNTOUCHED,
-            next_step="correct airflow_dag_folders (option sources); `hdfs dfs -ls -d` shows what a pattern names",
+            next_step="correct airflow_dag_folders (option sources); `hdfs dfs -ls -d` shows what a pattern matches",
         )
     return [found[path] for path in sorted(tops)]
 
@@ -112,9 +115,9 @@ def walk(hdfs: WebHdfs, tops: Iterable[Status], workers: int) -> list[Status]:
             if status.kind not in ("file", "directory"):
                 raise OperatorError(
                     f"{status.path} is a {status.kind}",
-                    expected="files and directories only: a copy of a link would not hold what it leads to",
+                    expected="files and directories only: a copy of a link would not contain its target",
                     untouched="everything; nothing was written",
-                    next_step="replace it by a file, or leave its folder out of the option sources",
+                    next_step="replace it by a file, or remove its folder from the option sources",
                 )
         found += level
         directories = [status.path for status in level if status.kind == "directory"]
@@ -129,10 +132,10 @@ def _listing(hdfs: WebHdfs, path: str) -> list[Status]:
 
 
 def unless_gone(hdfs: WebHdfs, path: str, work: Callable[[], T]) -> T | None:
-    """`work()`, or None where it fails because `path` is gone since its directory was listed.
+    """`work()`, or None if it fails because `path` was deleted after its directory was listed.
 
-    Raises HopsfsError where the server lists it and says all the same that it does not exist: so does one that takes
-    the path for another one, and a copy would lack it.
+    Raises HopsfsError if the server lists it but reports it as missing: a server that misreads the path does so, and a
+    copy would lack it.
     """
     for _attempt in range(ATTEMPTS):
         try:
@@ -140,24 +143,26 @@ def unless_gone(hdfs: WebHdfs, path: str, work: Callable[[], T]) -> T | None:
         except HopsfsError as error:
             if not error.missing or path == "/":
                 raise
-            # Listed again, it may have been replaced in this moment.
+            # It may just have been replaced, so list it again.
             if path not in (status.path for status in _listing(hdfs, posixpath.dirname(path))):
                 return None
-    raise _not_addressable(path, "HopsFS lists it, and says that it does not exist when it is asked for")
+    raise _not_addressable(path, "HopsFS lists it, but reports that it does not exist")
 
 
 def _check_names(hdfs: WebHdfs, paths: Iterable[str]) -> None:
-    """Raises HopsfsError where the server would take one of the paths for another one, which may exist as well."""
+    """Raises HopsfsError if the server would misread one of the paths as another one, which may exist as well."""
     other = next((path for path in paths if unquote_plus(path) != path), None)
     if other is not None and hdfs.decodes_twice():
-        raise _not_addressable(other, f"HopsFS decodes paths twice, and takes it for {unquote_plus(other)}")
+        raise _not_addressable(other, f"HopsFS decodes paths twice, and reads it as {unquote_plus(other)}")
 
 
 def _not_addressable(path: str, why: str) -> HopsfsError:
     return HopsfsError(
         f"{path} can't be read: {why}",
-        expected="a WebHDFS that takes every path for what it is; some versions decode it twice (HDFS-14423) or cut it "
-        "off at a semicolon (HDFS-13176)",
+        expected=(
+            "a WebHDFS that reads paths correctly; some versions decode them twice (HDFS-14423) or cut them off at a "
+            "semicolon (HDFS-13176)"
+        ),
         next_step="upgrade HopsFS, or have its owner give it a name without the characters % + ; and run the same "
         "command again",
     )
@@ -166,8 +171,8 @@ def _not_addressable(path: str, why: str) -> HopsfsError:
 def describe(
     hdfs: WebHdfs, statuses: Iterable[Status], workers: int, digest: Callable[[Status], str | None]
 ) -> dict[str, Entry]:
-    """Entries by path, with ACL and xattrs, without what vanished meanwhile. `digest` gives a file's SHA-256: read,
-    known from elsewhere, or None where it isn't needed."""
+    """Entries by path, with ACL and xattrs, without those deleted in the meantime. `digest` returns a file's SHA-256:
+    read, already known, or None if it is not needed."""
 
     def entry(status: Status) -> Entry:
         return Entry(

@@ -18,7 +18,7 @@ from .scan import above, describe, digest_of, matching, walk
 from .store import State, Store, checked_name
 from .synchronization import CONTENT, Synchronization, removals
 
-# How often a copy is brought up to folders that change while they are copied, before giving up.
+# How often a copy is updated if the folders change while they are copied, before giving up.
 ROUNDS = 5
 
 
@@ -33,18 +33,18 @@ class Look:
 
     @property
     def settled(self) -> bool:
-        """Whether the copy is what the folders are, all of it."""
+        """Whether the copy equals the folders completely."""
         return not self.work and self.counted is not False
 
     @property
     def to_copy(self) -> list[Entry]:
-        """What has to be written: missing and changed files, missing directories."""
+        """The entries to write: missing and changed files, missing directories."""
         return [self.source[path] for path, names in self.work.items() if path in self.source and CONTENT & set(names)]
 
 
 @dataclass
 class Outcome:
-    """What `present` did, or in check mode would do. Files are counted, sizes in bytes."""
+    """What `present` did, or would do in check mode: numbers of files, and sizes in bytes."""
 
     changed: bool
     before: State
@@ -59,7 +59,7 @@ class Outcome:
     counted: bool | None = None
 
     def as_result(self, store: Store, name: str) -> dict[str, Any]:
-        """Counts, sizes and fingerprints as the module returns them, with the diff; nothing of any file's content."""
+        """Counts, sizes and fingerprints as the module returns them, with the diff, without any file content."""
         after = self.manifest or Manifest(name, "", (), self.source)
         snapshot = {
             "name": name,
@@ -111,16 +111,16 @@ def present(
     progress: Callable[[str], object],
     check_mode: bool = False,
 ) -> Outcome:
-    """Make the snapshot `name` whole and equal to the live DAG folders.
+    """Make the snapshot `name` complete and equal to the live DAG folders.
 
-    A copy is not atomic: after copying, the folders are read again with all their content, and what differs is copied
-    again, until one look finds both sides equal; that look is what the manifest records. A snapshot left unfinished
-    is continued; one that is whole is compared, and brought up to date where the folders have changed since.
-    Raises OperatorError where there is no room, the place is unsuitable, or the folders don't stop changing.
+    A copy is not atomic: after copying, the folders are read again with all their content, and differences are copied
+    again, until one pass finds both sides equal; the manifest records this pass. An unfinished snapshot is continued; a
+    complete one is compared, and updated if the folders have changed since. Raises OperatorError if there is no room,
+    the place is unsuitable, or the folders keep changing.
     """
     checked_name(name)
     before = store.state(name)
-    # What this snapshot has had a copy of was no mistake: it is gone since.
+    # If this snapshot already has a copy of a source, the source is not a mistake: it was deleted since.
     had = before.manifest.sources if before.manifest else ()
     tops = matching(hdfs, patterns, needed=set(patterns) - set(had))
     store.check_place(patterns, [top.path for top in tops])
@@ -182,7 +182,7 @@ def present(
 
 
 def compared(hdfs: WebHdfs, patterns: list[str], found: dict[str, Entry], workers: int) -> Look:
-    """The live folders beside a copy. Content is read only where there is a copy to compare it with."""
+    """The live folders and a copy. Content is only read if there is a copy to compare it with."""
     tops = matching(hdfs, patterns)
     statuses = walk(hdfs, tops, workers)
 
@@ -202,15 +202,17 @@ def unsettled(now: Look, name: str) -> OperatorError:
         lines = ["the number of files or their bytes changed while they were read"]
     return OperatorError(
         f"after {ROUNDS} copies {len(now.work)} files or directories still differ from snapshot {name}",
-        expected="DAG folders that nobody writes to while they are copied, and a HopsFS that keeps all metadata",
-        untouched="the DAG folders; the snapshot stays unfinished and is not taken for a whole one",
-        next_step="see which paths change (below), stop their writers, and run the same command again: it goes on",
+        expected="DAG folders that do not change while they are copied, and a HopsFS that keeps all metadata",
+        untouched="the DAG folders; the snapshot stays unfinished and does not count as complete",
+        next_step=(
+            "find out which paths change (below), stop their writers, and run the same command again: it continues"
+        ),
         evidence=tuple(lines),
     )
 
 
 def absent(store: Store, name: str, *, check_mode: bool = False) -> State:
-    """Delete a snapshot, whole or not. Returns what there was."""
+    """Delete a snapshot, complete or not. Returns its former state."""
     checked_name(name)
     before = store.state(name)
     if before.exists and not check_mode:

@@ -17,20 +17,20 @@ from .failure import HopsfsError
 from .manifest import Entry, Manifest
 from .scan import describe, digest_of, is_below, walk
 
-# Where the reconciler of Hopsworks looks for DAGs: a snapshot there would become DAGs.
+# Where the Hopsworks reconciler looks for DAGs: a snapshot there would become DAGs.
 DAG_FOLDERS = "/Projects/*/Airflow"
 MANIFEST = "manifest.jsonl"
 UNFINISHED_MANIFEST = "manifest.jsonl.unfinished"
 FILES = "files"
-# Some servers take a path with one of these for another path, and what is deleted there is gone.
+# Some servers misread a path with one of these as another path, and would delete something else.
 UNSAFE = re.compile(r"[%+;?#\\\x00-\x1f\x7f]")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True)
 class State:
-    """What there is of a snapshot: nothing (`exists` false), an unfinished one (`manifest` None, `flaw` says why), or
-    a whole one with its manifest and fingerprint."""
+    """The state of a snapshot: missing (`exists` false), unfinished (`manifest` None, `flaw` says why), or complete
+    with its manifest and fingerprint."""
 
     exists: bool
     manifest: Manifest | None = None
@@ -62,7 +62,7 @@ class Store:
         return f"{self.root}/{name}"
 
     def copy_of(self, name: str, path: str) -> str:
-        """Where the copy of a live path is."""
+        """The path of the copy of a live path."""
         return f"{self.path(name)}/{FILES}{path}"
 
     # Reading
@@ -84,7 +84,7 @@ class Store:
                 return State(exists=True, flaw="it has no manifest: it was never finished, or is being refreshed")
             raise
         except (ValueError, LookupError, TypeError) as error:
-            return State(exists=True, flaw=f"its manifest is broken: {error}")
+            return State(exists=True, flaw=f"its manifest is invalid: {error}")
         return State(exists=True, manifest=manifest, fingerprint=fingerprint)
 
     def _read(self, path: str) -> bytes:
@@ -94,8 +94,8 @@ class Store:
     def copies(
         self, name: str, known: Mapping[str, Entry], verified: Mapping[str, str], workers: int
     ) -> dict[str, Entry]:
-        """The copied tree by live path. A file's SHA-256 is taken from `verified`, or from `known` (a manifest) where
-        length and time of modification still agree with it, else read."""
+        """The copied tree by live path. A file's SHA-256 comes from `verified`, or from `known` (a manifest) if length
+        and modification time still match, or else the file is read."""
         top = self.hdfs.status(f"{self.path(name)}/{FILES}")
         if top is None:
             return {}
@@ -116,12 +116,12 @@ class Store:
         return {path: replace(entry, path=path) for path, entry in live.items()}
 
     def check_place(self, patterns: list[str], tops: list[str]) -> None:
-        """Refuse a root that is inside a DAG folder or holds one, or that others could enter."""
+        """Raises an error for a root that is inside a DAG folder or contains one, or that others could enter."""
         for pattern in [*patterns, DAG_FOLDERS]:
             if overlaps(self.root, pattern):
                 raise OperatorError(
                     f"snapshot_root {self.root} and the DAG folders {pattern} overlap",
-                    expected="a directory apart: every *.py in a DAG folder becomes a DAG",
+                    expected="a separate directory, because every *.py in a DAG folder becomes a DAG",
                     untouched="everything; nothing was written",
                     next_step="choose a snapshot_root outside of every DAG folder, such as /airflow-snapshots",
                 )
@@ -129,7 +129,7 @@ class Store:
             if top == self.root or is_below(top, self.root) or is_below(self.root, top):
                 raise OperatorError(
                     f"snapshot_root {self.root} and the source {top} overlap",
-                    expected="a directory apart from what is copied",
+                    expected="a directory outside of the copied folders",
                     untouched="everything; nothing was written",
                     next_step="choose another snapshot_root",
                 )
@@ -140,8 +140,10 @@ class Store:
         if status.kind != "directory" or status.permission[-3:] != "700" or status.owner != user:
             raise OperatorError(
                 f"snapshot_root {self.root} is a {status.kind} of {status.owner} with mode {status.permission}",
-                expected=f"a directory of {user} with mode 0700: DAG files may hold secrets, and copies keep their own "
-                "permissions, so that this directory alone keeps others out",
+                expected=(
+                    f"a directory of {user} with mode 0700, because DAG files may contain secrets and copies keep "
+                    "their own permissions, so only this directory keeps other users out"
+                ),
                 untouched="everything; nothing was written",
                 next_step=f"hdfs dfs -chown {user} {self.root}; hdfs dfs -chmod 0700 {self.root}; or choose another",
             )
@@ -149,7 +151,7 @@ class Store:
     # Writing
 
     def begin(self, name: str) -> None:
-        """Create what is missing of the snapshot's directories, and take back its commit mark."""
+        """Create missing directories of the snapshot, and remove its commit mark."""
         self.hdfs.mkdirs(f"{self.path(name)}/{FILES}", "700")
         self.hdfs.delete(f"{self.path(name)}/{MANIFEST}")
 
@@ -174,7 +176,7 @@ class Store:
         return fingerprint
 
     def remove(self, name: str) -> None:
-        """Delete a snapshot, commit mark first. Raises OperatorError for a directory that is no snapshot."""
+        """Delete a snapshot, commit mark first. Raises OperatorError for a directory that is not a snapshot."""
         path = self.path(name)
         strangers = [
             status.path
@@ -183,10 +185,10 @@ class Store:
         ]
         if strangers:
             raise OperatorError(
-                f"{path} is no snapshot: it holds {strangers[0]}",
+                f"{path} is not a snapshot: it contains {strangers[0]}",
                 expected=f"nothing but {MANIFEST} and {FILES}",
                 untouched="everything; nothing was deleted",
-                next_step="look at the directory; delete it by hand if it is yours",
+                next_step="check the directory; delete it by hand if it is yours",
             )
         self.hdfs.delete(f"{path}/{MANIFEST}")
         self.hdfs.delete(path)
@@ -219,6 +221,6 @@ def checked_name(name: str) -> str:
 
 
 def overlaps(path: str, pattern: str) -> bool:
-    """Whether `path` could be, hold, or be held by something that `pattern` names."""
+    """Whether `path` could be, contain, or be inside a match of `pattern`."""
     components = zip(path.strip("/").split("/"), pattern.strip("/").split("/"), strict=False)
     return all(fnmatch.fnmatchcase(component, part) for component, part in components)

@@ -15,13 +15,13 @@ from .scan import in_parallel, topmost, unless_gone
 from .store import Store
 from .transfer import apply_metadata, copy_content
 
-# The differences that a new copy of the content settles; all others are metadata.
+# The differences that require a new copy of the content; all others are metadata.
 CONTENT = frozenset({"missing", "type", "content"})
 Differences = Mapping[str, tuple[str, ...]]
 
 
 class Synchronization:
-    """Makes a copied tree equal to the live one, difference by difference, and remembers what it did.
+    """Makes a copied tree equal to the live one, difference by difference, and records its changes.
 
     `verified` holds the SHA-256 of every file that was copied and read back, `copied` their lengths in bytes,
     `adjusted` the paths that got metadata only, `removed` those deleted from the copy; all by live path.
@@ -38,7 +38,7 @@ class Synchronization:
         self.removed: set[str] = set()
 
     def apply(self, work: Differences, source: Mapping[str, Entry], found: Mapping[str, Entry]) -> None:
-        """Settle the differences `work` between the live tree `source` and the copy `found`."""
+        """Apply the differences `work` between the live tree `source` and the copy `found`."""
         gone = removals(work)
         self.removed |= gone
         in_parallel(self._workers, lambda path: self._hdfs.delete(self._target(path)), sorted(gone))
@@ -51,7 +51,7 @@ class Synchronization:
         in_parallel(self._workers, lambda entry: self._copy(entry, found, total, done), files)
         others = [path for path in work if path in source and path not in contents and source[path].kind == "file"]
         in_parallel(self._workers, lambda path: self._adjust(source[path], found.get(path)), others)
-        # Each creation and deletion has touched its directory, so directories come last.
+        # Each creation and deletion changes its directory, so directories come last.
         touched = {posixpath.dirname(path) for path in [*contents, *gone]} | set(work)
         directories = [path for path in touched if path in source and source[path].kind == "directory"]
         fresh = set(new_directories)
@@ -75,7 +75,7 @@ class Synchronization:
         target = self._target(source.path)
         copied = unless_gone(self._hdfs, source.path, lambda: copy_content(self._hdfs, source, target))
         if copied is None:
-            # The next look at the folders settles it.
+            # The next pass over the folders resolves it.
             return
         length, digest = copied
         parent = found.get(posixpath.dirname(source.path))
@@ -93,6 +93,6 @@ class Synchronization:
 
 
 def removals(work: Differences) -> set[str]:
-    """Paths to delete from the copy: what is no longer there, or has become the other type; topmost ones only."""
+    """Paths to delete from the copy: deleted entries and those with another type; only the topmost ones."""
     gone = {path for path, fields in work.items() if "extra" in fields or "type" in fields}
     return topmost(gone)

@@ -14,7 +14,7 @@ from .scan import digest_of
 
 
 class Passing:
-    """The body of an upload: the pieces of a download as they come, hashed on the way."""
+    """The body of an upload: the pieces of a download as they arrive, hashed at the same time."""
 
     def __init__(self, pieces: Iterator[bytes], length: int) -> None:
         self._pieces = pieces
@@ -33,10 +33,10 @@ class Passing:
     def read(self, size: int) -> bytes:
         piece = self._rest or next(self._pieces, b"")
         if not piece and self.passed < self._length:
-            # The other end waits for the rest of the announced length: break off instead.
+            # The other end waits for the rest of the announced length: abort instead.
             raise HopsfsError(
                 f"a download ended after {self.passed} of {self._length} bytes",
-                expected="the whole file",
+                expected="the complete file",
                 next_step="run the same command again",
                 temporary=True,
             )
@@ -53,7 +53,7 @@ class Passing:
 def copy_content(hdfs: WebHdfs, source: Entry, target: str) -> tuple[int, str]:
     """Copy a file's content and read it back. Returns its length in bytes and SHA-256.
 
-    Raises HopsfsError where the source is gone (`missing`) or what was written doesn't read back the same.
+    Raises HopsfsError if the source is gone (`missing`) or the written content does not read back the same.
     """
 
     def attempt() -> tuple[int, str]:
@@ -76,12 +76,12 @@ def copy_content(hdfs: WebHdfs, source: Entry, target: str) -> tuple[int, str]:
 
 
 def apply_metadata(hdfs: WebHdfs, wanted: Entry, target: str, found: Entry | None, *, inherits: bool = True) -> None:
-    """Give `target` the metadata of `wanted`; `found` is what it has (None: just created, by us). `inherits` says
-    whether a new file may have got entries from a default ACL of its directory.
+    """Set the metadata of `wanted` on `target`; `found` is its current metadata (None: just created). `inherits` says
+    whether a new file may have inherited entries from a default ACL of its directory.
 
-    The order matters: SETACL sets the permission's digits too, of which the group's is the mask, so the permission
-    comes after it; times last, for a new owner or ACL may touch them. A directory's time is not set here, as whatever
-    is done in the directory later changes it.
+    The order matters: SETACL also sets the permission's digits, of which the group's is the mask, so the permission
+    comes after it; times are last, because a new owner or ACL may change them. A directory's time is not set here,
+    because later changes in the directory modify it.
     """
     fields = differences(wanted, found) if found else ("owner", "group", "acl", "permission", "xattrs")
     if "owner" in fields or "group" in fields:

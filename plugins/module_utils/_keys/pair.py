@@ -131,7 +131,7 @@ def _not_understood(where: str, found: str) -> OperatorError:
         expected=f"an RSA key of {KEY_BITS} bits in PEM format, not encrypted",
         untouched="the whole Secret, and every pod that uses it",
         next_step=(
-            "put the right key there; or, if no running pod signs or verifies with it, remove the entries of this "
+            "put the correct key there; or, if no running pod signs or verifies with it, remove the entries of this "
             "signer from the Secret and run the same command again: it creates a new pair"
         ),
     )

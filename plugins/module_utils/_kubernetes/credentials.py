@@ -26,7 +26,7 @@ except ImportError:  # reported by the module's own requirement check
 USED_PART = 0.8
 # Between two calls of a plugin: by the clock of this machine, its credential may already have expired.
 PLUGIN_PAUSE_SECONDS = 10.0
-# Headers are bytes, a character each (RFC 9110, 5.5).
+# Headers are bytes, one per character (RFC 9110, 5.5).
 UNSENDABLE = re.compile(r"[\x00-\x1f\x7f]|[^\x00-\xff]")
 
 

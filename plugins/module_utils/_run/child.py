@@ -126,7 +126,7 @@ def _be_child(act: Callable[[Warn], Result], may_act: Callable[[], bool], writin
             _leave(writing, alive)
             threading.Thread(target=_watch_parent, args=(alive, may_act), daemon=True).start()
             say({"result": act(lambda text: say({"warning": str(text)}))})
-        except BaseException as error:  # noqa: BLE001  nobody else is left to see it
+        except BaseException as error:  # noqa: BLE001  no other code would see it
             say({"result": unforeseen(error)})
         code = 0
     finally:

@@ -171,7 +171,7 @@ def test_only_a_plain_https_address_is_accepted(hopsfs, said, url):
 @pytest.mark.parametrize("location", ["https://[::1/x", "https://datanode:99999/x", "https://data..node/x"])
 def test_a_redirect_to_no_address_is_told(hopsfs, hdfs, monkeypatch, location):
     monkeypatch.setattr(hopsfs, "request", lambda *_a, **_k: Answer("", 307, location=location))
-    with pytest.raises(OperatorError, match="OPEN /dags was redirected to what is no address"):
+    with pytest.raises(OperatorError, match="OPEN /dags was redirected to an invalid address"):
         hdfs._once("GET", "/dags", "OPEN", {})
 
 

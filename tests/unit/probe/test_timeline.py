@@ -89,7 +89,7 @@ def test_a_connection_made_anew_is_a_ring(draw):
     seen = [Sample(START + i, "keep_alive", 200, 0.01, good=True, reconnected=i == 3) for i in range(6)]
     picture = draw(summarise(seen))
     assert classes(picture, "circle") == ["av-again"]
-    assert "6 requests, 0 failed, 1 made again" in picture
+    assert "6 requests, 0 failed, 1 reopened" in picture
 
 
 def test_a_long_measurement_has_few_marks_of_time(draw):

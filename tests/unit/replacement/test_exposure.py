@@ -51,12 +51,12 @@ def told(namespace, before, after):
         (
             FENCED,
             {**FENCED, "loadBalancerSourceRanges": ["10.1.0.0/16"]},
-            "another loadBalancerSourceRanges (10",
+            "changes loadBalancerSourceRanges (10",
         ),
         (FENCED, {"type": "ClusterIP", "ports": [PORT]}, "loadBalancerSourceRanges (10.0.0.0/8)"),
         ({**BALANCER, "loadBalancerIP": "1.2.3.4"}, BALANCER, "loses or changes loadBalancerIP"),
-        ({"externalIPs": ["1.2.3.4"]}, {}, "another externalIPs"),
-        ({"sessionAffinity": "ClientIP"}, {"sessionAffinity": "None"}, "another sessionAffinity"),
+        ({"externalIPs": ["1.2.3.4"]}, {}, "changes externalIPs"),
+        ({"sessionAffinity": "ClientIP"}, {"sessionAffinity": "None"}, "changes sessionAffinity"),
         ({"selector": {"app": "old"}}, {"selector": {"app": "new"}}, ""),
     ],
 )

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import tokenize
 from itertools import chain
 from pathlib import Path
 
@@ -14,12 +16,33 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# Files that are checked, by glob. To check more, add a line: "roles/*/meta/argument_specs.yml",
-# "roles/*/templates/*", "roles/*/tasks/*.yml", "playbooks/*.yml", "awx/**/*.yml", "plugins/modules/*.py", ...
+# Rooms of plugins/module_utils whose messages, docstrings and comments are checked.
+ROOMS = [
+    *("_airflow", "_common", "_hopsfs", "_http", "_keys", "_kubernetes", "_pods", "_preflight", "_probe"),
+    *("_replacement", "_rollout", "_run"),
+]
+
+# Files that are checked, by glob. To check more, add a line.
 CHECKED = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/**/*.md",
+    "roles/*/README.md",
+    "roles/*/meta/*.yml",
+    "roles/*/tasks/*.yml",
+    "roles/*/defaults/*.yml",
+    "roles/*/vars/**/*.yml",
+    "roles/*/templates/*",
+    "roles/*/files/*.py",
+    "playbooks/**/*.yml",
+    "awx/**/*.yml",
+    "awx/**/*.j2",
+    "plugins/modules/*.py",
+    "plugins/doc_fragments/*.py",
+    "plugins/plugin_utils/*.py",
+    "plugins/filter/*.py",
+    "plugins/callback/*.py",
+    *(f"plugins/module_utils/{room}/**/*.py" for room in ROOMS),
 ]
 
 # The page that lists these words.
@@ -75,7 +98,9 @@ FILES = sorted({str(path.relative_to(ROOT)) for path in chain.from_iterable(map(
 
 def prose(name: str, text: str) -> str:
     """What is language in a file, with its lines where they are. Of Markdown neither blocks nor pieces of code:
-    these are commands, names, and output, which is checked where it comes from."""
+    these are commands, names, and output, which is checked where it comes from. Of Python only comments and strings."""
+    if name.endswith(".py"):
+        return spoken(text)
     if not name.endswith(".md"):
         return text
 
@@ -84,6 +109,23 @@ def prose(name: str, text: str) -> str:
 
     text = re.sub(r"^ *```.*?^ *```", blank, text, flags=re.MULTILINE | re.DOTALL)
     return re.sub(r"``[^\n]+?``|`[^`\n]+`", blank, text)
+
+
+def spoken(source: str) -> str:
+    """The comments of a program, and its strings of several words, where they are; all else is blank."""
+    lines = [[" " if character != "\n" else "\n" for character in line] for line in source.splitlines(keepends=True)]
+    texts = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in texts or (token.type != tokenize.COMMENT and " " not in token.string.strip()):
+            continue
+        # Neither names between back quotes are language, nor expressions in an f-string (before Python 3.12).
+        said = re.sub(r"\{[^{}\n]*\}|`[^`\n]+`", lambda found: "_" * len(found[0]), token.string)
+        said = re.sub(r"^\w{1,2}(?=[\"'])|[\"'#]", lambda found: " " * len(found[0]), said)
+        row, column = token.start
+        for offset, line in enumerate(said.split("\n")):
+            first = column if offset == 0 else 0
+            lines[row - 1 + offset][first : first + len(line)] = list(line)
+    return "".join(chain.from_iterable(lines))
 
 
 def banned(name: str, text: str) -> list[str]:
@@ -139,3 +181,18 @@ def test_the_page_about_style_lists_no_other_words():
     rows = [line.strip("|").split(" | ")[0].strip() for line in text.split("\n## ", 1)[0].splitlines() if "|" in line]
     assert len(rows) > 10
     assert [row for row in rows[2:] if not banned("page.md", f"{row}, ")] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("wait(beside)  # all is well", False),
+        ("wait(found)  # somebody waits", True),
+        ('raise Failure("the key is "\n    f"to be replaced by {beside}")', True),
+        ('say(f"no pod of {somebody} is left")', False),
+        ('"""The gates in `beside` wait."""', False),
+        ('kind = "hopeless"', False),
+    ],
+)
+def test_of_a_program_only_its_language_is_checked(line, found):
+    assert bool(banned("program.py", f"{line}\n")) is found
