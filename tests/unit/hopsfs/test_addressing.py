@@ -98,7 +98,7 @@ def test_a_file_taken_for_another_one_is_not_copied_for_it(hopsfs, hdfs):
     hopsfs.put(f"{TOP}/a b.py", "FILE", "0644", b"one")
     hopsfs.put(f"{TOP}/a+b.py", "FILE", "0644", b"two")
     hopsfs.decodes_twice = True
-    with pytest.raises(HopsfsError, match=r"takes it for .*/a b\.py"):
+    with pytest.raises(HopsfsError, match=r"reads it as .*/a b\.py"):
         take(hdfs)
     assert hopsfs.writes == []
 

@@ -278,7 +278,7 @@ def test_an_image_that_can_not_run_as_its_container_is_told_as_that(pull):
     """`airflow_extra_containers: [{name: sync, image: alpine}]`, where pods must not be root's."""
     why = "container has runAsNonRoot and image will run as root"
     with pytest.raises(
-        OperatorError, match=rf"can't run image image:1 with the settings of container web of Deployment web .*{why}"
+        OperatorError, match=rf"can't run image image:1 with the settings of container web of Deployment web: .*{why}"
     ) as e:
         pull([pod(waits("CreateContainerConfigError", why))], seconds=10)
     assert "runAsUser" in e.value.next_step

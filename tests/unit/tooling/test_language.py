@@ -34,6 +34,7 @@ CHECKED = [
     "roles/*/vars/**/*.yml",
     "roles/*/templates/*",
     "roles/*/files/*.py",
+    "changelogs/fragments/*.yml",
     "playbooks/**/*.yml",
     "awx/**/*.yml",
     "awx/**/*.j2",
