@@ -85,7 +85,7 @@ EXAMPLES = r"""
 RETURN = r"""
 rehearsed_dump:
   description:
-    - The evidence that M(hopsworks.airflow.metadata_db) requires before it drops anything. The database that was
+    - The evidence that M(hopsworks.airflow.metadata_swap) requires before it drops anything. The database that was
       dumped, the run that dumped it, the path of the dump, and for each restored table the number of rows and a
       checksum of their content.
   returned: state is rehearsed, not in check mode

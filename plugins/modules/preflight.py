@@ -38,14 +38,14 @@ options:
     default: []
   stage:
     description:
-      - Stage of the database, as M(hopsworks.airflow.metadata_db_info) returns it. With V(absent), V(empty) or V(old),
+      - Stage of the database, as M(hopsworks.airflow.metadata_info) returns it. With V(absent), V(empty) or V(old),
         the module fails if workloads in O(stopped) that this collection created for O(deployment) run, because they use
         another database. With V(absent) or V(empty), it also fails if others run, for the same reason. If omitted, this
         is not checked.
     type: str
   sessions:
     description:
-      - Sessions on the live schema, as M(hopsworks.airflow.metadata_db_info) returns them. The module warns about pods
+      - Sessions on the live schema, as M(hopsworks.airflow.metadata_info) returns them. The module warns about pods
         of the namespace that have a session and do not belong to the workloads in O(stopped), and about sessions that
         belong to no pod in the namespace. If the database server only sees the address of a proxy or a node, the owner
         of a session is unknown.

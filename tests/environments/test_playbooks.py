@@ -112,14 +112,14 @@ def test_an_upgrade_runs_through_its_phases(replay, tmp_path):
     assert state["facts"]["backup"]["bytes"] == 48213
     assert state["facts"]["snapshot"]["files"] == 42
     assert state["facts"]["verify"]["dags"] == 7
-    held = {holder for name, _check, _namespace, holder in state["calls"] if name in ("metadata_db", "workloads")}
+    held = {holder for name, _check, _namespace, holder in state["calls"] if name in ("metadata_swap", "workloads")}
     assert len(held - {None}) == 1
     assert {namespace for name, _check, namespace, _holder in state["calls"] if name != "run_report"} == {"hopsworks"}
 
 
 @WHOLE
 def test_a_failing_cut_over_is_put_back_and_told(replay):
-    printed, state = replay("upgrade", fails="metadata_db")
+    printed, state = replay("upgrade", fails="metadata_swap")
     assert "upgrade.yml stopped in phase cut_over (Replace the old tables with the new ones)." in printed
     assert "Found: a canary" in printed
     assert "All are in their place." in printed

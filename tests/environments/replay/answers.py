@@ -28,7 +28,15 @@ STATE: dict[str, Any] = {
     "settled": False,
 }
 BEGUN, ENDED = "2026-11-22T03:00:00.000+00:00", "2026-11-22T03:00:41.000+00:00"
-CHANGING = ("generated_secret", "hopsfs_snapshot", "image_pull", "metadata_db", "quiesce", "signing_keys", "workloads")
+CHANGING = (
+    "generated_secret",
+    "hopsfs_snapshot",
+    "image_pull",
+    "metadata_swap",
+    "quiesce",
+    "signing_keys",
+    "workloads",
+)
 
 
 def answer(plugin: Any, task: Any, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +68,7 @@ def samples(returned: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _metadata_db_info(parameters, state, check_mode):
+def _metadata_info(parameters, state, check_mode):
     fit = {"problems": [], "missing_privileges": [], "unfit": [], "unseen": [], "encrypted": None}
     paused = {"now": [], "waiting": [], "runs": []}
     moved = state["stage"] == "installed"
@@ -68,10 +76,10 @@ def _metadata_db_info(parameters, state, check_mode):
 
 
 def _image_revision_info(parameters, state, check_mode):
-    return {"revision": documented("metadata_db_info")["revision"]}
+    return {"revision": documented("metadata_info")["revision"]}
 
 
-def _metadata_db(parameters, state, check_mode):
+def _metadata_swap(parameters, state, check_mode):
     changed = state["stage"] != "installed"
     if not check_mode:
         state["stage"] = "installed"

@@ -37,7 +37,7 @@ def test_the_whole_way_there_and_back(laboratory, old, tmp_path):
     lab, before = laboratory, laboratory.content(old)
     dropped = lab.logged("drop database")
 
-    info = lab.run("metadata_db_info", lab.arguments(old))
+    info = lab.run("metadata_info", lab.arguments(old))
     assert (info["stage"], info["revision"], info["missing_privileges"]) == ("old", "03afc6b6f902", [])
 
     for module, arguments in (
@@ -45,7 +45,7 @@ def test_the_whole_way_there_and_back(laboratory, old, tmp_path):
         ("metadata_dump", {"run": RUN, "directory": str(tmp_path / "dumps")}),
         ("quiesce", {"deployment": "lab", "state": "quiesced"}),
         ("quiesce", {"deployment": "lab", "state": "resumed"}),
-        ("metadata_db", reset()),
+        ("metadata_swap", reset()),
     ):
         arguments = lab.arguments(old, **arguments)
         predicted = lab.run(module, arguments, "--check", "--diff")
@@ -59,16 +59,16 @@ def test_the_whole_way_there_and_back(laboratory, old, tmp_path):
 
     aside = f"{old}_before_{RUN}"
     assert lab.content(aside) == before
-    info = lab.run("metadata_db_info", lab.arguments(old))
+    info = lab.run("metadata_info", lab.arguments(old))
     assert (info["stage"], info["revision"]) == ("installed", "fe199e1abd77")
     assert lab.sql(f"SHOW TABLES FROM {old}_beside").split() == ["hopsworks_airflow_paused"]
     mirror = lab.cluster.core.read_namespaced_config_map("lab-record", NAMESPACE).data["installed"]
     assert json.loads(mirror)["run"] == RUN
 
     back = lab.arguments(old, **reset(state="restored", run="20261123t090000"))
-    assert lab.run("metadata_db", back, "--check")["changed"]
-    assert lab.run("metadata_db", back)["changed"]
-    assert not lab.run("metadata_db", back)["changed"]
+    assert lab.run("metadata_swap", back, "--check")["changed"]
+    assert lab.run("metadata_swap", back)["changed"]
+    assert not lab.run("metadata_swap", back)["changed"]
     assert lab.content(old) == before
     assert lab.logged("drop database") == dropped
     assert lab.jobs() == []
@@ -81,7 +81,7 @@ def test_drop_wants_a_rehearsed_dump_and_drops_once(laboratory, old, tmp_path):
     dropped = lab.logged("drop database")
     own = old.replace("_", "\\_")
     lab.sql(f"GRANT EXECUTE, EVENT, TRIGGER, LOCK TABLES ON `{own}`.* TO airflow@'%'")
-    refused = lab.run("metadata_db", lab.arguments(old, **reset(method="drop")))
+    refused = lab.run("metadata_swap", lab.arguments(old, **reset(method="drop")))
     assert refused["failed"]
     assert "no rehearsed dump" in refused["failure"]["found"]
 
@@ -93,8 +93,8 @@ def test_drop_wants_a_rehearsed_dump_and_drops_once(laboratory, old, tmp_path):
     assert lab.sql(f"SHOW TABLES FROM {old}_rehearsal") == ""
 
     drop = reset(method="drop", rehearsed_dump=rehearsal["rehearsed_dump"])
-    assert lab.run("metadata_db", lab.arguments(old, **drop))["changed"]
-    assert not lab.run("metadata_db", lab.arguments(old, **drop))["changed"]
+    assert lab.run("metadata_swap", lab.arguments(old, **drop))["changed"]
+    assert not lab.run("metadata_swap", lab.arguments(old, **drop))["changed"]
     assert lab.logged("drop database") == dropped + 1
 
     restore = {"deployment": "lab", "state": "restored", "dump": dump["path"], "schema": f"{old}_restored"}
@@ -157,7 +157,7 @@ def test_a_migration_that_was_killed_is_begun_again(laboratory, old):
     process.wait()
     orphan = lab.jobs()
     assert len(orphan) == 1
-    state = lab.run("metadata_db_info", lab.arguments(old))["workspace"]["state"]
+    state = lab.run("metadata_info", lab.arguments(old))["workspace"]["state"]
     assert state == "building"
 
     result = lab.run("metadata_migrate", arguments)
@@ -204,7 +204,7 @@ def test_a_migration_that_fails_says_why_at_once(laboratory, old, changes, match
     assert any(part in failed["failure"]["found"] for part in match.split("|")), failed["failure"]
     assert time.monotonic() - begun < 90
     assert lab.jobs() == []
-    assert lab.run("metadata_db_info", lab.arguments(old))["stage"] == "old"
+    assert lab.run("metadata_info", lab.arguments(old))["stage"] == "old"
     assert "CANARY" not in lab.transcript
 
 
@@ -219,7 +219,7 @@ def test_a_migration_that_fails_says_why_at_once(laboratory, old, changes, match
     ],
 )
 def test_a_database_that_cannot_be_read_is_refused(laboratory, old, changes, match):
-    for module, arguments in (("metadata_db", reset()), ("metadata_db_info", {}), ("quiesce", {"deployment": "lab"})):
+    for module, arguments in (("metadata_swap", reset()), ("metadata_info", {}), ("quiesce", {"deployment": "lab"})):
         arguments = laboratory.arguments(old, **arguments)
         arguments["database"] = {**arguments["database"], **changes}
 

@@ -16,7 +16,7 @@ def test_everything_works_at_an_address_outside_the_cluster(outside, tmp_path):
     lab, live = outside, "airflow_outside"
     lab.make_old(live)
     before = lab.content(live)
-    info = lab.run("metadata_db_info", lab.arguments(live))
+    info = lab.run("metadata_info", lab.arguments(live))
     assert (info["stage"], info["missing_privileges"]) == ("old", [])
 
     lab.run("metadata_migrate", lab.arguments(live, **migrate()))
@@ -33,9 +33,9 @@ def test_everything_works_at_an_address_outside_the_cluster(outside, tmp_path):
 
     for state in ("quiesced", "resumed"):
         assert lab.run("quiesce", lab.arguments(live, deployment="lab", state=state))["changed"]
-    assert lab.run("metadata_db", lab.arguments(live, **reset()))["changed"]
+    assert lab.run("metadata_swap", lab.arguments(live, **reset()))["changed"]
     assert lab.content(f"{live}_before_{RUN}") == before
-    assert lab.run("metadata_db_info", lab.arguments(live))["stage"] == "installed"
+    assert lab.run("metadata_info", lab.arguments(live))["stage"] == "installed"
     assert lab.jobs() == []
     assert PASSWORD not in lab.transcript
     assert "CANARY" not in lab.transcript

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._dags import quiesce as waiting
-from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info, quiesce
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info, quiesce
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import NAMESPACE, RUN, Deployment, call_of, reset
 
 UNPAUSED = {"first": ["p_demo_1__gone", "p_demo_1__hello"], "second": ["p_demo_1__gone", "p_demo_1__sleeping"]}
@@ -79,7 +79,7 @@ def test_each_unpauses_what_it_has_paused(pair, steps):
             assert pair.act(quiesce, name, state="resumed")["resumed"] == expected
             paused.discard(name)
         for each, dags in UNPAUSED.items():
-            listed = pair.act(metadata_db_info, each)["paused"]["now"]
+            listed = pair.act(metadata_info, each)["paused"]["now"]
             assert (pair.running(each), listed) == (([], dags) if each in paused else (dags, []))
 
 

@@ -13,7 +13,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.d
     make_dump,
     read_content,
 )
-from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info, quiesce
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info, quiesce
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
     RUN,
     Deployment,
@@ -44,7 +44,7 @@ def act(database, monkeypatch, awkward):
 
 
 def test_it_is_looked_at(awkward, act):
-    found = act(metadata_db_info, rehearsal=f"{awkward.names.live}_rehearsal")
+    found = act(metadata_info, rehearsal=f"{awkward.names.live}_rehearsal")
 
     assert (found["stage"], found["problems"], len(found["tables"])) == ("old", [], 33)
     assert (found["workspace"]["schema"], found["workspace"]["state"]) == (awkward.names.workspace, "complete")
@@ -57,7 +57,7 @@ def test_its_dags_are_paused_and_unpaused(awkward, act):
     paused = act(quiesce, timeout=0)["paused"]
 
     assert paused == ["p_demo_1__gone", "p_demo_1__hello"]
-    assert act(metadata_db_info)["paused"]["now"] == paused
+    assert act(metadata_info)["paused"]["now"] == paused
     assert act(quiesce, state="resumed")["resumed"] == paused
     assert awkward.definition(awkward.names.live) == before
 
@@ -81,10 +81,10 @@ def test_its_tables_are_set_aside_and_come_back(awkward, act, database, mirror):
     before = awkward.content(database, awkward.names.live)
 
     assert reset(database, awkward, mirror)["set_aside"] == awkward.names.aside(RUN)
-    assert act(metadata_db_info)["stage"] == "installed"
+    assert act(metadata_info)["stage"] == "installed"
     assert restore(database, awkward, mirror)["changed"]
 
-    assert act(metadata_db_info)["stage"] == "old"
+    assert act(metadata_info)["stage"] == "old"
     assert awkward.content(database, awkward.names.live) == before
 
 
@@ -93,5 +93,5 @@ def test_its_tables_are_dropped(awkward, act, database, mirror):
 
     assert reset(database, awkward, mirror, method="drop", rehearsed_dump=rehearsed)["changed"]
 
-    assert act(metadata_db_info)["stage"] == "installed"
+    assert act(metadata_info)["stage"] == "installed"
     assert awkward.schemas() == {awkward.names.live, awkward.names.workspace}

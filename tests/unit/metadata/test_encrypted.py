@@ -20,7 +20,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.fernet import keys_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.encrypted import readable
-from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import call_of, reset
 
 OLD, NEW, OTHER = (Fernet.generate_key() for _index in range(3))
@@ -72,7 +72,7 @@ def places_of(*names):
 
 def keys(secrets, *places):
     call = Call({"fernet_keys": places_of(*places)}, False, Cluster(secrets=secrets), print, print)
-    return metadata_db_info.fernet_keys(call)
+    return metadata_info.fernet_keys(call)
 
 
 def test_the_key_is_the_one_that_the_new_airflow_will_have():
@@ -98,9 +98,9 @@ class TestInTheStateOfTheDatabase:
 
         def found(secrets, *places):
             given = {"live": deployment.names.live, "deployment": deployment.name, "fernet_keys": places_of(*places)}
-            call = call_of(database, monkeypatch, metadata_db_info, **given)
+            call = call_of(database, monkeypatch, metadata_info, **given)
             cluster = Cluster(secrets=secrets, namespace=call.cluster.namespace)
-            return metadata_db_info.act(dataclasses.replace(call, cluster=cluster))["encrypted"]
+            return metadata_info.act(dataclasses.replace(call, cluster=cluster))["encrypted"]
 
         return found
 

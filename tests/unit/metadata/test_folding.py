@@ -18,10 +18,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.f
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import on_server, schemas_of
 from ansible_collections.hopsworks.airflow.plugins.modules import (
-    metadata_db,
-    metadata_db_info,
+    metadata_info,
     metadata_migrate,
     metadata_restore,
+    metadata_swap,
     quiesce,
 )
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb import support
@@ -63,9 +63,9 @@ def test_two_spellings_of_one_schema_are_one(database, folding):
 
 
 def test_the_stage_is_that_of_the_schema_that_is_there(folding, old, monkeypatch):
-    call = call_of(folding, monkeypatch, metadata_db_info, live=spelled(old.names), run=RUN, deployment=old.name)
+    call = call_of(folding, monkeypatch, metadata_info, live=spelled(old.names), run=RUN, deployment=old.name)
 
-    result = metadata_db_info.act(call)
+    result = metadata_info.act(call)
 
     assert (result["stage"], result["missing_privileges"]) == ("old", [])
     assert len(result["tables"]) == len(old.tables(old.names.live))
@@ -111,7 +111,7 @@ def test_a_rehearsal_in_the_workspace_is_refused_whatever_it_is_called(folding, 
     rehearsal = old.names.workspace.replace("beside", "Beside")
 
     with pytest.raises(OperatorError, match=r"rehearsal, .*_beside', is the workspace"):
-        metadata_db_info.act(call_of(folding, monkeypatch, metadata_db_info, run=RUN, rehearsal=rehearsal, **given))
+        metadata_info.act(call_of(folding, monkeypatch, metadata_info, run=RUN, rehearsal=rehearsal, **given))
 
     monkeypatch.setattr(metadata_restore, "read_manifest", lambda _path: Manifest("", RUN, "", "", "", 0, "", ""))
     monkeypatch.setattr(metadata_restore, "verify", lambda *_given: None)
@@ -140,12 +140,12 @@ def test_where_names_are_not_folded_an_extra_table_is_the_very_same_one(database
 
 def test_the_whole_reset(folding, old, monkeypatch, mirror):
     old.make_new(folding)
-    monkeypatch.setattr(metadata_db, "Mirror", lambda *_given: mirror)
+    monkeypatch.setattr(metadata_swap, "Mirror", lambda *_given: mirror)
     given = {"deployment": old.name, "confirm": old.name, "run": RUN, "session_timeout": 1}
 
     def act(**params):
-        call = call_of(folding, monkeypatch, metadata_db, live=spelled(old.names), **{**given, **params})
-        return metadata_db.act(call)
+        call = call_of(folding, monkeypatch, metadata_swap, live=spelled(old.names), **{**given, **params})
+        return metadata_swap.act(call)
 
     assert act()["changed"]
     assert inspect(folding, old.names).stage == "installed"
@@ -178,7 +178,7 @@ def test_where_names_are_not_folded_only_the_very_same_name_counts(server, datab
 def test_rights_on_the_schema_of_the_rehearsal_are_asked_for_where_there_is_one(folding, old, monkeypatch):
     def missing(live):
         given = {"live": live, "run": RUN, "rehearsal": "Elsewhere"}
-        return metadata_db_info.act(call_of(folding, monkeypatch, metadata_db_info, **given))["missing_privileges"]
+        return metadata_info.act(call_of(folding, monkeypatch, metadata_info, **given))["missing_privileges"]
 
     assert "CREATE ON elsewhere.*" in missing(old.names.live)
     # Nothing to dump, nothing to rehearse.

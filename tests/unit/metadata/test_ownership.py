@@ -40,7 +40,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schema
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
-from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info, metadata_restore, quiesce
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info, metadata_restore, quiesce
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import NAMESPACE, RUN, Deployment, call_of, quiet
 
 ROLES = Path(__file__).parents[3] / "roles"
@@ -177,8 +177,8 @@ def test_the_state_of_a_schema_says_that_it_is_anothers(database, deployment, mo
     write_mark(database, deployment.names.workspace, deployment.mark(deployment="other"))
 
     def look(**params):
-        call = call_of(database, monkeypatch, metadata_db_info, live=deployment.names.live, run=RUN, **params)
-        return metadata_db_info.act(call)
+        call = call_of(database, monkeypatch, metadata_info, live=deployment.names.live, run=RUN, **params)
+        return metadata_info.act(call)
 
     assert look(deployment="demo")["stage"] == "foreign"
     assert "belongs to deployment 'other'" in look(deployment="demo")["problems"][0]

@@ -15,7 +15,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
-from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
     RUN,
     UNDO_RUN,
@@ -34,8 +34,8 @@ def told(database, monkeypatch):
     """Whether anything was moved, and the words, as the module tells them."""
 
     def tell(deployment):
-        call = call_of(database, monkeypatch, metadata_db_info, live=deployment.names.live, run=RUN, deployment="demo")
-        found = metadata_db_info.act(call)
+        call = call_of(database, monkeypatch, metadata_info, live=deployment.names.live, run=RUN, deployment="demo")
+        found = metadata_info.act(call)
         return found["moved"], found["old_tables"]
 
     return tell

@@ -103,7 +103,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "workloads_info": {"workloads": []},
     "run_lock": {"process_id": 1},
     "cluster_info": {"cluster": {"server": "https://production.example:6443", "context": "production"}},
-    "metadata_db_info": DATABASE,
+    "metadata_info": DATABASE,
     "quiesce:quiesced": {"paused": ["one", "two"], "running": []},
     "quiesce:resumed": {"resumed": ["one", "two"], "unknown": [], "broken": [], "gone": []},
 }

@@ -17,7 +17,7 @@ CONFIGURED = {
     "heartbeat_seconds": 5,
 }
 ANSWERS = {
-    "metadata_db_info": LOOK,
+    "metadata_info": LOOK,
     "signing_keys_info": {"problem": None, "exists": False, "generation": 3},
     "hopsfs_snapshot_info": {"snapshots": []},
     "airflow_health": {"version": "3.0.6", "dags": 1, "import_errors": 0, "canary": None},

@@ -21,7 +21,7 @@ INSTALLED = {
 }
 TASK = "etl.load (running 900 s)"
 ANSWERS = {
-    "metadata_db_info": INSTALLED,
+    "metadata_info": INSTALLED,
     "image_revision_info": {"revision": HEAD, "version": "3.0.6", "asked": True},
     "deployment_objects:applied": {"objects": []},
     "image_pull": {"nodes": {"n": "present"}},
@@ -123,7 +123,7 @@ def test_a_failing_run_unpauses_what_an_earlier_run_has_proved(settings_changed,
     """DAGs that still wait for the proof of their deployment go on to wait for it."""
     paused = {**INSTALLED["paused"], **listed}
     answers = {
-        "metadata_db_info": {**INSTALLED, "paused": paused},
+        "metadata_info": {**INSTALLED, "paused": paused},
         "airflow_health": {"failed": True, "msg": "no heartbeat"},
     }
     played = settings_changed(scheduler(600), answers, code=2)
@@ -135,10 +135,10 @@ def test_a_failing_run_unpauses_what_an_earlier_run_has_proved(settings_changed,
 def test_what_the_plan_says_of_the_tables_is_done_where_they_are_installed(settings_changed, due):
     """A run died right before its end, or the ConfigMap that remembers it is lost."""
     answer = {"changed": due, "stage": "installed", "run": "r0", "set_aside": "airflow_before_r0"}
-    played = settings_changed(scheduler(None), {"metadata_db": answer})
+    played = settings_changed(scheduler(None), {"metadata_swap": answer})
 
     assert ("records that the new tables are in their place" in played.output) is due
-    assert played.actions("metadata_db", "workloads") == ["metadata_db:reset", ROLL_OUT]
+    assert played.actions("metadata_swap", "workloads") == ["metadata_swap:reset", ROLL_OUT]
     (closed,) = [
         entry for entry in played.asked if entry["action"] == "run_record" and entry.get("state") == "finished"
     ]

@@ -42,7 +42,7 @@ def test_what_a_phase_has_paused_is_unpaused_when_it_has_ended(run):
 
 def test_all_of_a_run_and_its_way_back_stay_with_the_cluster_that_it_began_on(run):
     """A kubeconfig may get another current context while the run works."""
-    played = run({"failing": [PAUSE, KEEP, FAIL]}, {"metadata_db_info": OLD}, run_replaces=True)
+    played = run({"failing": [PAUSE, KEEP, FAIL]}, {"metadata_info": OLD}, run_replaces=True)
 
     # The report is of this machine alone.
     begun, *later = [entry for entry in played.asked if entry["action"] != "run_report"]
@@ -86,7 +86,7 @@ def test_a_new_deployment_is_proved_before_anything_is_unpaused(run):
 
 @pytest.mark.parametrize("stage_of_it", ["absent", "empty", "old", "foreign"])
 def test_the_way_back_goes_by_whether_anything_was_moved(run, stage_of_it):
-    answers = {"metadata_db_info": {**OLD, "stage": stage_of_it}}
+    answers = {"metadata_info": {**OLD, "stage": stage_of_it}}
     played = run({"failing": [PAUSE, KEEP, FAIL]}, answers, run_replaces=True)
 
     assert played.code != 0
@@ -101,7 +101,7 @@ def test_the_way_back_goes_by_whether_anything_was_moved(run, stage_of_it):
 
 @pytest.mark.parametrize("stage_of_it", ["moving", "installed", "foreign"])
 def test_what_was_moved_stays_where_it_is(run, stage_of_it):
-    answers = {"metadata_db_info": {**DATABASE, "stage": stage_of_it}}
+    answers = {"metadata_info": {**DATABASE, "stage": stage_of_it}}
     played = run({"failing": [PAUSE, KEEP, FAIL]}, answers, run_replaces=True)
 
     assert played.code != 0
@@ -119,9 +119,9 @@ def test_a_failure_of_what_replaces_nothing_unpauses_and_starts_nothing(run):
 
 def test_the_way_back_begins_with_a_lock_and_with_servers_that_answer(run):
     """It may be the API server or the database that the phase failed by, and nothing can be put back without them."""
-    played = run({"failing": [PAUSE, KEEP, FAIL]}, {"metadata_db_info": OLD}, run_replaces=True)
+    played = run({"failing": [PAUSE, KEEP, FAIL]}, {"metadata_info": OLD}, run_replaces=True)
 
-    (look,) = [entry for entry in played.asked if entry["action"] == "metadata_db_info"]
+    (look,) = [entry for entry in played.asked if entry["action"] == "metadata_info"]
     assert look["timeout"] == 3600
     assert look["lock"]["holder"]
     asked = played.actions("run_lock", "workloads", "deployment_objects")
@@ -144,7 +144,7 @@ STEPS = {
 def test_each_step_of_the_way_back_is_taken_whatever_becomes_of_the_others(run):
     """Failed between the pause and the putting back of the old rows: without the last step, all DAGs stay paused."""
     failed = {step: {"failed": True, "msg": text} for step, text in STEPS.items()}
-    played = run({"failing": [PAUSE, KEEP, FAIL]}, {"metadata_db_info": OLD, **failed}, run_replaces=True)
+    played = run({"failing": [PAUSE, KEEP, FAIL]}, {"metadata_info": OLD, **failed}, run_replaces=True)
 
     assert played.code != 0
     asked = played.actions("deployment_objects", "workloads", "quiesce", "run_record", "run_lock")
@@ -156,7 +156,7 @@ def test_each_step_of_the_way_back_is_taken_whatever_becomes_of_the_others(run):
 
 
 def test_a_way_back_that_can_not_begin_says_so(run):
-    answers = {"metadata_db_info": {"failed": True, "msg": "no such host"}}
+    answers = {"metadata_info": {"failed": True, "msg": "no such host"}}
     played = run({"failing": [PAUSE, KEEP, FAIL]}, answers, run_replaces=True)
 
     assert played.code != 0
@@ -196,7 +196,7 @@ LOOP = {
 @pytest.mark.parametrize("replaces", [True, False])
 def test_why_an_item_of_a_loop_failed_is_recorded_and_said(run, replaces):
     """A loop says of itself only that one or more items failed."""
-    answers = {"metadata_db_info": OLD, "image_pull": {"failed": True, "msg": "node n1: ErrImagePull: denied"}}
+    answers = {"metadata_info": OLD, "image_pull": {"failed": True, "msg": "node n1: ErrImagePull: denied"}}
     played = run({"pulling": [LOOP]}, answers, run_replaces=replaces)
 
     (record,) = [entry for entry in played.asked if entry.get("state") == "failed"]
@@ -206,13 +206,13 @@ def test_why_an_item_of_a_loop_failed_is_recorded_and_said(run, replaces):
 
 def test_what_never_pauses_does_not_ask_the_database(run):
     """A rotation whose tasks have pods of their own, beside a database that this collection may not even know."""
-    answers = {"quiesce:resumed": {"failed": True, "msg": "no such host"}, "metadata_db_info": {"failed": True}}
+    answers = {"quiesce:resumed": {"failed": True, "msg": "no such host"}, "metadata_info": {"failed": True}}
     played = run({"other": []}, answers, run_quiesces=False)
     assert played.code == 0, played.output
     played = run({"other": [FAIL]}, answers, run_quiesces=False)
     assert "the phase went wrong" in played.output
     assert "The rollback stopped" not in played.output
-    assert played.actions("quiesce", "metadata_db_info") == []
+    assert played.actions("quiesce", "metadata_info") == []
 
 
 def test_a_run_that_could_not_be_opened_says_why_and_closes_nothing(run):

@@ -16,7 +16,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "generated_secret": {"entries": {}},
     "signing_keys": {"written_entries": []},
     "image_pull": {"nodes": {"n": "present"}},
-    "metadata_db": {"set_aside": "x"},
+    "metadata_swap": {"set_aside": "x"},
     "deployment_objects:applied": {"objects": []},
     "workloads:applied": {"workloads": []},
     "metadata_dump": {"path": "/tmp/x", "bytes": 1, "sha256": "x"},

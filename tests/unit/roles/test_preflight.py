@@ -22,7 +22,7 @@ ROLES = (("deployment", "main"), ("upgrade", "preflight"))
 def preflight(stage):
     def play(database, wanted, playbook="upgrade"):
         answers = {
-            "metadata_db_info": database,
+            "metadata_info": database,
             "image_revision_info": {"revision": wanted, "version": "3.3.2", "asked": True},
         }
         tasks = [
@@ -95,9 +95,9 @@ def test_tables_of_plugins_reach_the_database(stage):
         {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "tasks_from": tasks, "public": True}}
         for role, tasks in ROLES
     ]
-    played = stage.play(tasks, {"metadata_db_info": OLD}, airflow_database_extra_tables=["plugin"])
+    played = stage.play(tasks, {"metadata_info": OLD}, airflow_database_extra_tables=["plugin"])
     assert played.code == 0, played.output
-    asked = next(entry for entry in played.asked if entry["action"] == "metadata_db_info")
+    asked = next(entry for entry in played.asked if entry["action"] == "metadata_info")
     assert (asked["extra_tables"], asked["workspace"]) == (["plugin"], "airflow_beside")
 
 
@@ -107,7 +107,7 @@ def test_the_database_host_is_looked_at_whatever_it_is(stage, host):
         {"ansible.builtin.include_role": {"name": f"hopsworks.airflow.{role}", "tasks_from": tasks, "public": True}}
         for role, tasks in ROLES
     ]
-    played = stage.play(tasks, {"metadata_db_info": OLD}, airflow_database_host=host, airflow_database_port=3307)
+    played = stage.play(tasks, {"metadata_info": OLD}, airflow_database_host=host, airflow_database_port=3307)
     assert played.code == 0, played.output
     services = [entry["services"] for entry in played.asked if "services" in entry]
     assert [[(each["name"], int(each["port"])) for each in given] for given in services] == [[(host, 3307)]]
@@ -154,9 +154,9 @@ def test_a_fernet_key_that_is_taken_over_is_compared(stage, source, encrypted):
         for role, tasks in ROLES
     ]
     database = {**OLD, "encrypted": encrypted}
-    played = stage.play(tasks, {"metadata_db_info": database}, airflow_fernet_key_from=source)
+    played = stage.play(tasks, {"metadata_info": database}, airflow_fernet_key_from=source)
     assert played.code == 0, played.output
-    (asked,) = [entry for entry in played.asked if entry["action"] == "metadata_db_info"]
+    (asked,) = [entry for entry in played.asked if entry["action"] == "metadata_info"]
     own = {"from_secret": {"name": "airflow-runtime", "key": "fernet-key"}}
     assert asked.get("fernet_keys") == ([own, source] if source else None)
 

@@ -23,7 +23,7 @@ PREFIX = "hopsworks.airflow."
 # What only says how something is done, and changes nothing of what is predicted.
 DOING = {
     "deployment_objects": {"backup_secret", "timeout"},
-    "metadata_db": {"verify", "rehearsed_dump"},
+    "metadata_swap": {"verify", "rehearsed_dump"},
     "quiesce": {"timeout"},
     # A note beside the keys, of the settings that the same run replaces.
     "signing_keys": {"token_life"},

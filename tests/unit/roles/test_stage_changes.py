@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import DATABASE
 from ansible_collections.hopsworks.airflow.tests.unit.roles.test_cut_over import ANSWERS as INSTALLED
 
-# In the place of `metadata_db_info`: each look has an answer of its own, and the last one stays.
+# In the place of `metadata_info`: each look has an answer of its own, and the last one stays.
 LOOKS = """
 import json, os
 from ansible.plugins.action import ActionBase
@@ -20,7 +20,7 @@ from ansible_collections.hopsworks.airflow.plugins.plugin_utils.plain import pla
 
 class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
-        name = "metadata_db_info"
+        name = "metadata_info"
         with open(os.environ["ASKED"]) as stream:
             before = sum(json.loads(line)["action"] == name for line in stream)
         with open(os.environ["ASKED"], "a") as stream:
@@ -51,7 +51,7 @@ ANSWERS = {
     },
     "metadata_dump": {"path": "/x", "bytes": 1, "sha256": "x"},
     "metadata_restore": {"tables": [], "rehearsed_dump": {}},
-    "metadata_db": {"changed": True, "set_aside": "airflow_before_r1"},
+    "metadata_swap": {"changed": True, "set_aside": "airflow_before_r1"},
     "workloads:applied": {
         "changed": True,
         "workloads": [{"name": "airflow-scheduler", "kind": "Deployment", "action": "replaced", "grace_seconds": None}],
@@ -59,7 +59,7 @@ ANSWERS = {
 }
 UPGRADE = ("upgrade", ["snapshot", "backup", "keys", "images", "schema", "cut_over"])
 INSTALL = ("install", ["keys", "images", "schema", "cut_over"])
-PAUSES_OR_STOPS = ("quiesce", "workloads", "metadata_db", "deployment_objects")
+PAUSES_OR_STOPS = ("quiesce", "workloads", "metadata_swap", "deployment_objects")
 
 
 @pytest.fixture
@@ -68,12 +68,12 @@ def run(stage):
 
     def play(runbook, *looks):
         stage.role("report", {"ansible.builtin.debug": {"msg": "report"}})
-        stage.write("plugins/action/metadata_db_info.py", LOOKS)
+        stage.write("plugins/action/metadata_info.py", LOOKS)
         playbook, phases = runbook
         frame = {"run_playbook": playbook, "run_role": "upgrade", "run_replaces": True, "run_phases": phases}
         played = stage.play(
             [{"ansible.builtin.include_role": {"name": "hopsworks.airflow.run"}, "vars": frame}],
-            {**ANSWERS, "metadata_db_info": {"looks": [{**BASE, **look} for look in looks]}},
+            {**ANSWERS, "metadata_info": {"looks": [{**BASE, **look} for look in looks]}},
             airflow_objects=[],
             airflow_workloads=[],
             airflow_confirm="demo",
@@ -130,4 +130,4 @@ def test_nothing_is_stopped_where_the_stage_changed_during_the_phases_before(run
 def test_an_empty_schema_that_is_created_meanwhile_is_still_one(run):
     played = run(INSTALL, {"stage": "absent"}, {"stage": "empty"})
     assert played.code == 0, played.output
-    assert "metadata_db:reset" in played.actions("metadata_db")
+    assert "metadata_swap:reset" in played.actions("metadata_swap")

@@ -26,7 +26,7 @@ SILENT = "the heartbeat of the scheduler does not advance, within 60 s"
 def status(stage):
     def play(health, database=None, workloads=(), fails=(), more=None, **variables):
         answers = {
-            "metadata_db_info": {**LOOK, **(database or {})},
+            "metadata_info": {**LOOK, **(database or {})},
             "airflow_health": health,
             "workloads_info": {"workloads": list(workloads)},
             "signing_keys_info": {"problem": None, "exists": False},
@@ -111,7 +111,7 @@ def test_no_other_airflow_is_asked_for_heartbeats(status, where):
 
 
 PARTS = {
-    "metadata_db_info": ("Metadata database airflow", "the metadata database"),
+    "metadata_info": ("Metadata database airflow", "the metadata database"),
     "workloads_info": ("Workloads", "the workloads"),
     "signing_keys_info": ("Signing keys", "the signing keys"),
     "run_record": ("Last run", "the record of runs"),
@@ -140,7 +140,7 @@ def test_where_nothing_can_be_read_all_of_it_is_said(status):
 def test_an_api_server_that_is_away_is_waited_for_once(status):
     found = unreachable(NewConnectionError(None, "refused"), "https://production:6443").found
     away = {"failed": True, "msg": "long", "failure": {"found": found}}
-    through_it = ("workloads_info", "metadata_db_info", "signing_keys_info", "run_record", "hopsfs_snapshot_info")
+    through_it = ("workloads_info", "metadata_info", "signing_keys_info", "run_record", "hopsfs_snapshot_info")
     played = status({"heartbeats": {"scheduler": "x"}}, fails=through_it, more={"workloads_info": away})
     assert [name for name in (*through_it, "run_lock") if played.actions(name)] == ["workloads_info"]
     assert f"Workloads: not read: {found}" in played.output
@@ -161,7 +161,7 @@ def test_whether_anybody_is_at_work_on_an_unfinished_run_is_said(stage, locked, 
     played = stage.play(
         TASKS,
         {
-            "metadata_db_info": LOOK,
+            "metadata_info": LOOK,
             "airflow_health": {"heartbeats": {}},
             "workloads_info": {"workloads": [WEB]},
             "signing_keys_info": {"problem": None, "exists": False},

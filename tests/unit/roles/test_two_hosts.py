@@ -14,7 +14,7 @@ from ansible_collections.hopsworks.airflow.tests.unit.roles.conftest import CHEC
 OLD = {**DATABASE, "stage": "old", "moved": False}
 STOP = {"hopsworks.airflow.workloads": {"state": "stopped", "names": ["web"]}}
 FAIL_A = {"ansible.builtin.fail": {"msg": "the objects were refused"}, "when": "inventory_hostname == 'a'"}
-MOVE = {"hopsworks.airflow.metadata_db": {"state": "reset", "method": "set_aside"}}
+MOVE = {"hopsworks.airflow.metadata_swap": {"state": "reset", "method": "set_aside"}}
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def run(stage):
 
     return lambda phases: stage.frame(
         phases,
-        {"metadata_db_info": OLD},
+        {"metadata_info": OLD},
         report={"ansible.builtin.debug": {"msg": "report of {{ airflow_name }}"}},
         run_replaces=True,
     )
@@ -55,11 +55,14 @@ def test_one_that_fails_goes_back_while_the_other_works(run, stage):
     played = run({"cut_over": [STOP, *work], "proving": [MOVE]})
 
     assert "the objects were refused" in played.output
-    assert of("a", played, "workloads", "metadata_db", "run_record")[-2:] == ["workloads:started", "run_record:failed"]
-    ended = of("b", played, "workloads", "metadata_db", "run_record")
+    assert of("a", played, "workloads", "metadata_swap", "run_record")[-2:] == [
+        "workloads:started",
+        "run_record:failed",
+    ]
+    ended = of("b", played, "workloads", "metadata_swap", "run_record")
     assert ended[-1] == "run_record:finished", played.output
     assert "workloads:started" not in ended
-    assert ended.count("metadata_db:reset") == 2
+    assert ended.count("metadata_swap:reset") == 2
 
 
 def test_each_has_a_run_and_a_lock_of_its_own(run):

@@ -136,7 +136,7 @@ _CUT = (
 )
 _DENIED = (
     "the user to have the right for it",
-    "let hopsworks.airflow.metadata_db_info list `missing_privileges`, grant them, run the same command again",
+    "let hopsworks.airflow.metadata_info list `missing_privileges`, grant them, run the same command again",
 )
 _TLS = (
     "an encrypted connection as database.tls describes it, and the server demands",

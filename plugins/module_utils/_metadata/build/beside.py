@@ -40,7 +40,7 @@ def standing(
         return _unchanged(install.revision, f"schema {inspection.names.live} is installed already")
     if inspection.stage == MOVING and inspection.begun is not None:
         revision = inspection.begun.facts.get("new_revision")
-        return _unchanged(revision, "the new schema is being moved into its place; metadata_db finishes that first")
+        return _unchanged(revision, "the new schema is being moved into its place; metadata_swap finishes that first")
     guard.enforce([guard.replaceable(inspection)], predicting=False)
     if (
         mark is not None

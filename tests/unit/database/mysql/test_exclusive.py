@@ -22,7 +22,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session_settings import EVERYWHERE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.patience import RUN_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL
-from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, call_of
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
@@ -153,19 +153,17 @@ def test_a_statement_of_an_action_that_is_gone_is_waited_for_before_the_way_back
     killed = contextlib.ExitStack()
     with killed:
         killed.enter_context(alone(killed.enter_context(server.session()), live, 1))
-        call = call_of(
-            database, monkeypatch, metadata_db_info, live=live, run="r", deployment="demo", lock={"name": "x"}
-        )
+        call = call_of(database, monkeypatch, metadata_info, live=live, run="r", deployment="demo", lock={"name": "x"})
         call.progress = carry_out
 
-        assert metadata_db_info.act(call)["moved"]
+        assert metadata_info.act(call)["moved"]
     assert told == [f"another session still works on schema {live}; waits for its end, up to {RUN_SECONDS} s"]
 
 
 def test_whoever_only_looks_waits_for_nobody(server, database, deployment, monkeypatch):
     with server.session() as other, alone(other, deployment.names.live, 1):
-        call = call_of(database, monkeypatch, metadata_db_info, live=deployment.names.live, run="r", deployment="demo")
-        assert metadata_db_info.act(call)["stage"] == "old"
+        call = call_of(database, monkeypatch, metadata_info, live=deployment.names.live, run="r", deployment="demo")
+        assert metadata_info.act(call)["stage"] == "old"
 
 
 def test_a_statement_that_does_not_end_is_told(database, holder):

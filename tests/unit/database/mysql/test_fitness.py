@@ -20,7 +20,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
     read_rights,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
-from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import call_of, reset
 
 
@@ -94,8 +94,8 @@ def look(database, deployment, monkeypatch):
 
     def looked():
         warnings = []
-        call = call_of(database, monkeypatch, metadata_db_info, live=deployment.names.live, deployment="demo")
-        return metadata_db_info.act(dataclasses.replace(call, warn=warnings.append)), warnings
+        call = call_of(database, monkeypatch, metadata_info, live=deployment.names.live, deployment="demo")
+        return metadata_info.act(dataclasses.replace(call, warn=warnings.append)), warnings
 
     return looked
 

@@ -24,7 +24,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.neighbours import read_neighbours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import NEEDED, read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
-from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_swap
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import RUN, call_of, reset
 
 
@@ -193,12 +193,12 @@ def test_the_plan_warns_of_what_it_can_not_know_and_of_what_follows(
 ):
     live = deployment.names.live
     server.as_root(f"CREATE VIEW {bi}.v AS SELECT dag_id FROM {live}.dag")
-    monkeypatch.setattr(metadata_db, "Mirror", lambda *_given: mirror)
+    monkeypatch.setattr(metadata_swap, "Mirror", lambda *_given: mirror)
     warnings = []
     with connect(f"EXECUTE, TRIGGER, EVENT ON `{live}%`.*", f"SELECT, INSERT, SHOW VIEW ON `{bi}`.*") as database:
         given = {"deployment": "demo", "confirm": "demo", "run": RUN, "check_mode": True}
-        call = call_of(database, monkeypatch, metadata_db, live=live, **given)
-        metadata_db.act(dataclasses.replace(call, warn=warnings.append))
+        call = call_of(database, monkeypatch, metadata_swap, live=live, **given)
+        metadata_swap.act(dataclasses.replace(call, warn=warnings.append))
 
     key, reader, sessions = warnings
     assert f"foreign key bi_dag of {bi}.t onto dag will follow the old table" in key

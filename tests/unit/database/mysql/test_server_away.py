@@ -29,7 +29,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.patien
     Patience,
     patience_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.modules import metadata_db_info
+from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, address_of, call_of, literal
 
 NO_DATA_NODES = pymysql.OperationalError(157, "no data node is ready")
@@ -80,7 +80,7 @@ def test_a_server_that_goes_away_in_the_middle_of_a_look_is_looked_at_again(
     server, restarting, deployment, monkeypatch
 ):
     died = []
-    inspect = metadata_db_info.inspect
+    inspect = metadata_info.inspect
 
     def dying(*arguments):
         if not died:
@@ -89,13 +89,13 @@ def test_a_server_that_goes_away_in_the_middle_of_a_look_is_looked_at_again(
 
     names = deployment.names
     with server.session() as unused:
-        call = call_of(unused, monkeypatch, metadata_db_info, live=names.live, run="r", deployment="demo", lock=LOCK)
+        call = call_of(unused, monkeypatch, metadata_info, live=names.live, run="r", deployment="demo", lock=LOCK)
     call.progress = restarting.patience.tell
     # Not the one session of `call_of`: each look makes its own.
-    monkeypatch.setattr(metadata_db_info, "connected", lambda *_given: server.session())
-    monkeypatch.setattr(metadata_db_info, "inspect", dying)
+    monkeypatch.setattr(metadata_info, "connected", lambda *_given: server.session())
+    monkeypatch.setattr(metadata_info, "inspect", dying)
 
-    assert metadata_db_info.act(call)["stage"] == "old"
+    assert metadata_info.act(call)["stage"] == "old"
     assert restarting.told
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: metadata_db
+module: metadata_swap
 short_description: Replaces the metadata schema with a new one, or restores the old one
 description:
   - Resets the metadata database of an Airflow that is too old to migrate (1.x to 2.6), by replacing its schema with one
@@ -101,7 +101,7 @@ options:
 
 EXAMPLES = r"""
 - name: Set the old tables aside and replace them with the new ones
-  hopsworks.airflow.metadata_db:
+  hopsworks.airflow.metadata_swap:
     namespace: hopsworks
     database: "{{ database }}"
     deployment: airflow
@@ -109,7 +109,7 @@ EXAMPLES = r"""
     run: 20261122t030000
 
 - name: Restore the old tables
-  hopsworks.airflow.metadata_db:
+  hopsworks.airflow.metadata_swap:
     namespace: hopsworks
     database: "{{ database }}"
     deployment: airflow
@@ -120,7 +120,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 stage:
-  description: Stage of the live schema before the call, as in M(hopsworks.airflow.metadata_db_info).
+  description: Stage of the live schema before the call, as in M(hopsworks.airflow.metadata_info).
   returned: success
   type: str
   sample: old

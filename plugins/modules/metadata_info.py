@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: metadata_db_info
+module: metadata_info
 short_description: Returns the stage of Airflow's metadata database
 description:
   - Reads the live schema and the other schemas of the deployment, and returns their state. Changes nothing.
@@ -89,7 +89,7 @@ options:
 
 EXAMPLES = r"""
 - name: Read the metadata database
-  hopsworks.airflow.metadata_db_info:
+  hopsworks.airflow.metadata_info:
     namespace: hopsworks
     database:
       host: mysql
