@@ -178,7 +178,7 @@ from ..module_utils._database.engines import LIBRARIES
 from ..module_utils._database.patience import patience_of
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata.guard import NOTED
-from ..module_utils._metadata.memory import Mirror
+from ..module_utils._metadata.memory import Memory
 from ..module_utils._metadata.schemas import Schemas, on_server, schemas_of
 from ..module_utils._metadata.swap.back import Restore
 from ..module_utils._metadata.swap.examination import Request
@@ -194,9 +194,9 @@ def act(call: Call) -> dict[str, Any]:
     begun = time.monotonic()
     with connected(call.cluster, address, patience_of(call)) as database:
         request = requested(call, on_server(database, names), address.user)
-        mirror = Mirror(call.cluster, params["record"] or record_name(params["deployment"]), params["deployment"])
+        memory = Memory(call.cluster, params["record"] or record_name(params["deployment"]), params["deployment"])
         kind = Reset if params["state"] == "reset" else Restore
-        action = kind(database, request, mirror, call.progress)
+        action = kind(database, request, memory, call.progress)
         if call.check_mode:
             result = action.predict()
         else:

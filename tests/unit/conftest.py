@@ -23,7 +23,7 @@ from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
     RUN,
     Deployment,
     LocalPod,
-    RememberingMirror,
+    RememberingMemory,
     address_of,
     quiet,
 )
@@ -61,8 +61,8 @@ def database(server):
 
 
 @pytest.fixture
-def mirror():
-    return RememberingMirror()
+def memory():
+    return RememberingMemory()
 
 
 @pytest.fixture

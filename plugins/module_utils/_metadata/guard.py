@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .._database.description import Content, Neighbours, Session
     from .._database.engine import Rights
     from .inspection import Inspection
-    from .memory import Memory
+    from .memory import Remembered
 
 HOLDS, LATER, REFUSED = "holds", "later", "refused"
 # Holds as far as anybody can tell, and the operator should know what comes with it.
@@ -142,18 +142,20 @@ def no_sentinel(inspection: Inspection) -> Finding:
     )
 
 
-def mirror_agrees(inspection: Inspection, memory: Memory | None, config_map: str, namespace: str) -> Finding:
+def memory_agrees(inspection: Inspection, remembered: Remembered | None, config_map: str, namespace: str) -> Finding:
     """The cluster does not remember an install of ours that the database does not show."""
-    name = "mirror_agrees"
-    if memory is None:
+    name = "memory_agrees"
+    if remembered is None:
         return Finding(name, HOLDS, f"ConfigMap {config_map} remembers no install")
-    if memory.state != REMEMBERED or memory.schema != inspection.names.live:
-        return Finding(name, HOLDS, f"ConfigMap {config_map} remembers run {memory.run} of schema {memory.schema}")
+    if remembered.state != REMEMBERED or remembered.schema != inspection.names.live:
+        return Finding(
+            name, HOLDS, f"ConfigMap {config_map} remembers run {remembered.run} of schema {remembered.schema}"
+        )
     return Finding(
         name,
         REFUSED,
-        f"ConfigMap {config_map} remembers that run {memory.run} installed this deployment at {memory.at}, yet schema"
-        f" {inspection.names.live} is {inspection.stage}",
+        f"ConfigMap {config_map} remembers that run {remembered.run} installed this deployment at {remembered.at}, yet"
+        f" schema {inspection.names.live} is {inspection.stage}",
         "database and memory to agree; this looks like a database restored from an older backup, or another server",
         f"check database.host; if the old database is really meant: kubectl -n {namespace} patch configmap {config_map}"
         ' --type=json -p \'[{"op":"remove","path":"/data/installed"}]\'',

@@ -24,7 +24,7 @@ INSTALLED, UNDONE = "installed", "undone"
 
 
 @dataclass(frozen=True)
-class Memory:
+class Remembered:
     """What the cluster remembers of the last reset, whatever has become of the database since."""
 
     state: str
@@ -34,17 +34,17 @@ class Memory:
     at: str
 
 
-class Mirror:
-    """Entry `installed` of the run record's ConfigMap: the sentinel's mirror outside the database.
+class Memory:
+    """Entry `installed` of the run record's ConfigMap: what the cluster remembers outside the database.
 
-    A database that was restored from an old backup, or replaced, looks as if it had never been installed. The mirror
+    A database that was restored from an old backup, or replaced, looks as if it had never been installed. The memory
     tells. Other entries of the ConfigMap are not touched.
     """
 
     def __init__(self, cluster: Cluster, config_map: str, deployment: str) -> None:
         self._cluster, self.config_map, self._deployment = cluster, config_map, deployment
 
-    def read(self) -> Memory | None:
+    def read(self) -> Remembered | None:
         """Raises OperatorError where the entry can't be understood, or is another deployment's."""
         found = self._cluster.find(self._cluster.core.read_namespaced_config_map, self.config_map)
         refuse_another(found, self.config_map, self._deployment)
@@ -53,7 +53,7 @@ class Mirror:
             return None
         try:
             value: dict[str, Any] = json.loads(text)
-            memory = Memory(*(str(value[entry.name]) for entry in fields(Memory)))
+            remembered = Remembered(*(str(value[entry.name]) for entry in fields(Remembered)))
         except (ValueError, KeyError, TypeError) as error:
             raise OperatorError(
                 f"entry {KEY} of ConfigMap {self.config_map} can't be understood ({type(error).__name__})",
@@ -61,15 +61,15 @@ class Mirror:
                 untouched="everything",
                 next_step=f"look at it: kubectl -n {self._cluster.namespace} get configmap {self.config_map} -o yaml",
             ) from None
-        if memory.deployment != self._deployment:
-            raise another(self.config_map, memory.deployment, self._deployment)
-        return memory
+        if remembered.deployment != self._deployment:
+            raise another(self.config_map, remembered.deployment, self._deployment)
+        return remembered
 
-    def write(self, memory: Memory) -> None:
+    def write(self, remembered: Remembered) -> None:
         """Raises OperatorError where another deployment has its entry there."""
         self.read()
         annotations = {DEPLOYMENT_ANNOTATION: self._deployment}
-        body = {"metadata": {"annotations": annotations}, "data": {KEY: json.dumps(asdict(memory))}}
+        body = {"metadata": {"annotations": annotations}, "data": {KEY: json.dumps(asdict(remembered))}}
         try:
             self._cluster.core.patch_namespaced_config_map(self.config_map, self._cluster.namespace, body)
         except ApiException as error:

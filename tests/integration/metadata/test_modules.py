@@ -62,8 +62,8 @@ def test_the_whole_way_there_and_back(laboratory, old, tmp_path):
     info = lab.run("metadata_info", lab.arguments(old))
     assert (info["stage"], info["revision"]) == ("installed", "fe199e1abd77")
     assert lab.sql(f"SHOW TABLES FROM {old}_beside").split() == ["hopsworks_airflow_paused"]
-    mirror = lab.cluster.core.read_namespaced_config_map("lab-record", NAMESPACE).data["installed"]
-    assert json.loads(mirror)["run"] == RUN
+    memory = lab.cluster.core.read_namespaced_config_map("lab-record", NAMESPACE).data["installed"]
+    assert json.loads(memory)["run"] == RUN
 
     back = lab.arguments(old, **reset(state="restored", run="20261123t090000"))
     assert lab.run("metadata_swap", back, "--check")["changed"]

@@ -41,12 +41,12 @@ def quiesce(database, deployment):
 
 
 @pytest.fixture
-def upgraded(database, deployment, mirror):
+def upgraded(database, deployment, memory):
     """Quiesced and upgraded; a function adds DAGs as the new Airflow does, paused."""
     quiesce = deployment.quiesce(database)
     quiesce.pause()
     quiesce.resume()
-    Reset(database, deployment.request(), mirror, quiet).carry_out()
+    Reset(database, deployment.request(), memory, quiet).carry_out()
     live = deployment.names.live
     database.execute(f"INSERT INTO {live}.dag_bundle (name) VALUES ('dags')")
 
@@ -423,13 +423,13 @@ def test_gives_up_in_time_and_lets_everything_run_again(quiesce, deployment):
 
 def test_does_not_wait_for_dags_that_the_new_airflow_cannot_import(upgraded, database, deployment):
     """And only for those: another project's file of the same name says nothing."""
-    memory = f"{deployment.names.workspace}.{PAUSED}"
+    table = f"{deployment.names.workspace}.{PAUSED}"
     deployment.server.as_root(
         f"INSERT INTO {deployment.names.live}.import_error (filename, stacktrace) VALUES ('demo/only_old.py', 'x');"
-        f"UPDATE {memory} SET dag_id = 'only_old', fileloc = '/dags/demo/only_old.py', gone = 0"
+        f"UPDATE {table} SET dag_id = 'only_old', fileloc = '/dags/demo/only_old.py', gone = 0"
         " WHERE dag_id = 'p_demo_1__gone';"
-        f"INSERT INTO {memory} SELECT 'others', '/dags/other/only_old.py', 0, 0, deployment, namespace, live, run"
-        f" FROM {memory} LIMIT 1"
+        f"INSERT INTO {table} SELECT 'others', '/dags/other/only_old.py', 0, 0, deployment, namespace, live, run"
+        f" FROM {table} LIMIT 1"
     )
     upgraded("p_demo_1__hello")
     quiesce = deployment.quiesce(database, installed=True)
@@ -444,14 +444,14 @@ def test_does_not_wait_for_dags_that_the_new_airflow_cannot_import(upgraded, dat
 @pytest.mark.parametrize("folder", ["/dags", "/opt/airflow/dags"])
 def test_a_broken_file_of_the_same_name_in_another_folder_says_nothing(upgraded, database, deployment, folder):
     """Wherever the folder of the DAGs is now."""
-    memory = f"{deployment.names.workspace}.{PAUSED}"
+    table = f"{deployment.names.workspace}.{PAUSED}"
     deployment.server.as_root(
         f"INSERT INTO {deployment.names.live}.import_error (filename, stacktrace)"
         " VALUES ('job.py', 'x'), ('a/x.py', 'x');"
-        f"INSERT INTO {memory} SELECT 'mine', '/dags/team_a/job.py', 0, 0, deployment, namespace, live, run"
-        f" FROM {memory} LIMIT 1;"
-        f"INSERT INTO {memory} SELECT 'broken', '/dags/a/x.py', 0, 0, deployment, namespace, live, run"
-        f" FROM {memory} LIMIT 1"
+        f"INSERT INTO {table} SELECT 'mine', '/dags/team_a/job.py', 0, 0, deployment, namespace, live, run"
+        f" FROM {table} LIMIT 1;"
+        f"INSERT INTO {table} SELECT 'broken', '/dags/a/x.py', 0, 0, deployment, namespace, live, run"
+        f" FROM {table} LIMIT 1"
     )
     quiesce = deployment.quiesce(database, installed=True)
     # Nothing is parsed yet, so what is before `a/x.py` isn't known to be the folder.

@@ -92,13 +92,13 @@ def test_what_is_forgotten_is_the_list_of_one(pair):
     assert pair.act(quiesce, "second", state="resumed")["resumed"] == UNPAUSED["second"]
 
 
-def test_an_upgrade_of_one_leaves_the_other_its_list(pair, database, mirror):
+def test_an_upgrade_of_one_leaves_the_other_its_list(pair, database, memory):
     first = pair.deployments["first"]
     pair.act(quiesce, "first")
     pair.act(quiesce, "second")
     first.make_new(database)
 
-    assert reset(database, first, mirror)["changed"]
+    assert reset(database, first, memory)["changed"]
 
     assert pair.act(quiesce, "second", state="resumed")["resumed"] == UNPAUSED["second"]
     # The new Airflow has parsed none yet.

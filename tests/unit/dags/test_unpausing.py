@@ -81,10 +81,10 @@ def test_a_file_follows_its_folder_where_it_is_known_which_one_took_its_place(fo
     assert subject._followed("/old/b/x.py", {"/old": folders}) == now
 
 
-def test_not_in_a_schema_whose_tables_are_half_moved(database, deployment, mirror, act):
+def test_not_in_a_schema_whose_tables_are_half_moved(database, deployment, memory, act):
     """Its table of DAGs may be the old one or the new one."""
     deployment.quiesce(database).pause()
-    action = Reset(database, deployment.request(), mirror, quiet)
+    action = Reset(database, deployment.request(), memory, quiet)
     first = action._write_plan(inspect(database, deployment.names, owner=deployment.owner())).moves[0]
     deployment.server.as_root(f"RENAME TABLE {first.source}.{first.table} TO {first.target}.{first.table}")
     other = Schemas(deployment.names.live, f"{deployment.names.live}_other").workspace
@@ -110,7 +110,7 @@ class ParsingClock(Clock):
             self._due = self.now + self._pause
 
 
-def test_hundreds_that_are_parsed_a_few_at_a_time(database, deployment, mirror, monkeypatch):
+def test_hundreds_that_are_parsed_a_few_at_a_time(database, deployment, memory, monkeypatch):
     """All of them take much longer than the time, which is for one pause between them."""
     live, timeout = deployment.names.live, 10
     deployment.server.as_root(
@@ -121,7 +121,7 @@ def test_hundreds_that_are_parsed_a_few_at_a_time(database, deployment, mirror, 
     quiesce = deployment.quiesce(database)
     listed = sorted(quiesce.pause())
     quiesce.resume()
-    Reset(database, deployment.request(), mirror, quiet).carry_out()
+    Reset(database, deployment.request(), memory, quiet).carry_out()
     deployment.server.as_root(f"INSERT INTO {live}.dag_bundle (name) VALUES ('dags')")
 
     def parse(dags):

@@ -258,9 +258,9 @@ class TestTheServersSettings:
         assert set(database.rows(made, [bare.names.live])) == {("InnoDB", "Dynamic")}
 
 
-def test_rows_of_our_own_tables_are_short_enough_for_ndb(database, deployment, mirror):
+def test_rows_of_our_own_tables_are_short_enough_for_ndb(database, deployment, memory):
     """14,000 bytes before MySQL 8.0, of which a TEXT takes 272, and 3072 in a key."""
-    reset(database, deployment, mirror)
+    reset(database, deployment, memory)
     write_mark(database, deployment.names.workspace, deployment.mark())
     PausedDags(database, deployment.names.workspace, deployment.owner()).write({})
 

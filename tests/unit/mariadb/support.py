@@ -32,7 +32,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import Tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Memory, Mirror
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Memory, Remembered
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import Plan
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import Install, Mark, write_mark
@@ -182,19 +182,19 @@ class Server:
         return self.log.read_text(encoding="utf-8", errors="replace").upper().count(text.upper())
 
 
-class RememberingMirror:
-    """The ConfigMap's entry, in memory."""
+class RememberingMemory:
+    """The ConfigMap's entry, kept here."""
 
     config_map = "airflow-runbook"
 
     def __init__(self) -> None:
-        self.memory: Memory | None = None
+        self.remembered: Remembered | None = None
 
-    def read(self) -> Memory | None:
-        return self.memory
+    def read(self) -> Remembered | None:
+        return self.remembered
 
-    def write(self, memory: Memory) -> None:
-        self.memory = memory
+    def write(self, remembered: Remembered) -> None:
+        self.remembered = remembered
 
 
 class Deployment:
@@ -409,13 +409,13 @@ def quiet(line: str) -> None:
     del line
 
 
-def reset(database: MySql, deployment: Deployment, mirror: RememberingMirror, **changes: object) -> dict[str, Any]:
-    return Reset(database, deployment.request(**changes), cast(Mirror, mirror), quiet).carry_out()
+def reset(database: MySql, deployment: Deployment, memory: RememberingMemory, **changes: object) -> dict[str, Any]:
+    return Reset(database, deployment.request(**changes), cast(Memory, memory), quiet).carry_out()
 
 
-def restore(database: MySql, deployment: Deployment, mirror: RememberingMirror, **changes: object) -> dict[str, Any]:
+def restore(database: MySql, deployment: Deployment, memory: RememberingMemory, **changes: object) -> dict[str, Any]:
     request = deployment.request(run=UNDO_RUN, **changes)
-    return Restore(database, request, cast(Mirror, mirror), quiet).carry_out()
+    return Restore(database, request, cast(Memory, memory), quiet).carry_out()
 
 
 def set_state(database: MySql, plan: Plan, state: str) -> None:

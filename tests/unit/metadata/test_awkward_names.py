@@ -77,21 +77,21 @@ def test_it_is_dumped_and_restored(awkward, database, tools, tmp_path):
     assert awkward.tables(f"{live}_rehearsal") == set()
 
 
-def test_its_tables_are_set_aside_and_come_back(awkward, act, database, mirror):
+def test_its_tables_are_set_aside_and_come_back(awkward, act, database, memory):
     before = awkward.content(database, awkward.names.live)
 
-    assert reset(database, awkward, mirror)["set_aside"] == awkward.names.aside(RUN)
+    assert reset(database, awkward, memory)["set_aside"] == awkward.names.aside(RUN)
     assert act(metadata_info)["stage"] == "installed"
-    assert restore(database, awkward, mirror)["changed"]
+    assert restore(database, awkward, memory)["changed"]
 
     assert act(metadata_info)["stage"] == "old"
     assert awkward.content(database, awkward.names.live) == before
 
 
-def test_its_tables_are_dropped(awkward, act, database, mirror):
+def test_its_tables_are_dropped(awkward, act, database, memory):
     rehearsed = awkward.rehearsed(database, awkward.names.live)
 
-    assert reset(database, awkward, mirror, method="drop", rehearsed_dump=rehearsed)["changed"]
+    assert reset(database, awkward, memory, method="drop", rehearsed_dump=rehearsed)["changed"]
 
     assert act(metadata_info)["stage"] == "installed"
     assert awkward.schemas() == {awkward.names.live, awkward.names.workspace}

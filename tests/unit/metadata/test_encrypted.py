@@ -113,7 +113,7 @@ class TestInTheStateOfTheDatabase:
     def test_is_nothing_where_none_is_taken_over(self, encrypted):
         assert encrypted({"old": {"key": OTHER}}) is None
 
-    def test_is_nothing_once_the_old_tables_are_away(self, database, deployment, mirror, encrypted):
-        reset(database, deployment, mirror)
+    def test_is_nothing_once_the_old_tables_are_away(self, database, deployment, memory, encrypted):
+        reset(database, deployment, memory)
 
         assert encrypted({}, "runtime", "old") is None

@@ -138,9 +138,9 @@ def test_where_names_are_not_folded_an_extra_table_is_the_very_same_one(database
     assert inspect(database, deployment.names, ["team_notes"]).stage == "old"
 
 
-def test_the_whole_reset(folding, old, monkeypatch, mirror):
+def test_the_whole_reset(folding, old, monkeypatch, memory):
     old.make_new(folding)
-    monkeypatch.setattr(metadata_swap, "Mirror", lambda *_given: mirror)
+    monkeypatch.setattr(metadata_swap, "Memory", lambda *_given: memory)
     given = {"deployment": old.name, "confirm": old.name, "run": RUN, "session_timeout": 1}
 
     def act(**params):

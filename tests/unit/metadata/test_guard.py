@@ -27,7 +27,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
     MOVING,
     inspect,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Memory
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Remembered
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL, PLAN
@@ -61,18 +61,18 @@ def moves(deployment):
     return sum(map(deployment.server.logged, (f"RENAME TABLE `{live}`.", f" TO `{live}`.")))
 
 
-def attempt(database, deployment, mirror, **changes):
-    Reset(database, deployment.request(**changes), mirror, quiet).carry_out()
+def attempt(database, deployment, memory, **changes):
+    Reset(database, deployment.request(**changes), memory, quiet).carry_out()
 
 
-def attempt_either_way(database, deployment, mirror, match):
+def attempt_either_way(database, deployment, memory, match):
     """By set_aside and by drop, and in a prediction, which refuses what can't come true."""
     with refused(database, deployment, match):
-        attempt(database, deployment, mirror)
+        attempt(database, deployment, memory)
     with refused(database, deployment, match):
-        attempt(database, deployment, mirror, method="drop", rehearsed_dump=rehearsed(database, deployment))
+        attempt(database, deployment, memory, method="drop", rehearsed_dump=rehearsed(database, deployment))
     with refused(database, deployment, match):
-        Reset(database, deployment.request(), mirror, quiet).predict()
+        Reset(database, deployment.request(), memory, quiet).predict()
 
 
 def rehearsed(database, deployment):
@@ -80,10 +80,10 @@ def rehearsed(database, deployment):
 
 
 @pytest.mark.parametrize("confirm", ["", "Demo", "demo ", "yes", "airflow"])
-def test_the_name_has_to_be_typed(database, deployment, mirror, confirm):
+def test_the_name_has_to_be_typed(database, deployment, memory, confirm):
     for method in ("set_aside", "drop"):
         with refused(database, deployment, "confirmation"):
-            attempt(database, deployment, mirror, confirm=confirm, method=method)
+            attempt(database, deployment, memory, confirm=confirm, method=method)
 
 
 COLUMNS = ("deployment", "run", "installed_at", "image", "revision", "method", "set_aside")
@@ -106,38 +106,38 @@ LIVE = {
 
 
 @pytest.mark.parametrize("name", LIVE)
-def test_only_a_schema_known_in_every_respect_is_replaced(database, deployment, mirror, name):
+def test_only_a_schema_known_in_every_respect_is_replaced(database, deployment, memory, name):
     statement, match = LIVE[name]
     deployment.server.as_root(statement, deployment.names.live)
 
     if name.startswith("a view"):
         # A sum over a view's rows can't be taken.
         with pytest.raises(OperatorError, match=match):
-            attempt(database, deployment, mirror)
+            attempt(database, deployment, memory)
     else:
-        attempt_either_way(database, deployment, mirror, match)
+        attempt_either_way(database, deployment, memory, match)
 
 
-def test_tables_named_as_this_deployments_own_are_moved_with_the_rest(database, deployment, mirror):
+def test_tables_named_as_this_deployments_own_are_moved_with_the_rest(database, deployment, memory):
     deployment.server.as_root("CREATE TABLE plugin_state (id INT PRIMARY KEY)", deployment.names.live)
     with refused(database, deployment, "plugin_state"):
-        attempt(database, deployment, mirror)
+        attempt(database, deployment, memory)
 
-    attempt(database, deployment, mirror, extra_tables=("plugin_state",))
+    attempt(database, deployment, memory, extra_tables=("plugin_state",))
 
     assert "plugin_state" in deployment.tables(deployment.names.aside(RUN))
 
 
-def test_tables_that_airflow_2_keeps_aside_are_its_own(database, deployment, mirror):
+def test_tables_that_airflow_2_keeps_aside_are_its_own(database, deployment, memory):
     deployment.server.as_root("CREATE TABLE _airflow_moved__2_2__dangling__dag_run (id INT)", deployment.names.live)
 
-    attempt(database, deployment, mirror)
+    attempt(database, deployment, memory)
 
 
-def test_a_schema_installed_for_another_deployment_is_left_alone(database, deployment, mirror):
+def test_a_schema_installed_for_another_deployment_is_left_alone(database, deployment, memory):
     write_install(database, deployment.names.live, deployment.install(deployment="other"))
 
-    attempt_either_way(database, deployment, mirror, r"the sentinel .* belongs to deployment 'other'")
+    attempt_either_way(database, deployment, memory, r"the sentinel .* belongs to deployment 'other'")
 
 
 def test_the_sentinel_alone_is_enough_to_refuse(database, deployment):
@@ -146,21 +146,21 @@ def test_the_sentinel_alone_is_enough_to_refuse(database, deployment):
     assert guard.no_sentinel(inspect(database, deployment.names)).verdict == guard.REFUSED
 
 
-def test_a_database_from_an_older_backup_is_left_alone(database, deployment, mirror):
-    mirror.memory = Memory("installed", "demo", "20260101t000000", deployment.names.live, now())
+def test_a_database_from_an_older_backup_is_left_alone(database, deployment, memory):
+    memory.remembered = Remembered("installed", "demo", "20260101t000000", deployment.names.live, now())
 
-    attempt_either_way(database, deployment, mirror, "remembers that run 20260101t000000 installed")
+    attempt_either_way(database, deployment, memory, "remembers that run 20260101t000000 installed")
 
-    mirror.memory = Memory("undone", "demo", "20260101t000000", deployment.names.live, now())
-    attempt(database, deployment, mirror)
+    memory.remembered = Remembered("undone", "demo", "20260101t000000", deployment.names.live, now())
+    attempt(database, deployment, memory)
 
 
-def test_a_lost_database_is_not_taken_for_a_new_one(database, bare, mirror):
+def test_a_lost_database_is_not_taken_for_a_new_one(database, bare, memory):
     bare.make_new(database)
-    mirror.memory = Memory("installed", "demo", "20260101t000000", bare.names.live, now())
+    memory.remembered = Remembered("installed", "demo", "20260101t000000", bare.names.live, now())
 
     with refused(database, bare, "remembers"):
-        attempt(database, bare, mirror)
+        attempt(database, bare, memory)
 
 
 @contextlib.contextmanager
@@ -174,23 +174,23 @@ def somebody_connected(server, schema):
         connection.close()
 
 
-def test_nobody_may_be_connected(server, database, deployment, mirror):
+def test_nobody_may_be_connected(server, database, deployment, memory):
     with somebody_connected(server, deployment.names.live):
         for changes in ({}, {"method": "drop", "rehearsed_dump": rehearsed(database, deployment)}):
             with refused(database, deployment, "1 sessions of others"):
-                attempt(database, deployment, mirror, **changes)
-        predicted = Reset(database, deployment.request(), mirror, quiet).predict()
+                attempt(database, deployment, memory, **changes)
+        predicted = Reset(database, deployment.request(), memory, quiet).predict()
     verdicts = {condition["condition"]: condition["verdict"] for condition in predicted["conditions"]}
     assert verdicts["nobody_connected"] == "later"
 
 
-def test_sessions_of_pods_just_stopped_are_waited_for(server, database, deployment, mirror):
+def test_sessions_of_pods_just_stopped_are_waited_for(server, database, deployment, memory):
     connected = somebody_connected(server, deployment.names.live)
     connected.__enter__()
     ending = threading.Timer(1.0, connected.__exit__, (None, None, None))
     ending.start()
 
-    attempt(database, deployment, mirror, session_timeout_seconds=20)
+    attempt(database, deployment, memory, session_timeout_seconds=20)
 
     ending.join()
 
@@ -231,26 +231,26 @@ WORKSPACE = {
 
 
 @pytest.mark.parametrize("name", WORKSPACE)
-def test_the_new_schema_has_to_be_whole_and_ours(database, deployment, mirror, name):
+def test_the_new_schema_has_to_be_whole_and_ours(database, deployment, memory, name):
     statement, match = WORKSPACE[name]
     deployment.server.as_root(statement(deployment.names))
 
     for changes in ({}, {"method": "drop", "rehearsed_dump": rehearsed(database, deployment)}):
         with refused(database, deployment, match):
-            attempt(database, deployment, mirror, **changes)
+            attempt(database, deployment, memory, **changes)
 
 
-def test_old_tables_are_not_put_where_there_are_some(database, deployment, mirror):
+def test_old_tables_are_not_put_where_there_are_some(database, deployment, memory):
     aside = deployment.names.aside(RUN)
     deployment.server.as_root(f"CREATE DATABASE {aside}; CREATE TABLE {aside}.dag (id INT)")
 
     with refused(database, deployment, "already holds 1 tables"):
-        attempt(database, deployment, mirror)
+        attempt(database, deployment, memory)
 
 
-def test_a_run_whose_name_was_used_before(server, database, deployment, mirror):
+def test_a_run_whose_name_was_used_before(server, database, deployment, memory):
     """The tables that it set aside were dropped since, and those that it installed; its plan was left."""
-    reset(database, deployment, mirror)
+    reset(database, deployment, memory)
     aside, live = deployment.names.aside(RUN), deployment.names.live
     for schema in (aside, live):
         tables = ", ".join(f"`{table}`" for table in deployment.tables(schema) - {PLAN})
@@ -258,13 +258,13 @@ def test_a_run_whose_name_was_used_before(server, database, deployment, mirror):
     server.as_root(f"DROP DATABASE {live}")
     deployment.make_old()
     deployment.make_new(database)
-    mirror.memory = None
+    memory.remembered = None
 
     with refused(database, deployment, f"{aside} has the plan of an earlier move"):
-        reset(database, deployment, mirror)
+        reset(database, deployment, memory)
 
 
-def test_rights_are_known_to_suffice_before_anything_begins(server, database, deployment, mirror):
+def test_rights_are_known_to_suffice_before_anything_begins(server, database, deployment, memory):
     live, workspace = deployment.names.live, deployment.names.workspace
     server.as_root(
         f"CREATE USER {live} IDENTIFIED BY 'secret'; GRANT ALL ON `{live}`.* TO {live};"
@@ -272,53 +272,53 @@ def test_rights_are_known_to_suffice_before_anything_begins(server, database, de
     )
     with session("127.0.0.1", server.port, live, b"secret", "limited") as limited:
         with refused(database, deployment, f"lacks ALTER ON {deployment.names.aside(RUN)}"):
-            attempt(limited, deployment, mirror)
+            attempt(limited, deployment, memory)
         server.as_root(f"GRANT ALL ON `{live}\\_before\\_%`.* TO {live}")
     with session("127.0.0.1", server.port, live, b"secret", "limited") as limited:
-        attempt(limited, deployment, mirror)
+        attempt(limited, deployment, memory)
 
 
-def test_tables_are_moved_there_and_back_with_the_rights_that_are_named(server, deployment, mirror):
+def test_tables_are_moved_there_and_back_with_the_rights_that_are_named(server, deployment, memory):
     user = deployment.names.live
     server.as_root(
         f"CREATE USER {user} IDENTIFIED BY 'secret'; GRANT {', '.join(NEEDED[Use.BUILD])} ON `{user}%`.* TO {user}"
     )
     with session("127.0.0.1", server.port, user, b"secret", "limited") as limited:
-        attempt(limited, deployment, mirror)
-        restore(limited, deployment, mirror)
+        attempt(limited, deployment, memory)
+        restore(limited, deployment, memory)
         assert inspect(limited, deployment.names).stage == "old"
 
 
-def test_a_schema_that_the_user_may_not_see_is_not_taken_for_absent(server, database, deployment, mirror):
+def test_a_schema_that_the_user_may_not_see_is_not_taken_for_absent(server, database, deployment, memory):
     live, workspace, aside = deployment.names.live, deployment.names.workspace, deployment.names.aside(RUN)
     server.as_root(f"CREATE USER {live}; GRANT ALL ON `{workspace}`.* TO {live}; GRANT ALL ON `{aside}`.* TO {live}")
     with session("127.0.0.1", server.port, live, b"", "blind") as blind:
         assert inspect(blind, deployment.names).stage == "absent"
         with refused(database, deployment, f"lacks ALTER ON {live}"):
-            attempt(blind, deployment, mirror)
+            attempt(blind, deployment, memory)
 
 
 class TestDrop:
     """Nothing is dropped that was not dumped, restored and compared in this run."""
 
-    def drop(self, database, deployment, mirror, dump):
-        attempt(database, deployment, mirror, method="drop", rehearsed_dump=dump)
+    def drop(self, database, deployment, memory, dump):
+        attempt(database, deployment, memory, method="drop", rehearsed_dump=dump)
 
     @pytest.mark.parametrize("dump", [None, {}])
-    def test_without_a_dump(self, database, deployment, mirror, dump):
+    def test_without_a_dump(self, database, deployment, memory, dump):
         with refused(database, deployment, "no rehearsed dump"):
-            self.drop(database, deployment, mirror, dump)
+            self.drop(database, deployment, memory, dump)
 
-    def test_of_nothing_without_a_dump(self, database, bare, mirror):
+    def test_of_nothing_without_a_dump(self, database, bare, memory):
         bare.make_empty()
         bare.make_new(database)
-        self.drop(database, bare, mirror, None)
+        self.drop(database, bare, memory, None)
         assert inspect(database, bare.names).stage == "installed"
 
     @pytest.mark.parametrize("changes", [{"database": "other"}, {"run": "20260101t000000"}, {"run": None}])
-    def test_with_a_dump_of_something_else(self, database, deployment, mirror, changes):
+    def test_with_a_dump_of_something_else(self, database, deployment, memory, changes):
         with refused(database, deployment, "the rehearsed dump is of database"):
-            self.drop(database, deployment, mirror, {**rehearsed(database, deployment), **changes})
+            self.drop(database, deployment, memory, {**rehearsed(database, deployment), **changes})
 
     @pytest.mark.parametrize(
         "statement",
@@ -332,22 +332,22 @@ class TestDrop:
             "CREATE TABLE sensor_instance (id INT)",
         ],
     )
-    def test_with_a_dump_of_rows_that_have_changed_since(self, database, deployment, mirror, statement):
+    def test_with_a_dump_of_rows_that_have_changed_since(self, database, deployment, memory, statement):
         dump = rehearsed(database, deployment)
         deployment.server.as_root(statement, deployment.names.live)
 
         with refused(database, deployment, "differs from the live tables"):
-            self.drop(database, deployment, mirror, dump)
+            self.drop(database, deployment, memory, dump)
 
-    def test_with_a_dump_that_lacks_a_table(self, database, deployment, mirror):
+    def test_with_a_dump_that_lacks_a_table(self, database, deployment, memory):
         dump = rehearsed(database, deployment)
         del dump["tables"]["xcom"]
 
         with refused(database, deployment, "differs from the live tables in xcom"):
-            self.drop(database, deployment, mirror, dump)
+            self.drop(database, deployment, memory, dump)
 
-    def test_a_prediction_leaves_the_dump_for_later(self, database, deployment, mirror):
-        predicted = Reset(database, deployment.request(method="drop"), mirror, quiet).predict()
+    def test_a_prediction_leaves_the_dump_for_later(self, database, deployment, memory):
+        predicted = Reset(database, deployment.request(method="drop"), memory, quiet).predict()
 
         assert {"condition": "dump_rehearsed", "verdict": "later", "found": "no rehearsed dump was given"} in predicted[
             "conditions"
@@ -375,28 +375,28 @@ def test_each_stage_that_is_not_replaced_is_told_with_the_next_step_for_it(datab
     assert [other for other, words in ADVICE.items() if words in finding.next_step] == [stage]
 
 
-def test_what_the_cluster_remembers_of_another_schema_is_no_reason_to_refuse(database, deployment, mirror):
+def test_what_the_cluster_remembers_of_another_schema_is_no_reason_to_refuse(database, deployment, memory):
     """The deployment has got another database since."""
-    mirror.memory = Memory("installed", "demo", "20260101t000000", f"{deployment.names.live}_before", now())
-    assert reset(database, deployment, mirror)["changed"]
+    memory.remembered = Remembered("installed", "demo", "20260101t000000", f"{deployment.names.live}_before", now())
+    assert reset(database, deployment, memory)["changed"]
 
 
-def test_several_reasons_are_told_at_once(database, deployment, mirror):
-    mirror.memory = Memory("installed", "demo", "20260101t000000", deployment.names.live, now())
+def test_several_reasons_are_told_at_once(database, deployment, memory):
+    memory.remembered = Remembered("installed", "demo", "20260101t000000", deployment.names.live, now())
 
     with pytest.raises(OperatorError) as caught:
-        attempt(database, deployment, mirror, confirm="")
+        attempt(database, deployment, memory, confirm="")
 
     assert "confirmation" in caught.value.found
     assert "remembers" in caught.value.found
     assert any(line.startswith("too_old_to_migrate: holds") for line in caught.value.evidence)
 
 
-def test_the_mark_of_a_finished_schema_is_not_enough(database, bare, mirror):
+def test_the_mark_of_a_finished_schema_is_not_enough(database, bare, memory):
     bare.make_old()
     bare.server.as_root(f"CREATE DATABASE {bare.names.workspace}")
     mark = bare.mark(image="image")
     write_mark(database, bare.names.workspace, mark)
 
     with refused(database, bare, "lacks"):
-        attempt(database, bare, mirror)
+        attempt(database, bare, memory)

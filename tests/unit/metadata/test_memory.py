@@ -12,9 +12,9 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Memory, Mirror
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Memory, Remembered
 
-MEMORY = Memory("installed", "demo", "20261122t030000", "airflow", "2026-11-22T03:00:00+00:00")
+MEMORY = Remembered("installed", "demo", "20261122t030000", "airflow", "2026-11-22T03:00:00+00:00")
 
 
 class Core:
@@ -43,35 +43,35 @@ def core():
 
 
 @pytest.fixture
-def mirror(core):
+def memory(core):
     cluster = SimpleNamespace(core=core, namespace="lab", find=lambda read, name: read(name, "lab"))
-    return lambda deployment="demo": Mirror(cluster, "airflow-runbook-demo", deployment)
+    return lambda deployment="demo": Memory(cluster, "airflow-runbook-demo", deployment)
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_what_is_written_is_read(core, mirror, there):
+def test_what_is_written_is_read(core, memory, there):
     if there:
         core.found = SimpleNamespace(data={"run": "{}"}, metadata=SimpleNamespace(annotations={}))
-    assert mirror().read() is None
-    mirror().write(MEMORY)
-    assert mirror().read() == MEMORY
+    assert memory().read() is None
+    memory().write(MEMORY)
+    assert memory().read() == MEMORY
     assert ("run" in core.found.data) is there
 
 
 @pytest.mark.parametrize("annotated", [True, False])
-def test_the_memory_of_another_deployment_is_neither_read_nor_overwritten(core, mirror, annotated):
-    mirror().write(MEMORY)
+def test_the_memory_of_another_deployment_is_neither_read_nor_overwritten(core, memory, annotated):
+    memory().write(MEMORY)
     if not annotated:
         core.found.metadata.annotations = {}
     before = dict(core.found.data)
-    for attempt in (mirror("other").read, lambda: mirror("other").write(MEMORY)):
+    for attempt in (memory("other").read, lambda: memory("other").write(MEMORY)):
         with pytest.raises(OperatorError, match="is the record of deployment 'demo'"):
             attempt()
     assert core.found.data == before
 
 
-def test_what_can_not_be_understood_is_not_guessed_at(core, mirror):
-    mirror().write(MEMORY)
+def test_what_can_not_be_understood_is_not_guessed_at(core, memory):
+    memory().write(MEMORY)
     core.found.data["installed"] = "{}"
     with pytest.raises(OperatorError, match="can't be understood"):
-        mirror().read()
+        memory().read()

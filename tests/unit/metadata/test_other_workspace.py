@@ -35,16 +35,16 @@ def other(deployment):
     return Schemas(deployment.names.live, f"{deployment.names.live}_other")
 
 
-def refused(database, deployment, mirror, names, act=reset, **changes):
+def refused(database, deployment, memory, names, act=reset, **changes):
     before = deployment.everything(database)
     with pytest.raises(OperatorError, match=f"run {RUN} has begun to move tables") as caught:
-        act(database, deployment, mirror, names=names, **changes)
+        act(database, deployment, memory, names=names, **changes)
     assert f"airflow_database_workspace: {deployment.names.workspace}" in caught.value.next_step
     assert deployment.everything(database) == before
 
 
-def test_a_set_aside_that_is_half_done(database, deployment, mirror, other):
-    action = Reset(database, deployment.request(), mirror, quiet)
+def test_a_set_aside_that_is_half_done(database, deployment, memory, other):
+    action = Reset(database, deployment.request(), memory, quiet)
     plan = action._write_plan(inspect(database, deployment.names, owner=deployment.owner()))
     first = plan.moves[0]
     deployment.server.as_root(f"RENAME TABLE {first.source}.{first.table} TO {first.target}.{first.table}")
@@ -54,35 +54,35 @@ def test_a_set_aside_that_is_half_done(database, deployment, mirror, other):
     assert (found.stage, found.moves_done, has_moved(found)) == ("foreign", 1, True)
     assert "1 of the" in old_tables(found)
     assert [entry["schema"] for entry in as_result(found)["set_aside"]] == [plan.schema]
-    refused(database, deployment, mirror, other)
-    refused(database, deployment, mirror, other, act=restore)
-    assert reset(database, deployment, mirror)["changed"]
+    refused(database, deployment, memory, other)
+    refused(database, deployment, memory, other, act=restore)
+    assert reset(database, deployment, memory)["changed"]
 
 
-def test_a_drop_that_is_half_done(database, deployment, mirror, other):
+def test_a_drop_that_is_half_done(database, deployment, memory, other):
     rehearsed = {**deployment.rehearsed(database, deployment.names.live), "path": "/runs/airflow.sql.gz"}
     changes = {"method": "drop", "rehearsed_dump": rehearsed}
     with pytest.raises(ClientDiedError):
-        reset(DyingDatabase(database, before="CREATE DATABASE"), deployment, mirror, **changes)
+        reset(DyingDatabase(database, before="CREATE DATABASE"), deployment, memory, **changes)
     assert deployment.tables(deployment.names.live) == set()
 
     found = inspect(database, other, owner=deployment.owner())
 
     assert has_moved(found)
     assert "/runs/airflow.sql.gz" in old_tables(found)
-    refused(database, deployment, mirror, other, **changes)
-    assert reset(database, deployment, mirror, **changes)["changed"]
+    refused(database, deployment, memory, other, **changes)
+    assert reset(database, deployment, memory, **changes)["changed"]
 
 
-def test_a_plan_of_which_nothing_was_done_is_in_nobodys_way(database, deployment, mirror, other):
-    Reset(database, deployment.request(), mirror, quiet)._write_plan(inspect(database, deployment.names))
+def test_a_plan_of_which_nothing_was_done_is_in_nobodys_way(database, deployment, memory, other):
+    Reset(database, deployment.request(), memory, quiet)._write_plan(inspect(database, deployment.names))
 
     assert inspect(database, other, owner=deployment.owner()).stage == "old"
 
 
 @pytest.mark.parametrize("state", ["done", "undone", "planned"])
-def test_a_finished_plan_of_another_version_is_in_nobodys_way(server, database, deployment, mirror, state):
-    reset(database, deployment, mirror)
+def test_a_finished_plan_of_another_version_is_in_nobodys_way(server, database, deployment, memory, state):
+    reset(database, deployment, memory)
     aside = deployment.names.aside(RUN)
     server.as_root(
         f"UPDATE {aside}.{PLAN} SET detail = JSON_SET(detail, '$.format', 9, '$.state', '{state}') WHERE position = 0"
@@ -97,7 +97,7 @@ def test_a_finished_plan_of_another_version_is_in_nobodys_way(server, database, 
     assert found.stage == "installed"
     # Whether all old tables are there it alone would tell.
     with pytest.raises(OperatorError, match="has no plan of a finished reset"):
-        restore(database, deployment, mirror)
+        restore(database, deployment, memory)
 
 
 @pytest.mark.parametrize("detail", ["no json", "[]", '{"format": 9, "live": "airflow_elsewhere"}'])

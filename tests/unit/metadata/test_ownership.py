@@ -108,11 +108,11 @@ def test_the_same_name_in_another_namespace_is_another_deployment(database, depl
 
 @pytest.mark.parametrize("check_mode", [True, False])
 @OTHERS
-def test_what_another_has_marked_is_refused(database, deployment, mirror, monkeypatch, changes, check_mode):
+def test_what_another_has_marked_is_refused(database, deployment, memory, monkeypatch, changes, check_mode):
     write_mark(database, deployment.names.workspace, deployment.mark(**changes))
     before = deployment.everything(database)
 
-    action = Reset(database, deployment.request(), mirror, quiet)
+    action = Reset(database, deployment.request(), memory, quiet)
     actions = [
         lambda: paused(database, monkeypatch, deployment, check_mode=check_mode),
         lambda: beside.refuse_others(database, inspect(database, deployment.names), deployment.owner()),
@@ -126,21 +126,21 @@ def test_what_another_has_marked_is_refused(database, deployment, mirror, monkey
 
 
 @OTHERS
-def test_an_install_of_another_is_never_put_back(database, deployment, mirror, changes):
+def test_an_install_of_another_is_never_put_back(database, deployment, memory, changes):
     write_install(database, deployment.names.live, deployment.install(**changes))
     before = deployment.everything(database)
     for kind in (Reset, Restore):
-        action = kind(database, deployment.request(), mirror, quiet)
+        action = kind(database, deployment.request(), memory, quiet)
         for attempt in (action.predict, action.carry_out):
             with pytest.raises(OperatorError, match=r"the sentinel in schema .* belongs to deployment"):
                 attempt()
     assert deployment.everything(database) == before
-    assert mirror.memory is None
+    assert memory.remembered is None
 
 
 @pytest.mark.parametrize("changes", [{"deployment": "other"}, {"namespace": "elsewhere"}], ids=["name", "namespace"])
-def test_a_move_that_another_has_begun_is_not_finished(database, deployment, mirror, changes):
-    action = Reset(database, deployment.request(), mirror, quiet)
+def test_a_move_that_another_has_begun_is_not_finished(database, deployment, memory, changes):
+    action = Reset(database, deployment.request(), memory, quiet)
     plan = action._write_plan(inspect(database, deployment.names))
     database.execute(f"DROP TABLE {plan.schema}.hopsworks_airflow_plan")
     write_plan(database, dataclasses.replace(plan, **changes))
@@ -150,7 +150,7 @@ def test_a_move_that_another_has_begun_is_not_finished(database, deployment, mir
     assert inspect(database, deployment.names).stage == "moving"
 
     for kind in (Reset, Restore):
-        action = kind(database, deployment.request(), mirror, quiet)
+        action = kind(database, deployment.request(), memory, quiet)
         for attempt in (action.predict, action.carry_out):
             with pytest.raises(OperatorError, match=r"the plan of a move in schema .* belongs to deployment"):
                 attempt()
@@ -158,9 +158,9 @@ def test_a_move_that_another_has_begun_is_not_finished(database, deployment, mir
     assert deployment.everything(database) == before
 
 
-def test_a_plan_for_another_live_schema_is_none_of_ours(database, deployment, mirror):
+def test_a_plan_for_another_live_schema_is_none_of_ours(database, deployment, memory):
     """Schema `<live>_before_x` may be the workspace of somebody whose live schema is called like that."""
-    action = Reset(database, deployment.request(), mirror, quiet)
+    action = Reset(database, deployment.request(), memory, quiet)
     plan = action._write_plan(inspect(database, deployment.names))
     database.execute(f"DROP TABLE {plan.schema}.hopsworks_airflow_plan")
     write_plan(database, dataclasses.replace(plan, live="airflow_elsewhere"))
@@ -282,11 +282,11 @@ def test_an_owner_is_told_in_words():
     assert words == f"deployment 'demo' in namespace hopsworks (schema airflow, run {RUN})"
 
 
-def test_a_drop_is_announced_before_it_is_made(server, database, deployment, mirror):
+def test_a_drop_is_announced_before_it_is_made(server, database, deployment, memory):
     """So that no later run, on any machine, drops a second time."""
     states = []
     rehearsed = deployment.rehearsed(database, deployment.names.live)
-    action = Reset(database, deployment.request(method="drop", rehearsed_dump=rehearsed), mirror, quiet)
+    action = Reset(database, deployment.request(method="drop", rehearsed_dump=rehearsed), memory, quiet)
     execute = database.execute
 
     def watching(statement, values=()):
@@ -308,10 +308,10 @@ class TestAnotherNamespace:
         return dataclasses.replace(deployment.owner(), namespace="recovered")
 
     @pytest.fixture
-    def left(self, database, deployment, mirror):
+    def left(self, database, deployment, memory):
         """An install, a plan and a list of paused DAGs, as an upgrade leaves them."""
         deployment.quiesce(database).pause()
-        Reset(database, deployment.request(), mirror, quiet).carry_out()
+        Reset(database, deployment.request(), memory, quiet).carry_out()
 
     @pytest.mark.usefixtures("left")
     def test_the_statements_adopt_all_of_it(self, database, deployment, moved):
@@ -351,11 +351,11 @@ class TestAnotherNamespace:
     @pytest.mark.parametrize("changes", [{}, {"namespace": "recovered"}])
     @pytest.mark.parametrize("suffix", ["_restored", "_o'clock"])
     def test_an_installed_schema_under_another_name_can_be_adopted(
-        self, database, deployment, mirror, dump, tools, suffix, changes
+        self, database, deployment, memory, dump, tools, suffix, changes
     ):
         """As metadata_restore restores it beside the live one: then airflow_database_name names it."""
         live = deployment.names.live
-        Reset(database, deployment.request(), mirror, quiet).carry_out()
+        Reset(database, deployment.request(), memory, quiet).carry_out()
         before = read_content(database, live, quiet)
         manifest = make_dump(database, tools, live, "daily", dump, before, quiet)
         names = Schemas(f"{live}{suffix}", f"{live}{suffix}_beside")

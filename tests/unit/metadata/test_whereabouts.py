@@ -51,23 +51,23 @@ def dropping(database, deployment):
     return {"method": "drop", "rehearsed_dump": rehearsed}
 
 
-def test_before_anything_is_moved(database, deployment, mirror, told):
+def test_before_anything_is_moved(database, deployment, memory, told):
     untouched = (False, f"No table of schema {deployment.names.live} was moved or dropped.")
     assert told(deployment) == untouched
 
     # A plan is only paper.
-    Reset(database, deployment.request(), mirror, quiet)._write_plan(inspect(database, deployment.names))
+    Reset(database, deployment.request(), memory, quiet)._write_plan(inspect(database, deployment.names))
     assert told(deployment) == untouched
 
 
 @pytest.mark.parametrize("rebuilding", [False, True])
 def test_a_plan_for_an_empty_schema_says_nothing_of_an_airflow_that_came_later(
-    database, bare, mirror, told, rebuilding
+    database, bare, memory, told, rebuilding
 ):
     """install.yml was refused after its plan was written; then an Airflow of somebody's own was brought there."""
     bare.make_empty()
     bare.make_new(database)
-    Reset(database, bare.request(), mirror, quiet)._write_plan(inspect(database, bare.names))
+    Reset(database, bare.request(), memory, quiet)._write_plan(inspect(database, bare.names))
     if rebuilding:
         beside.begin(database, inspect(database, bare.names), bare.owner(RUN), "bed/airflow:3.1.0", quiet)
         # Then the new schema has no table yet.
@@ -76,7 +76,7 @@ def test_a_plan_for_an_empty_schema_says_nothing_of_an_airflow_that_came_later(
     assert told(bare) == (False, f"No table of schema {bare.names.live} was moved or dropped.")
     if not rebuilding:
         assert inspect(database, bare.names).stage == "old"
-        assert reset(database, bare, mirror)["set_aside"] == bare.names.aside(RUN)
+        assert reset(database, bare, memory)["set_aside"] == bare.names.aside(RUN)
 
 
 @pytest.mark.parametrize("statement", ["DROP TABLE dag", "CREATE TABLE orders (id INT)", "DELETE FROM alembic_version"])
@@ -91,9 +91,9 @@ def test_no_schema_and_an_empty_one_have_not_been_moved(bare, told):
     assert not told(bare)[0]
 
 
-def test_half_set_aside(database, deployment, mirror, told):
+def test_half_set_aside(database, deployment, memory, told):
     count = len(deployment.tables(deployment.names.live))
-    plan = Reset(database, deployment.request(), mirror, quiet)._write_plan(inspect(database, deployment.names))
+    plan = Reset(database, deployment.request(), memory, quiet)._write_plan(inspect(database, deployment.names))
     aside = deployment.names.aside(RUN)
     move(deployment, plan, 3)
 
@@ -107,8 +107,8 @@ def test_half_set_aside(database, deployment, mirror, told):
     assert told(deployment) == (True, words)
 
 
-def test_somebody_else_was_at_work(database, deployment, mirror, told):
-    plan = Reset(database, deployment.request(), mirror, quiet)._write_plan(inspect(database, deployment.names))
+def test_somebody_else_was_at_work(database, deployment, memory, told):
+    plan = Reset(database, deployment.request(), memory, quiet)._write_plan(inspect(database, deployment.names))
     move(deployment, plan, 3)
     deployment.server.as_root("CREATE TABLE orders (id INT)", deployment.names.live)
 
@@ -118,9 +118,9 @@ def test_somebody_else_was_at_work(database, deployment, mirror, told):
     assert "somebody else has moved, made or dropped tables" in words
 
 
-def test_installed_with_the_old_tables_set_aside(database, deployment, mirror, told):
+def test_installed_with_the_old_tables_set_aside(database, deployment, memory, told):
     count = len(deployment.tables(deployment.names.live))
-    reset(database, deployment, mirror)
+    reset(database, deployment, memory)
     aside = deployment.names.aside(RUN)
 
     words = f"The new tables are in their place, and {count} old ones in schema {aside}."
@@ -131,31 +131,31 @@ def test_installed_with_the_old_tables_set_aside(database, deployment, mirror, t
 
 
 @pytest.mark.parametrize("method", ["set_aside", "drop"])
-def test_installed_where_nothing_was(database, bare, mirror, told, method):
+def test_installed_where_nothing_was(database, bare, memory, told, method):
     bare.make_new(database)
-    plan = Reset(database, bare.request(method=method), mirror, quiet)._write_plan(inspect(database, bare.names))
+    plan = Reset(database, bare.request(method=method), memory, quiet)._write_plan(inspect(database, bare.names))
     bare.server.as_root(f"CREATE DATABASE IF NOT EXISTS {bare.names.live}")
     move(bare, plan, 2)
     assert told(bare) == (True, f"There were no old tables; 2 of {len(plan.moves)} new ones are in their place.")
 
-    reset(database, bare, mirror, method=method)
+    reset(database, bare, memory, method=method)
     assert told(bare)[1].endswith("there were no old ones.")
     # The way back takes the new ones away, as there is nothing else.
-    assert restore(database, bare, mirror)["changed"]
+    assert restore(database, bare, memory)["changed"]
 
 
-def test_a_version_before_noted_a_drop_where_nothing_was(database, bare, mirror, told):
+def test_a_version_before_noted_a_drop_where_nothing_was(database, bare, memory, told):
     bare.make_new(database)
-    reset(database, bare, mirror)
+    reset(database, bare, memory)
     write_install(database, bare.names.live, bare.install(method="drop"))
     assert "old rows, if there were any, are in the dump" in told(bare)[1]
 
 
-def test_half_dropped_and_dropped(database, deployment, mirror, told):
+def test_half_dropped_and_dropped(database, deployment, memory, told):
     """Never that they are whole somewhere."""
     changes = dropping(database, deployment)
     tables = sorted(deployment.tables(deployment.names.live))
-    action = Reset(database, deployment.request(**changes), mirror, quiet)
+    action = Reset(database, deployment.request(**changes), memory, quiet)
     plan = action._write_plan(inspect(database, deployment.names))
     set_state(database, plan, "dropping")
     deployment.server.as_root(f"SET foreign_key_checks = 0; DROP TABLE {', '.join(tables[:-2])}", deployment.names.live)
@@ -172,15 +172,15 @@ def test_half_dropped_and_dropped(database, deployment, mirror, told):
     assert f"has dropped all {len(tables)} old tables" in words
     assert DUMP in words
 
-    reset(database, deployment, mirror, **changes)
+    reset(database, deployment, memory, **changes)
     moved, words = told(deployment)
     assert moved
     assert words.endswith(f"the old rows are in the dump alone, {DUMP}.")
 
 
-def test_on_the_way_back(database, deployment, mirror, told):
-    reset(database, deployment, mirror)
-    action = Restore(database, deployment.request(run=UNDO_RUN), mirror, quiet)
+def test_on_the_way_back(database, deployment, memory, told):
+    reset(database, deployment, memory)
+    action = Restore(database, deployment.request(run=UNDO_RUN), memory, quiet)
     plan = action._write_plan(inspect(database, deployment.names))
     move(deployment, plan, 2)
 
@@ -188,5 +188,5 @@ def test_on_the_way_back(database, deployment, mirror, told):
     assert moved
     assert f"on the way back to the old tables, 2 of {len(plan.moves)} moves are made" in words
 
-    restore(database, deployment, mirror)
+    restore(database, deployment, memory)
     assert not told(deployment)[0]

@@ -10,7 +10,7 @@ from .. import guard
 from ..inspection import ABSENT, EMPTY, FOREIGN, INSTALLED, MIGRATABLE, MOVING, Inspection, inspect
 from ..memory import INSTALLED as REMEMBERED
 from ..memory import UNDONE as REMEMBERED_UNDONE
-from ..memory import Memory
+from ..memory import Remembered
 from ..plan import DONE, DROPPING, RESET, RESTORE, UNDONE, Move, Plan, mark_plan, now, read_plan, write_plan
 from ..schemas import INSTALL, PLAN, content_of
 from .move import check_content, make_moves
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..._database.engine import Database
-    from ..memory import Mirror
+    from ..memory import Memory
     from .examination import Request
 
 
@@ -29,8 +29,8 @@ class Restore:
     A reset that is half done is taken back move by move; its new tables return to the workspace.
     """
 
-    def __init__(self, database: Database, request: Request, mirror: Mirror, progress: Callable[[str], None]) -> None:
-        self._database, self._request, self._mirror = database, request, mirror
+    def __init__(self, database: Database, request: Request, memory: Memory, progress: Callable[[str], None]) -> None:
+        self._database, self._request, self._memory = database, request, memory
         self._progress, self._names = progress, request.names
 
     def predict(self) -> dict[str, Any]:
@@ -233,7 +233,7 @@ class Restore:
         charset = plan.facts.get("old_charset")
         if charset:
             self._database.match_charset(plan.live, charset[0], charset[1])
-        self._mirror.write(Memory(REMEMBERED_UNDONE, plan.deployment, plan.run, plan.live, now()))
+        self._memory.write(Remembered(REMEMBERED_UNDONE, plan.deployment, plan.run, plan.live, now()))
 
     def _close(self, plan: Plan) -> None:
         """Say that a reset was taken back: from now on its plan is the plan of nothing that is left to do."""
@@ -291,8 +291,8 @@ class Restore:
         """Whether this is a reset that was taken back and has left something of itself."""
         if plan.action != RESET or not plan.unfinished:
             return False
-        live, charset, memory = inspection.live, plan.facts.get("old_charset"), self._mirror.read()
-        remembered = memory is not None and (memory.state, memory.run, memory.schema) == (
+        live, charset, known = inspection.live, plan.facts.get("old_charset"), self._memory.read()
+        remembered = known is not None and (known.state, known.run, known.schema) == (
             REMEMBERED,
             plan.run,
             plan.live,

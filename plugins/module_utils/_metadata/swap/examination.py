@@ -19,7 +19,7 @@ from ..schemas import content_of
 if TYPE_CHECKING:
     from ..._database.engine import Database
     from ..inspection import Inspection
-    from ..memory import Mirror
+    from ..memory import Memory
     from ..schemas import Schemas
 
 SET_ASIDE, DROP = "set_aside", "drop"
@@ -51,7 +51,7 @@ def examine(
     database: Database,
     request: Request,
     inspection: Inspection,
-    mirror: Mirror,
+    memory: Memory,
     progress: Callable[[str], None],
     *,
     quickly: bool = False,
@@ -75,7 +75,7 @@ def examine(
         guard.replaceable(inspection),
         guard.too_old_to_migrate(inspection),
         guard.no_sentinel(inspection),
-        guard.mirror_agrees(inspection, mirror.read(), mirror.config_map, request.namespace),
+        guard.memory_agrees(inspection, memory.read(), memory.config_map, request.namespace),
         guard.rights_suffice(rights, names.live, involved, dropping=dropping),
         guard.workspace_complete(inspection),
         guard.workspace_at_head(inspection, revisions),

@@ -42,7 +42,7 @@ from ..._database.description import Content
 from .. import guard
 from ..inspection import INSTALLED, MOVING, Inspection, inspect
 from ..memory import INSTALLED as REMEMBERED
-from ..memory import Memory
+from ..memory import Remembered
 from ..plan import DONE, RESET, UNDONE, Move, Plan, mark_plan, now, write_plan
 from ..records import Install, write_install
 from ..schemas import INSTALL, PLAN, PROBE, WORKSPACE, content_of
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ..._database.engine import Database
-    from ..memory import Mirror
+    from ..memory import Memory
 
 
 class Reset:
@@ -63,8 +63,8 @@ class Reset:
     Whatever ends it in between, another run on any machine reads from the database how far it got, and finishes.
     """
 
-    def __init__(self, database: Database, request: Request, mirror: Mirror, progress: Callable[[str], None]) -> None:
-        self._database, self._request, self._mirror = database, request, mirror
+    def __init__(self, database: Database, request: Request, memory: Memory, progress: Callable[[str], None]) -> None:
+        self._database, self._request, self._memory = database, request, memory
         self._progress, self._names = progress, request.names
 
     def predict(self) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class Reset:
             self._database,
             self._request,
             inspection,
-            self._mirror,
+            self._memory,
             self._progress,
             quickly=quickly,
             compare=compare,
@@ -222,7 +222,7 @@ class Reset:
         charset = plan.facts.get("new_charset")
         if charset:
             database.match_charset(plan.live, charset[0], charset[1])
-        self._mirror.write(Memory(REMEMBERED, plan.deployment, plan.run, plan.live, now()))
+        self._memory.write(Remembered(REMEMBERED, plan.deployment, plan.run, plan.live, now()))
         if plan.schema == plan.workspace:
             database.drop_tables(plan.schema, [PLAN])
         else:
@@ -234,15 +234,15 @@ class Reset:
         install = inspection.install
         if install is None:
             raise AssertionError("a schema without a sentinel that can be read is not installed")
-        memory = self._mirror.read()
-        forgotten = memory is None or memory.state != REMEMBERED or memory.schema != self._names.live
+        remembered = self._memory.read()
+        forgotten = remembered is None or remembered.state != REMEMBERED or remembered.schema != self._names.live
         leftovers = (
             inspection.workspace is not None
             and inspection.workspace_state == "complete"
             and not content_of(inspection.workspace)
         )
         if changes and forgotten:
-            self._mirror.write(Memory(REMEMBERED, install.deployment, install.run, self._names.live, now()))
+            self._memory.write(Remembered(REMEMBERED, install.deployment, install.run, self._names.live, now()))
         if changes and leftovers:
             self._tidy(inspection)
         return {

@@ -110,13 +110,13 @@ def test_the_preflight_is_told_what_the_server_can_not_do(server, look):
     assert "the server is read-only (read_only)" in problem
 
 
-def test_the_preflight_warns_of_what_it_is_not_shown(database, deployment, mirror, look):
+def test_the_preflight_warns_of_what_it_is_not_shown(database, deployment, memory, look):
     state, warnings = look()
     assert warnings == state["unseen"]
     assert any("PROCESS" in line for line in warnings)
 
     # Nothing is moved any more.
-    reset(database, deployment, mirror)
+    reset(database, deployment, memory)
     state, warnings = look()
     assert (state["stage"], warnings) == ("installed", [])
     assert state["unseen"] != []

@@ -76,13 +76,13 @@ class TestHidden:
             ("triggers", "CREATE TRIGGER {0}.audit BEFORE UPDATE ON {0}.dag FOR EACH ROW SET NEW.is_paused = 1"),
         ],
     )
-    def test_what_is_not_shown_is_not_dropped(self, server, deployment, mirror, connect, kind, statement):
+    def test_what_is_not_shown_is_not_dropped(self, server, deployment, memory, connect, kind, statement):
         live = deployment.names.live
         server.as_root(statement.format(live))
         before = deployment.definition(live)
         with connect() as database:
             with pytest.raises(OperatorError, match=f"{kind}.* would not be shown") as caught:
-                reset(database, deployment, mirror, **dropping(database, deployment))
+                reset(database, deployment, memory, **dropping(database, deployment))
             grants = caught.value.next_step.partition("database: ")[2].partition("; or")[0]
         assert deployment.definition(live) == before
 
@@ -90,82 +90,82 @@ class TestHidden:
 
         # Shown now, and known as something that Airflow never makes.
         with connect() as database, pytest.raises(OperatorError, match="stored programs"):
-            reset(database, deployment, mirror, **dropping(database, deployment))
+            reset(database, deployment, memory, **dropping(database, deployment))
 
-    def test_rows_that_can_not_be_locked_are_not_dropped(self, server, deployment, mirror, connect):
+    def test_rows_that_can_not_be_locked_are_not_dropped(self, server, deployment, memory, connect):
         live = deployment.names.live
         with connect(f"EXECUTE, TRIGGER, EVENT ON `{live}%`.*") as database:
             server.as_root(f"REVOKE LOCK TABLES ON `{live}%`.* FROM u_{live}")
             with pytest.raises(OperatorError, match=f"lacks LOCK TABLES ON {live}") as caught:
-                reset(database, deployment, mirror, **dropping(database, deployment))
+                reset(database, deployment, memory, **dropping(database, deployment))
             assert len(deployment.tables(live)) == 33
 
             server.as_root(caught.value.next_step.partition(": ")[2])
-            assert reset(database, deployment, mirror, **dropping(database, deployment))["changed"]
+            assert reset(database, deployment, memory, **dropping(database, deployment))["changed"]
 
-    def test_without_the_right_to_lock_tables_are_set_aside(self, server, deployment, mirror, connect):
+    def test_without_the_right_to_lock_tables_are_set_aside(self, server, deployment, memory, connect):
         live = deployment.names.live
         with connect() as database:
             server.as_root(f"REVOKE LOCK TABLES ON `{live}%`.* FROM u_{live}")
-            assert reset(database, deployment, mirror)["changed"]
+            assert reset(database, deployment, memory)["changed"]
 
-    def test_with_the_rights_to_be_shown_everything_it_drops(self, deployment, mirror, connect):
+    def test_with_the_rights_to_be_shown_everything_it_drops(self, deployment, memory, connect):
         with connect(f"EXECUTE, TRIGGER, EVENT ON `{deployment.names.live}%`.*") as database:
-            assert reset(database, deployment, mirror, **dropping(database, deployment))["changed"]
+            assert reset(database, deployment, memory, **dropping(database, deployment))["changed"]
 
-    def test_setting_aside_says_so_and_goes_on(self, deployment, mirror, connect):
+    def test_setting_aside_says_so_and_goes_on(self, deployment, memory, connect):
         with connect() as database:
-            result = reset(database, deployment, mirror)
+            result = reset(database, deployment, memory)
 
         assert found(result, "nothing_hidden")["verdict"] == "noted"
 
 
 class TestKeys:
     @pytest.mark.parametrize("grant", ["PROCESS ON *.*", "INSERT ON `{bi}`.*"])
-    def test_a_key_that_is_shown_refuses_the_drop(self, deployment, mirror, connect, bi, grant):
+    def test_a_key_that_is_shown_refuses_the_drop(self, deployment, memory, connect, bi, grant):
         with (
             connect(f"EXECUTE, TRIGGER, EVENT ON `{deployment.names.live}%`.*", grant.format(bi=bi)) as database,
             pytest.raises(OperatorError, match=rf"foreign key bi_dag of {bi}\.t onto dag"),
         ):
-            reset(database, deployment, mirror, **dropping(database, deployment))
+            reset(database, deployment, memory, **dropping(database, deployment))
 
         assert len(deployment.tables(deployment.names.live)) == 33
 
-    def test_a_key_that_is_not_shown_is_told_and_does_not_block_for_ever(self, server, deployment, mirror, connect, bi):
+    def test_a_key_that_is_not_shown_is_told_and_does_not_block_for_ever(self, server, deployment, memory, connect, bi):
         with connect(f"EXECUTE, TRIGGER, EVENT ON `{deployment.names.live}%`.*") as database:
             changes = dropping(database, deployment)
             for _attempt in range(3):
                 with pytest.raises(OperatorError, match=r"answered 1(217|451)") as caught:
-                    reset(database, deployment, mirror, **changes)
+                    reset(database, deployment, memory, **changes)
                 assert "REFERENTIAL_CONSTRAINTS" in caught.value.next_step
                 assert "rehearsed dump" in caught.value.untouched
                 assert "dag" in deployment.tables(deployment.names.live)
             # It shows itself to whoever may see it.
             connect(f"INSERT ON `{bi}`.*").__enter__()
             with pytest.raises(OperatorError, match=rf"foreign key bi_dag of {bi}\.t"):
-                reset(database, deployment, mirror, **changes)
+                reset(database, deployment, memory, **changes)
 
             server.as_root(f"ALTER TABLE {bi}.t DROP FOREIGN KEY bi_dag")
 
-            assert reset(database, deployment, mirror, **changes)["changed"]
+            assert reset(database, deployment, memory, **changes)["changed"]
             assert inspect(database, deployment.names).stage == "installed"
 
-    def test_of_whom_nothing_is_known_is_said(self, deployment, mirror, connect):
+    def test_of_whom_nothing_is_known_is_said(self, deployment, memory, connect):
         with connect(f"EXECUTE, TRIGGER, EVENT ON `{deployment.names.live}%`.*") as database:
-            result = reset(database, deployment, mirror, **dropping(database, deployment))
+            result = reset(database, deployment, memory, **dropping(database, deployment))
 
         assert found(result, "no_key_from_outside")["verdict"] == "noted"
         assert "PROCESS" in found(result, "no_key_from_outside")["found"]
 
-    def test_with_process_it_is_known_that_there_is_none(self, deployment, mirror, connect):
+    def test_with_process_it_is_known_that_there_is_none(self, deployment, memory, connect):
         with connect("PROCESS ON *.*") as database:
-            result = reset(database, deployment, mirror)
+            result = reset(database, deployment, memory)
 
         assert found(result, "no_key_from_outside")["verdict"] == "holds"
 
-    def test_setting_aside_says_that_the_key_follows(self, server, deployment, mirror, connect, bi):
+    def test_setting_aside_says_that_the_key_follows(self, server, deployment, memory, connect, bi):
         with connect("PROCESS ON *.*") as database:
-            result = reset(database, deployment, mirror)
+            result = reset(database, deployment, memory)
 
         assert found(result, "no_key_from_outside")["verdict"] == "noted"
         assert "bi_dag" in found(result, "no_key_from_outside")["found"]
@@ -179,21 +179,21 @@ class TestKeys:
             ("event", "CREATE EVENT {bi}.v ON SCHEDULE EVERY 1 YEAR DO DELETE FROM `{live}` . log"),
         ],
     )
-    def test_what_names_the_tables_is_said(self, server, deployment, mirror, connect, bi, kind, statement):
+    def test_what_names_the_tables_is_said(self, server, deployment, memory, connect, bi, kind, statement):
         server.as_root(f"ALTER TABLE {bi}.t DROP FOREIGN KEY bi_dag")
         server.as_root(statement.format(bi=bi, live=deployment.names.live))
         with connect(f"ALL ON `{bi}`.*", "SELECT, SHOW VIEW ON *.*") as database:
-            result = reset(database, deployment, mirror)
+            result = reset(database, deployment, memory)
 
         assert f"{kind} {bi}.v" in found(result, "no_reader_outside")["found"]
 
 
 def test_the_plan_warns_of_what_it_can_not_know_and_of_what_follows(
-    server, deployment, mirror, connect, bi, monkeypatch
+    server, deployment, memory, connect, bi, monkeypatch
 ):
     live = deployment.names.live
     server.as_root(f"CREATE VIEW {bi}.v AS SELECT dag_id FROM {live}.dag")
-    monkeypatch.setattr(metadata_swap, "Mirror", lambda *_given: mirror)
+    monkeypatch.setattr(metadata_swap, "Memory", lambda *_given: memory)
     warnings = []
     with connect(f"EXECUTE, TRIGGER, EVENT ON `{live}%`.*", f"SELECT, INSERT, SHOW VIEW ON `{bi}`.*") as database:
         given = {"deployment": "demo", "confirm": "demo", "run": RUN, "check_mode": True}
@@ -216,7 +216,7 @@ def capitals(server, deployment):
 
 
 class TestOfANameThatDiffersInCapitals:
-    def test_a_key_refuses_the_drop(self, server, database, deployment, mirror, capitals):
+    def test_a_key_refuses_the_drop(self, server, database, deployment, memory, capitals):
         live = deployment.names.live
         server.as_root(
             f"CREATE TABLE {capitals}.t (dag_id VARCHAR(250),"

@@ -147,9 +147,9 @@ def test_a_session_may_be_idle_and_slow_for_as_long_as_a_tool_works(server):
     assert given == {**dict.fromkeys(idle, 28800), **dict.fromkeys(slow, 600), **dict.fromkeys(unlimited, 0)}
 
 
-def test_a_reset_on_a_server_with_other_settings(server, deployment, mirror):
+def test_a_reset_on_a_server_with_other_settings(server, deployment, memory):
     with hostile(server), server.session() as database:
-        assert reset(database, deployment, mirror)["changed"]
+        assert reset(database, deployment, memory)["changed"]
 
 
 def test_a_statement_is_never_sent_twice(server, database, schema):

@@ -124,8 +124,8 @@ def test_what_is_not_whole_is_built_anew(database, deployment, statement):
     assert standing(database, deployment) is None
 
 
-def test_nothing_is_built_beside_an_installed_schema(database, deployment, mirror):
-    Reset(database, deployment.request(), mirror, quiet).carry_out()
+def test_nothing_is_built_beside_an_installed_schema(database, deployment, memory):
+    Reset(database, deployment.request(), memory, quiet).carry_out()
 
     result = standing(database, deployment, run="20261130t000000")
 
@@ -133,8 +133,8 @@ def test_nothing_is_built_beside_an_installed_schema(database, deployment, mirro
     assert "installed already" in result["reason"]
 
 
-def test_nothing_is_built_while_tables_are_being_moved(database, deployment, mirror):
-    action = Reset(database, deployment.request(), mirror, quiet)
+def test_nothing_is_built_while_tables_are_being_moved(database, deployment, memory):
+    action = Reset(database, deployment.request(), memory, quiet)
     plan = action._write_plan(inspect(database, deployment.names))
     move = plan.moves[0]
     deployment.server.as_root(f"RENAME TABLE {move.source}.{move.table} TO {move.target}.{move.table}")
@@ -227,13 +227,13 @@ def test_a_table_that_somebody_made_beside_ours_is_never_dropped(database, deplo
     assert deployment.tables(beside) == before | {"kept_connections"}
 
 
-def test_a_table_that_somebody_made_beside_ours_is_not_moved_either(database, deployment, mirror):
+def test_a_table_that_somebody_made_beside_ours_is_not_moved_either(database, deployment, memory):
     beside = deployment.names.workspace
     beside.finish(database, beside, deployment.mark(), NEW_REVISION)
     deployment.server.as_root("CREATE TABLE kept_connections (id INT)", beside)
 
     with pytest.raises(OperatorError, match="no run of this collection made there: kept_connections"):
-        Reset(database, deployment.request(), mirror, quiet).predict()
+        Reset(database, deployment.request(), memory, quiet).predict()
 
 
 def test_what_was_made_there_before_is_dropped_with_a_mark_of_an_earlier_version(database, deployment):
@@ -250,10 +250,10 @@ def test_what_was_made_there_before_is_dropped_with_a_mark_of_an_earlier_version
     assert deployment.tables(beside) == {WORKSPACE}
 
 
-def test_what_came_back_from_a_reset_is_ours(database, deployment, mirror):
+def test_what_came_back_from_a_reset_is_ours(database, deployment, memory):
     """The sentinel is put there after the mark."""
     beside.finish(database, deployment.names.workspace, deployment.mark(), NEW_REVISION)
-    Reset(database, deployment.request(), mirror, quiet)._write_plan(inspect(database, deployment.names))
+    Reset(database, deployment.request(), memory, quiet)._write_plan(inspect(database, deployment.names))
 
     begin(database, deployment, run="20261130t000000")
 

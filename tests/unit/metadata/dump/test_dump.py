@@ -327,9 +327,9 @@ class TestRestore:
 
         assert deployment.tables(restoration._schema) == {WORKSPACE}
 
-    def test_of_a_schema_that_was_set_aside_is_rehearsed(self, database, deployment, mirror, tools, tmp_path):
+    def test_of_a_schema_that_was_set_aside_is_rehearsed(self, database, deployment, memory, tools, tmp_path):
         """It holds the plan of the move as well, which is none of its tables."""
-        reset(database, deployment, mirror)
+        reset(database, deployment, memory)
         aside = deployment.names.aside(RUN)
         path = dump_path(str(tmp_path), aside, "daily")
         manifest = make_dump(database, tools, aside, "daily", path, read_content(database, aside, quiet), quiet)
@@ -344,9 +344,9 @@ class TestRestore:
             rehearsal.clear()
         assert deployment.tables(rehearsal._schema) == set()
 
-    def test_of_an_installed_schema_has_its_sentinel(self, database, deployment, mirror, tools, tmp_path):
+    def test_of_an_installed_schema_has_its_sentinel(self, database, deployment, memory, tools, tmp_path):
         """A database that is restored from it is not reset a second time."""
-        reset(database, deployment, mirror)
+        reset(database, deployment, memory)
         live = deployment.names.live
         made = make_dump(database, tools, live, RUN, tmp_path / "x.sql.gz", read_content(database, live, quiet), quiet)
         assert INSTALL in made.tables

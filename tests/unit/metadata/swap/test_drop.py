@@ -37,33 +37,33 @@ LATER = "20261225t030000x0002"
 class TestDrop:
     """The vendor's way: one DROP DATABASE, whatever happens."""
 
-    def test_drops_once_and_again_changes_nothing(self, database, deployment, mirror):
+    def test_drops_once_and_again_changes_nothing(self, database, deployment, memory):
         dropped = deployment.server.logged("DROP DATABASE")
 
-        result = reset(database, deployment, mirror, **self._drop(database, deployment))
+        result = reset(database, deployment, memory, **self._drop(database, deployment))
 
         assert result["method"] == "drop"
         assert result["set_aside"] is None
         assert inspect(database, deployment.names).stage == "installed"
         assert deployment.server.logged("DROP DATABASE") == dropped + 1
-        assert not reset(database, deployment, mirror, **self._drop(database, deployment))["changed"]
+        assert not reset(database, deployment, memory, **self._drop(database, deployment))["changed"]
         assert deployment.server.logged("DROP DATABASE") == dropped + 1
         assert deployment.schemas() == {deployment.names.live, deployment.names.workspace}
         with pytest.raises(OperatorError, match="dropped the old tables"):
-            restore(database, deployment, mirror)
+            restore(database, deployment, memory)
 
-    def test_a_file_of_somebody_in_the_servers_folder_stops_nobody(self, server, database, deployment, mirror):
+    def test_a_file_of_somebody_in_the_servers_folder_stops_nobody(self, server, database, deployment, memory):
         """All tables are gone by then, and whoever is stopped waits for the new ones."""
         left = server.folder / "data" / deployment.names.live / "backup.txt"
         left.write_text("of an administrator")
 
-        result = reset(database, deployment, mirror, **self._drop(database, deployment))
+        result = reset(database, deployment, memory, **self._drop(database, deployment))
         left.unlink()
 
         assert result["changed"]
         assert inspect(database, deployment.names).stage == "installed"
 
-    def test_interrupted_at_every_statement_it_drops_once(self, server, bare, mirror):
+    def test_interrupted_at_every_statement_it_drops_once(self, server, bare, memory):
         """The client dies before each of the statements it sends, one after the other, until there is none left."""
         with server.session() as database:
             bare.make_old()
@@ -75,7 +75,7 @@ class TestDrop:
             with server.session() as database:
                 dying = DyingDatabase(database, after=crashes)
                 try:
-                    reset(dying, bare, mirror, **changes)
+                    reset(dying, bare, memory, **changes)
                     break
                 except ClientDiedError:
                     crashes += 1
@@ -85,9 +85,9 @@ class TestDrop:
         assert server.logged("DROP DATABASE") == dropped + 1
         assert bare.tables(bare.names.workspace) == set()
 
-    def test_a_failure_after_the_drop_does_not_call_the_old_tables_untouched(self, database, deployment, mirror):
+    def test_a_failure_after_the_drop_does_not_call_the_old_tables_untouched(self, database, deployment, memory):
         changes = self._drop(database, deployment)
-        action = Reset(database, deployment.request(**changes), mirror, quiet)
+        action = Reset(database, deployment.request(**changes), memory, quiet)
         plan = action._write_plan(inspect(database, deployment.names))
         set_state(database, plan, "dropping")
         live = deployment.names.live
@@ -97,15 +97,15 @@ class TestDrop:
         )
 
         with pytest.raises(OperatorError) as caught:
-            reset(database, deployment, mirror, **changes)
+            reset(database, deployment, memory, **changes)
 
         assert "dropped before" in caught.value.untouched
 
     @pytest.mark.parametrize("written", [False, True])
-    def test_a_half_done_drop_is_finished_by_a_run_without_the_dump(self, database, deployment, mirror, written):
+    def test_a_half_done_drop_is_finished_by_a_run_without_the_dump(self, database, deployment, memory, written):
         """The playbook dumps in the stage `old` alone, so a run that goes on has none. The plan has its sums."""
         changes, live = self._drop(database, deployment), deployment.names.live
-        action = Reset(database, deployment.request(**changes), mirror, quiet)
+        action = Reset(database, deployment.request(**changes), memory, quiet)
         set_state(database, action._write_plan(inspect(database, deployment.names)), "dropping")
         deployment.server.as_root("SET foreign_key_checks = 0; DROP TABLE ab_permission, chart", live)
         if written:
@@ -114,16 +114,16 @@ class TestDrop:
 
         if written:
             with pytest.raises(OperatorError, match="written to: variable"):
-                reset(database, deployment, mirror, method="drop", run=LATER)
+                reset(database, deployment, memory, method="drop", run=LATER)
             assert deployment.tables(live) == left
         else:
-            assert reset(database, deployment, mirror, method="drop", run=LATER)["run"] == RUN
+            assert reset(database, deployment, memory, method="drop", run=LATER)["run"] == RUN
             assert inspect(database, deployment.names).stage == "installed"
 
-    def test_one_whose_plan_has_no_sums_needs_the_dump(self, database, deployment, mirror):
+    def test_one_whose_plan_has_no_sums_needs_the_dump(self, database, deployment, memory):
         """A version before wrote none."""
         changes, names = self._drop(database, deployment), deployment.names
-        action = Reset(database, deployment.request(**changes), mirror, quiet)
+        action = Reset(database, deployment.request(**changes), memory, quiet)
         plan = action._write_plan(inspect(database, names))
         set_state(database, plan, "dropping")
         plans = quoted(plan.schema, PLAN)
@@ -131,17 +131,17 @@ class TestDrop:
         deployment.server.as_root("SET foreign_key_checks = 0; DROP TABLE ab_permission, chart", names.live)
 
         with pytest.raises(OperatorError, match="31 of 33 tables are left, and neither its plan") as refused:
-            reset(database, deployment, mirror, method="drop")
+            reset(database, deployment, memory, method="drop")
         assert f"drop schema {names.live}" in refused.value.next_step
 
-        assert reset(database, deployment, mirror, **changes)["changed"]
+        assert reset(database, deployment, memory, **changes)["changed"]
 
-    def test_one_whose_rest_an_administrator_has_dropped_is_finished(self, database, deployment, mirror):
-        action = Reset(database, deployment.request(**self._drop(database, deployment)), mirror, quiet)
+    def test_one_whose_rest_an_administrator_has_dropped_is_finished(self, database, deployment, memory):
+        action = Reset(database, deployment.request(**self._drop(database, deployment)), memory, quiet)
         set_state(database, action._write_plan(inspect(database, deployment.names)), "dropping")
         deployment.server.as_root(f"DROP DATABASE {deployment.names.live}")
 
-        assert reset(database, deployment, mirror, method="drop")["changed"]
+        assert reset(database, deployment, memory, method="drop")["changed"]
 
     def _drop(self, database, deployment):
         rehearsed = deployment.rehearsed(database, deployment.names.live)
@@ -156,7 +156,7 @@ class TestAnnounced:
     """A drop was announced and did not happen: the old Airflow goes on, and its rows are not those of the dump."""
 
     @pytest.fixture
-    def announced(self, server, bare, mirror):
+    def announced(self, server, bare, memory):
         with server.session() as database:
             bare.make_old()
             bare.make_new(database)
@@ -165,17 +165,17 @@ class TestAnnounced:
             changes = {"method": "drop", "rehearsed_dump": bare.rehearsed(database, bare.names.live)}
             dying = DyingDatabase(database, before="DROP DATABASE")
             with pytest.raises(ClientDiedError):
-                reset(dying, bare, mirror, **changes)
+                reset(dying, bare, memory, **changes)
             assert [plan.state for plan in inspect(database, bare.names).plans] == ["dropping"]
         return changes
 
     @pytest.mark.parametrize("method", ["set_aside", "drop"])
-    def test_a_table_less_is_not_the_beginning_of_a_drop(self, server, bare, mirror, announced, method):
+    def test_a_table_less_is_not_the_beginning_of_a_drop(self, server, bare, memory, announced, method):
         server.as_root("INSERT INTO variable (`key`, val) VALUES ('new', 'x')", bare.names.live)
         server.as_root(f"DROP TABLE {KEPT}", bare.names.live)
         before = bare.tables(bare.names.live)
         with server.session() as database, pytest.raises(OperatorError) as refused:
-            reset(database, bare, mirror, **{**announced, "method": method})
+            reset(database, bare, memory, **{**announced, "method": method})
         assert bare.tables(bare.names.live) == before
         assert server.as_root("SELECT val FROM variable WHERE `key` = 'new'", bare.names.live).strip() == "x"
         assert ("written to: variable" if method == "drop" else "has method set_aside") in refused.value.found
@@ -184,15 +184,15 @@ class TestAnnounced:
         assert f"drop table {bare.names.workspace}.{PLAN}" in refused.value.next_step
         with server.session() as database:
             assert not has_moved(inspect(database, bare.names))
-            assert reset(database, bare, mirror, run=LATER)["set_aside"]
+            assert reset(database, bare, memory, run=LATER)["set_aside"]
 
-    def test_a_table_more_is_no_beginning_either(self, server, bare, mirror, announced):
+    def test_a_table_more_is_no_beginning_either(self, server, bare, memory, announced):
         server.as_root("CREATE TABLE kombu_queue (id INT PRIMARY KEY)", bare.names.live)
         with server.session() as database:
             assert not has_moved(inspect(database, bare.names))
-            assert reset(database, bare, mirror, run=LATER)["set_aside"]
+            assert reset(database, bare, memory, run=LATER)["set_aside"]
 
-    def test_one_that_ended_while_rows_were_compared_has_not_begun(self, server, bare, mirror, monkeypatch):
+    def test_one_that_ended_while_rows_were_compared_has_not_begun(self, server, bare, memory, monkeypatch):
         """Its session was killed, so nothing could be withdrawn; the old Airflow goes on, and drops a table."""
         with server.session() as database:
             bare.make_old()
@@ -209,14 +209,14 @@ class TestAnnounced:
 
             monkeypatch.setattr(database, "rows", rows)
             with pytest.raises(AwayError):
-                reset(database, bare, mirror, **changes)
+                reset(database, bare, memory, **changes)
         server.as_root(f"DROP TABLE {KEPT}", bare.names.live)
         with server.session() as database:
             found = inspect(database, bare.names)
             assert (found.stage, has_moved(found)) == ("old", False)
-            assert reset(database, bare, mirror, run=LATER)["set_aside"]
+            assert reset(database, bare, memory, run=LATER)["set_aside"]
 
-    def test_one_that_the_server_refuses_is_withdrawn(self, server, bare, mirror):
+    def test_one_that_the_server_refuses_is_withdrawn(self, server, bare, memory):
         with server.session() as database:
             bare.make_old()
             bare.make_new(database)
@@ -228,7 +228,7 @@ class TestAnnounced:
                 cursor.execute(f"SELECT * FROM {bare.names.live}.alembic_version")
                 database.execute("SET SESSION lock_wait_timeout = 1")
                 with pytest.raises(OperatorError, match="1205"):
-                    reset(database, bare, mirror, **changes)
+                    reset(database, bare, memory, **changes)
             found = inspect(database, bare.names)
             assert (found.stage, found.plans) == ("old", ())
 
@@ -270,7 +270,7 @@ class TestMeanwhile:
             other.commit()
             return 0
 
-    def test_nobody_can_write_what_would_be_dropped(self, server, bare, mirror, while_reading):
+    def test_nobody_can_write_what_would_be_dropped(self, server, bare, memory, while_reading):
         answers = []
 
         def write():
@@ -278,32 +278,32 @@ class TestMeanwhile:
             answers.append(self.write_elsewhere(server, bare.names.live, statement))
 
         with while_reading(write) as (database, changes):
-            assert reset(database, bare, mirror, **changes)["changed"]
+            assert reset(database, bare, memory, **changes)["changed"]
 
         assert answers == [1205]
 
-    def test_who_has_come_is_refused_and_may_go_on(self, server, bare, mirror, while_reading):
+    def test_who_has_come_is_refused_and_may_go_on(self, server, bare, memory, while_reading):
         came = []
         with while_reading(lambda: came.append(server.connect(bare.names.live))) as (database, changes):
             before = bare.everything(database)
             with pytest.raises(OperatorError, match="1 sessions of others"):
-                reset(database, bare, mirror, **changes)
+                reset(database, bare, memory, **changes)
             with contextlib.closing(came[0]) as other, other.cursor() as cursor:
                 cursor.execute("SELECT COUNT(*) FROM variable")
             assert bare.everything(database) == before
-            assert reset(database, bare, mirror, **changes)["changed"]
+            assert reset(database, bare, memory, **changes)["changed"]
 
-    def test_a_table_that_was_made_is_in_no_dump(self, server, bare, mirror, while_reading):
+    def test_a_table_that_was_made_is_in_no_dump(self, server, bare, memory, while_reading):
         made = "CREATE TABLE {live}.sensor_instance (id INT PRIMARY KEY)"
         with while_reading(lambda: self.write_elsewhere(server, bare.names.live, made)) as (database, changes):
             before = bare.everything(database)
             with pytest.raises(OperatorError, match="differs from the live tables in sensor_instance"):
-                reset(database, bare, mirror, **changes)
+                reset(database, bare, memory, **changes)
             assert bare.tables(bare.names.live) - {"sensor_instance"} == before[bare.names.live].keys()
             assert bare.tables(bare.names.workspace) == before[bare.names.workspace].keys()
 
     @pytest.mark.parametrize("come", [True, False])
-    def test_what_an_interrupted_drop_has_left_is_locked_as_well(self, server, bare, mirror, while_reading, come):
+    def test_what_an_interrupted_drop_has_left_is_locked_as_well(self, server, bare, memory, while_reading, come):
         live, answers, came = bare.names.live, [], []
 
         def meanwhile():
@@ -312,31 +312,31 @@ class TestMeanwhile:
                 came.append(server.connect(live))
 
         with while_reading(meanwhile) as (database, changes):
-            plan = Reset(database, bare.request(**changes), mirror, quiet)._write_plan(inspect(database, bare.names))
+            plan = Reset(database, bare.request(**changes), memory, quiet)._write_plan(inspect(database, bare.names))
             set_state(database, plan, "dropping")
             server.as_root("SET foreign_key_checks = 0; DROP TABLE dag, xcom", live)
             left = bare.tables(live)
             if come:
                 with pytest.raises(OperatorError, match="1 sessions of others"):
-                    reset(database, bare, mirror, **changes)
+                    reset(database, bare, memory, **changes)
                 came[0].close()
                 assert bare.tables(live) == left
-            assert reset(database, bare, mirror, **changes)["changed"]
+            assert reset(database, bare, memory, **changes)["changed"]
 
         assert answers == [1205]
 
-    def test_a_table_that_was_made_beside_what_is_left_is_not_dropped(self, server, bare, mirror, while_reading):
+    def test_a_table_that_was_made_beside_what_is_left_is_not_dropped(self, server, bare, memory, while_reading):
         live = bare.names.live
         made = "CREATE TABLE {live}.orders (id INT PRIMARY KEY)"
         with while_reading(lambda: self.write_elsewhere(server, live, made)) as (database, changes):
-            plan = Reset(database, bare.request(**changes), mirror, quiet)._write_plan(inspect(database, bare.names))
+            plan = Reset(database, bare.request(**changes), memory, quiet)._write_plan(inspect(database, bare.names))
             set_state(database, plan, "dropping")
             server.as_root("SET foreign_key_checks = 0; DROP TABLE dag, xcom", live)
             with pytest.raises(OperatorError, match="not where the plan"):
-                reset(database, bare, mirror, **changes)
+                reset(database, bare, memory, **changes)
             assert bare.tables(live) == {"orders"}
 
-    def test_a_set_aside_moves_nothing_under_who_has_come(self, server, bare, mirror, while_reading):
+    def test_a_set_aside_moves_nothing_under_who_has_come(self, server, bare, memory, while_reading):
         came = []
         with while_reading(lambda: came.append(server.connect(bare.names.live)), "CHECKSUM TABLE") as (
             database,
@@ -344,7 +344,7 @@ class TestMeanwhile:
         ):
             before = bare.tables(bare.names.live)
             with pytest.raises(OperatorError, match="1 sessions of others"):
-                reset(database, bare, mirror)
+                reset(database, bare, memory)
             assert bare.tables(bare.names.live) == before
             came[0].close()
-            assert reset(database, bare, mirror)["changed"]
+            assert reset(database, bare, memory)["changed"]

@@ -33,12 +33,12 @@ from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
 )
 
 
-def test_set_aside_and_back_is_the_same_byte_by_byte(database, deployment, mirror):
+def test_set_aside_and_back_is_the_same_byte_by_byte(database, deployment, memory):
     live, aside = deployment.names.live, deployment.names.aside(RUN)
     old, new = deployment.definition(live), deployment.tables(deployment.names.workspace)
     dropped = deployment.server.logged("DROP DATABASE") + deployment.server.logged("DROP SCHEMA")
 
-    result = reset(database, deployment, mirror)
+    result = reset(database, deployment, memory)
 
     assert result["changed"]
     assert result["stage"] == "old"
@@ -52,25 +52,25 @@ def test_set_aside_and_back_is_the_same_byte_by_byte(database, deployment, mirro
     install = read_install(database, live)
     assert install is not None
     assert (install.deployment, install.run, install.revision) == ("demo", RUN, NEW_REVISION)
-    assert mirror.memory.state == "installed"
+    assert memory.remembered.state == "installed"
     assert deployment.definition(aside) == old
 
-    undone = restore(database, deployment, mirror)
+    undone = restore(database, deployment, memory)
 
     assert undone["changed"]
     assert deployment.definition(live) == old
     assert inspect(database, deployment.names).stage == "old"
-    assert mirror.memory.state == "undone"
+    assert memory.remembered.state == "undone"
     assert INSTALL in deployment.tables(deployment.names.undone(UNDO_RUN))
-    assert not restore(database, deployment, mirror)["changed"]
+    assert not restore(database, deployment, memory)["changed"]
     assert deployment.server.logged("DROP DATABASE") + deployment.server.logged("DROP SCHEMA") == dropped
 
 
-def test_run_again_changes_nothing(database, deployment, mirror):
-    reset(database, deployment, mirror)
+def test_run_again_changes_nothing(database, deployment, memory):
+    reset(database, deployment, memory)
     before = deployment.definition(deployment.names.live)
 
-    again = reset(database, deployment, mirror, run="20261125t000000")
+    again = reset(database, deployment, memory, run="20261125t000000")
 
     assert not again["changed"]
     assert again["run"] == RUN
@@ -78,29 +78,29 @@ def test_run_again_changes_nothing(database, deployment, mirror):
 
 
 @pytest.mark.parametrize("left", ["memory", "mark"])
-def test_what_is_left_to_note_of_a_reset_is_due_once(database, deployment, mirror, left):
+def test_what_is_left_to_note_of_a_reset_is_due_once(database, deployment, memory, left):
     """The ConfigMap is lost, or another one after an adoption; or the run died right before its end."""
-    reset(database, deployment, mirror)
+    reset(database, deployment, memory)
     if left == "memory":
-        mirror.memory = None
+        memory.remembered = None
     else:
         deployment.mark_new(database)
-    action = Reset(database, deployment.request(run="20261130t000000"), mirror, quiet)
+    action = Reset(database, deployment.request(run="20261130t000000"), memory, quiet)
 
     assert action.predict()["changed"]
     result = action.carry_out()
 
     assert (result["changed"], result["run"]) == (True, RUN)
-    assert mirror.memory.state == "installed"
+    assert memory.remembered.state == "installed"
     assert deployment.tables(deployment.names.workspace) == set()
     assert not action.predict()["changed"]
 
 
-def test_an_empty_database_gets_the_new_schema(database, bare, mirror):
+def test_an_empty_database_gets_the_new_schema(database, bare, memory):
     bare.make_empty()
     bare.make_new(database)
 
-    result = reset(database, bare, mirror)
+    result = reset(database, bare, memory)
 
     assert result["stage"] == "empty"
     assert result["set_aside"] is None
@@ -109,27 +109,27 @@ def test_an_empty_database_gets_the_new_schema(database, bare, mirror):
     assert bare.tables(bare.names.workspace) == set()
 
 
-def test_a_database_that_is_not_there_is_made(database, bare, mirror):
+def test_a_database_that_is_not_there_is_made(database, bare, memory):
     bare.make_new(database)
 
-    assert reset(database, bare, mirror)["stage"] == "absent"
+    assert reset(database, bare, memory)["stage"] == "absent"
 
     assert inspect(database, bare.names).stage == "installed"
 
 
-def test_later_tables_get_the_new_character_set(database, deployment, mirror):
-    reset(database, deployment, mirror)
+def test_later_tables_get_the_new_character_set(database, deployment, memory):
+    reset(database, deployment, memory)
 
     live = inspect(database, deployment.names).live
     assert (live.charset, live.collation) == ("utf8mb4", "utf8mb4_unicode_ci")
 
-    restore(database, deployment, mirror)
+    restore(database, deployment, memory)
 
     assert inspect(database, deployment.names).live.charset == "latin1"
 
 
-def test_foreign_keys_follow_and_none_points_across(database, deployment, mirror):
-    reset(database, deployment, mirror)
+def test_foreign_keys_follow_and_none_points_across(database, deployment, memory):
+    reset(database, deployment, memory)
 
     live, aside = deployment.names.live, deployment.names.aside(RUN)
     for schema, number in ((live, 43), (aside, 13)):
@@ -142,22 +142,22 @@ def test_foreign_keys_follow_and_none_points_across(database, deployment, mirror
         database.execute(f"INSERT INTO {quoted(live, 'dag_tag')} (name, dag_id) VALUES ('x', 'nobody')")
 
 
-def test_prediction_changes_nothing_and_comes_true(database, deployment, mirror):
+def test_prediction_changes_nothing_and_comes_true(database, deployment, memory):
     before = {schema: deployment.definition(schema) for schema in deployment.schemas()}
 
-    predicted = Reset(database, deployment.request(), mirror, quiet).predict()
+    predicted = Reset(database, deployment.request(), memory, quiet).predict()
 
     assert {schema: deployment.definition(schema) for schema in deployment.schemas()} == before
-    made = reset(database, deployment, mirror)
+    made = reset(database, deployment, memory)
     for key in ("changed", "stage", "method", "run", "revision", "set_aside", "moved"):
         assert predicted[key] == made[key], key
     assert [table["name"] for table in predicted["tables"]] == [table["name"] for table in made["tables"]]
 
 
-def test_prediction_before_the_new_schema_is_built(database, bare, mirror):
+def test_prediction_before_the_new_schema_is_built(database, bare, memory):
     bare.make_old()
 
-    predicted = Reset(database, bare.request(), mirror, quiet).predict()
+    predicted = Reset(database, bare.request(), memory, quiet).predict()
 
     verdicts = {condition["condition"]: condition["verdict"] for condition in predicted["conditions"]}
     assert verdicts["workspace_complete"] == "later"
@@ -165,19 +165,19 @@ def test_prediction_before_the_new_schema_is_built(database, bare, mirror):
     assert bare.schemas() == {bare.names.live}
 
 
-def test_upgraded_again_after_going_back(database, deployment, mirror):
+def test_upgraded_again_after_going_back(database, deployment, memory):
     old = deployment.definition(deployment.names.live)
-    reset(database, deployment, mirror)
-    restore(database, deployment, mirror)
+    reset(database, deployment, memory)
+    restore(database, deployment, memory)
     deployment.make_new(database)
 
-    assert reset(database, deployment, mirror)["changed"]
+    assert reset(database, deployment, memory)["changed"]
 
     assert inspect(database, deployment.names).stage == "installed"
     assert deployment.definition(deployment.names.aside(RUN)) == old
 
 
-def test_a_table_that_somebody_holds_is_not_waited_for_without_end(server, database, deployment, mirror):
+def test_a_table_that_somebody_holds_is_not_waited_for_without_end(server, database, deployment, memory):
     """A session without a default schema is in no list; the server's own lock time-out ends the attempt."""
     database.execute("SET SESSION lock_wait_timeout = 1")
     holder = pymysql.connect(host="127.0.0.1", port=server.port, user="airflow", password=PASSWORD.encode())
@@ -187,29 +187,29 @@ def test_a_table_that_somebody_holds_is_not_waited_for_without_end(server, datab
     before = deployment.content(database, deployment.names.live)
 
     with pytest.raises(OperatorError, match="Lock wait timeout"):
-        reset(database, deployment, mirror)
+        reset(database, deployment, memory)
 
     assert inspect(database, deployment.names).stage == "old"
     assert deployment.content(database, deployment.names.live) == before
     holder.close()
-    assert reset(database, deployment, mirror)["changed"]
+    assert reset(database, deployment, memory)["changed"]
 
 
-def test_tables_of_another_engine_are_tried_first(database, deployment, mirror):
+def test_tables_of_another_engine_are_tried_first(database, deployment, memory):
     deployment.server.as_root("ALTER TABLE import_error ENGINE = Aria", deployment.names.live)
     old = deployment.definition(deployment.names.live)
 
-    reset(database, deployment, mirror)
+    reset(database, deployment, memory)
 
     assert deployment.definition(deployment.names.aside(RUN)) == old
 
 
-def test_an_engine_that_cannot_be_renamed_across_schemas_is_told_before_anything_moves(database, deployment, mirror):
+def test_an_engine_that_cannot_be_renamed_across_schemas_is_told_before_anything_moves(database, deployment, memory):
     deployment.server.as_root("ALTER TABLE import_error ENGINE = Aria", deployment.names.live)
     before = deployment.content(database, deployment.names.live)
 
     with pytest.raises(OperatorError, match="can't rename Aria tables across schemas") as caught:
-        reset(UnwillingDatabase(database), deployment, mirror)
+        reset(UnwillingDatabase(database), deployment, memory)
 
     assert "method: drop" in caught.value.next_step
     assert deployment.content(database, deployment.names.live) == before

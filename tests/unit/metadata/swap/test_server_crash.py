@@ -76,7 +76,7 @@ def dying_at(server: Server, calls: str, file: str, log: Path) -> Iterator[None]
 # The rows of a table are in its .ibd, its definition is in its .frm: the first table, between the two files of one, the
 # last of the old tables, and one of the new.
 @pytest.mark.parametrize("file", ["{old}/ab_permission.ibd", "{old}/dag.frm", "{old}/xcom.frm", "{new}/trigger.ibd"])
-def test_a_server_that_dies_in_the_move_leaves_what_the_next_run_finishes(server, bare, mirror, tmp_path, file):
+def test_a_server_that_dies_in_the_move_leaves_what_the_next_run_finishes(server, bare, memory, tmp_path, file):
     with server.session() as database:
         bare.make_old()
         bare.make_new(database)
@@ -87,19 +87,19 @@ def test_a_server_that_dies_in_the_move_leaves_what_the_next_run_finishes(server
         pytest.raises(OperatorError),
         dying_at(server, RENAMES, file, tmp_path / "calls"),
     ):
-        reset(database, bare, mirror)
+        reset(database, bare, memory)
     with server.session() as database:
         found = inspect(database, bare.names)
         # From 10.6 on MariaDB takes back what it did of the statement (https://mariadb.com/kb/en/atomic-ddl/).
         assert found.server.renames_atomically
         assert (found.stage, found.begun) == ("old", None)
-        assert reset(database, bare, mirror)["changed"]
+        assert reset(database, bare, memory)["changed"]
         assert inspect(database, bare.names).stage == "installed"
     assert bare.definition(bare.names.aside(RUN)) == old
 
 
 @pytest.mark.parametrize("file", ["{old}/dag.ibd", "{old}/xcom.frm"])
-def test_a_server_that_dies_in_the_drop_leaves_what_the_next_run_finishes(server, bare, mirror, tmp_path, file):
+def test_a_server_that_dies_in_the_drop_leaves_what_the_next_run_finishes(server, bare, memory, tmp_path, file):
     with server.session() as database:
         bare.make_old()
         bare.make_new(database)
@@ -111,7 +111,7 @@ def test_a_server_that_dies_in_the_drop_leaves_what_the_next_run_finishes(server
         pytest.raises(OperatorError),
         dying_at(server, REMOVALS, file.format(old=bare.names.live), tmp_path / "calls"),
     ):
-        reset(database, bare, mirror, **changes)
+        reset(database, bare, memory, **changes)
     assert bare.tables(bare.names.live) < before
     # The server removes it in the background, sooner or later: here it is late.
     left = server.folder / "data" / bare.names.live / "dag.ibd"
@@ -121,7 +121,7 @@ def test_a_server_that_dies_in_the_drop_leaves_what_the_next_run_finishes(server
     with server.session() as database:
         assert inspect(database, bare.names).stage == "moving"
         remover.start()
-        assert reset(database, bare, mirror, **changes)["changed"]
+        assert reset(database, bare, memory, **changes)["changed"]
         assert inspect(database, bare.names).stage == "installed"
     remover.join()
     assert server.logged("DROP DATABASE") == dropped + 1
