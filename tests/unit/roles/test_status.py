@@ -152,7 +152,7 @@ def test_an_api_server_that_is_away_is_waited_for_once(status):
 @pytest.mark.parametrize(
     ("locked", "said"),
     [
-        ({"failed": True, "msg": "long", "failure": {"found": "bob is working on it"}}, "r2, running: bob works on it"),
+        ({"failed": True, "msg": "long", "failure": {"found": "bob works on it"}}, "r2, running: bob works on it"),
         ({"process_id": 1}, "r2, running, and no run is in progress: run rotate.yml again to finish it"),
     ],
 )
