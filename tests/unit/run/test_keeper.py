@@ -178,7 +178,7 @@ def test_the_clocks_of_two_machines_do_not_matter(server, cluster, skew):
 
     assert perform(cluster, act) == {"done": True}
     assert writes(server) == ["done"]
-    with pytest.raises(OperatorError, match="alice works"):
+    with pytest.raises(OperatorError, match="alice is working"):
         Lock(cluster, "airflow-runbook").acquire("bob", "another-machine/boot/2/2")
 
 
@@ -200,7 +200,7 @@ def test_renewals_that_cross_others_go_on(server, cluster):
 
 def test_an_action_without_the_lock_does_not_begin(server, cluster):
     taken_over(server)
-    with pytest.raises(OperatorError, match="bob works"):
+    with pytest.raises(OperatorError, match="bob is working"):
         perform(cluster, lambda cluster, _warn: note(cluster, "begun"))
     assert writes(server) == []
 
@@ -362,7 +362,7 @@ def test_two_runs_never_write_at_the_same_time(cluster):
         with server.lock:
             server.objects[LEASE]["metadata"]["managedFields"][0]["time"] = "2026-01-01T00:00:00Z"
         assert Lock(server.cluster(), "airflow-runbook").acquire("bob", "x/y/1/1") == "alice"
-        with pytest.raises(OperatorError, match="bob works"):
+        with pytest.raises(OperatorError, match="bob is working"):
             perform(first, lambda cluster, _warn: note(cluster, "later"))
         assert writes(server) == []
     finally:
