@@ -217,7 +217,7 @@ def test_an_authority_in_the_file_is_trusted_and_variables_of_single_programs_by
 
 
 def test_a_certificate_that_is_not_trusted_is_told_with_the_variable_that_helps(private):
-    with pytest.raises(OperatorError, match="is not trusted here: unable to get local issuer") as raised:
+    with pytest.raises(OperatorError, match="is not trusted on this machine: unable to get local issuer") as raised:
         AirflowApi(private[0]).send("GET", "/version")
     assert "airflow_ca_file" in raised.value.next_step
 
