@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import pathlib
 import re
 
@@ -161,3 +162,10 @@ def test_the_dialect_of_an_engine_is_in_its_folder(path):
         return
     found = [match[0] for match in ENGINES_OWN.finditer(text_of(path))]
     assert found == []
+
+
+def test_no_folder_of_tests_is_passed_over(pytestconfig):
+    """By default pytest looks into no folder that is called `build` or `dist`, and says nothing of it."""
+    passed_over = pytestconfig.getini("norecursedirs")
+    folders = {path.parent for path in pathlib.Path(__file__).parents[1].rglob("test_*.py")}
+    assert not [folder for folder in folders for pattern in passed_over if fnmatch.fnmatch(folder.name, pattern)]

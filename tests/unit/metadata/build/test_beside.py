@@ -209,28 +209,28 @@ def test_tables_older_than_our_mark_are_somebody_elses(database, bare):
 @pytest.mark.parametrize("meanwhile", [False, True], ids=["before", "while it waits"])
 def test_a_table_that_somebody_made_beside_ours_is_never_dropped(database, deployment, monkeypatch, meanwhile):
     """When the new schema is complete, it is known which tables are in it."""
-    beside = deployment.names.workspace
-    beside.finish(database, beside, deployment.mark(), NEW_REVISION)
-    before = deployment.tables(beside)
+    schema = deployment.names.workspace
+    beside.finish(database, schema, deployment.mark(), NEW_REVISION)
+    before = deployment.tables(schema)
 
     def make(*_given):
-        deployment.server.as_root("CREATE TABLE kept_connections (id INT)", beside)
+        deployment.server.as_root("CREATE TABLE kept_connections (id INT)", schema)
         return []
 
     if meanwhile:
-        monkeypatch.setattr(beside, "wait_for_sessions", make)
+        monkeypatch.setattr(database, "wait_for_sessions", make)
     else:
         make()
     with pytest.raises(OperatorError, match="no run of this collection made there: kept_connections"):
         begin(database, deployment, run="20261130t000000")
 
-    assert deployment.tables(beside) == before | {"kept_connections"}
+    assert deployment.tables(schema) == before | {"kept_connections"}
 
 
 def test_a_table_that_somebody_made_beside_ours_is_not_moved_either(database, deployment, memory):
-    beside = deployment.names.workspace
-    beside.finish(database, beside, deployment.mark(), NEW_REVISION)
-    deployment.server.as_root("CREATE TABLE kept_connections (id INT)", beside)
+    schema = deployment.names.workspace
+    beside.finish(database, schema, deployment.mark(), NEW_REVISION)
+    deployment.server.as_root("CREATE TABLE kept_connections (id INT)", schema)
 
     with pytest.raises(OperatorError, match="no run of this collection made there: kept_connections"):
         Reset(database, deployment.request(), memory, quiet).predict()
@@ -238,16 +238,16 @@ def test_a_table_that_somebody_made_beside_ours_is_not_moved_either(database, de
 
 def test_what_was_made_there_before_is_dropped_with_a_mark_of_an_earlier_version(database, deployment):
     """Its mark has no list of tables."""
-    beside = deployment.names.workspace
-    deployment.server.as_root(f"ALTER TABLE {WORKSPACE} DROP COLUMN made", beside)
+    schema = deployment.names.workspace
+    deployment.server.as_root(f"ALTER TABLE {WORKSPACE} DROP COLUMN made", schema)
     # The server has made the mark anew; what was put there after it has to stay the younger.
-    for table in deployment.tables(beside) - {WORKSPACE}:
-        deployment.server.as_root(f"ALTER TABLE `{table}` COMMENT = 'of an earlier version'", beside)
+    for table in deployment.tables(schema) - {WORKSPACE}:
+        deployment.server.as_root(f"ALTER TABLE `{table}` COMMENT = 'of an earlier version'", schema)
     assert standing(database, deployment) is not None
 
     begin(database, deployment, run="20261130t000000")
 
-    assert deployment.tables(beside) == {WORKSPACE}
+    assert deployment.tables(schema) == {WORKSPACE}
 
 
 def test_what_came_back_from_a_reset_is_ours(database, deployment, memory):
