@@ -37,7 +37,7 @@ FRAME = (
 # about what is decided and not about what the library brings.
 DATABASE = (
     *(
-        f"tests/unit/database/test_{name}.py"
+        f"tests/unit/database/mysql/test_{name}.py"
         for name in (
             "fitness",
             "privileges",

@@ -10,6 +10,7 @@ file that HOPSWORKS_AIRFLOW_REPLAY names holds what actions of other processes h
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import json
 import os
@@ -40,18 +41,24 @@ CHANGING = (
 
 
 def answer(plugin: Any, task: Any, parameters: dict[str, Any]) -> dict[str, Any]:
-    name = plugin.__module__.rpartition(".")[2]
     file = pathlib.Path(os.environ["HOPSWORKS_AIRFLOW_REPLAY"])
-    state = {**STATE, **json.loads(file.read_text(encoding="utf-8"))}
+    # A probe answers in the background, at the same time as others.
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        state = {**STATE, **json.loads(file.read_text(encoding="utf-8"))}
+        result = _answer(plugin.__module__.rpartition(".")[2], task, parameters, state)
+        file.write_text(json.dumps(state), encoding="utf-8")
+    return result
+
+
+def _answer(name: str, task: Any, parameters: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
     check_mode = bool(task.check_mode)
     state["calls"].append([name, check_mode, parameters.get("namespace"), (parameters.get("lock") or {}).get("holder")])
     if not check_mode and state["fails"] == name:
         state["fails"] = None
-        result = {"failed": True, "msg": "Found: a canary\nExpected: none\nUntouched: all\nNext: go on"}
-    else:
-        result = {"changed": name in CHANGING and not state["settled"], **documented(name)}
-        result |= globals().get(f"_{name}", lambda *_given: {})(parameters, state, check_mode)
-    file.write_text(json.dumps(state), encoding="utf-8")
+        return {"failed": True, "msg": "Found: a canary\nExpected: none\nUntouched: all\nNext: go on"}
+    result: dict[str, Any] = {"changed": name in CHANGING and not state["settled"], **documented(name)}
+    result |= globals().get(f"_{name}", lambda *_given: {})(parameters, state, check_mode)
     return result
 
 
