@@ -320,7 +320,7 @@ def look(call: Call, address: Address) -> dict[str, Any]:
         keys = fernet_keys(call) if inspection.stage in (OLD, MIGRATABLE) else []
         encrypted = readable(database, names.live, keys) if keys else None
         rights = database.rights()
-        fitness = database.fitness(address.tls)
+        fitness = database.fitness(rights, address.tls)
         # The owner of the list was checked with the rest.
         listed = {} if inspection.others else read_paused(database, names.workspace, owner)
     involved = [names.live, names.workspace, names.aside(run), names.undone(run)]

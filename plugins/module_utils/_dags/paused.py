@@ -62,6 +62,7 @@ class PausedDags:
             " paused SMALLINT NOT NULL, deployment VARCHAR(512) NOT NULL, namespace VARCHAR(64) NOT NULL,"
             " live VARCHAR(64) NOT NULL, run VARCHAR(64) NOT NULL, PRIMARY KEY (dag_id)",
             exact=True,
+            if_missing=True,
         )
         rows = [
             (dag, e.file, int(e.gone), int(e.paused), owner.deployment, owner.namespace, owner.live, e.run or owner.run)

@@ -140,10 +140,13 @@ class Database(Protocol):
     def rights(self) -> Rights:
         """Rights of the connected user, as a session of Airflow has them."""
 
-    def neighbours(self, schema: str) -> Neighbours:
-        """What in other schemas depends on the tables of this one, as far as the user is shown it."""
+    def neighbours(self, schema: str, rights: Rights) -> Neighbours:
+        """What in other schemas depends on the tables of this one, as far as the user is shown it.
 
-    def fitness(self, tls: Tls | None = None) -> Fitness:
+        `rights` are those that `rights()` has read.
+        """
+
+    def fitness(self, rights: Rights, tls: Tls | None = None) -> Fitness:
         """What the server can't do that a later phase needs; `tls` is how Airflow's components are to connect."""
 
     # Who else is there
@@ -174,8 +177,10 @@ class Database(Protocol):
     def match_charset(self, schema: str, charset: str, collation: str) -> None:
         """Give a schema a default character set, if it has another."""
 
-    def create_table(self, schema: str, table: str, columns: str, *, exact: bool = False) -> None:
-        """Make a table of our own where it isn't there. `exact`: texts are compared character by character."""
+    def create_table(
+        self, schema: str, table: str, columns: str, *, exact: bool = False, if_missing: bool = False
+    ) -> None:
+        """Make a table of our own. `exact`: texts are compared by their characters. `if_missing`: it may be there."""
 
     def rename_table(self, schema: str, table: str, new: str) -> None:
         """Give a table another name, at once."""
@@ -230,7 +235,6 @@ class Driver:
 class Engine(Protocol):
     """A kind of database server."""
 
-    name: str
     default_port: int
     # The Python package of our own connections, and why it can't be imported.
     library: tuple[str, str | None]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from . import catalogue, content, ddl, exclusive
 from .definitions import definitions
@@ -19,6 +19,7 @@ from .session_settings import refuse_limits
 if TYPE_CHECKING:
     import datetime
 
+    from .. import engine
     from ..description import Content, Fitness, Neighbours, Schema, Server, Session
     from ..tls import Tls
 
@@ -80,11 +81,12 @@ class MySql(Statements):
     def rights(self) -> Rights:
         return read_rights(self)
 
-    def neighbours(self, schema: str) -> Neighbours:
-        return read_neighbours(self, schema, read_rights(self))
+    def neighbours(self, schema: str, rights: engine.Rights) -> Neighbours:
+        # An engine is handed its own rights back.
+        return read_neighbours(self, schema, cast(Rights, rights))
 
-    def fitness(self, tls: Tls | None = None) -> Fitness:
-        return read_fitness(self, read_rights(self), tls)
+    def fitness(self, rights: engine.Rights, tls: Tls | None = None) -> Fitness:
+        return read_fitness(self, cast(Rights, rights), tls)
 
     def sessions_in(self, *schemas: str) -> list[Session]:
         return catalogue.sessions_in(self, *schemas)
@@ -107,8 +109,10 @@ class MySql(Statements):
     def match_charset(self, schema: str, charset: str, collation: str) -> None:
         ddl.match_charset(self, schema, charset, collation)
 
-    def create_table(self, schema: str, table: str, columns: str, *, exact: bool = False) -> None:
-        ddl.create_table(self, schema, table, columns, exact=exact)
+    def create_table(
+        self, schema: str, table: str, columns: str, *, exact: bool = False, if_missing: bool = False
+    ) -> None:
+        ddl.create_table(self, schema, table, columns, exact=exact, if_missing=if_missing)
 
     def rename_table(self, schema: str, table: str, new: str) -> None:
         ddl.rename_table(self, schema, table, new)

@@ -64,8 +64,10 @@ def create_schema(database: Statements, schema: str, charset: str, collation: st
     database.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(schema)} CHARACTER SET {charset} COLLATE {collation}")
 
 
-def create_table(database: Statements, schema: str, table: str, columns: str, *, exact: bool = False) -> None:
-    """Make a table of this collection's own where it isn't there, whatever the server's defaults are.
+def create_table(
+    database: Statements, schema: str, table: str, columns: str, *, exact: bool = False, if_missing: bool = False
+) -> None:
+    """Make a table of this collection's own, whatever the server's defaults are.
 
     On a server that makes its tables with NDB, ours are seen by all its SQL nodes, as Airflow's are; elsewhere they are
     transactional, with room for long keys.
@@ -73,9 +75,8 @@ def create_table(database: Statements, schema: str, table: str, columns: str, *,
     default = str(database.value("SELECT @@GLOBAL.default_storage_engine")).lower()
     engine = "ENGINE=NDBCLUSTER" if default in ("ndb", "ndbcluster") else "ENGINE=InnoDB ROW_FORMAT=DYNAMIC"
     collation = " COLLATE utf8mb4_bin" if exact else ""
-    database.execute(
-        f"CREATE TABLE IF NOT EXISTS {quoted(schema, table)} ({columns}) {engine} CHARACTER SET utf8mb4{collation}"
-    )
+    create = "CREATE TABLE IF NOT EXISTS" if if_missing else "CREATE TABLE"
+    database.execute(f"{create} {quoted(schema, table)} ({columns}) {engine} CHARACTER SET utf8mb4{collation}")
 
 
 def rename_table(database: Statements, schema: str, table: str, new: str) -> None:

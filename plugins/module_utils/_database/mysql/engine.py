@@ -29,7 +29,6 @@ AWAY = (2003, 2013)
 class MySqlEngine:
     """MySQL, MariaDB and RonDB."""
 
-    name = "mysql"
     default_port = 3306
     library = ("PyMySQL", PYMYSQL_IMPORT_ERROR)
     tools = "mariadb-dump and mariadb, or mysqldump and mysql"

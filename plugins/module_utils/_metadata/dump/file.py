@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import hashlib
 import json
 import os
@@ -227,7 +226,3 @@ def differs(restored: Content, entry: Entry) -> bool:
     if entry.steady:
         return restored.sum != entry.sum
     return restored.rows < MOSTLY * entry.rows - A_FEW_ROWS
-
-
-def utc_now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

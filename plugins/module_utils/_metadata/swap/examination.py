@@ -80,7 +80,7 @@ def examine(
         guard.workspace_complete(inspection),
         guard.workspace_at_head(inspection, revisions),
     ]
-    neighbours = database.neighbours(names.live)
+    neighbours = database.neighbours(names.live, rights)
     findings += [
         guard.nothing_hidden(rights, names.live, there=inspection.live is not None, dropping=dropping),
         guard.no_key_from_outside(neighbours, rights.account, dropping=dropping),

@@ -65,7 +65,7 @@ def check_content(database: Database, schema: str, expected: Sequence[Move], pro
 def refuse_keys(database: Database, live: str) -> None:
     """Raises OperatorError where a key of another schema is in the way of a drop, as far as it is shown."""
     rights = database.rights()
-    finding = guard.no_key_from_outside(database.neighbours(live), rights.account, dropping=True)
+    finding = guard.no_key_from_outside(database.neighbours(live, rights), rights.account, dropping=True)
     if finding.verdict == guard.REFUSED:
         raise OperatorError(
             finding.found,
