@@ -75,16 +75,26 @@ options:
         type: dict
         required: true
         suboptions:
-          name:
-            description: Name of the Secret.
-            type: str
-            required: true
-          key:
-            description: Entry of that Secret.
-            type: str
-            required: true
+          name: {description: Name of the Secret., type: str, required: true}
+          key: {description: Entry of that Secret., type: str, required: true}
 requirements:
   - PyMySQL >= 1.0.1
+"""
+
+    SCHEMAS = r"""
+options:
+  workspace:
+    description:
+      - The schema in which M(hopsworks.airflow.metadata_migrate) builds the new tables and in which
+        M(hopsworks.airflow.quiesce) stores its list. These create it if it does not exist, and nothing drops it.
+      - Defaults to the live schema's name followed by C(_beside).
+    type: str
+  extra_tables:
+    description:
+      - Tables in the live schema that are not Airflow's own but belong to this deployment, such as those of plugins.
+    type: list
+    elements: str
+    default: []
 """
 
     CLIENT = r"""

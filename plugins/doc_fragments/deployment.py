@@ -45,3 +45,13 @@ options:
 requirements:
   - kubernetes >= 29.0.0, < 36
 """
+
+    OWNER = r"""
+options:
+  deployment:
+    description:
+      - Name of the deployment. Together with O(namespace) and the live schema, it identifies the owner of everything
+        that this module leaves in a schema. The module fails if it finds anything that belongs to another deployment.
+    type: str
+    required: true
+"""

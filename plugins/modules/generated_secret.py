@@ -61,26 +61,14 @@ options:
         description: Copy the value from this entry of a Secret in the same namespace.
         type: dict
         suboptions:
-          name:
-            description: Name of the Secret.
-            type: str
-            required: true
-          key:
-            description: Name of the entry.
-            type: str
-            required: true
+          name: {description: Name of the Secret., type: str, required: true}
+          key: {description: Name of the entry., type: str, required: true}
       from_config_map:
         description: Copy the value from this entry of a ConfigMap in the same namespace.
         type: dict
         suboptions:
-          name:
-            description: Name of the ConfigMap.
-            type: str
-            required: true
-          key:
-            description: Name of the entry.
-            type: str
-            required: true
+          name: {description: Name of the ConfigMap., type: str, required: true}
+          key: {description: Name of the entry., type: str, required: true}
   managed_by_others:
     description:
       - What to do if the Secret has to be written and another controller would restore its own version (Argo CD, Flux,

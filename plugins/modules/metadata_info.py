@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - hopsworks.airflow.kubernetes
   - hopsworks.airflow.deployment
   - hopsworks.airflow.database
+  - hopsworks.airflow.database.schemas
   - hopsworks.airflow.attributes.info_module
 options:
   deployment:
@@ -27,21 +28,11 @@ options:
         the stage is C(foreign).
       - If omitted, the owner is not checked.
     type: str
-  workspace:
-    description:
-      - The schema in which the new tables are built. Defaults to the live schema's name followed by C(_beside).
-    type: str
   rehearsal:
     description:
       - The schema into which dumps are restored to verify them. It must differ from the others. If there is anything to
         dump, the user needs rights on it.
     type: str
-  extra_tables:
-    description:
-      - Tables in the live schema that are not Airflow's own but belong to this deployment, such as those of plugins.
-    type: list
-    elements: str
-    default: []
   fernet_keys:
     description:
       - Where the Fernet key of the new Airflow is. The first entry that exists is used. In stage C(old) or
@@ -55,26 +46,14 @@ options:
         description: An entry of a Secret in the same namespace.
         type: dict
         suboptions:
-          name:
-            description: Name of the Secret.
-            type: str
-            required: true
-          key:
-            description: Name of the entry.
-            type: str
-            required: true
+          name: {description: Name of the Secret., type: str, required: true}
+          key: {description: Name of the entry., type: str, required: true}
       from_config_map:
         description: An entry of a ConfigMap in the same namespace.
         type: dict
         suboptions:
-          name:
-            description: Name of the ConfigMap.
-            type: str
-            required: true
-          key:
-            description: Name of the entry.
-            type: str
-            required: true
+          name: {description: Name of the ConfigMap., type: str, required: true}
+          key: {description: Name of the entry., type: str, required: true}
   run:
     description: Id of the run for whose schemas the rights are checked.
     type: str

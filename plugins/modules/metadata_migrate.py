@@ -22,16 +22,12 @@ author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
   - hopsworks.airflow.kubernetes
   - hopsworks.airflow.deployment
+  - hopsworks.airflow.deployment.owner
   - hopsworks.airflow.pod
   - hopsworks.airflow.database
+  - hopsworks.airflow.database.schemas
   - hopsworks.airflow.attributes
 options:
-  deployment:
-    description:
-      - Name of the deployment. Together with O(namespace) and the live schema, it identifies the owner of everything
-        that this module leaves in a schema. The module fails if it finds anything that belongs to another deployment.
-    type: str
-    required: true
   run:
     description:
       - Id of the run, at most 32 lower-case letters, digits and underscores. A schema that this run has completed with
@@ -44,17 +40,6 @@ options:
     description: Image of the new Airflow.
     type: str
     required: true
-  workspace:
-    description:
-      - The schema to build. It is created if it does not exist. Defaults to the live schema's name followed by
-        C(_beside).
-    type: str
-  extra_tables:
-    description:
-      - Tables in the live schema that are not Airflow's own but belong to this deployment , such as those of plugins.
-    type: list
-    elements: str
-    default: []
   timeout:
     description: Timeout of the Job in seconds, from its creation.
     type: int

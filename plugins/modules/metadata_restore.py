@@ -23,6 +23,7 @@ author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
   - hopsworks.airflow.kubernetes
   - hopsworks.airflow.deployment
+  - hopsworks.airflow.deployment.owner
   - hopsworks.airflow.pod
   - hopsworks.airflow.database
   - hopsworks.airflow.database.client
@@ -35,12 +36,6 @@ options:
       - V(restored) restores into O(schema), compares the tables, and keeps them.
     type: str
     choices: [rehearsed, restored]
-    required: true
-  deployment:
-    description:
-      - Name of the deployment. Together with O(namespace) and the live schema, it identifies the owner of everything
-        that this module leaves in a schema. The module fails if it finds anything that belongs to another deployment.
-    type: str
     required: true
   dump:
     description: Path of a dump that M(hopsworks.airflow.metadata_dump) made. Its manifest must be in the same folder.

@@ -24,7 +24,9 @@ author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
   - hopsworks.airflow.kubernetes
   - hopsworks.airflow.deployment
+  - hopsworks.airflow.deployment.owner
   - hopsworks.airflow.database
+  - hopsworks.airflow.database.schemas
   - hopsworks.airflow.attributes
 options:
   state:
@@ -46,12 +48,6 @@ options:
     type: str
     choices: [set_aside, drop]
     default: set_aside
-  deployment:
-    description:
-      - Name of the deployment. Together with O(namespace) and the live schema, it identifies the owner of everything
-        that this module leaves in a schema. The module fails if it finds anything that belongs to another deployment.
-    type: str
-    required: true
   confirm:
     description: The deployment's name, as a confirmation by the operator. The module fails with any other value.
     type: str
@@ -65,21 +61,10 @@ options:
       - Image that the new schema is for, recorded in the sentinel table. Defaults to the image that built the schema.
     type: str
     default: ''
-  workspace:
-    description:
-      - The schema that M(hopsworks.airflow.metadata_migrate) has built. It remains, empty. Defaults to the live
-        schema's name followed by C(_beside).
-    type: str
   rehearsed_dump:
     description:
       - The value of the same name that M(hopsworks.airflow.metadata_restore) returned. Required by O(method=drop).
     type: dict
-  extra_tables:
-    description:
-      - Tables in the live schema that are not Airflow's own but belong to this deployment, such as those of plugins.
-    type: list
-    elements: str
-    default: []
   session_timeout:
     description: Timeout in seconds for the sessions of components that were just stopped to end.
     type: int

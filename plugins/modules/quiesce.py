@@ -24,7 +24,9 @@ author: hopsworks.airflow contributors (@hopsworks)
 extends_documentation_fragment:
   - hopsworks.airflow.kubernetes
   - hopsworks.airflow.deployment
+  - hopsworks.airflow.deployment.owner
   - hopsworks.airflow.database
+  - hopsworks.airflow.database.schemas
   - hopsworks.airflow.attributes
 options:
   state:
@@ -40,10 +42,6 @@ options:
     type: str
     choices: [quiesced, resumed, forgotten]
     default: quiesced
-  deployment:
-    description: Name of the deployment.
-    type: str
-    required: true
   run:
     description: Id of the run, recorded with the DAGs that it pauses.
     type: str
@@ -72,17 +70,6 @@ options:
       - With V(0), it pauses all DAGs and waits for all task instances.
     type: int
     default: 0
-  workspace:
-    description:
-      - The schema that stores the list. It is created if it does not exist. Defaults to the live schema's name followed
-        by C(_beside).
-    type: str
-  extra_tables:
-    description:
-      - Tables in the live schema that are not Airflow's own but belong to this deployment , such as those of plugins.
-    type: list
-    elements: str
-    default: []
 """
 
 EXAMPLES = r"""

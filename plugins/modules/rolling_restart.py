@@ -81,10 +81,7 @@ options:
         description: The user that logs in. If omitted, the api-server has no gate.
         type: dict
         suboptions:
-          user:
-            description: User name.
-            type: str
-            required: true
+          user: {description: User name., type: str, required: true}
           secret:
             description: Secret that holds the password file of the SimpleAuthManager.
             type: str
