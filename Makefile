@@ -2,7 +2,7 @@
 # make test      every check and every test, on the bed too; reuses a bed that is running
 # make lint      the checks alone
 # make format    fix what formatters can fix
-# make bench     measurements as JSON lines (an hour; PARTS=keys,cutover,fleet and FLEET=1,10 FORKS=5 choose)
+# make bench     measurements as JSON lines (an hour; PARTS=keys,idle,cutover,fleet and FLEET=1,10 FORKS=5 choose)
 # make integration  the parts, each against the real thing on the bed, AWX's jobs, and the cut-over (half an hour)
 # make faults    upgrade and rotation, killed and broken at every point (two hours)
 # make destroy   take the bed down

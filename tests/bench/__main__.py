@@ -21,10 +21,10 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.tests.bench import cutover, fleet, keys
+from ansible_collections.hopsworks.airflow.tests.bench import cutover, fleet, idle, keys
 from ansible_collections.hopsworks.airflow.tests.bench.measure import MeasurementError, say
 
-PARTS = ("keys", "cutover", "fleet")
+PARTS = ("keys", "idle", "cutover", "fleet")
 
 
 def words(text: str) -> list[str]:
@@ -49,6 +49,7 @@ def main() -> int:
     wanted = parser.parse_args()
     measurements: dict[str, Callable[[], None]] = {
         "keys": keys.measure,
+        "idle": idle.measure,
         "cutover": cutover.measure,
         "fleet": functools.partial(fleet.measure, wanted.fleet, wanted.forks),
     }
