@@ -251,7 +251,6 @@ grants_needed:
 from typing import Any
 
 from ..module_utils._common.failure import OperatorError
-from ..module_utils._dags.paused import read_paused
 from ..module_utils._database.address import DATABASE_ARGUMENT, Address, read_address
 from ..module_utils._database.connection import connected
 from ..module_utils._database.engines import LIBRARIES
@@ -262,6 +261,7 @@ from ..module_utils._kubernetes.secret import copied_value
 from ..module_utils._metadata.encrypted import readable
 from ..module_utils._metadata.inspection import INSTALLED, MIGRATABLE, MOVING, OLD, as_result, inspect
 from ..module_utils._metadata.ownership import Owner
+from ..module_utils._metadata.paused import read_paused
 from ..module_utils._metadata.schemas import on_server, refuse_rehearsal, schemas_of
 from ..module_utils._metadata.whereabouts import has_moved, old_tables
 from ..module_utils._run.action import Action

@@ -121,10 +121,10 @@ from ..module_utils._database.connection import connected
 from ..module_utils._database.engines import LIBRARIES
 from ..module_utils._database.patience import patience_of
 from ..module_utils._kubernetes.call import Call
-from ..module_utils._metadata.build import beside
-from ..module_utils._metadata.build.migrate_job import head_in, migrate_job, selector_of
-from ..module_utils._metadata.build.revision_job import newest_revision
 from ..module_utils._metadata.inspection import inspect
+from ..module_utils._metadata.new_schema import building
+from ..module_utils._metadata.new_schema.migrate_job import head_in, migrate_job, selector_of
+from ..module_utils._metadata.new_schema.revision_job import newest_revision
 from ..module_utils._metadata.ownership import Owner
 from ..module_utils._metadata.schemas import content_of, on_server, schemas_of
 from ..module_utils._pods.admission import Admission, told
@@ -144,7 +144,7 @@ def act(call: Call) -> dict[str, Any]:
         names = on_server(database, names)
         owner = Owner(params["deployment"], call.cluster.namespace, names.live, params["run"])
         inspection = inspect(database, names, params["extra_tables"], owner)
-        before = beside.revisions_of(database, names.workspace)
+        before = building.revisions_of(database, names.workspace)
         known = {
             "workspace": names.workspace,
             "tables": len(content_of(inspection.workspace)) if inspection.workspace else 0,
@@ -156,10 +156,10 @@ def act(call: Call) -> dict[str, Any]:
             alone_with_it = replace(pod, environment=[], volumes=[], volume_mounts=[])
             return newest_revision(call, params["image"], alone_with_it, revision)[0]
 
-        result = beside.standing(inspection, params["run"], params["image"], before, newest)
+        result = building.standing(inspection, params["run"], params["image"], before, newest)
         if result is not None:
             return {**result, **known}
-        beside.refuse_others(database, inspection, owner)
+        building.refuse_others(database, inspection, owner)
         manifest = migrate_job(
             address,
             params["database"]["password_secret"],
@@ -189,12 +189,12 @@ def act(call: Call) -> dict[str, Any]:
         with database.alone(names.workspace, LEFTOVER_SECONDS):
             # Inspected again, because the Job may have continued while it was being removed.
             inspection = inspect(database, names, params["extra_tables"], owner)
-            mark = beside.begin(database, inspection, owner, params["image"], call.progress)
+            mark = building.begin(database, inspection, owner, params["image"], call.progress)
     lines = Job(call.cluster, manifest, call.progress, secret_forms(address.password)).run(params["timeout"])
     head, version = head_in(lines)
     # A separate session, because the Job may take longer than servers and tunnels keep an idle one.
     with connected(call.cluster, address, patience_of(call)) as database:
-        beside.finish(database, names.workspace, mark, head)
+        building.finish(database, names.workspace, mark, head)
         built = database.schema(names.workspace)
     return {
         "changed": True,

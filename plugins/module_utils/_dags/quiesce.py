@@ -44,7 +44,7 @@ from typing import TYPE_CHECKING
 from .._common.failure import OperatorError
 from .._database.engine import Use
 from .._metadata import guard
-from .paused import BATCH, PausedDag, PausedDags
+from .._metadata.paused import BATCH, PausedDag, PausedDags
 from .task_instances import Busy, read_busy, value_for_each
 
 if TYPE_CHECKING:

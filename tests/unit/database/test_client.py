@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.paused import PausedDags
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.address import Address
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.client import option_file
@@ -29,6 +28,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.d
     read_content,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import whole
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import PausedDags
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import (
     INSTALL,

@@ -18,7 +18,6 @@ import yaml
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard, ownership
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build import beside
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import dump as dumps
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
     REHEARSAL,
@@ -28,6 +27,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.d
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import Entry, Manifest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema import building
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Claim, Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import write_plan
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
@@ -115,7 +115,7 @@ def test_what_another_has_marked_is_refused(database, deployment, memory, monkey
     action = Reset(database, deployment.request(), memory, quiet)
     actions = [
         lambda: paused(database, monkeypatch, deployment, check_mode=check_mode),
-        lambda: beside.refuse_others(database, inspect(database, deployment.names), deployment.owner()),
+        lambda: building.refuse_others(database, inspect(database, deployment.names), deployment.owner()),
         action.predict if check_mode else action.carry_out,
     ]
     for action in actions:
@@ -261,13 +261,13 @@ class TestTwoRehearsals:
 
 def test_a_run_of_ours_that_may_still_build_is_not_pulled_from_under(database, bare):
     bare.make_empty()
-    begun = beside.begin(database, inspect(database, bare.names), bare.owner(), "image", quiet)
+    begun = building.begin(database, inspect(database, bare.names), bare.owner(), "image", quiet)
 
     later = bare.owner("20261130t000000")
     with pytest.raises(OperatorError, match=f"run {begun.run} began to build there"):
-        beside.begin(database, inspect(database, bare.names), later, "image", quiet)
+        building.begin(database, inspect(database, bare.names), later, "image", quiet)
 
-    assert beside.begin(database, inspect(database, bare.names), bare.owner(), "image", quiet).run == RUN
+    assert building.begin(database, inspect(database, bare.names), bare.owner(), "image", quiet).run == RUN
 
 
 def test_a_mark_without_a_time_counts_as_fresh(database, bare):

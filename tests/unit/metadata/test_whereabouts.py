@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build import beside
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema import building
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
@@ -69,7 +69,7 @@ def test_a_plan_for_an_empty_schema_says_nothing_of_an_airflow_that_came_later(
     bare.make_new(database)
     Reset(database, bare.request(), memory, quiet)._write_plan(inspect(database, bare.names))
     if rebuilding:
-        beside.begin(database, inspect(database, bare.names), bare.owner(RUN), "bed/airflow:3.1.0", quiet)
+        building.begin(database, inspect(database, bare.names), bare.owner(RUN), "bed/airflow:3.1.0", quiet)
         # Then the new schema has no table yet.
     bare.fill_old()
 

@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_metadata": DATABASE | KEYS,
     "_metadata/swap": METADATA,
     "_metadata/dump": METADATA,
-    "_metadata/build": METADATA,
+    "_metadata/new_schema": METADATA,
     "_dags": METADATA,
     "_run": KUBERNETES,
     "module": KUBERNETES | {"_run"},

@@ -16,7 +16,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.redaction import redact, secret_forms
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.address import Address
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import Tls
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build.migrate_job import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema.migrate_job import (
     PROGRAM,
     RESULT_MARK,
     head_in,

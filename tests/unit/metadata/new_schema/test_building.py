@@ -16,9 +16,9 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build import beside, revision_job
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build.migrate_job import RESULT_MARK
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema import building, revision_job
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema.migrate_job import RESULT_MARK
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import read_mark
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL, PAUSED, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
@@ -41,13 +41,13 @@ def same(revision):
 
 
 def standing(database, deployment, *, run=RUN, image=IMAGE, newest=same):
-    revisions = beside.revisions_of(database, deployment.names.workspace)
-    return beside.standing(inspect(database, deployment.names), run, image, revisions, newest)
+    revisions = building.revisions_of(database, deployment.names.workspace)
+    return building.standing(inspect(database, deployment.names), run, image, revisions, newest)
 
 
 def begin(database, deployment, *, name="demo", run=RUN):
     owner = dataclasses.replace(deployment.owner(run), deployment=name)
-    return beside.begin(database, inspect(database, deployment.names), owner, IMAGE, quiet)
+    return building.begin(database, inspect(database, deployment.names), owner, IMAGE, quiet)
 
 
 def test_what_this_run_has_built_is_kept(database, deployment):
@@ -210,7 +210,7 @@ def test_tables_older_than_our_mark_are_somebody_elses(database, bare):
 def test_a_table_that_somebody_made_beside_ours_is_never_dropped(database, deployment, monkeypatch, meanwhile):
     """When the new schema is complete, it is known which tables are in it."""
     schema = deployment.names.workspace
-    beside.finish(database, schema, deployment.mark(), NEW_REVISION)
+    building.finish(database, schema, deployment.mark(), NEW_REVISION)
     before = deployment.tables(schema)
 
     def make(*_given):
@@ -229,7 +229,7 @@ def test_a_table_that_somebody_made_beside_ours_is_never_dropped(database, deplo
 
 def test_a_table_that_somebody_made_beside_ours_is_not_moved_either(database, deployment, memory):
     schema = deployment.names.workspace
-    beside.finish(database, schema, deployment.mark(), NEW_REVISION)
+    building.finish(database, schema, deployment.mark(), NEW_REVISION)
     deployment.server.as_root("CREATE TABLE kept_connections (id INT)", schema)
 
     with pytest.raises(OperatorError, match="no run of this collection made there: kept_connections"):
@@ -252,7 +252,7 @@ def test_what_was_made_there_before_is_dropped_with_a_mark_of_an_earlier_version
 
 def test_what_came_back_from_a_reset_is_ours(database, deployment, memory):
     """The sentinel is put there after the mark."""
-    beside.finish(database, deployment.names.workspace, deployment.mark(), NEW_REVISION)
+    building.finish(database, deployment.names.workspace, deployment.mark(), NEW_REVISION)
     Reset(database, deployment.request(), memory, quiet)._write_plan(inspect(database, deployment.names))
 
     begin(database, deployment, run="20261130t000000")
@@ -261,7 +261,7 @@ def test_what_came_back_from_a_reset_is_ours(database, deployment, memory):
 
 
 def test_a_migration_that_still_runs_is_not_pulled_from_under(server, database, deployment, monkeypatch):
-    monkeypatch.setattr(beside, "SESSION_SECONDS", 0.2)
+    monkeypatch.setattr(building, "SESSION_SECONDS", 0.2)
     connection = pymysql.connect(
         host="127.0.0.1",
         port=server.port,
@@ -283,15 +283,15 @@ def test_it_is_whole_only_at_the_images_newest_revision(database, bare):
     mark = begin(database, bare)
     table = f"{bare.names.workspace}.alembic_version"
     with pytest.raises(OperatorError, match="is empty"):
-        beside.finish(database, bare.names.workspace, mark, NEW_REVISION)
+        building.finish(database, bare.names.workspace, mark, NEW_REVISION)
     database.execute(f"CREATE TABLE {table} (version_num VARCHAR(32) PRIMARY KEY)")
     database.execute(f"INSERT INTO {table} VALUES ('29ce7909c52b')")
     with pytest.raises(OperatorError, match="29ce7909c52b"):
-        beside.finish(database, bare.names.workspace, mark, NEW_REVISION)
+        building.finish(database, bare.names.workspace, mark, NEW_REVISION)
     assert inspect(database, bare.names).workspace_state == "building"
 
     database.execute(f"UPDATE {table} SET version_num = '{NEW_REVISION}'")
-    beside.finish(database, bare.names.workspace, mark, NEW_REVISION)
+    building.finish(database, bare.names.workspace, mark, NEW_REVISION)
 
     assert inspect(database, bare.names).workspace_state == "complete"
 
@@ -309,6 +309,6 @@ def test_a_build_that_was_taken_over_says_nothing_of_the_one_after_it(server, da
     )
 
     with pytest.raises(OperatorError, match="is not that of this build"):
-        beside.finish(database, schema, mark, NEW_REVISION)
+        building.finish(database, schema, mark, NEW_REVISION)
 
     assert read_mark(database, schema) == later

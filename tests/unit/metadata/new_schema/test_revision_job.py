@@ -13,13 +13,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build import revision_job as job_module
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build.migrate_job import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema import revision_job as job_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema.migrate_job import (
     RESULT_MARK,
     head_in,
     selector_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build.revision_job import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema.revision_job import (
     PROGRAM,
     revision_job,
 )

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._database.failures import DeniedError
-from .._metadata import ownership
-from .._metadata.schemas import PAUSED
+from . import ownership
+from .schemas import PAUSED
 
 if TYPE_CHECKING:
     from .._database.engine import Database
-    from .._metadata.ownership import Owner
+    from .ownership import Owner
 
 BATCH = 500
 _COLUMNS = ("dag_id", "fileloc", "gone", "paused", "deployment", "namespace", "live", "run")
