@@ -60,7 +60,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_keys/states.py": ("tests/unit/keys",),
     "_keys/rotation.py": ("tests/unit/keys",),
     "_keys/change.py": ("tests/unit/keys",),
-    "_metadata/guard.py": METADATA,
+    "_metadata/conditions.py": METADATA,
     "_metadata/ownership.py": METADATA,
     "_metadata/swap/reset.py": METADATA,
     "_metadata/swap/drop.py": METADATA,

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from .._database.description import Schema
     from .._database.engine import Database
 
-# What a schema beside the live one is being built for.
+# The purpose of a schema that is built alongside the live one.
 MIGRATION, REHEARSAL = "migration", "rehearsal"
 BUILDING, COMPLETE = "building", "complete"
 
 
 @dataclass(frozen=True)
 class Install:
-    """The sentinel: this schema was installed by this collection and is never reset again."""
+    """The sentinel: this collection installed this schema and never resets it again."""
 
     deployment: str
     namespace: str
@@ -37,7 +37,7 @@ class Install:
     revision: str
     method: str
     set_aside: str
-    # Where the dump is that holds the old rows, for method drop.
+    # For method drop, the path of the dump that holds the old rows.
     dump: str
 
     def as_result(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Install:
 
 @dataclass(frozen=True)
 class Mark:
-    """Says that all tables of a schema beside the live one were put there by this collection, and how far it got."""
+    """Says that this collection made all tables of a schema alongside the live one, and how far it is."""
 
     purpose: str
     deployment: str
@@ -57,13 +57,13 @@ class Mark:
     image: str
     revision: str
     created_at: str
-    # Its tables (`names_of`), where they are known: from the beginning for a dump, else when it is complete. Marks of
-    # versions before have no such column.
+    # Its tables (`names_of`), if they are known: from the beginning for a dump, else when it is complete. Marks of
+    # earlier versions have no such column.
     made: str = ""
 
     @property
     def tables(self) -> frozenset[str] | None:
-        """The tables that are ours, or None where that isn't known."""
+        """The tables that are ours, or None if that is unknown."""
         return frozenset(json.loads(self.made)) if self.made else None
 
     def as_result(self) -> dict[str, Any]:
@@ -75,14 +75,14 @@ def names_of(tables: Collection[str]) -> str:
     return json.dumps(sorted(tables))
 
 
-# In characters. An engine may take no more than 3,500 of them in a row.
+# In characters. An engine may accept no more than 3,500 of them in a row.
 _LONGER = {"image": 512, "dump": 512}
 
 Record = TypeVar("Record", Install, Mark)
 
 
 def read_install(database: Database, schema: str) -> Install | None:
-    """The sentinel's one row; None where the table has another shape or not exactly one row."""
+    """The sentinel's one row; None if the table has other columns or not exactly one row."""
     return _read(database, schema, INSTALL, Install)
 
 
@@ -91,19 +91,19 @@ def write_install(database: Database, schema: str, install: Install) -> None:
 
 
 def read_mark(database: Database, schema: str) -> Mark | None:
-    """The mark's one row; None where the table has another shape or not exactly one row."""
+    """The mark's one row; None if the table has other columns or not exactly one row."""
     return _read(database, schema, WORKSPACE, Mark)
 
 
 def write_mark(database: Database, schema: str, mark: Mark) -> None:
-    """Put the mark into a schema, in place of an earlier one. Written before any other table gets there."""
+    """Write the mark into a schema, in place of an earlier one, before any other table is made there."""
     _write(database, schema, WORKSPACE, mark)
 
 
 def complete_mark(database: Database, schema: str, mark: Mark, revision: str, tables: Collection[str]) -> Mark:
-    """Say that what was being built is whole, and of which tables it is.
+    """Record that the schema is complete, and its tables.
 
-    Raises OperatorError where the mark is another one by now: somebody else builds there.
+    Raises OperatorError if the mark is another one by now: another run builds there.
     """
     whole = replace(mark, state=COMPLETE, revision=revision, made=names_of(tables))
     if not database.execute(
@@ -112,16 +112,16 @@ def complete_mark(database: Database, schema: str, mark: Mark, revision: str, ta
         [whole.state, whole.revision, whole.made, mark.run, mark.created_at, mark.state],
     ):
         raise OperatorError(
-            f"the mark in schema {schema} is not that of this build (run {mark.run}, begun {mark.created_at}) any more",
-            expected="nobody else to build there",
-            untouched="the live schema, and what is being built",
+            f"the mark of this build in schema {schema} is gone (run {mark.run}, begun {mark.created_at})",
+            expected="no other run that builds there",
+            untouched="the live schema and the new one",
             next_step="wait for the other run; then run the same command again",
         )
     return whole
 
 
 def unknown_tables(mark: Mark, schema: Schema) -> frozenset[str]:
-    """Tables that others have made beside those that the mark stands for; the sentinel comes there after the mark."""
+    """Tables that were made in addition to those of the mark. The sentinel is written after the mark."""
     return content_of(schema) - mark.tables - {INSTALL} if mark.tables is not None else frozenset()
 
 

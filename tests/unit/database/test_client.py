@@ -22,12 +22,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import like_prefix
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.tool_output import own_lines
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
-    Restoration,
-    make_dump,
-    read_content,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dumping import make_dump, read_content
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import whole
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.restoring import Restoration
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import PausedDags
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import (

@@ -17,15 +17,12 @@ import yaml
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import read_schema
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard, ownership
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import dump as dumps
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
-    REHEARSAL,
-    Restoration,
-    make_dump,
-    read_content,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import conditions, ownership
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import restoring
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import restoring as dumps
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dumping import make_dump, read_content
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import Entry, Manifest
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.restoring import REHEARSAL, Restoration
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema import building
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Claim, Owner
@@ -222,10 +219,10 @@ class TestTwoRehearsals:
     @pytest.mark.usefixtures("rehearsal")
     def test_check_mode_refuses_the_second(self, database, bare, monkeypatch):
         later = Manifest("x", "20261130t000000", "MariaDB", "utf8mb4", "utf8mb4_general_ci", 1, "", "")
-        monkeypatch.setattr(metadata_restore, "read_manifest", lambda _path: later)
-        monkeypatch.setattr(metadata_restore, "verify", lambda *_given: None)
-        monkeypatch.setattr(metadata_restore, "client_of", lambda *_given: ("image", "pod"))
-        monkeypatch.setattr(metadata_restore, "try_client", lambda *_given: None)
+        monkeypatch.setattr(restoring, "read_manifest", lambda _path: later)
+        monkeypatch.setattr(restoring, "verify", lambda *_given: None)
+        monkeypatch.setattr(restoring, "client_of", lambda *_given: ("image", "pod"))
+        monkeypatch.setattr(restoring, "try_client", lambda *_given: None)
         given = {
             "live": bare.names.live,
             "schema": f"{bare.names.live}_rehearsal",
@@ -320,7 +317,7 @@ class TestAnotherNamespace:
         assert refused.stage == "foreign"
         assert {claim.table for claim in refused.others} >= {INSTALL, PAUSED, PLAN}
 
-        step = guard.replaceable(refused).next_step
+        step = conditions.replaceable(refused).next_step
         assert "airflow_namespace" in step
         statements = step.partition("administrator of the database: ")[2].split("; ")
         assert statements == as_result(refused)["adopted_with"]
@@ -346,7 +343,7 @@ class TestAnotherNamespace:
         found = inspect(database, deployment.names, owner=dataclasses.replace(moved, **changes))
 
         assert as_result(found)["adopted_with"] == []
-        assert "UPDATE" not in guard.replaceable(found).next_step
+        assert "UPDATE" not in conditions.replaceable(found).next_step
 
     @pytest.mark.parametrize("changes", [{}, {"namespace": "recovered"}])
     @pytest.mark.parametrize("suffix", ["_restored", "_o'clock"])
@@ -366,7 +363,7 @@ class TestAnotherNamespace:
         owner = dataclasses.replace(deployment.owner(), live=names.live, **changes)
         refused = inspect(database, names, owner=owner)
         (statement,) = as_result(refused)["adopted_with"]
-        assert statement in guard.replaceable(refused).next_step
+        assert statement in conditions.replaceable(refused).next_step
 
         deployment.server.as_root(statement)
 

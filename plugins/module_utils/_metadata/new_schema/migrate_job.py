@@ -23,10 +23,10 @@ MIGRATE = "migrate"
 RESULT_MARK = "hopsworks.airflow result: "
 PASSWORD_FOLDER = "/run/hopsworks.airflow/database"  # noqa: S105 - the name of a folder
 
-# Runs in the target image, with its Python. Prints as its last line what that image calls its newest revision.
+# Runs in the target image, with its Python. Its last line is the image's newest revision.
 #
-# Airflow's components connect by the first driver, with the URL that is made of it: what keeps that from working is
-# found here, long before the outage, also where the migration itself takes another one.
+# Airflow's components connect by the first driver, with the URL that is made of it. If that can't work, it is found
+# here, long before the outage, also if the migration itself uses another driver.
 PROGRAM = r"""
 import importlib.metadata, importlib.util, json, os, subprocess, sys, time
 from urllib.parse import quote
@@ -51,13 +51,13 @@ for attempt in range(30):
         break
     except Exception as error:
         reason = getattr(error, "orig", None) or error
-        # A proxy beside this container may still be starting.
+        # A proxy in the same pod may still be starting.
         if attempt < 29 and reason.args and reason.args[0] in components["away"]:
             time.sleep(1)
             continue
-        sys.exit("Airflow's components could not connect to the database, as they do it by %s: %s: %s\n"
-            "Nothing was migrated. Compare database.tls (airflow_database_tls) and how the user logs in with what the "
-            "server demands and this library in the image can do" % (
+        sys.exit("Airflow's components could not connect to the database by %s: %s: %s\n"
+            "Nothing was migrated. Compare database.tls (airflow_database_tls) and the user's login with what the "
+            "server requires and this library in the image supports" % (
             components["module"], type(reason).__name__, reason))
 for driver in others:
     try:
@@ -65,7 +65,7 @@ for driver in others:
         url = url_of(driver)
     except ImportError:
         pass
-# No connection of the components' settings: theirs is to the live schema.
+# Without the connection of the components' settings, which is that of the live schema.
 theirs = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN")
 environment = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
 environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = url
@@ -78,7 +78,7 @@ version = importlib.metadata.version("apache-airflow")
 print("RESULT_MARK" + json.dumps({"heads": ScriptDirectory(folder).get_heads(), "version": version}), flush=True)
 """.replace("RESULT_MARK", RESULT_MARK)
 
-# An image's entrypoint is bypassed, and with it what it does for a UID without a home.
+# The image's entrypoint is not run, so this sets a home for a UID without one.
 SHELL = '[ -w "${HOME:-/}" ] || export HOME="${AIRFLOW_USER_HOME_DIR:-/home/airflow}"; exec python3 -c "$1"'
 
 
@@ -93,7 +93,7 @@ def labels_of(deployment: str, run: str) -> dict[str, str]:
 
 
 def selector_of(deployment: str) -> str:
-    """Finds the Jobs of one deployment: others in the namespace may have theirs."""
+    """Finds the Jobs of one deployment: others in the namespace may have their own."""
     return f"{LABEL_ACTION}={MIGRATE},{LABEL_DEPLOYMENT}={short_name(deployment)}"
 
 
@@ -107,11 +107,11 @@ def migrate_job(
     pod: Pod,
     timeout_seconds: int,
 ) -> dict[str, Any]:
-    """The Job that runs `airflow db migrate` of an image on a schema. The password is mounted, and nowhere written."""
+    """The Job that runs `airflow db migrate` of an image on a schema. The password is only mounted."""
     labels = labels_of(deployment, run)
     files = address.tls.volume("database-tls")
     name = f"airflow-migrate-{run.replace('_', '-')}-{secrets.token_hex(3)}"
-    # Kubernetes takes $(...) for another variable.
+    # Kubernetes treats $(...) as another variable.
     drivers = json.dumps([asdict(driver) for driver in ENGINE.drivers(address, schema, TLS_FOLDER)]).replace("$", "$$")
     container = {
         "name": "migrate",
@@ -137,7 +137,7 @@ def migrate_job(
         "secret": {
             "secretName": secret["name"],
             "items": [{"key": secret["key"], "path": "password"}],
-            # Readable by whatever UID the pod gets; nobody else is in it.
+            # Readable by any UID that the pod may get; nothing else runs in it.
             "defaultMode": 0o444,
         },
     }
@@ -154,7 +154,7 @@ def migrate_job(
 
 
 def head_in(lines: list[str]) -> tuple[str, str]:
-    """The newest revision and the version that the image reported. Raises OperatorError where it didn't."""
+    """The newest revision and the version that the image reported. Raises OperatorError if there is none."""
     for line in reversed(lines):
         found, text = line.partition(RESULT_MARK)[1:]
         if found:

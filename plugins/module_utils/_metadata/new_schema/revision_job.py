@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asks an image which schema it is made for: only the image knows, and a tag may mean another one tomorrow."""
+"""Asks an image which schema it is made for. Only the image knows, and a tag may mean another image tomorrow."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ print("RESULT_MARK" + json.dumps({"heads": ScriptDirectory(folder).get_heads(), 
 
 
 def is_pinned(image: str) -> bool:
-    """Whether a reference means the same content for ever."""
+    """Whether a reference always means the same content."""
     return "@sha256:" in image
 
 
 def newest_revision(call: Call, image: str, pod: Pod, known: str) -> tuple[str, str | None]:
-    """Revision of an image, and its version where a Job was run to ask it.
+    """Revision of an image, and its version if a Job was run to ask it.
 
-    `known` is what an image of the same reference answered before. A tag may stand for another image by now.
+    `known` is the earlier answer of an image of the same reference. A tag may mean another image by now.
     """
     if known and is_pinned(image):
         return known, None

@@ -22,9 +22,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.content import checksums, fingerprints
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
-    RESTORE,
-    Restoration,
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import restoring
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dumping import (
     dump_path,
     make_dump,
     read_content,
@@ -35,6 +34,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.f
     read_manifest,
     whole,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.restoring import RESTORE, Restoration
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import BOOKKEEPING, INSTALL, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_restore
@@ -155,7 +155,7 @@ class TestDump:
         lying = types.SimpleNamespace(dump=lambda _schema, write, _left_out: write(half))
         path = tmp_path / "half.sql.gz"
 
-        with pytest.raises(OperatorError, match="its last line is not there"):
+        with pytest.raises(OperatorError, match="its last line is missing"):
             make_dump(database, lying, deployment.names.live, RUN, path, {}, quiet)
 
         assert list(tmp_path.iterdir()) == []
@@ -280,7 +280,7 @@ class TestRestore:
         before = deployment.tables(restoration._schema)
 
         assert not restoration.is_done()
-        with pytest.raises(OperatorError, match="with other rows or definitions than in it"):
+        with pytest.raises(OperatorError, match="but other rows or definitions"):
             restoration.make_room("restore")
 
         assert deployment.tables(restoration._schema) == before
@@ -302,7 +302,7 @@ class TestRestore:
             assert restoration.is_done()
             return
         assert not restoration.is_done()
-        with pytest.raises(OperatorError, match="perhaps not all rows of the last one"):
+        with pytest.raises(OperatorError, match="perhaps not all rows of the last table"):
             restoration.make_room("restore")
         assert deployment.tables(schema) == {*deployment.tables(deployment.names.live), WORKSPACE}
 
@@ -389,7 +389,7 @@ class TestRestore:
         restoration.play(tools)
         deployment.server.as_root(change, restoration._schema)
 
-        with pytest.raises(OperatorError, match="differs from what was dumped"):
+        with pytest.raises(OperatorError, match="differ from the dumped ones"):
             restoration.compare()
 
     @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ class TestRestore:
         assert earlier.compare()["log"].rows == 300
 
         (doubt,) = earlier.doubts
-        assert "does not say how tables are defined" in doubt
+        assert "has no definitions of tables" in doubt
         assert earlier.is_done()
 
     def test_on_another_server_says_what_is_defined_in_other_words(
@@ -472,8 +472,8 @@ class TestRestore:
             dump=str(dump),
             schema=elsewhere._schema,
         )
-        monkeypatch.setattr(metadata_restore, "read_manifest", lambda _dump: manifest)
-        monkeypatch.setattr(metadata_restore, "client_of", lambda *_given: ("image", "pod"))
+        monkeypatch.setattr(restoring, "read_manifest", lambda _dump: manifest)
+        monkeypatch.setattr(restoring, "client_of", lambda *_given: ("image", "pod"))
         result = metadata_restore.act(dataclasses.replace(call, warn=warned.append))
         assert (result["changed"], warned) == (True, [doubt])
 

@@ -16,8 +16,12 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema import building, revision_job
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect, revisions_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema import (
+    building,
+    migration,
+    revision_job,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema.migrate_job import RESULT_MARK
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import read_mark
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL, PAUSED, WORKSPACE
@@ -41,8 +45,8 @@ def same(revision):
 
 
 def standing(database, deployment, *, run=RUN, image=IMAGE, newest=same):
-    revisions = building.revisions_of(database, deployment.names.workspace)
-    return building.standing(inspect(database, deployment.names), run, image, revisions, newest)
+    inspection = inspect(database, deployment.names)
+    return building.standing(inspection, run, image, revisions_of(database, inspection.workspace), newest)
 
 
 def begin(database, deployment, *, name="demo", run=RUN):
@@ -96,14 +100,14 @@ def test_the_image_is_asked_unless_it_is_pinned(database, deployment, monkeypatc
             return [f'{RESULT_MARK}{{"heads": ["{answer}"], "version": "3.3.2"}}']
 
     monkeypatch.setattr(revision_job, "Job", Job)
-    monkeypatch.setattr(metadata_migrate, "told", lambda *_given: None)
-    monkeypatch.setattr(metadata_migrate, "Admission", mock.Mock())
+    monkeypatch.setattr(migration, "told", lambda *_given: None)
+    monkeypatch.setattr(migration, "Admission", mock.Mock())
     given = {"live": deployment.names.live, "deployment": deployment.name, "run": RUN, "image": image}
     pod = {"environment": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}}]}
     call = call_of(database, monkeypatch, metadata_migrate, check_mode=True, pod=pod, **given)
     call.params["database"] = {"password_secret": {"name": "database", "key": "password"}}
     address = dataclasses.replace(address_of(deployment.server), name=deployment.names.live)
-    monkeypatch.setattr(metadata_migrate, "read_address", lambda *_given: address)
+    monkeypatch.setattr(migration, "read_address", lambda *_given: address)
 
     assert metadata_migrate.act(call)["changed"] is changed
     assert asked == ([] if "@" in image else [(image, ["USER", "LOGNAME"])])
@@ -142,7 +146,7 @@ def test_nothing_is_built_while_tables_are_being_moved(database, deployment, mem
     result = standing(database, deployment, run="20261130t000000")
 
     assert result is not None
-    assert "being moved" in result["reason"]
+    assert "the move of the new schema is not finished" in result["reason"]
 
 
 def test_nothing_is_built_for_a_schema_that_will_not_be_replaced(database, deployment):
@@ -308,7 +312,7 @@ def test_a_build_that_was_taken_over_says_nothing_of_the_one_after_it(server, da
         schema,
     )
 
-    with pytest.raises(OperatorError, match="is not that of this build"):
+    with pytest.raises(OperatorError, match=r"the mark of this build in schema .* is gone"):
         building.finish(database, schema, mark, NEW_REVISION)
 
     assert read_mark(database, schema) == later
