@@ -186,7 +186,7 @@ def test_on_the_way_back(database, deployment, memory, told):
 
     moved, words = told(deployment)
     assert moved
-    assert f"on the way back to the old tables, 2 of {len(plan.moves)} moves are made" in words
+    assert f"has not finished the restore of the old tables: 2 of {len(plan.moves)} moves are made" in words
 
     restore(database, deployment, memory)
     assert not told(deployment)[0]
