@@ -327,7 +327,7 @@ windows:
 
 from ..module_utils._airflow.credentials import LOGIN_OPTIONS
 from ..module_utils._airflow.rest import REQUESTS_IMPORT_ERROR
-from ..module_utils._airflow.targets import PATHS, act
+from ..module_utils._airflow.targets import KINDS, act
 from ..module_utils._airflow.token import TASK_AUDIENCE
 from ..module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
 from ..module_utils._run.action import Action
@@ -345,7 +345,7 @@ ACTION = Action(
             "type": "list",
             "elements": "dict",
             "options": {
-                "kind": {"type": "str", "choices": list(PATHS), "required": True},
+                "kind": {"type": "str", "choices": list(KINDS), "required": True},
                 "name": {"type": "str"},
                 "url": {"type": "str"},
                 "keep_alive": {"type": "bool", "default": False},

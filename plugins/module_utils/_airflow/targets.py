@@ -27,18 +27,12 @@ if TYPE_CHECKING:
 
 # No task instance has this UUID: theirs are of version 7.
 TASK = str(uuid.uuid4())
-PATHS = {
-    "version": "/api/v2/version",
-    "rest": "/api/v2/dags?limit=1",
-    "session": "/api/v2/dags?limit=1",
-    "task_api": f"/execution/task-reschedules/{TASK}/start_date",
-}
-# Members of the responses' bodies, because other servers may also answer 200.
-MARKERS = {
-    "version": has_member("version"),
-    "rest": has_member("dags"),
-    "session": has_member("dags"),
-    "task_api": is_json,
+# The path of each kind of request, and what the response's body must have, because other servers may also answer 200.
+KINDS = {
+    "version": ("/api/v2/version", has_member("version")),
+    "rest": ("/api/v2/dags?limit=1", has_member("dags")),
+    "session": ("/api/v2/dags?limit=1", has_member("dags")),
+    "task_api": (f"/execution/task-reschedules/{TASK}/start_date", is_json),
 }
 
 
@@ -52,12 +46,8 @@ def identities(call: Call, kinds: set[str]) -> dict[str, Identity]:
 
     for kind, option in (("rest", "login"), ("session", "login"), ("task_api", "task_token")):
         if kind in kinds and not params[option]:
-            raise OperatorError(
-                f"`requests` has one of kind {kind}, but `{option}` is missing",
-                expected=f"`{option}`, to get a token with",
-                untouched="everything; no request was sent",
-                next_step=f"set `{option}`, or remove that request",
-            )
+            problem = f"`requests` has one of kind {kind}, but `{option}` is missing"
+            raise refused(problem, f"`{option}`, to get a token with", f"set `{option}`, or remove that request")
     if kinds & {"rest", "session"}:
         user, password = params["login"]["user"], password_of(call.cluster, params["login"])
         makers = (("rest", client), ("session", browser))
@@ -75,22 +65,19 @@ def identities(call: Call, kinds: set[str]) -> dict[str, Identity]:
 
 def check_options(params: dict[str, Any]) -> None:
     """Raises OperatorError for names that are not unique in the result, and for impossible numbers."""
+    step = "correct the option, and run the same command again"
     names = [*(params["urls"] or {}), *(request["name"] or request["kind"] for request in params["requests"] or [])]
     twice = sorted({name for name in names if names.count(name) > 1})
-    problem = expected = ""
     if twice:
         problem = f"{', '.join(twice)} is the name of more than one of `urls` and `requests`"
-        expected = "a unique name for each (`requests[].name`)"
-    elif not (params["interval"] > 0 and params["answer_within"] > 0):
+        raise refused(problem, "a unique name for each (`requests[].name`)", step)
+    if not (params["interval"] > 0 and params["answer_within"] > 0):
         problem = f"`interval` is {params['interval']} s, `answer_within` {params['answer_within']} s"
-        expected = "numbers greater than 0"
-    if problem:
-        raise OperatorError(
-            problem,
-            expected=expected,
-            untouched="everything; no request was sent",
-            next_step="correct the option, and run the same command again",
-        )
+        raise refused(problem, "numbers greater than 0", step)
+
+
+def refused(problem: str, expected: str, step: str) -> OperatorError:
+    return OperatorError(problem, expected=expected, untouched="everything; no request was sent", next_step=step)
 
 
 def targets(call: Call) -> list[Target]:
@@ -100,12 +87,13 @@ def targets(call: Call) -> list[Target]:
     found = [Target(name, url, Learnt(url)) for name, url in (call.params["urls"] or {}).items()]
     for request in wanted:
         kind, statuses = request["kind"], frozenset(request["statuses"])
+        path, marker = KINDS[kind]
         usual = statuses == {200} and not request["url"]
         found.append(
             Target(
                 request["name"] or kind,
-                request["url"] or call.params["url"].rstrip("/") + PATHS[kind],
-                Expected(statuses, MARKERS[kind] if usual else None),
+                request["url"] or call.params["url"].rstrip("/") + path,
+                Expected(statuses, marker if usual else None),
                 who.get(kind),
                 request["keep_alive"],
             )
@@ -140,17 +128,13 @@ def probing(call: Call, file: Path, stop_file: Path) -> dict[str, Any]:
     return {"requests": prober.requests, "ended_because": ended}
 
 
-def summary(call: Call, file: Path, stop_file: Path) -> dict[str, Any]:
-    result = measurement.end(file, stop_file, call.params["probe"], call.params["windows"])
-    for problem in result["problems"]:
-        call.warn(problem)
-    return result
-
-
 def act(call: Call) -> dict[str, Any]:
     file, stop_file = Path(call.params["file"]), Path(call.params["stop_file"])
     if call.params["state"] == "summary":
-        return summary(call, file, stop_file)
+        result = measurement.end(file, stop_file, call.params["probe"], call.params["windows"])
+        for problem in result["problems"]:
+            call.warn(problem)
+        return result
     # The error of an asynchronous probe about a file that it cannot write is not shown, so the task that waits for it
     # tries as well.
     with writing(file):

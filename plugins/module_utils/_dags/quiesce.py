@@ -119,12 +119,8 @@ class Quiesce:
         self._database, self._names, self._progress = database, names, progress
         self._installed = installed
         self._list = PausedDags(database, names.workspace, owner)
+        self.remembered = self._list.read
         self._dag = database.quoted(names.live, "dag")
-
-    def has_dags(self) -> bool:
-        """Whether there is a table of DAGs at all."""
-        live = self._database.schema(self._names.live)
-        return live is not None and "dag" in live.tables
 
     def unpaused(self) -> dict[str, PausedDag]:
         """DAGs that are not paused now, as entries of the list."""
@@ -133,10 +129,6 @@ class Quiesce:
         gone = "is_stale" if "is_stale" in columns else "NOT is_active" if "is_active" in columns else "FALSE"
         rows = self._database.rows(f"SELECT dag_id, fileloc, {gone} FROM {self._dag} WHERE {_RUNS} ORDER BY dag_id")
         return {str(dag): PausedDag(str(file or ""), gone=bool(stale), paused=True) for dag, file, stale in rows}
-
-    def remembered(self) -> dict[str, PausedDag]:
-        """The list as it is."""
-        return self._list.read()
 
     def due(self) -> dict[str, PausedDag]:
         """The DAGs on the list that must be unpaused in this schema.

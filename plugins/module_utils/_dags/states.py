@@ -38,6 +38,7 @@ def act(call: Call) -> dict[str, Any]:
         inspection = inspect(database, names, params["extra_tables"], owner)
         state, installed = params["state"], inspection.has_sentinel
         action = Quiesce(database, names, owner, call.progress, installed=installed)
+        has_dags = inspection.live is not None and "dag" in inspection.live.tables
         # Every run checks for DAGs to unpause: without a list, only another deployment's data is a reason to fail.
         idle = (
             state != "quiesced"
@@ -49,7 +50,7 @@ def act(call: Call) -> dict[str, Any]:
         refused = state == "quiesced" or inspection.others or (has_moved(inspection) and not installed)
         if inspection.stage == FOREIGN and refused and not idle:
             conditions.enforce([conditions.replaceable(inspection)], predicting=False)
-        if idle or inspection.stage == MOVING or not (state == "forgotten" or action.has_dags()):
+        if idle or inspection.stage == MOVING or not (state == "forgotten" or has_dags):
             # There is no table of DAGs, so there is nothing to pause and nothing to unpause yet.
             result = {**{name: [] for name in LISTS}, "expected_seconds": {"running": 0.0, "longest": 0.0}}
         elif state == "quiesced":

@@ -241,7 +241,7 @@ def _listed(names: Collection[str], most: int = 10) -> str:
 
 def as_result(inspection: Inspection) -> dict[str, Any]:
     """An inspection as a module's result."""
-    live, begun, workspace = inspection.live, inspection.begun, inspection.workspace
+    live, begun, workspace, server = inspection.live, inspection.begun, inspection.workspace, inspection.server
     tables = [table for table in live.tables.values() if table.base] if live is not None else []
     by_schema = {plan.schema: plan for plan in inspection.plans}
     return {
@@ -254,11 +254,7 @@ def as_result(inspection: Inspection) -> dict[str, Any]:
         ],
         "rows_estimate": sum(table.rows for table in tables),
         "bytes": sum(table.bytes for table in tables),
-        "server": {
-            "engine": inspection.server.engine,
-            "version": inspection.server.version,
-            "atomic_rename": inspection.server.renames_atomically,
-        },
+        "server": {"engine": server.engine, "version": server.version, "atomic_rename": server.renames_atomically},
         "adopted_with": adopted_with(inspection.others),
         "installed": inspection.install.as_result() if inspection.install is not None else None,
         "moving": None
@@ -283,11 +279,9 @@ def as_result(inspection: Inspection) -> dict[str, Any]:
                 "schema": name,
                 "tables": len(content_of(schema)),
                 "bytes": sum(table.bytes for table in schema.tables.values()),
-                "action": by_schema[name].action if name in by_schema else None,
-                "state": by_schema[name].state if name in by_schema else None,
-                "created_at": by_schema[name].created_at if name in by_schema else None,
+                **{fact: getattr(by_schema.get(name), fact, None) for fact in ("action", "state", "created_at")},
             }
             for name, schema in inspection.schemas.items()
-            if name.startswith((inspection.names.aside(""), inspection.names.undone("")))
+            if name.startswith(inspection.names.of_runs)
         ],
     }

@@ -68,21 +68,14 @@ class Memory:
     def write(self, remembered: Remembered) -> None:
         """Raises OperatorError if another deployment has its entry there."""
         self.read()
-        annotations = {DEPLOYMENT_ANNOTATION: self._deployment}
-        body = {"metadata": {"annotations": annotations}, "data": {KEY: json.dumps(asdict(remembered))}}
+        metadata: dict[str, Any] = {"annotations": {DEPLOYMENT_ANNOTATION: self._deployment}}
+        body = {"metadata": metadata, "data": {KEY: json.dumps(asdict(remembered))}}
         try:
             self._cluster.core.patch_namespaced_config_map(self.config_map, self._cluster.namespace, body)
         except ApiException as error:
             if error.status != 404:
                 raise
             labels = {"app.kubernetes.io/managed-by": "hopsworks.airflow"}
-            metadata = {
-                "name": self.config_map,
-                "namespace": self._cluster.namespace,
-                "labels": labels,
-                "annotations": annotations,
-            }
-            self._cluster.core.create_namespaced_config_map(
-                self._cluster.namespace,
-                {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": body["data"]},
-            )
+            metadata |= {"name": self.config_map, "namespace": self._cluster.namespace, "labels": labels}
+            whole = {"apiVersion": "v1", "kind": "ConfigMap", **body}
+            self._cluster.core.create_namespaced_config_map(self._cluster.namespace, whole)

@@ -16,13 +16,13 @@ that run may still be active.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .._common.failure import OperatorError
-from .plan import read_plan
-from .records import BUILDING, Mark, read_install, read_mark, write_mark
+from .plan import Plan, read_plan
+from .records import BUILDING, Install, Mark, read_install, read_mark, write_mark
 from .schemas import INSTALL, PAUSED, PLAN, WORKSPACE
 
 if TYPE_CHECKING:
@@ -36,6 +36,11 @@ WHAT = {
     PAUSED: "the list of paused DAGs",
     PLAN: "the plan of a move",
     INSTALL: "the sentinel",
+}
+READERS: dict[str, Callable[[Database, str], Mark | Install | Plan | None]] = {
+    WORKSPACE: read_mark,
+    PLAN: read_plan,
+    INSTALL: read_install,
 }
 
 
@@ -103,23 +108,16 @@ def claims(database: Database, schema: Schema) -> Iterator[Claim]:
         if table not in schema.tables or not database.count(schema.name, table):
             continue
         if table == PAUSED:
-            for owner in paused_by(database, schema.name):
-                yield Claim(schema.name, table, owner)
-        elif table == PLAN:
-            plan = read_plan(database, schema.name)
-            yield Claim(schema.name, table, Owner(plan.deployment, plan.namespace, plan.live, plan.run))
-        elif table == WORKSPACE:
-            mark = read_mark(database, schema.name)
-            yield Claim(schema.name, table, owner_of(mark) if mark is not None else None)
+            owners = paused_by(database, schema.name)
         else:
-            install = read_install(database, schema.name)
-            # A new schema has its sentinel before its tables are moved to the schema that the sentinel names.
-            whose = (install.deployment, install.namespace, install.live, install.run) if install is not None else None
-            yield Claim(schema.name, table, Owner(*whose) if whose is not None else None)
+            # The sentinel names the schema that its tables will be moved to, so it may be in another one.
+            record = READERS[table](database, schema.name)
+            owners = [owner_of(record) if record is not None else None]
+        yield from (Claim(schema.name, table, owner) for owner in owners)
 
 
-def owner_of(mark: Mark) -> Owner:
-    return Owner(mark.deployment, mark.namespace, mark.live, mark.run)
+def owner_of(record: Mark | Install | Plan) -> Owner:
+    return Owner(record.deployment, record.namespace, record.live, record.run)
 
 
 def paused_by(database: Database, schema: str) -> list[Owner | None]:

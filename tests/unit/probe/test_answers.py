@@ -99,7 +99,7 @@ def test_what_was_learnt_outlives_the_attempt():
     ],
 )
 def test_a_200_of_something_else_is_no_answer_of_airflow(kind, good, other):
-    judge = Expected(frozenset([200]), targets.MARKERS[kind])
+    judge = Expected(frozenset([200]), targets.KINDS[kind][1])
     assert judge.reason(good) is None
     assert judge.reason(other) == "HTTP 200 from another server"
     assert judge.reason(Answer(401)) == "HTTP 401"

@@ -23,12 +23,22 @@ MIGRATE = "migrate"
 RESULT_MARK = "hopsworks.airflow result: "
 PASSWORD_FOLDER = "/run/hopsworks.airflow/database"  # noqa: S105 - the name of a folder
 
-# Runs in the target image, with its Python. Its last line is the image's newest revision.
+# The end of a program in the image: its last line is the image's newest revision. It imports nothing of Airflow.
+REPORT = r"""
+import importlib.metadata, importlib.util, json, os
+from alembic.script import ScriptDirectory
+folder = os.path.join(os.path.dirname(importlib.util.find_spec("airflow").origin), "migrations")
+version = importlib.metadata.version("apache-airflow")
+print("RESULT_MARK" + json.dumps({"heads": ScriptDirectory(folder).get_heads(), "version": version}), flush=True)
+""".replace("RESULT_MARK", RESULT_MARK)
+
+# Runs in the target image, with its Python.
 #
 # Airflow's components connect by the first driver, with the URL that is made of it. If that can't work, it is found
 # here, long before the outage, also if the migration itself uses another driver.
-PROGRAM = r"""
-import importlib.metadata, importlib.util, json, os, subprocess, sys, time
+PROGRAM = (
+    r"""
+import json, os, subprocess, sys, time
 from urllib.parse import quote
 
 with open(os.environ["PASSWORD_FILE"], "rb") as stream:
@@ -72,23 +82,20 @@ environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = url
 code = subprocess.call(["airflow", "db", "migrate"], env=environment)
 if code:
     sys.exit(code if code > 0 else 1)
-from alembic.script import ScriptDirectory
-folder = os.path.join(os.path.dirname(importlib.util.find_spec("airflow").origin), "migrations")
-version = importlib.metadata.version("apache-airflow")
-print("RESULT_MARK" + json.dumps({"heads": ScriptDirectory(folder).get_heads(), "version": version}), flush=True)
-""".replace("RESULT_MARK", RESULT_MARK)
+"""
+    + REPORT
+)
 
 # The image's entrypoint is not run, so this sets a home for a UID without one.
 SHELL = '[ -w "${HOME:-/}" ] || export HOME="${AIRFLOW_USER_HOME_DIR:-/home/airflow}"; exec python3 -c "$1"'
 
 
-def labels_of(deployment: str, run: str) -> dict[str, str]:
+def labels_of(name: str, action: str, deployment: str) -> dict[str, str]:
     return {
-        "app.kubernetes.io/name": "airflow-migrate",
+        "app.kubernetes.io/name": name,
         "app.kubernetes.io/managed-by": "hopsworks.airflow",
-        LABEL_ACTION: MIGRATE,
+        LABEL_ACTION: action,
         LABEL_DEPLOYMENT: short_name(deployment),
-        LABEL_RUN: run,
     }
 
 
@@ -108,7 +115,7 @@ def migrate_job(
     timeout_seconds: int,
 ) -> dict[str, Any]:
     """The Job that runs `airflow db migrate` of an image on a schema. The password is only mounted."""
-    labels = labels_of(deployment, run)
+    labels = {**labels_of("airflow-migrate", MIGRATE, deployment), LABEL_RUN: run}
     files = address.tls.volume("database-tls")
     name = f"airflow-migrate-{run.replace('_', '-')}-{secrets.token_hex(3)}"
     # Kubernetes treats $(...) as another variable.

@@ -41,12 +41,6 @@ class Restore(Swap):
     Of an unfinished reset, each move is made in reverse; the new tables return to the workspace.
     """
 
-    def predict(self) -> dict[str, Any]:
-        return self._act(changes=False)
-
-    def carry_out(self) -> dict[str, Any]:
-        return self._act(changes=True)
-
     def _act(self, *, changes: bool) -> dict[str, Any]:
         inspection = self._inspect()
         plan = inspection.begun
@@ -87,13 +81,14 @@ class Restore(Swap):
         ]
         if install is not None and install.method == "drop":
             step = "restore the rehearsed dump into an empty schema with metadata_restore"
-            checked.append(set_aside(install.run, step))
+            checked.append(Condition(REFUSED, *dropped_by(install.run), step, "set_aside"))
         elif install is not None and install.set_aside:
             programs = database.stored_programs(install.set_aside)
             checked.append(aside_whole(inspection, self._aside(inspection), install.set_aside, programs))
         in_the_way = inspection.in_the_way(undone)
         if in_the_way is not None:
-            checked.append(undone_free(in_the_way))
+            expected, step = "no such schema, or nothing in it", "use another `run`"
+            checked.append(Condition(REFUSED, in_the_way, expected, step, "undone_free"))
         sessions = [] if inspection.live is None else database.wait_for_sessions([live], 0, self._progress)
         return [*checked, conditions.nobody_connected(live, sessions)]
 
@@ -211,25 +206,12 @@ def can_be_taken_back(plan: Plan) -> Condition:
     if plan.state != DROPPING:
         return Condition(HOLDS, f"run {plan.run} set the old tables aside")
     step = "let the reset finish (`state: reset`); the old rows can only be restored from the rehearsed dump"
-    return dropped(plan.run, step)
+    return Condition(REFUSED, *dropped_by(plan.run), step)
 
 
-@condition
-def set_aside(run: str, step: str) -> Condition:
-    """A finished reset has dropped the old tables."""
-    return dropped(run, step)
-
-
-def dropped(run: str, step: str) -> Condition:
-    return Condition(
-        REFUSED, f"run {run} dropped the old tables (method: drop)", "old tables that were set aside", step
-    )
-
-
-@condition
-def undone_free(in_the_way: str) -> Condition:
-    """Something is in the schema that the new tables would be moved to."""
-    return Condition(REFUSED, in_the_way, "no such schema, or nothing in it", "use another `run`")
+def dropped_by(run: str) -> tuple[str, str]:
+    """That a reset has dropped the old tables, and what is expected instead."""
+    return f"run {run} dropped the old tables (method: drop)", "old tables that were set aside"
 
 
 @condition

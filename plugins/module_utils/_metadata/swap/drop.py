@@ -112,39 +112,36 @@ class Drop:
         unfinished = f"run {plan.run} has not finished the drop of schema {plan.live}"
         found = f"{unfinished}, {len(left)} of {len(plan.dropped)} tables are left"
         dump = plan.facts.get("dump") or f"the dump of run {plan.run}"
-        expected = f"airflow_reset_method drop, and rows that are in {dump}"
-        untouched = f"the {len(left)} tables that are left in schema {plan.live}, and the new ones in the workspace"
-        # First, because the other advice would be wrong then.
-        unless_begun = (
-            "if the old Airflow has run since then, it dropped the others itself, and no drop had begun: drop table"
-            f" {plan.schema}.{PLAN}, then run the same command again; else"
-        )
-        if request.method != DROP:
-            raise OperatorError(
-                f"{found}, and this run has method {request.method}",
-                expected=expected,
-                untouched=untouched,
-                next_step=f"{unless_begun} run it with airflow_reset_method: drop",
-            )
         sums = {move.table: move.content for move in plan.dropped if move.content is not None}
         rehearsed = request.rehearsed_dump or {}
         if not sums and (rehearsed.get("database"), rehearsed.get("run")) == (plan.live, plan.run):
             sums = conditions.rehearsed_sums(rehearsed)
-        if not sums:
-            raise OperatorError(
-                f"{found}, and neither its plan nor this run has the sums of its dump",
-                expected=expected,
-                untouched=untouched,
-                next_step=f"{unless_begun}, as an administrator of the database, check that {dump} is complete,"
-                f" drop schema {plan.live}, then run the same command again",
+        if request.method != DROP:
+            found, step = (
+                f"{found}, and this run has method {request.method}",
+                " run it with airflow_reset_method: drop",
             )
-        now = self._database.fingerprints(plan.live, sorted(left), self._progress)
-        different = sorted(table for table, content in now.items() if sums.get(table) != content.sum)
-        if different:
-            raise OperatorError(
-                f"{unfinished}, and these tables have changed since then: {', '.join(different)}",
-                expected=expected,
-                untouched=untouched,
-                next_step=f"{unless_begun} find out who wrote there, and keep the rows; then change the tables back to"
-                " those of the dump, or restore the dump",
+        elif not sums:
+            found += ", and neither its plan nor this run has the sums of its dump"
+            step = (
+                f", as an administrator of the database, check that {dump} is complete, drop schema {plan.live}, then"
+                " run the same command again"
             )
+        else:
+            now = self._database.fingerprints(plan.live, sorted(left), self._progress)
+            different = sorted(table for table, content in now.items() if sums.get(table) != content.sum)
+            if not different:
+                return
+            found = f"{unfinished}, and these tables have changed since then: {', '.join(different)}"
+            step = (
+                " find out who wrote there, and keep the rows; then change the tables back to those of the dump, or"
+                " restore the dump"
+            )
+        raise OperatorError(
+            found,
+            expected=f"airflow_reset_method drop, and rows that are in {dump}",
+            untouched=f"the {len(left)} tables that are left in schema {plan.live}, and the new ones in the workspace",
+            # First, because the other advice would be wrong then.
+            next_step="if the old Airflow has run since then, it dropped the others itself, and no drop had begun: drop"
+            f" table {plan.schema}.{PLAN}, then run the same command again; else{step}",
+        )

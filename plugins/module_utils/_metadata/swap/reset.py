@@ -60,28 +60,23 @@ class Reset(Swap):
     If it is interrupted, another run on any machine reads from the database how far it got, and finishes.
     """
 
-    def predict(self) -> dict[str, Any]:
+    def _act(self, *, changes: bool) -> dict[str, Any]:
         inspection = self._inspect()
         if inspection.stage == INSTALLED:
-            return self._settled(inspection, changes=False)
-        if inspection.stage == MOVING and inspection.begun is not None:
-            self._may_finish(inspection.begun)
-            return self._result(inspection, inspection.begun)
-        checked = self._check(inspection)
-        conditions.enforce(checked, predicting=True)
-        return self._result(inspection, self._planned(inspection, {}), checked)
-
-    def carry_out(self) -> dict[str, Any]:
-        inspection = self._inspect()
-        if inspection.stage == INSTALLED:
-            return self._settled(inspection, changes=True)
+            return self._settled(inspection, changes=changes)
         if inspection.stage == MOVING and inspection.begun is not None:
             plan = inspection.begun
             self._may_finish(plan)
-            self._progress(f"finishing what run {plan.run} began: {inspection.moves_done} of {len(plan.moves)} moves")
-            self._wait_until_alone()
-            self._replace(inspection, plan)
+            if changes:
+                done = f"{inspection.moves_done} of {len(plan.moves)} moves"
+                self._progress(f"finishing what run {plan.run} began: {done}")
+                self._wait_until_alone()
+                self._replace(inspection, plan)
             return self._result(inspection, plan)
+        if not changes:
+            checked = self._check(inspection)
+            conditions.enforce(checked, predicting=True)
+            return self._result(inspection, self._planned(inspection, {}), checked)
         # First all that can be checked without waiting; then wait; then everything again, as it is by then.
         conditions.enforce(self._check(inspection, quickly=True), predicting=False)
         self._database.wait_for_sessions([self._names.live], self._request.session_timeout_seconds, self._progress)

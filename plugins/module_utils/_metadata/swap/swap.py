@@ -52,9 +52,12 @@ class Swap:
 
     def predict(self) -> dict[str, Any]:
         """What `carry_out` would do, without a change. Raises OperatorError if it would refuse even later."""
-        raise NotImplementedError
+        return self._act(changes=False)
 
     def carry_out(self) -> dict[str, Any]:
+        return self._act(changes=True)
+
+    def _act(self, *, changes: bool) -> dict[str, Any]:
         raise NotImplementedError
 
     def _inspect(self) -> Inspection:
