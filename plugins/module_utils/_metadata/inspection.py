@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._database.description import Schema, Server
@@ -256,7 +256,7 @@ def as_result(inspection: Inspection) -> dict[str, Any]:
         "bytes": sum(table.bytes for table in tables),
         "server": {"engine": server.engine, "version": server.version, "atomic_rename": server.renames_atomically},
         "adopted_with": adopted_with(inspection.others),
-        "installed": inspection.install.as_result() if inspection.install is not None else None,
+        "installed": asdict(inspection.install) if inspection.install is not None else None,
         "moving": None
         if begun is None
         else {

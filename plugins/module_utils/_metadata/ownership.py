@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from .._common.failure import OperatorError
 from .plan import Plan, read_plan
-from .records import BUILDING, Install, Mark, read_install, read_mark, write_mark
+from .records import BUILDING, Install, Mark, read_install, read_mark, write_record
 from .schemas import INSTALL, PAUSED, PLAN, WORKSPACE
 
 if TYPE_CHECKING:
@@ -214,5 +214,5 @@ def begin_mark(database: Database, schema: str, owner: Owner, purpose: str, imag
         created_at=database.now().isoformat(),
         made=made,
     )
-    write_mark(database, schema, mark)
+    write_record(database, schema, mark)
     return mark

@@ -40,9 +40,6 @@ class Install:
     # For method drop, the path of the dump that holds the old rows.
     dump: str
 
-    def as_result(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Mark:
@@ -71,7 +68,7 @@ class Mark:
 
 
 def names_of(tables: Collection[str]) -> str:
-    """As a mark keeps them."""
+    """In the form of a mark's column `made`."""
     return json.dumps(sorted(tables))
 
 
@@ -86,18 +83,22 @@ def read_install(database: Database, schema: str) -> Install | None:
     return _read(database, schema, INSTALL, Install)
 
 
-def write_install(database: Database, schema: str, install: Install) -> None:
-    _write(database, schema, INSTALL, install)
-
-
 def read_mark(database: Database, schema: str) -> Mark | None:
     """The mark's one row; None if the table has other columns or not exactly one row."""
     return _read(database, schema, WORKSPACE, Mark)
 
 
-def write_mark(database: Database, schema: str, mark: Mark) -> None:
-    """Write the mark into a schema, in place of an earlier one, before any other table is made there."""
-    _write(database, schema, WORKSPACE, mark)
+def write_record(database: Database, schema: str, record: Install | Mark) -> None:
+    """Write a sentinel or a mark into a schema, in place of an earlier one: a mark before any other table is there."""
+    table = INSTALL if isinstance(record, Install) else WORKSPACE
+    values = asdict(record)
+    target = database.quoted(schema, table)
+    database.execute(f"DROP TABLE IF EXISTS {target}")
+    kinds = {name: "TEXT" if name == "made" else f"VARCHAR({_LONGER.get(name, 255)})" for name in values}
+    columns = ", ".join(f"{name} {kind} NOT NULL" for name, kind in kinds.items())
+    # With a key, because servers can be told to refuse tables without one.
+    database.create_table(schema, table, f"{columns}, PRIMARY KEY (run)")
+    database.insert(target, list(values), [list(values.values())])
 
 
 def complete_mark(database: Database, schema: str, mark: Mark, revision: str, tables: Collection[str]) -> Mark:
@@ -132,14 +133,3 @@ def _read(database: Database, schema: str, table: str, kind: type[Record]) -> Re
     names = [entry.name for entry in fields(kind) if entry.name in there]
     rows = database.rows(f"SELECT {', '.join(names)} FROM {database.quoted(schema, table)}")
     return kind(**dict(zip(names, map(str, rows[0]), strict=True))) if len(rows) == 1 else None
-
-
-def _write(database: Database, schema: str, table: str, record: Install | Mark) -> None:
-    values = asdict(record)
-    target = database.quoted(schema, table)
-    database.execute(f"DROP TABLE IF EXISTS {target}")
-    kinds = {name: "TEXT" if name == "made" else f"VARCHAR({_LONGER.get(name, 255)})" for name in values}
-    columns = ", ".join(f"{name} {kind} NOT NULL" for name, kind in kinds.items())
-    # With a key, because servers can be told to refuse tables without one.
-    database.create_table(schema, table, f"{columns}, PRIMARY KEY (run)")
-    database.insert(target, list(values), [list(values.values())])

@@ -26,7 +26,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.d
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import whole
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.restoring import Restoration
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import PausedDags
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import (
     INSTALL,
     PAUSED,
@@ -248,8 +248,8 @@ class TestTheServersSettings:
 
         # Our own tables have room for their keys, and roll back.
         database.execute(f"CREATE DATABASE {bare.names.live}")
-        write_mark(database, bare.names.live, bare.mark())
-        write_install(database, bare.names.live, bare.install())
+        write_record(database, bare.names.live, bare.mark())
+        write_record(database, bare.names.live, bare.install())
         PausedDags(database, bare.names.live, bare.owner()).write({})
         made = "SELECT ENGINE, ROW_FORMAT FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
         assert set(database.rows(made, [bare.names.live])) == {("InnoDB", "Dynamic")}
@@ -258,7 +258,7 @@ class TestTheServersSettings:
 def test_rows_of_our_own_tables_are_short_enough_for_ndb(database, deployment, memory):
     """14,000 bytes before MySQL 8.0, of which a TEXT takes 272, and 3072 in a key."""
     reset(database, deployment, memory)
-    write_mark(database, deployment.names.workspace, deployment.mark())
+    write_record(database, deployment.names.workspace, deployment.mark())
     PausedDags(database, deployment.names.workspace, deployment.owner()).write({})
 
     lengths = database.rows(

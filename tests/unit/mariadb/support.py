@@ -36,7 +36,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clus
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Memory, Remembered
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import Plan
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import Install, Mark, write_mark
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import Install, Mark, write_record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PLAN, Schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
@@ -235,7 +235,7 @@ class Deployment:
         )
 
     def mark_new(self, database: MySql, *, run: str = RUN) -> None:
-        write_mark(database, self.names.workspace, self.mark(run=run))
+        write_record(database, self.names.workspace, self.mark(run=run))
 
     def mark(self, **changes: str) -> Mark:
         """That of a complete new schema."""

@@ -29,7 +29,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Remembered
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL, PLAN
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
@@ -135,13 +135,13 @@ def test_tables_that_airflow_2_keeps_aside_are_its_own(database, deployment, mem
 
 
 def test_a_schema_installed_for_another_deployment_is_left_alone(database, deployment, memory):
-    write_install(database, deployment.names.live, deployment.install(deployment="other"))
+    write_record(database, deployment.names.live, deployment.install(deployment="other"))
 
     attempt_either_way(database, deployment, memory, r"the sentinel .* belongs to deployment 'other'")
 
 
 def test_the_sentinel_alone_is_enough_to_refuse(database, deployment):
-    write_install(database, deployment.names.live, deployment.install(method="drop"))
+    write_record(database, deployment.names.live, deployment.install(method="drop"))
 
     assert conditions.no_sentinel(inspect(database, deployment.names)).verdict == conditions.REFUSED
 
@@ -396,7 +396,7 @@ def test_the_mark_of_a_finished_schema_is_not_enough(database, bare, memory):
     bare.make_old()
     bare.server.as_root(f"CREATE DATABASE {bare.names.workspace}")
     mark = bare.mark(image="image")
-    write_mark(database, bare.names.workspace, mark)
+    write_record(database, bare.names.workspace, mark)
 
     with refused(database, bare, "lacks"):
         attempt(database, bare, memory)

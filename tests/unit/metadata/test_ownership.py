@@ -27,7 +27,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema import building
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Claim, Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import write_plan
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import (
     INSTALL,
     PAUSED,
@@ -106,7 +106,7 @@ def test_the_same_name_in_another_namespace_is_another_deployment(database, depl
 @pytest.mark.parametrize("check_mode", [True, False])
 @OTHERS
 def test_what_another_has_marked_is_refused(database, deployment, memory, monkeypatch, changes, check_mode):
-    write_mark(database, deployment.names.workspace, deployment.mark(**changes))
+    write_record(database, deployment.names.workspace, deployment.mark(**changes))
     before = deployment.everything(database)
 
     action = Reset(database, deployment.request(), memory, quiet)
@@ -124,7 +124,7 @@ def test_what_another_has_marked_is_refused(database, deployment, memory, monkey
 
 @OTHERS
 def test_an_install_of_another_is_never_put_back(database, deployment, memory, changes):
-    write_install(database, deployment.names.live, deployment.install(**changes))
+    write_record(database, deployment.names.live, deployment.install(**changes))
     before = deployment.everything(database)
     for kind in (Reset, Restore):
         action = kind(database, deployment.request(), memory, quiet)
@@ -171,7 +171,7 @@ def test_a_plan_for_another_live_schema_is_none_of_ours(database, deployment, me
 
 
 def test_the_state_of_a_schema_says_that_it_is_anothers(database, deployment, monkeypatch):
-    write_mark(database, deployment.names.workspace, deployment.mark(deployment="other"))
+    write_record(database, deployment.names.workspace, deployment.mark(deployment="other"))
 
     def look(**params):
         call = call_of(database, monkeypatch, metadata_info, live=deployment.names.live, run=RUN, **params)

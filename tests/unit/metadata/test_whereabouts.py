@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema import building
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
@@ -147,7 +147,7 @@ def test_installed_where_nothing_was(database, bare, memory, told, method):
 def test_a_version_before_noted_a_drop_where_nothing_was(database, bare, memory, told):
     bare.make_new(database)
     reset(database, bare, memory)
-    write_install(database, bare.names.live, bare.install(method="drop"))
+    write_record(database, bare.names.live, bare.install(method="drop"))
     assert "if there were old rows, only the dump has them" in told(bare)[1]
 
 

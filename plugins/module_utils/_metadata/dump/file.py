@@ -100,7 +100,7 @@ def verify(dump: Path, manifest: Manifest) -> None:
             size += len(chunk)
             tail = (tail + unpack.decompress(chunk))[-400:]
     except zlib.error as error:
-        raise _unreadable(dump, error) from None
+        raise _not_whole(dump, f"it can't be read ({type(error).__name__})") from None
     if (size, digest.hexdigest()) != (manifest.bytes, manifest.sha256):
         raise _not_whole(dump, f"its {size} bytes are not the {manifest.bytes} that were written (SHA-256)")
     if not unpack.eof or ENGINE.dump_ends_with not in tail:
@@ -124,11 +124,7 @@ def chunks_of(dump: Path) -> Iterator[bytes]:
             while chunk := stream.read(CHUNK_BYTES):
                 yield chunk
     except OSError as error:
-        raise _unreadable(dump, error) from None
-
-
-def _unreadable(dump: Path, error: Exception) -> OperatorError:
-    return _not_whole(dump, f"it can't be read ({type(error).__name__})")
+        raise _not_whole(dump, f"it can't be read ({type(error).__name__})") from None
 
 
 def _not_whole(dump: Path, what: str) -> OperatorError:

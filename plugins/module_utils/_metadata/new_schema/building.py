@@ -65,15 +65,13 @@ def refuse_others(database: Database, inspection: Inspection, owner: Owner) -> N
 
 
 def _refuse_strange(database: Database, inspection: Inspection, workspace: Schema) -> None:
-    mark = inspection.mark
+    mark, strange = inspection.mark, list[str]()
     if inspection.workspace_state == "foreign":
         strange = sorted(content_of(workspace))
     elif mark is not None:
         # The mark is written into an empty schema, so this deployment did not make what is older than the mark.
         older = database.older_than(workspace.name, WORKSPACE)
         strange = sorted(set(older) - BOOKKEEPING | unknown_tables(mark, workspace))
-    else:
-        strange = []
     if strange:
         raise OperatorError(
             f"schema {workspace.name} has tables that no run of this collection made there: {', '.join(strange[:10])}",

@@ -36,8 +36,7 @@ print("RESULT_MARK" + json.dumps({"heads": ScriptDirectory(folder).get_heads(), 
 #
 # Airflow's components connect by the first driver, with the URL that is made of it. If that can't work, it is found
 # here, long before the outage, also if the migration itself uses another driver.
-PROGRAM = (
-    r"""
+PROGRAM = r"""
 import json, os, subprocess, sys, time
 from urllib.parse import quote
 
@@ -83,8 +82,6 @@ code = subprocess.call(["airflow", "db", "migrate"], env=environment)
 if code:
     sys.exit(code if code > 0 else 1)
 """
-    + REPORT
-)
 
 # The image's entrypoint is not run, so this sets a home for a UID without one.
 SHELL = '[ -w "${HOME:-/}" ] || export HOME="${AIRFLOW_USER_HOME_DIR:-/home/airflow}"; exec python3 -c "$1"'
@@ -123,7 +120,7 @@ def migrate_job(
     container = {
         "name": "migrate",
         "image": image,
-        "command": ["/bin/sh", "-c", SHELL, "migrate", PROGRAM],
+        "command": ["/bin/sh", "-c", SHELL, "migrate", PROGRAM + REPORT],
         # Of several with one name, the last one counts: the Job's own.
         "env": [
             *pod.environment,

@@ -44,7 +44,7 @@ from ..inspection import INSTALLED, MOVING, Inspection, revisions_of
 from ..memory import INSTALLED as REMEMBERED
 from ..memory import Remembered
 from ..plan import DONE, RESET, Move, Plan, close_plan, drop_stale, now, write_plan
-from ..records import Install, write_install
+from ..records import Install, write_record
 from ..schemas import INSTALL, PROBE, WORKSPACE, content_of
 from .drop import Drop
 from .move import check_content, make_moves
@@ -204,7 +204,7 @@ class Reset(Swap):
             set_aside=plan.schema if plan.schema != names.workspace else "",
             dump=plan.facts["dump"] or "",
         )
-        write_install(database, names.workspace, install)
+        write_record(database, names.workspace, install)
         write_plan(database, plan)
         return plan
 

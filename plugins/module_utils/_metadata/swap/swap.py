@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -71,27 +71,15 @@ class Swap:
         conditions.wait_until_alone(self._database, self._names.live, seconds, self._progress)
 
 
-def outcome(
-    stage: str,
-    *,
-    changed: bool,
-    method: str | None = None,
-    run: str | None = None,
-    revision: str | None = None,
-    set_aside: str | None = None,
-    moved: int | None = 0,
-    tables: Iterable[Mapping[str, Any]] = (),
-    checked: Sequence[conditions.Condition] = (),
-) -> dict[str, Any]:
-    """The result of the module."""
-    return {
-        "changed": changed,
-        "stage": stage,
-        "method": method,
-        "run": run,
-        "revision": revision,
-        "set_aside": set_aside,
-        "moved": moved,
-        "tables": list(tables),
-        "conditions": [entry.as_result() for entry in checked],
+def outcome(stage: str, *, changed: bool, checked: Sequence[conditions.Condition] = (), **facts: Any) -> dict[str, Any]:
+    """The result of the module, with the facts that are not given as they are if nothing was done."""
+    nothing: dict[str, Any] = {
+        "method": None,
+        "run": None,
+        "revision": None,
+        "set_aside": None,
+        "moved": 0,
+        "tables": [],
     }
+    checks = [entry.as_result() for entry in checked]
+    return {"changed": changed, "stage": stage, **nothing, **facts, "conditions": checks}
