@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the tests against changed modules: guards, lock, states of a rotation, redaction. A change that no test notices
-has survived; `docs/development/mutation.md` explains those that may.
+"""Runs the tests against changed modules: conditions, lock, states of a rotation, redaction. A change that no test
+notices has survived; `docs/development/mutation.md` explains those that may.
 
     python tests/mutation/run.py [--only PART] [--results FILE] [--seconds N]
 

@@ -113,7 +113,7 @@ def complete_mark(database: Database, schema: str, mark: Mark, revision: str, ta
         [whole.state, whole.revision, whole.made, mark.run, mark.created_at, mark.state],
     ):
         raise OperatorError(
-            f"the mark of this build in schema {schema} is gone (run {mark.run}, begun {mark.created_at})",
+            f"the mark of this build in schema {schema} was replaced (run {mark.run}, begun {mark.created_at})",
             expected="no other run that builds there",
             untouched="the live schema and the new one",
             next_step="wait for the other run; then run the same command again",

@@ -312,7 +312,7 @@ def test_a_build_that_was_taken_over_says_nothing_of_the_one_after_it(server, da
         schema,
     )
 
-    with pytest.raises(OperatorError, match=r"the mark of this build in schema .* is gone"):
+    with pytest.raises(OperatorError, match=r"the mark of this build in schema .* was replaced"):
         building.finish(database, schema, mark, NEW_REVISION)
 
     assert read_mark(database, schema) == later
