@@ -43,7 +43,7 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..module_utils._metadata.build.job_settings import environment_of
+from ..module_utils._metadata.new_schema.job_settings import environment_of
 
 
 def migration_environment(

@@ -325,160 +325,13 @@ windows:
       names: {ui: {requests: 150, failures: 96}}
 """
 
-import time
-import uuid
-from pathlib import Path
-from typing import Any
-
-from ..module_utils._airflow.credentials import LOGIN_OPTIONS, password_of
-from ..module_utils._airflow.identity import Identity, browser, client, task
-from ..module_utils._airflow.rest import REQUESTS_IMPORT_ERROR, AirflowApi
-from ..module_utils._airflow.token import TASK_AUDIENCE, signing_key
-from ..module_utils._common.failure import OperatorError
-from ..module_utils._common.private_file import writing
+from ..module_utils._airflow.credentials import LOGIN_OPTIONS
+from ..module_utils._airflow.rest import REQUESTS_IMPORT_ERROR
+from ..module_utils._airflow.targets import KINDS, act
+from ..module_utils._airflow.token import TASK_AUDIENCE
 from ..module_utils._keys.jwk import CRYPTOGRAPHY_IMPORT_ERROR
-from ..module_utils._kubernetes.call import Call
-from ..module_utils._probe import measurement
-from ..module_utils._probe.answers import Expected, Learnt, has_member, is_json
-from ..module_utils._probe.availability import Prober
-from ..module_utils._probe.requester import Target
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
-
-# No task instance has this UUID: theirs are of version 7.
-TASK = str(uuid.uuid4())
-PATHS = {
-    "version": "/api/v2/version",
-    "rest": "/api/v2/dags?limit=1",
-    "session": "/api/v2/dags?limit=1",
-    "task_api": f"/execution/task-reschedules/{TASK}/start_date",
-}
-# Members of the responses' bodies, because other servers may also answer 200.
-MARKERS = {
-    "version": has_member("version"),
-    "rest": has_member("dags"),
-    "session": has_member("dags"),
-    "task_api": is_json,
-}
-
-
-def identities(call: Call, kinds: set[str]) -> dict[str, Identity]:
-    """The identity for each kind of request that is not anonymous. `task_api` only asks for a task with this UUID."""
-    params = call.params
-    made: dict[str, Identity] = {}
-
-    def api() -> AirflowApi:
-        return AirflowApi(params["url"], params["ca_file"], verify=params["verify"])
-
-    for kind, option in (("rest", "login"), ("session", "login"), ("task_api", "task_token")):
-        if kind in kinds and not params[option]:
-            raise OperatorError(
-                f"`requests` has one of kind {kind}, but `{option}` is missing",
-                expected=f"`{option}`, to get a token with",
-                untouched="everything; no request was sent",
-                next_step=f"set `{option}`, or remove that request",
-            )
-    if kinds & {"rest", "session"}:
-        user, password = params["login"]["user"], password_of(call.cluster, params["login"])
-        makers = (("rest", client), ("session", browser))
-        made = {kind: make(api, user, password) for kind, make in makers if kind in kinds}
-    if "task_api" in kinds:
-        given = params["task_token"]
-
-        def key() -> Any:
-            return signing_key(call.cluster.secret_entries(given["secret"]) or {}, given["signer"], given["secret"])
-
-        claims = {"audience": given["audience"], "issuer": given["issuer"]}
-        made["task_api"] = task(api, key, TASK, claims, given["seconds"])
-    return made
-
-
-def check_options(params: dict[str, Any]) -> None:
-    """Raises OperatorError for names that are not unique in the result, and for impossible numbers."""
-    names = [*(params["urls"] or {}), *(request["name"] or request["kind"] for request in params["requests"] or [])]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    problem = expected = ""
-    if twice:
-        problem = f"{', '.join(twice)} is the name of more than one of `urls` and `requests`"
-        expected = "a unique name for each (`requests[].name`)"
-    elif not (params["interval"] > 0 and params["answer_within"] > 0):
-        problem = f"`interval` is {params['interval']} s, `answer_within` {params['answer_within']} s"
-        expected = "numbers greater than 0"
-    if problem:
-        raise OperatorError(
-            problem,
-            expected=expected,
-            untouched="everything; no request was sent",
-            next_step="correct the option, and run the same command again",
-        )
-
-
-def targets(call: Call) -> list[Target]:
-    check_options(call.params)
-    wanted = call.params["requests"] or []
-    who = identities(call, {request["kind"] for request in wanted})
-    found = [Target(name, url, Learnt(url)) for name, url in (call.params["urls"] or {}).items()]
-    for request in wanted:
-        kind, statuses = request["kind"], frozenset(request["statuses"])
-        usual = statuses == {200} and not request["url"]
-        found.append(
-            Target(
-                request["name"] or kind,
-                request["url"] or call.params["url"].rstrip("/") + PATHS[kind],
-                Expected(statuses, MARKERS[kind] if usual else None),
-                who.get(kind),
-                request["keep_alive"],
-            )
-        )
-    return found
-
-
-def probing(call: Call, file: Path, stop_file: Path) -> dict[str, Any]:
-    params = call.params
-    stop_file.unlink(missing_ok=True)
-    name = params["probe"] or uuid.uuid4().hex
-    try:
-        prober = Prober(
-            targets(call),
-            file,
-            interval_seconds=params["interval"],
-            timeout_seconds=params["answer_within"],
-            ca_file=params["ca_file"],
-            verify=params["verify"],
-            probe=name,
-            learn=params["learn"],
-        )
-    except OperatorError as error:
-        # The result of an asynchronous task is not shown; the task that waits for its start reads the file.
-        writer = measurement.Writer(file)
-        writer.line(measurement.begun(measurement.Probe(name, time.time(), failure=error.as_result())))
-        writer.close()
-        raise
-    ended = prober.run(stop_file, seconds=params["seconds"], process_id=params["watch_process"])
-    # Tells the task that requested the end that no more samples will come.
-    stop_file.unlink(missing_ok=True)
-    return {"requests": prober.requests, "ended_because": ended}
-
-
-def summary(call: Call, file: Path, stop_file: Path) -> dict[str, Any]:
-    result = measurement.end(file, stop_file, call.params["probe"], call.params["windows"])
-    for problem in result["problems"]:
-        call.warn(problem)
-    return result
-
-
-def act(call: Call) -> dict[str, Any]:
-    file, stop_file = Path(call.params["file"]), Path(call.params["stop_file"])
-    if call.params["state"] == "summary":
-        return summary(call, file, stop_file)
-    # The error of an asynchronous probe about a file that it cannot write is not shown, so the task that waits for it
-    # tries as well.
-    with writing(file):
-        measurement.Writer(file).close()
-    if call.params["state"] == "begun":
-        return {"names": measurement.wait_until_begun(file, call.params["probe"], call.params["seconds"])}
-    return probing(call, file, stop_file)
-
 
 ACTION = Action(
     act,
@@ -492,7 +345,7 @@ ACTION = Action(
             "type": "list",
             "elements": "dict",
             "options": {
-                "kind": {"type": "str", "choices": list(PATHS), "required": True},
+                "kind": {"type": "str", "choices": list(KINDS), "required": True},
                 "name": {"type": "str"},
                 "url": {"type": "str"},
                 "keep_alive": {"type": "bool", "default": False},

@@ -81,7 +81,7 @@ import time
 from typing import Any
 
 from ..module_utils._kubernetes.call import Call
-from ..module_utils._metadata.build.revision_job import newest_revision
+from ..module_utils._metadata.new_schema.revision_job import newest_revision
 from ..module_utils._pods.own_job import POD_ARGUMENT, pod_of
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module

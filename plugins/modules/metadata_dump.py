@@ -92,73 +92,12 @@ seconds:
   sample: 2.3
 """
 
-import time
-from typing import Any
-
-from ..module_utils._database.address import DATABASE_ARGUMENT, read_address
-from ..module_utils._database.client_job import CLIENT_ARGUMENTS, client_of, client_tools, try_client
-from ..module_utils._database.connection import connected
+from ..module_utils._database.address import DATABASE_ARGUMENT
+from ..module_utils._database.client_job import CLIENT_ARGUMENTS
 from ..module_utils._database.engines import LIBRARIES
-from ..module_utils._database.patience import patience_of
-from ..module_utils._kubernetes.call import Call
-from ..module_utils._metadata.dump.dump import dump_path, existing, make_dump, read_content, up_to_date
-from ..module_utils._metadata.dump.file import Manifest
-from ..module_utils._metadata.schemas import content_of, schemas_of
+from ..module_utils._metadata.dump.dumping import act
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
-
-
-def act(call: Call) -> dict[str, Any]:
-    params, begun = call.params, time.monotonic()
-    address = read_address(call.cluster, params["database"])
-    schemas_of(address.name, None, params["run"])
-    path = dump_path(params["directory"], address.name, params["run"])
-    image, pod = client_of(call.cluster, address, params)
-    with connected(call.cluster, address, patience_of(call)) as database:
-        name = database.folded(address.name)
-        schema = existing(database.schema(name), name)
-        if call.check_mode and not path.exists():
-            try_client(call, address, image, pod, params["run"], params["timeout"])
-            # Without a dump to compare with, reading every row would be useless.
-            tables = [schema.tables[name] for name in content_of(schema)]
-            return {
-                "changed": True,
-                "path": str(path),
-                "bytes": sum(table.bytes for table in tables),
-                "tables": len(tables),
-                "rows": sum(table.rows for table in tables),
-                "seconds": round(time.monotonic() - begun, 1),
-                "diff": difference(str(path), None, None),
-            }
-        before = read_content(database, name, call.progress)
-        database.refuse_too_large(name, {table: content.largest for table, content in before.items()})
-        manifest = up_to_date(path, before)
-        if manifest is not None or call.check_mode:
-            return described(str(path), manifest, changed=manifest is None, begun=begun)
-        with client_tools(call.cluster, address, image, pod, params["run"], params["timeout"], call.progress) as tools:
-            manifest = make_dump(database, tools, name, params["run"], path, before, call.progress)
-    return described(str(path), manifest, changed=True, begun=begun)
-
-
-def described(path: str, manifest: Manifest | None, *, changed: bool, begun: float) -> dict[str, Any]:
-    result: dict[str, Any] = {"changed": changed, "path": path, "seconds": round(time.monotonic() - begun, 1)}
-    if manifest is not None:
-        result |= {
-            "bytes": manifest.bytes,
-            "sha256": manifest.sha256,
-            "tables": len(manifest.tables),
-            "rows": sum(entry.rows for entry in manifest.tables.values()),
-            "unsteady": sorted(table for table, entry in manifest.tables.items() if not entry.steady),
-        }
-    if changed:
-        result["diff"] = difference(path, manifest.sha256 if manifest else None, manifest.bytes if manifest else None)
-    return result
-
-
-def difference(path: str, sha256: str | None, size: int | None) -> dict[str, str]:
-    known = f" {size} bytes, SHA-256 {sha256}" if sha256 else " a dump of the rows that are live"
-    return {"before": "", "after": f"{path}:{known}\n"}
-
 
 ACTION = Action(
     act,

@@ -96,102 +96,12 @@ reason:
   sample: schema airflow_beside is complete already
 """
 
-import time
-from dataclasses import replace
-from typing import Any
-
-from ..module_utils._common.redaction import secret_forms
-from ..module_utils._database.address import DATABASE_ARGUMENT, read_address
-from ..module_utils._database.connection import connected
+from ..module_utils._database.address import DATABASE_ARGUMENT
 from ..module_utils._database.engines import LIBRARIES
-from ..module_utils._database.patience import patience_of
-from ..module_utils._kubernetes.call import Call
-from ..module_utils._metadata.build import beside
-from ..module_utils._metadata.build.migrate_job import head_in, migrate_job, selector_of
-from ..module_utils._metadata.build.revision_job import newest_revision
-from ..module_utils._metadata.inspection import inspect
-from ..module_utils._metadata.ownership import Owner
-from ..module_utils._metadata.schemas import content_of, on_server, schemas_of
-from ..module_utils._pods.admission import Admission, told
-from ..module_utils._pods.job import Job, remove_leftovers
-from ..module_utils._pods.own_job import POD_ARGUMENT, pod_of
+from ..module_utils._metadata.new_schema.migration import act
+from ..module_utils._pods.own_job import POD_ARGUMENT
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
-
-LEFTOVER_SECONDS = 60
-
-
-def act(call: Call) -> dict[str, Any]:
-    params, begun = call.params, time.monotonic()
-    address = read_address(call.cluster, params["database"])
-    names = schemas_of(address.name, params["workspace"], params["run"])
-    with connected(call.cluster, address, patience_of(call)) as database:
-        names = on_server(database, names)
-        owner = Owner(params["deployment"], call.cluster.namespace, names.live, params["run"])
-        inspection = inspect(database, names, params["extra_tables"], owner)
-        before = beside.revisions_of(database, names.workspace)
-        known = {
-            "workspace": names.workspace,
-            "tables": len(content_of(inspection.workspace)) if inspection.workspace else 0,
-        }
-        pod = pod_of(call.cluster, params["pod"])
-
-        def newest(revision: str) -> str:
-            # The schema revision of an image does not depend on the components' settings.
-            alone_with_it = replace(pod, environment=[], volumes=[], volume_mounts=[])
-            return newest_revision(call, params["image"], alone_with_it, revision)[0]
-
-        result = beside.standing(inspection, params["run"], params["image"], before, newest)
-        if result is not None:
-            return {**result, **known}
-        beside.refuse_others(database, inspection, owner)
-        manifest = migrate_job(
-            address,
-            params["database"]["password_secret"],
-            names.workspace,
-            params["image"],
-            params["deployment"],
-            params["run"],
-            pod,
-            params["timeout"],
-        )
-        if call.check_mode:
-            told(call, Admission(call.cluster, set(), nodes_on_demand=pod.nodes_on_demand).job(manifest))
-            diff = {
-                "before": f"{names.workspace}: {before}\n",
-                "after": f"{names.workspace}: latest revision of {params['image']}\n",
-            }
-            return {
-                "changed": True,
-                "revision": None,
-                "before": next(iter(before), None),
-                "seconds": 0.0,
-                "diff": diff,
-                **known,
-            }
-        # This takes a while during which the session is idle, so a new session must be possible afterwards.
-        remove_leftovers(call.cluster, selector_of(owner.deployment), LEFTOVER_SECONDS, call.progress)
-        with database.alone(names.workspace, LEFTOVER_SECONDS):
-            # Inspected again, because the Job may have continued while it was being removed.
-            inspection = inspect(database, names, params["extra_tables"], owner)
-            mark = beside.begin(database, inspection, owner, params["image"], call.progress)
-    lines = Job(call.cluster, manifest, call.progress, secret_forms(address.password)).run(params["timeout"])
-    head, version = head_in(lines)
-    # A separate session, because the Job may take longer than servers and tunnels keep an idle one.
-    with connected(call.cluster, address, patience_of(call)) as database:
-        beside.finish(database, names.workspace, mark, head)
-        built = database.schema(names.workspace)
-    return {
-        "changed": True,
-        "revision": head,
-        "before": next(iter(before), None),
-        "version": version,
-        "workspace": names.workspace,
-        "tables": len(content_of(built)) if built is not None else 0,
-        "seconds": round(time.monotonic() - begun, 1),
-        "diff": {"before": f"{names.workspace}: {before}\n", "after": f"{names.workspace}: ['{head}']\n"},
-    }
-
 
 ACTION = Action(
     act,

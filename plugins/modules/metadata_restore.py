@@ -108,89 +108,12 @@ seconds:
   sample: 3.4
 """
 
-import time
-from pathlib import Path
-from typing import Any
-
-from ..module_utils._database.address import DATABASE_ARGUMENT, read_address
-from ..module_utils._database.client_job import CLIENT_ARGUMENTS, client_of, client_tools, try_client
-from ..module_utils._database.connection import connected
+from ..module_utils._database.address import DATABASE_ARGUMENT
+from ..module_utils._database.client_job import CLIENT_ARGUMENTS
 from ..module_utils._database.engines import LIBRARIES
-from ..module_utils._database.patience import patience_of
-from ..module_utils._kubernetes.call import Call
-from ..module_utils._metadata.dump.dump import REHEARSAL, RESTORE, Restoration
-from ..module_utils._metadata.dump.file import read_manifest, verify
-from ..module_utils._metadata.ownership import Owner
-from ..module_utils._metadata.schemas import on_server, refuse_rehearsal, schemas_of
+from ..module_utils._metadata.dump.restoring import act
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
-
-LEFTOVER_SECONDS = 60
-
-
-def act(call: Call) -> dict[str, Any]:
-    params, begun = call.params, time.monotonic()
-    rehearsing = params["state"] == "rehearsed"
-    dump, schema = Path(params["dump"]), params["schema"]
-    manifest = read_manifest(dump)
-    verify(dump, manifest)
-    address = read_address(call.cluster, params["database"])
-    image, pod = client_of(call.cluster, address, params)
-    result: dict[str, Any] = {
-        "changed": not rehearsing,
-        "tables": sorted(manifest.tables),
-        "rows": sum(entry.rows for entry in manifest.tables.values()),
-    }
-    purpose = REHEARSAL if rehearsing else RESTORE
-    with connected(call.cluster, address, patience_of(call)) as database:
-        schema, live = database.folded(schema), database.folded(address.name)
-        if rehearsing:
-            refuse_rehearsal(on_server(database, schemas_of(address.name, params["workspace"])), schema)
-        owner = Owner(params["deployment"], call.cluster.namespace, live, manifest.run)
-        restoration = Restoration(database, schema, owner, dump, manifest, call.progress)
-        if not rehearsing and restoration.is_done():
-            result["changed"] = restoration.has_mark()
-            warn_of(call, restoration)
-            if not call.check_mode:
-                restoration.keep()
-            return {**result, "seconds": round(time.monotonic() - begun, 1)}
-        if call.check_mode:
-            restoration.refuse_others(purpose)
-            try_client(call, address, image, pod, manifest.run, params["timeout"])
-        else:
-            with client_tools(
-                call.cluster, address, image, pod, manifest.run, params["timeout"], call.progress
-            ) as tools:
-                with database.alone(schema, LEFTOVER_SECONDS):
-                    restoration.make_room(purpose)
-                restoration.play(tools)
-    if not call.check_mode:
-        # A separate session, because loading a dump may take longer than an idle one is kept.
-        with connected(call.cluster, address, patience_of(call)) as database, database.alone(schema, LEFTOVER_SECONDS):
-            restoration = Restoration(database, schema, owner, dump, manifest, call.progress)
-            restored = restoration.compare()
-            warn_of(call, restoration)
-            result["rows"] = sum(content.rows for content in restored.values())
-            if rehearsing:
-                restoration.clear()
-                tables = {table: {"rows": content.rows, "sum": content.sum} for table, content in restored.items()}
-                result["rehearsed_dump"] = {
-                    "database": manifest.database,
-                    "run": manifest.run,
-                    "path": str(dump),
-                    "tables": tables,
-                }
-            else:
-                restoration.keep()
-    if not rehearsing:
-        result["diff"] = {"before": f"{schema}: empty\n", "after": f"{schema}: {len(manifest.tables)} tables\n"}
-    return {**result, "seconds": round(time.monotonic() - begun, 1)}
-
-
-def warn_of(call: Call, restoration: Restoration) -> None:
-    for doubt in restoration.doubts:
-        call.warn(doubt)
-
 
 ACTION = Action(
     act,

@@ -153,79 +153,11 @@ seconds:
   sample: 0.9
 """
 
-import time
-from typing import Any
-
-from ..module_utils._common.names import record_name
-from ..module_utils._database.address import DATABASE_ARGUMENT, read_address
-from ..module_utils._database.connection import connected
+from ..module_utils._database.address import DATABASE_ARGUMENT
 from ..module_utils._database.engines import LIBRARIES
-from ..module_utils._database.patience import patience_of
-from ..module_utils._kubernetes.call import Call
-from ..module_utils._metadata.guard import NOTED
-from ..module_utils._metadata.memory import Memory
-from ..module_utils._metadata.schemas import Schemas, on_server, schemas_of
-from ..module_utils._metadata.swap.back import Restore
-from ..module_utils._metadata.swap.examination import Request
-from ..module_utils._metadata.swap.reset import Reset
+from ..module_utils._metadata.swap.states import act
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
-
-
-def act(call: Call) -> dict[str, Any]:
-    params = call.params
-    address = read_address(call.cluster, params["database"])
-    names = schemas_of(address.name, params["workspace"], params["run"])
-    begun = time.monotonic()
-    with connected(call.cluster, address, patience_of(call)) as database:
-        request = requested(call, on_server(database, names), address.user)
-        memory = Memory(call.cluster, params["record"] or record_name(params["deployment"]), params["deployment"])
-        kind = Reset if params["state"] == "reset" else Restore
-        action = kind(database, request, memory, call.progress)
-        if call.check_mode:
-            result = action.predict()
-        else:
-            with database.alone(request.names.live, params["session_timeout"]):
-                result = action.carry_out()
-    for condition in result.get("conditions", []):
-        if condition["verdict"] == NOTED:
-            call.warn(condition["found"])
-    result["seconds"] = round(time.monotonic() - begun, 1)
-    if result["changed"]:
-        result["diff"] = difference(params["state"], address.name, result)
-    return result
-
-
-def requested(call: Call, names: Schemas, user: str) -> Request:
-    params = call.params
-    return Request(
-        names=names,
-        namespace=call.cluster.namespace,
-        deployment=params["deployment"],
-        run=params["run"],
-        confirm=params["confirm"],
-        user=user,
-        method=params["method"],
-        image=params["image"],
-        session_timeout_seconds=params["session_timeout"],
-        verify_content=params["verify"] == "content",
-        rehearsed_dump=params["rehearsed_dump"],
-        extra_tables=tuple(params["extra_tables"]),
-    )
-
-
-def difference(state: str, live: str, result: dict[str, Any]) -> dict[str, str]:
-    """Before and after in words: the tables and their location."""
-    old = f"{len(result['tables'])} old tables"
-    if state == "reset":
-        gone = f"{old} in schema {result['set_aside']}\n" if result["set_aside"] else ""
-        before = f"schema {live}: {result['stage']}, {old}\n"
-        return {"before": before, "after": f"schema {live}: installed, revision {result['revision']}\n{gone}"}
-    return {
-        "before": f"schema {live}: {result['stage']}\n",
-        "after": f"schema {live}: old, revision {result['revision']}\nnew tables in schema {result['set_aside']}\n",
-    }
-
 
 ACTION = Action(
     act,

@@ -37,7 +37,7 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 }
 # What shows progress, and what only a reader sees.
 SILENT_CALLS = frozenset({"progress", "_progress", "warn"})
-WORDS = frozenset({"OperatorError", "Finding"})
+WORDS = frozenset({"OperatorError", "Risk", "Condition"})
 
 
 @dataclass(frozen=True)

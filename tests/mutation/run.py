@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the tests against changed modules: guards, lock, states of a rotation, redaction. A change that no test notices
-has survived; `docs/development/mutation.md` explains those that may.
+"""Runs the tests against changed modules: conditions, lock, states of a rotation, redaction. A change that no test
+notices has survived; `docs/development/mutation.md` explains those that may.
 
     python tests/mutation/run.py [--only PART] [--results FILE] [--seconds N]
 
@@ -60,7 +60,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_keys/states.py": ("tests/unit/keys",),
     "_keys/rotation.py": ("tests/unit/keys",),
     "_keys/change.py": ("tests/unit/keys",),
-    "_metadata/guard.py": METADATA,
+    "_metadata/conditions.py": METADATA,
     "_metadata/ownership.py": METADATA,
     "_metadata/swap/reset.py": METADATA,
     "_metadata/swap/drop.py": METADATA,

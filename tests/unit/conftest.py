@@ -11,13 +11,13 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database import client as tools_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
-    Restoration,
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dumping import (
     dump_path,
     make_dump,
     read_content,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import read_manifest
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.restoring import Restoration
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.running import running
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
     RUN,

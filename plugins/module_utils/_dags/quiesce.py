@@ -12,24 +12,24 @@ Pause:
 1. Read which DAGs are not paused.
 2. Write them to the list: a table in the workspace, with the deployment and the run that wrote it.
 3. Set `is_paused`, fifty rows at a time, found by the primary key. A scheduler locks these rows as well, and so few are
-   locked at once that neither waits long for the other.
-4. Look every second at the task instances that run or are queued, and leave out those that only say so
-   (`task_instances.py`). Pause whatever DAG was added or unpaused meanwhile.
-5. Go on when nothing has run for two seconds: a scheduler may queue what it chose right before the pause. Tasks that
-   are expected to end within the grace period of their pods are not waited for.
+   locked at the same time that neither waits long for the other.
+4. Read every second which task instances run or are queued, except those that only seem to (`task_instances.py`). Pause
+   the DAGs that were added or unpaused in the meantime.
+5. Continue when nothing has run for two seconds: a scheduler may still queue what it chose right before the pause. The
+   module does not wait for tasks that are expected to end within the grace period of their pods.
 6. When the time is up, unpause everything and fail.
 
 Unpause:
 
-1. Read the list. In a new schema, wait until the new Airflow has parsed the DAGs on it, for as long as it still makes
-   progress.
+1. Read the list. In a new schema, wait until the new Airflow has parsed the DAGs on it, as long as it makes progress.
 2. Unset `is_paused` of those that are there.
-3. Take them off the list. DAGs that are not there stay on it for a later run.
+3. Remove them from the list. DAGs that are not there stay on it for a later run.
 
 Guarantees:
 
-- What is paused is written down before it is paused, so a run that is killed in between loses nothing.
-- Only `is_paused` is written. A DAG that was paused and unpaused is, row for row, what it was.
+- DAGs are on the list before they are paused, so a run that is killed in between loses nothing.
+- Only `dag.is_paused` is written, and no release has a column that changes with it. So the rows of a DAG that was
+  paused and unpaused are the same as before.
 - A DAG that its owner had paused stays paused.
 - The list of another deployment is never changed.
 """
@@ -43,8 +43,8 @@ from typing import TYPE_CHECKING
 
 from .._common.failure import OperatorError
 from .._database.engine import Use
-from .._metadata import guard
-from .paused import BATCH, PausedDag, PausedDags
+from .._metadata import conditions
+from .._metadata.paused import BATCH, PausedDag, PausedDags
 from .task_instances import Busy, read_busy, value_for_each
 
 if TYPE_CHECKING:
@@ -54,19 +54,19 @@ if TYPE_CHECKING:
     from .._metadata.ownership import Owner
     from .._metadata.schemas import Schemas
 
-# The scheduler locks rows of DAGs as well: a statement holds all its locks until it has the last of them. Those of no
-# others, by the primary key: a server that reads a small table from end to end locks every row.
+# The scheduler locks rows of DAGs as well, and a statement holds all its locks until it has the last of them. By the
+# primary key it locks no other rows: a server that reads a small table from end to end locks every row.
 ROWS_AT_ONCE = 50
 # A scheduler that read `is_paused` a moment before the pause may still queue what it chose then.
 SETTLED_SECONDS = 2.0
 REPORT_SECONDS = 10.0
 PARSE_LOOK_SECONDS = 2.0
-# Tasks take longer than they ever did: so much more than their longest run is expected, by factor and in seconds.
+# A task may take longer than its longest run so far: the factor and the seconds that are added to it.
 MARGIN = 1.2
 MARGIN_SECONDS = 10.0
-# Airflow takes a DAG of which it isn't said for one that runs.
+# Airflow treats a DAG without a value as one that is not paused.
 _RUNS = "COALESCE(is_paused, FALSE) = FALSE"
-# What tasks took longer ago than this says little about what is started now.
+# Runs that are older than this say little about the next ones.
 OUTLOOK_DAYS = 14
 
 
@@ -75,7 +75,7 @@ class Resumed:
     """DAGs that were unpaused, and those on the list that are not there: they stay on it.
 
     `unknown` ones are not parsed yet, or never will be; the files of the `broken` ones can't be imported; the files of
-    those that are `gone` were gone before already. `present` are all that are there.
+    the `gone` ones were already gone before. `present` are all that are there.
     """
 
     unpaused: list[str]
@@ -87,17 +87,17 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Outlook:
-    """How long task instances need, by the longest successful run that the same task had.
+    """How long task instances need, according to the longest successful run of the same task.
 
-    `running` is what those that run or are queued still need, all together, in seconds; None where one of them has
-    never succeeded before. `longest` is the longest that any task of a DAG that isn't paused took lately.
+    `running` is the time until all running and queued ones have ended, in seconds; None if one of them has never
+    succeeded before. `longest` is the longest recent run of a task of any DAG that isn't paused.
     """
 
     running: float | None
     longest: float
 
     def fits(self, grace_seconds: float, *, paused: bool = False) -> bool:
-        """Whether all of it ends within a grace; of DAGs that are paused nothing new can start."""
+        """Whether all of it ends within a grace period; of paused DAGs nothing new can start."""
         needed = None if self.running is None else max(self.running, 0.0 if paused else self.longest)
         return needed is not None and (not needed or needed * MARGIN + MARGIN_SECONDS <= grace_seconds)
 
@@ -105,16 +105,12 @@ class Outlook:
 class Quiesce:
     """Pauses the DAGs of a schema, and unpauses exactly those that it paused.
 
-    What is paused is written down before the first DAG is: a run that dies in between loses nothing. Only
-    `dag.is_paused` is ever written, in no release is there a column that changes with it; so a DAG that is paused and
-    unpaused is, row for row, what it was.
+    In an `installed` schema, DAGs are on the list until they are there: those that the new Airflow has not parsed yet,
+    or whose file can't be imported or is gone now, stay on it for a later run. A first import may fail only because all
+    files are imported at the same time.
 
-    In a schema that was `installed`, DAGs are on the list until they are there: those that the new Airflow has not
-    parsed yet, or whose file can't be imported or is gone now, stay on it for a later run. A first import may fail for
-    no other reason than that all files are imported at once.
-
-    A DAG that its owner pauses while it is paused by us can't be told from the others, and is unpaused with them. One
-    that its owner unpauses after the wait is left as it is, and taken off the list.
+    A DAG that its owner pauses while it is paused by us looks like the others, and is unpaused with them. One that its
+    owner unpauses after the wait is left as it is, and removed from the list.
     """
 
     def __init__(
@@ -123,29 +119,21 @@ class Quiesce:
         self._database, self._names, self._progress = database, names, progress
         self._installed = installed
         self._list = PausedDags(database, names.workspace, owner)
+        self.remembered = self._list.read
         self._dag = database.quoted(names.live, "dag")
 
-    def has_dags(self) -> bool:
-        """Whether there is a table of DAGs at all."""
-        live = self._database.schema(self._names.live)
-        return live is not None and "dag" in live.tables
-
     def unpaused(self) -> dict[str, PausedDag]:
-        """DAGs that are not paused now, as they would be written down."""
+        """DAGs that are not paused now, as entries of the list."""
         columns = self._database.columns_of(self._names.live, "dag")
-        # Airflow keeps the rows of DAGs whose files are gone: 3.x calls them stale, releases before inactive.
+        # Airflow keeps the rows of DAGs whose files are gone: 3.x calls them stale, earlier releases inactive.
         gone = "is_stale" if "is_stale" in columns else "NOT is_active" if "is_active" in columns else "FALSE"
         rows = self._database.rows(f"SELECT dag_id, fileloc, {gone} FROM {self._dag} WHERE {_RUNS} ORDER BY dag_id")
         return {str(dag): PausedDag(str(file or ""), gone=bool(stale), paused=True) for dag, file, stale in rows}
 
-    def remembered(self) -> dict[str, PausedDag]:
-        """The list as it is."""
-        return self._list.read()
-
     def due(self) -> dict[str, PausedDag]:
-        """The DAGs on the list that are to be unpaused in this schema.
+        """The DAGs on the list that must be unpaused in this schema.
 
-        In an old one, those that are paused now: the others ran again, and are kept for the new schema.
+        In an old one, those that are paused now: the others are unpaused already, and kept for the new schema.
         """
         return {dag: entry for dag, entry in self.remembered().items() if entry.paused or self._installed}
 
@@ -154,11 +142,11 @@ class Quiesce:
         return [entry for entry in read_busy(self._database, self._names.live) if not entry.dead]
 
     def dead(self) -> list[Busy]:
-        """Those that only say so: nothing waits for them."""
+        """Those that only seem to: the module does not wait for them."""
         return [entry for entry in read_busy(self._database, self._names.live) if entry.dead]
 
     def outlook(self) -> Outlook:
-        """How long what runs still needs. Queued task instances may run one after the other: they count in full."""
+        """How long running tasks still need. Queued task instances count in full, as they may run one by one."""
         instances = self._database.quoted(self._names.live, "task_instance")
         running, queued = 0.0, 0.0
         known = True
@@ -172,7 +160,7 @@ class Quiesce:
             elif entry.state == "queued":
                 queued += float(past)
             else:
-                # One that takes longer than ever before may take as long again.
+                # One that already takes longer than ever before may take as long again.
                 left = float(past) - entry.seconds
                 running = max(running, left if left > 0 else float(entry.seconds))
         ((longest,),) = self._database.rows(
@@ -182,13 +170,13 @@ class Quiesce:
         )
         return Outlook(running + queued if known else None, float(longest or 0.0))
 
-    def rights(self) -> guard.Finding:
+    def rights(self) -> conditions.Condition:
         """Whether the user may keep the list, and so pause anything."""
         names = self._names
-        return guard.rights_suffice(self._database.rights(), names.live, [names.workspace], use=Use.LIST)
+        return conditions.rights_suffice(self._database.rights(), names.live, [names.workspace], use=Use.LIST)
 
     def pause(self) -> dict[str, PausedDag]:
-        """Pause what is not paused; returns all that a resume has to unpause, of an interrupted pause too."""
+        """Pause what is not paused; returns all that must be unpaused later, also of an interrupted pause."""
         now = self.unpaused()
         dags = {**self.due(), **now}
         self._list.write(dags)
@@ -196,9 +184,9 @@ class Quiesce:
         return dags
 
     def wait_until_idle(self, timeout_seconds: float, grace_seconds: float = 0.0) -> None:
-        """Wait for running task instances, but not for those that end within the grace that they have anyway.
+        """Wait for running task instances, except those that end within the grace period that they have anyway.
 
-        DAGs that are unpaused or added meanwhile are paused as well: what they start would not be waited for.
+        DAGs that are unpaused or added in the meantime are paused as well: else their tasks would start after the wait.
         Raises OperatorError, with everything unpaused again, after the time.
         """
         deadline = time.monotonic() + timeout_seconds
@@ -208,7 +196,7 @@ class Quiesce:
             added = sorted(self.unpaused())
             if added:
                 self.pause()
-                self._progress(f"paused what was unpaused or added meanwhile: {', '.join(added)}")
+                self._progress(f"paused DAGs that were unpaused or added in the meantime: {', '.join(added)}")
             busy = self.busy()
             now = time.monotonic()
             if busy and grace_seconds and self.outlook().fits(grace_seconds, paused=True):
@@ -223,10 +211,10 @@ class Quiesce:
                     instances = self._database.quoted(self._names.live, "task_instance")
                     raise OperatorError(
                         f"after {timeout_seconds:.0f} s "
-                        + (_listed(busy) if busy else f"somebody unpauses {', '.join(added)}"),
+                        + (_listed(busy) if busy else f"a user or a program keeps unpausing {', '.join(added)}"),
                         expected="all running task instances to end within the time, and all DAGs to stay paused",
-                        untouched="the deployment: it goes on as before, the DAGs that were paused are unpaused",
-                        next_step="wait for them, mark them as failed in the UI (where their DAG is gone, as an"
+                        untouched="the deployment: it continues as before, and the DAGs that were paused are unpaused",
+                        next_step="wait for them, mark them as failed in the UI (if their DAG is gone, as an"
                         f" administrator of the database: UPDATE {instances} SET state = 'failed'"
                         " WHERE state IN ('running', 'queued') AND dag_id = '...'), or allow more time (`timeout`,"
                         " airflow_quiesce_timeout); then run the same command again",
@@ -239,12 +227,12 @@ class Quiesce:
             time.sleep(min(1.0, SETTLED_SECONDS))
 
     def predict(self, dags: Collection[str] = ()) -> Resumed:
-        """What `resume` would do, by reading only."""
+        """What `resume` would do, without a change."""
         due = self.due()
         return self._predicted(due, dags or due, self._folders(due) if self._installed else {})
 
     def resume(self, dags: Collection[str] = ()) -> Resumed:
-        """Unpause what is due, or `dags`, of what is there. What isn't there in a new schema stays on the list."""
+        """Unpause what is due, or `dags`, if it is there. In a new schema, DAGs that aren't there stay on the list."""
         listed, due = self.remembered(), self.due()
         folders = self._folders(due) if self._installed else {}
         wanted = dags or due
@@ -261,10 +249,10 @@ class Quiesce:
         return result
 
     def resume_as_parsed(self, timeout_seconds: float) -> Resumed:
-        """Unpause each DAG on the list as soon as a new Airflow has parsed it, as long as it gets on with them.
+        """Unpause each DAG on the list as soon as a new Airflow has parsed it, as long as there is progress.
 
-        The time is for no progress: another one of them is there, or its file turns out to be broken. Each counts
-        once, whatever else is parsed, so this ends. Broken ones are not waited for, but unpaused when they are there.
+        The time begins again with each progress: another DAG of the list is there, or its file proves to be broken.
+        Each DAG counts once, so this ends. Broken ones are unpaused if they are there, without a wait.
         """
         unpaused: list[str] = []
         known: set[tuple[str, bool]] = set()
@@ -282,7 +270,7 @@ class Quiesce:
             time.sleep(min(PARSE_LOOK_SECONDS, timeout_seconds))
 
     def forget(self, dags: Collection[str] = ()) -> list[str]:
-        """Give up on `dags`, or on all that is on the list; returns what was."""
+        """Remove `dags`, or all, from the list; returns those that were on it."""
         listed = self.remembered()
         given_up = [dag for dag in listed if not dags or dag in dags]
         self._list.change({dag: entry for dag, entry in listed.items() if dag not in given_up})
@@ -300,10 +288,10 @@ class Quiesce:
         return Resumed(paused, [dag for dag in absent if dag not in {*broken, *gone}], broken, gone, sorted(present))
 
     def _folders(self, due: Mapping[str, PausedDag]) -> dict[str, set[str]]:
-        """The folders of DAGs, as they were where those that are `due` came from, and what each of them is now.
+        """The folders of DAGs, present ones and those of the `due` DAGs, each with the present folder of the same DAG.
 
-        They are what is left of a DAG's file, now or before, without the part from its bundle's folder on. So none is
-        known without a DAG that was parsed.
+        A folder is the path of a DAG's file, present or previous, without the part below its bundle's folder. So at
+        least one DAG must have been parsed to know any.
         """
         folders: dict[str, set[str]] = {}
         for dag, file, inside in self._database.rows(
@@ -316,17 +304,17 @@ class Quiesce:
         return folders
 
     def _broken_files(self, folders: Collection[str]) -> frozenset[str]:
-        """The files that can't be imported, with their paths as they are and as they were.
+        """The files that can't be imported, with their present and previous paths.
 
-        Airflow names a file from its bundle's folder on, and projects have files of the same name. So whole paths are
-        compared.
+        Airflow names a file relative to its bundle's folder, and projects have files of the same name. So whole paths
+        are compared.
         """
         names = self._database.rows(f"SELECT filename FROM {self._database.quoted(self._names.live, 'import_error')}")
         broken = {str(name) for (name,) in names if name}
         return frozenset(broken | {f"{folder}/{name}" for folder in folders for name in broken})
 
     def among(self, dags: Sequence[str]) -> tuple[set[str], list[str]]:
-        """Which of these DAGs are there, and which of those are paused."""
+        """The DAGs of these that are there, and those of them that are paused."""
         present: dict[str, bool] = {}
         for start in range(0, len(dags), BATCH):
             part = dags[start : start + BATCH]
@@ -346,9 +334,9 @@ class Quiesce:
 
 
 def _followed(file: str, folders: Mapping[str, Collection[str]]) -> str:
-    """A file's path in the folder that took the place of its own, if it is known that one did.
+    """A file's path in the folder that replaced its own, if such a folder is known.
 
-    It is learnt from DAGs that are on the list and there, and these leave the list before the others are looked for.
+    It is learnt from DAGs that are on the list and there. They leave the list before the others are there.
     """
     folder = max((folder for folder in folders if file.startswith(f"{folder}/")), key=len, default=None)
     if folder is None or len(folders[folder]) != 1:

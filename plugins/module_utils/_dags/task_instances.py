@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which task instances run or are about to, and which only say so.
+"""Which task instances run or are about to, and which only seem to.
 
 A worker that lost its power leaves its task instances `running`. Airflow's scheduler notices by their heartbeats, but
-only for DAGs that it still has: those of deleted DAGs stay as they are for ever, and nobody can end them in the UI. So
-a task instance is dead where the tables prove it, and is not waited for. In doubt it lives.
+only for DAGs that it still has: those of deleted DAGs never change, and can't be ended in the UI. So a task instance is
+dead if the tables prove it, and the module does not wait for it. In doubt it is alive.
 """
 
 # Names of schemas and tables can't be bound as values: `Database.quoted` escapes them.
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from .._database.engine import Database
 
 Values = TypeVar("Values", bound="tuple[object, ...]")
-# So many SELECTs in one statement.
+# The number of SELECTs in one statement.
 AT_ONCE = 100
-# States of a task instance that a process works on, or that an executor is about to start: any release.
+# States, of all releases, of a task instance that a process works on or an executor is about to start.
 BUSY_STATES = ("queued", "restarting", "running", "shutdown")
-# Heartbeats come every few seconds, and a task that has none for some minutes ends itself. A day is longer than the
-# clocks and time zones of pods and server can differ, and than anybody has set those minutes to.
+# Heartbeats come every few seconds, and a task that has none for some minutes ends itself. A day is longer than any
+# difference between clocks and time zones of pods and server, and than any sensible setting of those minutes.
 SILENT_SECONDS = 86_400
-# What Airflow writes down whenever something happens to a task instance, as far as a release has it.
+# The columns that change with each event of a task instance, if a release has them.
 _SIGNS = ("start_date", "queued_dttm", "scheduled_dttm", "updated_at", "last_heartbeat_at")
 
 
 @dataclass(frozen=True)
 class Busy:
-    """A task instance that runs or is about to, by its state; a dead one does neither."""
+    """A task instance that runs or is about to, according to its state; a dead one does neither."""
 
     dag: str
     task: str
@@ -50,14 +50,14 @@ class Busy:
 
 
 def read_busy(database: Database, schema: str) -> list[Busy]:
-    """Task instances that run or are about to, by their state, the longest first."""
+    """Task instances that run or are about to, according to their state, the longest first."""
     columns, runs = database.columns_of(schema, "task_instance"), database.columns_of(schema, "dag_run")
     key = next((name for name in ("run_id", "execution_date") if name in columns & runs), None)
     signs = [f"t.{name}" for name in _SIGNS if name in columns]
-    # Airflow 3 has the heartbeat in the row itself, from the start on.
+    # Airflow 3 has the heartbeat in the row itself, from its start.
     gives_signs = "TRUE" if "last_heartbeat_at" in columns else "FALSE"
     if "job_id" in columns and {"id", "latest_heartbeat"} <= database.columns_of(schema, "job"):
-        # In earlier ones it is that of the job that runs it, which writes its row again if somebody removed it.
+        # Earlier ones have that of the job that runs it, which writes its row again if it was removed.
         gives_signs = f"({gives_signs} OR t.job_id IS NOT NULL)"
         signs.append(f"(SELECT j.latest_heartbeat FROM {database.quoted(schema, 'job')} j WHERE j.id = t.job_id)")
     now = database.now()
@@ -86,7 +86,7 @@ def read_busy(database: Database, schema: str) -> list[Busy]:
 
 
 def _seconds(start: Any, now: datetime.datetime) -> int:
-    """How long ago something started, for a moment in UTC, with or without saying so."""
+    """The seconds since a start, which is in UTC, with or without a time zone."""
     if not isinstance(start, datetime.datetime):
         return 0
     return max(0, int((now - (start if start.tzinfo else start.replace(tzinfo=datetime.UTC))).total_seconds()))
@@ -99,9 +99,9 @@ def _waited_for(
     queued: Sequence[tuple[object, object]],
     long_ago: datetime.datetime,
 ) -> set[tuple[object, object]]:
-    """Those DAGs and runs of queued task instances that a scheduler has and goes on with.
+    """Those DAGs and runs of queued task instances that a scheduler has and continues.
 
-    One that has ended lately may have left something in a queue.
+    A run that ended recently may have left task instances in a queue.
     """
     columns = database.columns_of(schema, "dag")
     active = "COALESCE(is_active, TRUE)" if "is_active" in columns else "TRUE"
@@ -120,9 +120,9 @@ def _waited_for(
 
 
 def value_for_each(database: Database, select: str, wanted: Iterable[Values]) -> dict[Values, Any]:
-    """What a SELECT of one value returns for each set of values, in few statements: there may be thousands of them.
+    """The result of a SELECT of one value for each set of values, in few statements: there may be thousands of them.
 
-    Values are given, not joined: tables that were made at different times may compare texts in different ways.
+    Values are parameters, not joined: tables that were made at different times may compare texts differently.
     """
     distinct = list(dict.fromkeys(wanted))
     found: dict[Values, Any] = {}

@@ -21,7 +21,7 @@ VALUES = (
     ("connection", "extra", "is_extra_encrypted"),
     ("variable", "val", "is_encrypted"),
 )
-# Of each, from the newest on: those were saved with the key that is in use.
+# Of each, the newest ones: these were saved with the current key.
 ROWS = 5
 
 

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._database.description import Schema, Server
@@ -25,16 +25,17 @@ if TYPE_CHECKING:
 
 ABSENT, EMPTY, OLD, MIGRATABLE = "absent", "empty", "old", "migratable"
 INSTALLED, MOVING, FOREIGN = "installed", "moving", "foreign"
+SEVERAL_MOVES = "several moves are not finished"
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What the server says about a deployment's schemas, and what that means.
+    """What was read from the server about a deployment's schemas, and the stage that follows from it.
 
     `stage` is one of absent, empty, old (Airflow before 2.7), migratable, installed (by this collection), moving (a
-    reset or its reverse is half done) and foreign; `problems` say why it is foreign, and `others` are those of them
-    that are about what another deployment has left there. `plans` are all that were found, `begun` the one that is
-    half done and `moves_done` how many of its moves are made (None: no number fits).
+    reset or its reverse is not finished) and foreign; `problems` say why it is foreign, and `others` are what another
+    deployment has left there. `plans` are all that were found, `begun` the unfinished one and `moves_done` how many of
+    its moves are made (None: no number fits).
     """
 
     names: Schemas
@@ -56,7 +57,7 @@ class Inspection:
 
     @property
     def has_sentinel(self) -> bool:
-        """Whether there is a table of the sentinel's name in the live schema, whatever it says."""
+        """Whether there is a table of the sentinel's name in the live schema, whatever its content."""
         return self.live is not None and INSTALL in self.live.tables
 
     @property
@@ -64,9 +65,9 @@ class Inspection:
         return self.schemas.get(self.names.workspace)
 
     def in_the_way(self, schema: str) -> str | None:
-        """What keeps tables from being moved into a schema, or None.
+        """Why tables can't be moved into a schema, or None.
 
-        Of an earlier move there may be the plan alone. One of which nothing was done, or all was undone, is replaced.
+        It may have only the plan of an earlier move. A plan of which nothing was done, or all was undone, is replaced.
         """
         found = self.schemas.get(schema)
         if found is not None and content_of(found):
@@ -89,7 +90,7 @@ class Inspection:
 def inspect(
     database: Database, names: Schemas, extra_tables: Collection[str] = (), owner: Owner | None = None
 ) -> Inspection:
-    """Read everything, change nothing. `extra_tables` are further tables known to belong to this deployment.
+    """Read everything, change nothing. `extra_tables` are further tables that belong to this deployment.
 
     With an `owner`, a live schema or a workspace in which another deployment has left something is foreign.
     """
@@ -98,17 +99,12 @@ def inspect(
     tables = {name: frozenset(schema.tables) for name, schema in schemas.items()}
     begun = tuple(plan for plan in plans if plan.unfinished and has_begun(plan, tables))
     live = schemas.get(names.live)
-    revisions: tuple[str, ...] = ()
-    install: Install | None = None
-    if live is not None and "alembic_version" in live.tables:
-        rows = database.rows(f"SELECT version_num FROM {database.quoted(names.live, 'alembic_version')}")
-        revisions = tuple(sorted(str(revision) for (revision,) in rows))
-    if live is not None and INSTALL in live.tables:
-        install = read_install(database, names.live)
+    revisions = tuple(revisions_of(database, live))
+    install = read_install(database, names.live) if live is not None and INSTALL in live.tables else None
     problems: tuple[str, ...] = ()
     if len(begun) > 1:
         stage = FOREIGN
-        problems = (f"several moves are half done: {', '.join(plan.schema for plan in begun)}",)
+        problems = (f"{SEVERAL_MOVES}: {', '.join(plan.schema for plan in begun)}",)
     elif begun and begun[0].workspace != names.workspace:
         stage, problems = FOREIGN, (_other_workspace(begun[0], names),)
     elif begun:
@@ -117,7 +113,7 @@ def inspect(
         stage = ABSENT
     elif INSTALL in live.tables:
         stage = INSTALLED if install is not None else FOREIGN
-        problems = () if install is not None else (f"table {INSTALL} is not one that this collection wrote",)
+        problems = () if install is not None else (f"this collection did not write table {INSTALL}",)
     else:
         known = database.meant(content_of(live), extra_tables)
         stage, problems = judge(live, revisions, database.stored_programs(names.live), known)
@@ -141,10 +137,18 @@ def inspect(
     )
 
 
-def _plans(database: Database, names: Schemas, schemas: dict[str, Schema]) -> tuple[Plan, ...]:
-    """All plans of this live schema; adds those schemas that an unfinished one involves to `schemas`.
+def revisions_of(database: Database, schema: Schema | None) -> list[str]:
+    """Rows of a schema's alembic_version; none if there is no such table."""
+    if schema is None or "alembic_version" not in schema.tables:
+        return []
+    table = database.quoted(schema.name, "alembic_version")
+    return [str(row[0]) for row in database.rows(f"SELECT version_num FROM {table} ORDER BY 1")]
 
-    Also those that a run with another workspace has left: it may have been half done.
+
+def _plans(database: Database, names: Schemas, schemas: dict[str, Schema]) -> tuple[Plan, ...]:
+    """All plans of this live schema; adds the schemas that an unfinished one involves to `schemas`.
+
+    Also those that a run with another workspace has left: its move may be unfinished.
     """
     plans = []
     for name in database.schemas_with(PLAN):
@@ -176,11 +180,11 @@ def _of_others(
 
 
 def has_begun(plan: Plan, tables: Mapping[str, frozenset[str]]) -> bool:
-    """Whether anything that the plan says is done already. A plan without a deed is only paper.
+    """Whether a part of the plan is done already. Until then, a plan has no effect.
 
-    Moves are made in order, so the first one tells. It goes into a schema that was made for it, where nobody else puts
-    a table, or into an empty live schema. There the table may be that of an Airflow brought since: then ours is still
-    where it was. (Only there: an old UI that is started makes those of its own tables that are missing.)
+    Moves are made in order, so the first one shows it. It goes into a schema that was made for it, where nothing else
+    puts a table, or into an empty live schema. There the table may be that of an Airflow that was installed since: then
+    ours is still where it was. (Only there: an old UI that is started makes those of its own tables that are missing.)
     A drop has begun when it was announced, which is right before it, and a table is gone.
     """
     if plan.state == DROPPING:
@@ -194,7 +198,7 @@ def has_begun(plan: Plan, tables: Mapping[str, frozenset[str]]) -> bool:
 def judge(
     live: Schema, revisions: tuple[str, ...], programs: list[str], extra_tables: Collection[str] = ()
 ) -> tuple[str, tuple[str, ...]]:
-    """Stage of a schema without our sentinel, and what is wrong with it where it is foreign."""
+    """Stage of a schema without our sentinel, and its problems if it is foreign."""
     problems: list[str] = []
     if programs:
         problems.append(f"it has stored programs, which Airflow never makes: {_listed(programs)}")
@@ -210,20 +214,20 @@ def judge(
     if ESSENTIAL_TABLES.isdisjoint(content_of(live) - {"connection", "job", "log"}):
         problems.append(f"none of its tables is Airflow's: {_listed(content_of(live))}")
     elif "alembic_version" in missing:
-        problems.append("it has tables but no alembic_version: half a schema, or not Airflow's")
+        problems.append("it has tables but no alembic_version: an incomplete schema, or not Airflow's")
     elif revision is None:
         problems.append(
-            "alembic_version is empty: half a schema"
+            "alembic_version is empty: an incomplete schema"
             if not revisions
             else f"alembic_version has several revisions: {', '.join(revisions)}"
         )
     elif revision in REVISIONS_FROM_2_7:
-        # Newer tables are not ours to judge: such a schema is migrated in place and never reset.
+        # Newer tables are not judged here: such a schema is migrated in place and never reset.
         return (FOREIGN if problems else MIGRATABLE), tuple(problems)
     elif revision not in REVISIONS_BEFORE_2_7:
-        problems.append(f"revision {revision} of alembic_version is none that Airflow 1.x to 3.3 has had")
+        problems.append(f"no Airflow from 1.x to 3.3 has had revision {revision} of alembic_version")
     elif missing:
-        problems.append(f"half a schema: revision {revision}, but no table {_listed(missing)}")
+        problems.append(f"an incomplete schema: revision {revision}, but no table {_listed(missing)}")
     elif strange:
         problems.append(f"it has tables that are not Airflow's: {_listed(strange)}")
     return (FOREIGN if problems else OLD), tuple(problems)
@@ -236,8 +240,8 @@ def _listed(names: Collection[str], most: int = 10) -> str:
 
 
 def as_result(inspection: Inspection) -> dict[str, Any]:
-    """The same for a module's result."""
-    live, begun, workspace = inspection.live, inspection.begun, inspection.workspace
+    """An inspection as a module's result."""
+    live, begun, workspace, server = inspection.live, inspection.begun, inspection.workspace, inspection.server
     tables = [table for table in live.tables.values() if table.base] if live is not None else []
     by_schema = {plan.schema: plan for plan in inspection.plans}
     return {
@@ -250,13 +254,9 @@ def as_result(inspection: Inspection) -> dict[str, Any]:
         ],
         "rows_estimate": sum(table.rows for table in tables),
         "bytes": sum(table.bytes for table in tables),
-        "server": {
-            "engine": inspection.server.engine,
-            "version": inspection.server.version,
-            "atomic_rename": inspection.server.renames_atomically,
-        },
+        "server": {"engine": server.engine, "version": server.version, "atomic_rename": server.renames_atomically},
         "adopted_with": adopted_with(inspection.others),
-        "installed": inspection.install.as_result() if inspection.install is not None else None,
+        "installed": asdict(inspection.install) if inspection.install is not None else None,
         "moving": None
         if begun is None
         else {
@@ -279,11 +279,9 @@ def as_result(inspection: Inspection) -> dict[str, Any]:
                 "schema": name,
                 "tables": len(content_of(schema)),
                 "bytes": sum(table.bytes for table in schema.tables.values()),
-                "action": by_schema[name].action if name in by_schema else None,
-                "state": by_schema[name].state if name in by_schema else None,
-                "created_at": by_schema[name].created_at if name in by_schema else None,
+                **{fact: getattr(by_schema.get(name), fact, None) for fact in ("action", "state", "created_at")},
             }
             for name, schema in inspection.schemas.items()
-            if name.startswith((inspection.names.aside(""), inspection.names.undone("")))
+            if name.startswith(inspection.names.of_runs)
         ],
     }

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose it is: the one answer for everything that this collection leaves in a schema.
+"""The owner of everything that this collection leaves in a schema.
 
-A server may serve several deployments, of several inventories and namespaces. So a mark, a list of paused DAGs, a plan
-and a sentinel each say which deployment they belong to, by its name, its namespace and its live schema, and which run
-wrote them. What belongs to another deployment is never changed. What an earlier run of the same deployment left is
-taken over, unless that run may still be at work.
+A server may serve several deployments, of several inventories and namespaces. So marks, lists of paused DAGs, plans and
+sentinels have the name, the namespace and the live schema of their deployment, and the run that wrote them. What
+belongs to another deployment is never changed. What an earlier run of the same deployment left is taken over, unless
+that run may still be active.
 """
 
 # Names of schemas and tables can't be bound as values: `Database.quoted` escapes them.
@@ -16,26 +16,31 @@ taken over, unless that run may still be at work.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .._common.failure import OperatorError
-from .plan import read_plan
-from .records import BUILDING, Mark, read_install, read_mark
+from .plan import Plan, read_plan
+from .records import BUILDING, Install, Mark, read_install, read_mark, write_record
 from .schemas import INSTALL, PAUSED, PLAN, WORKSPACE
 
 if TYPE_CHECKING:
     from .._database.description import Schema
     from .._database.engine import Database
 
-# As long as a build may take. A mark that is older is that of a run that died.
+# The longest time that a build may take. A mark that is older belongs to a run that was killed.
 FRESH_SECONDS = 900
 WHAT = {
     WORKSPACE: "the mark",
     PAUSED: "the list of paused DAGs",
     PLAN: "the plan of a move",
     INSTALL: "the sentinel",
+}
+READERS: dict[str, Callable[[Database, str], Mark | Install | Plan | None]] = {
+    WORKSPACE: read_mark,
+    PLAN: read_plan,
+    INSTALL: read_install,
 }
 
 
@@ -59,9 +64,9 @@ class Owner:
 
 @dataclass(frozen=True)
 class Claim:
-    """One of our tables in a schema, and whose it is; None where it can't be read.
+    """One of our tables in a schema, and its owner; None if it can't be read.
 
-    `adopted_with` is the statement that gives it to the deployment that came upon it, where it may have that.
+    `adopted_with` is the statement that gives it to the deployment that found it, if that may have it.
     """
 
     schema: str
@@ -70,12 +75,12 @@ class Claim:
     adopted_with: str | None = None
 
     def __str__(self) -> str:
-        whose = f"belongs to {self.owner}" if self.owner is not None else "is not one that this version wrote"
+        whose = f"belongs to {self.owner}" if self.owner is not None else "was not written by this version"
         return f"{WHAT[self.table]} in schema {self.schema} (table {self.table}) {whose}"
 
 
 def adoption(database: Database, claim: Claim, after: Owner) -> str | None:
-    """The statement that gives it to who asks, where that is the same deployment in another namespace.
+    """The statement that gives it to `after`, if that is the same deployment in another namespace.
 
     Or with another live schema, whose sentinel it is: a dump of the former one was restored under that name.
     """
@@ -97,33 +102,26 @@ def adoption(database: Database, claim: Claim, after: Owner) -> str | None:
 
 
 def claims(database: Database, schema: Schema) -> Iterator[Claim]:
-    """Whose the bookkeeping in a schema is."""
+    """The owners of the bookkeeping in a schema."""
     for table in WHAT:
-        # A run that died between making the table and writing into it has claimed nothing.
+        # A run that was killed between making the table and writing into it has claimed nothing.
         if table not in schema.tables or not database.count(schema.name, table):
             continue
         if table == PAUSED:
-            for owner in paused_by(database, schema.name):
-                yield Claim(schema.name, table, owner)
-        elif table == PLAN:
-            plan = read_plan(database, schema.name)
-            yield Claim(schema.name, table, Owner(plan.deployment, plan.namespace, plan.live, plan.run))
-        elif table == WORKSPACE:
-            mark = read_mark(database, schema.name)
-            yield Claim(schema.name, table, owner_of(mark) if mark is not None else None)
+            owners = paused_by(database, schema.name)
         else:
-            install = read_install(database, schema.name)
-            # A new schema has its sentinel before it is moved to where it says that it is.
-            whose = (install.deployment, install.namespace, install.live, install.run) if install is not None else None
-            yield Claim(schema.name, table, Owner(*whose) if whose is not None else None)
+            # The sentinel names the schema that its tables will be moved to, so it may be in another one.
+            record = READERS[table](database, schema.name)
+            owners = [owner_of(record) if record is not None else None]
+        yield from (Claim(schema.name, table, owner) for owner in owners)
 
 
-def owner_of(mark: Mark) -> Owner:
-    return Owner(mark.deployment, mark.namespace, mark.live, mark.run)
+def owner_of(record: Mark | Install | Plan) -> Owner:
+    return Owner(record.deployment, record.namespace, record.live, record.run)
 
 
 def paused_by(database: Database, schema: str) -> list[Owner | None]:
-    """Whose DAGs the list of paused DAGs names: one owner, unless somebody else was at work."""
+    """The owners of the DAGs on the list of paused DAGs: one, unless something else changed the list."""
     wanted = ("deployment", "namespace", "live", "run")
     if not database.columns_of(schema, PAUSED).issuperset(wanted):
         return [None]
@@ -134,7 +132,7 @@ def paused_by(database: Database, schema: str) -> list[Owner | None]:
 
 
 def others(database: Database, schema: Schema, owner: Owner) -> list[Claim]:
-    """What in a schema belongs to another deployment, or to nobody who can be told."""
+    """What in a schema belongs to another deployment, or to an unknown one."""
     return [
         replace(claim, adopted_with=adoption(database, claim, owner))
         for claim in claims(database, schema)
@@ -153,11 +151,11 @@ def still_working(database: Database, mark: Mark | None, owner: Owner) -> str | 
         return f"run {mark.run} may still build there: its mark has no time ({mark.created_at!r})"
     if age >= FRESH_SECONDS:
         return None
-    return f"run {mark.run} began to build there {max(0.0, age):.0f} s ago, and may still be at work"
+    return f"run {mark.run} began to build there {max(0.0, age):.0f} s ago, and may still be active"
 
 
 def refuse_others(database: Database, schema: Schema, owner: Owner) -> None:
-    """Raises OperatorError where a schema is another deployment's, or another run still builds in it."""
+    """Raises OperatorError if a schema is another deployment's, or another run still builds in it."""
     strange = others(database, schema, owner)
     if strange:
         raise OperatorError(
@@ -171,17 +169,17 @@ def refuse_others(database: Database, schema: Schema, owner: Owner) -> None:
     if working:
         raise OperatorError(
             f"schema {schema.name}: {working}",
-            expected=f"nobody else at work in schema {schema.name}",
+            expected=f"no other active run in schema {schema.name}",
             untouched="all tables, in it and elsewhere",
-            next_step=f"wait for that run; if it has died, run the same command again {FRESH_SECONDS} s after it began",
+            next_step=f"wait for that run; if it is dead, run the same command again {FRESH_SECONDS} s after it began",
         )
 
 
 def adopted_with(found: Iterable[Claim]) -> list[str]:
-    """The statements that give a deployment what it had itself elsewhere; none where anything is another's.
+    """The statements that give a deployment what was its own elsewhere; none if a part of it is another's.
 
-    After a disaster, or for a copy of a production, a database is restored for a deployment in another namespace, or
-    under another name.
+    After a disaster, or for a copy of a production deployment, a database is restored for a deployment in another
+    namespace, or under another name.
     """
     statements = [claim.adopted_with for claim in found]
     return [] if None in statements else [statement for statement in statements if statement is not None]
@@ -202,6 +200,19 @@ def next_step(found: Iterable[Claim]) -> str:
     return advice
 
 
-def server_now(database: Database) -> str:
-    """The server's time, ISO 8601 in UTC: runs come from machines whose clocks may differ."""
-    return database.now().isoformat()
+def begin_mark(database: Database, schema: str, owner: Owner, purpose: str, image: str = "", made: str = "") -> Mark:
+    """Write the mark of a run that begins to build in a schema. The time is the server's: clocks of machines differ."""
+    mark = Mark(
+        purpose=purpose,
+        deployment=owner.deployment,
+        namespace=owner.namespace,
+        live=owner.live,
+        run=owner.run,
+        state=BUILDING,
+        image=image,
+        revision="",
+        created_at=database.now().isoformat(),
+        made=made,
+    )
+    write_record(database, schema, mark)
+    return mark

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from .._database.engine import Database
 
 FORMAT = 2
-# States of a plan. DROPPING is written right before the schema is dropped, so that no later run sends a second one.
+# States of a plan. DROPPING is written right before the drop of the schema, so that no later run drops it again.
 PLANNED, DROPPING, DONE, UNDONE = "planned", "dropping", "done", "undone"
 # What a plan is for.
 RESET, RESTORE = "reset", "restore"
 _COLUMNS = ("position", "from_schema", "to_schema", "table_name", "row_count", "content", "detail")
+_HEADER = ("action", "method", "deployment", "namespace", "run", "live", "workspace", "state", "created_at", "facts")
 
 
 def now() -> str:
@@ -34,7 +35,7 @@ def now() -> str:
 
 @dataclass(frozen=True)
 class Move:
-    """One table and where it goes. `rows` and `content` say what was in it when the plan was made, where known."""
+    """One table and where it goes. `rows` and `content` are those of the time of the plan, if known."""
 
     table: str
     source: str
@@ -45,7 +46,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a reset, or its reverse, does to tables: written beside them before the first of them is moved.
+    """What a reset, or its reverse, does to tables: written to the database before the first of them is moved.
 
     `schema` is where the plan itself is kept; `moves` are made in this order and in no other; `dropped` are the live
     tables that are dropped with their schema before the moves (method drop only).
@@ -71,11 +72,11 @@ class Plan:
 
 
 def moves_done(moves: Sequence[Move], tables: Mapping[str, frozenset[str]], open_to: str = "") -> int | None:
-    """How many of the moves, made in order, lead to the layout that is there; None where no number does.
+    """How many of the moves, made in order, lead to the current layout; None if no number does.
 
-    `tables` are the names of the tables now in each schema. Tables that the plan does not name make it None, too:
-    somebody else was at work. But when all moves are made, that is no matter in the schema `open_to`: whatever was
-    started on it makes tables there.
+    `tables` are the names of the tables that are now in each schema. With tables that the plan does not name it is None
+    as well, because something else changed these schemas. But when all moves are made, further tables in the schema
+    `open_to` do not matter: the Airflow that was started on it makes some.
     """
     involved = {move.source for move in moves} | {move.target for move in moves}
     actual = {schema: tables.get(schema, frozenset()) - BOOKKEEPING for schema in involved}
@@ -96,7 +97,7 @@ def moves_done(moves: Sequence[Move], tables: Mapping[str, frozenset[str]], open
 
 
 def write_plan(database: Database, plan: Plan) -> None:
-    """Write it under a draft name, then rename it: a plan that is there is whole."""
+    """Write it under a draft name, then rename it, so that a plan is complete if it is there."""
     draft = database.quoted(plan.schema, PLAN_DRAFT)
     database.execute(f"DROP TABLE IF EXISTS {draft}")
     database.create_table(
@@ -105,19 +106,7 @@ def write_plan(database: Database, plan: Plan) -> None:
         "position INT PRIMARY KEY, from_schema VARCHAR(64), to_schema VARCHAR(64), table_name VARCHAR(64),"
         " row_count BIGINT, content VARCHAR(64), detail TEXT",
     )
-    header = {
-        "format": FORMAT,
-        "action": plan.action,
-        "method": plan.method,
-        "deployment": plan.deployment,
-        "namespace": plan.namespace,
-        "run": plan.run,
-        "live": plan.live,
-        "workspace": plan.workspace,
-        "state": plan.state,
-        "created_at": plan.created_at,
-        "facts": dict(plan.facts),
-    }
+    header = {"format": FORMAT, **{name: getattr(plan, name) for name in _HEADER}}
     rows: list[tuple[object, ...]] = [(0, None, None, None, None, None, json.dumps(header))]
     entries = [*plan.dropped, *plan.moves]
     rows += [
@@ -129,7 +118,7 @@ def write_plan(database: Database, plan: Plan) -> None:
 
 
 def read_plan(database: Database, schema: str) -> Plan:
-    """The plan kept in a schema. Raises OperatorError where it can't be read."""
+    """The plan kept in a schema. Raises OperatorError if it can't be read."""
     rows = database.rows(f"SELECT {', '.join(_COLUMNS)} FROM {database.quoted(schema, PLAN)} ORDER BY position")
     try:
         header = json.loads(rows[0][6])
@@ -141,33 +130,24 @@ def read_plan(database: Database, schema: str) -> Plan:
         ]
         return Plan(
             schema=schema,
-            action=header["action"],
-            method=header["method"],
-            deployment=header["deployment"],
-            namespace=header["namespace"],
-            run=header["run"],
-            live=header["live"],
-            workspace=header["workspace"],
             moves=tuple(move for move in entries if move.target),
             dropped=tuple(move for move in entries if not move.target),
-            state=header["state"],
-            created_at=header["created_at"],
-            facts=header["facts"],
+            **{name: header[name] for name in _HEADER},
         )
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise OperatorError(
             f"table {PLAN} in schema {schema} is not a plan that this version wrote ({type(error).__name__})",
             expected="the plan of a reset",
             untouched="all tables",
-            next_step=f"look at {schema}.{PLAN}; finish with the version of the collection that wrote it",
+            next_step=f"look at {schema}.{PLAN}; finish the move with the version of the collection that wrote it",
         ) from None
 
 
 def plan_of(database: Database, schema: str, live: str, *, unless_told: bool) -> Plan | None:
     """The plan kept in a schema, if it concerns this live schema.
 
-    One that another version wrote can't be read: where it is finished, or another live schema's, it is in nobody's way.
-    Else raises OperatorError. `unless_told`: whether it concerns this live schema where it doesn't say.
+    One that another version wrote can't be read. If it is finished, or another live schema's, it does not matter.
+    Else raises OperatorError. `unless_told`: whether it concerns this live schema if it doesn't say so.
     """
     try:
         plan = read_plan(database, schema)
@@ -181,7 +161,7 @@ def plan_of(database: Database, schema: str, live: str, *, unless_told: bool) ->
 
 
 def _header(database: Database, schema: str) -> dict[str, Any]:
-    """What a plan of any version says of itself, as far as it can be read."""
+    """The facts that a plan of any version has about itself, as far as they can be read."""
     try:
         found = json.loads(database.value(f"SELECT detail FROM {database.quoted(schema, PLAN)} WHERE position = 0"))
     except (OperatorError, TypeError, ValueError):
@@ -190,9 +170,27 @@ def _header(database: Database, schema: str) -> dict[str, Any]:
 
 
 def mark_plan(database: Database, plan: Plan, state: str) -> Plan:
-    """Write the state down before (DROPPING) or after (DONE, UNDONE) what it stands for."""
+    """Write the state before (DROPPING) or after (DONE, UNDONE) what it stands for."""
     table = database.quoted(plan.schema, PLAN)
     header = json.loads(database.value(f"SELECT detail FROM {table} WHERE position = 0"))
     header["state"] = state
     database.execute(f"UPDATE {table} SET detail = %s WHERE position = 0", [json.dumps(header)])
     return replace(plan, state=state)
+
+
+def close_plan(database: Database, plan: Plan, state: str) -> None:
+    """Mark a plan as DONE or UNDONE. In the workspace, which stays behind empty, drop it."""
+    if plan.schema == plan.workspace:
+        database.drop_tables(plan.schema, [PLAN])
+    else:
+        mark_plan(database, plan, state)
+
+
+def drop_stale(database: Database, plans: Iterable[Plan], schema: str = "") -> None:
+    """Drop plans of which nothing was done and, in `schema`, those that were undone.
+
+    Without the tables that a plan names, it would look as if they had been moved.
+    """
+    for plan in plans:
+        if plan.unfinished or (plan.state == UNDONE and plan.schema == schema):
+            database.drop_tables(plan.schema, [PLAN])

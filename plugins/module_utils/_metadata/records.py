@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from .._database.description import Schema
     from .._database.engine import Database
 
-# What a schema beside the live one is being built for.
+# The purpose of a schema that is built alongside the live one.
 MIGRATION, REHEARSAL = "migration", "rehearsal"
 BUILDING, COMPLETE = "building", "complete"
 
 
 @dataclass(frozen=True)
 class Install:
-    """The sentinel: this schema was installed by this collection and is never reset again."""
+    """The sentinel: this collection installed this schema and never resets it again."""
 
     deployment: str
     namespace: str
@@ -37,16 +37,13 @@ class Install:
     revision: str
     method: str
     set_aside: str
-    # Where the dump is that holds the old rows, for method drop.
+    # For method drop, the path of the dump that holds the old rows.
     dump: str
-
-    def as_result(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
 class Mark:
-    """Says that all tables of a schema beside the live one were put there by this collection, and how far it got."""
+    """Says that this collection made all tables of a schema alongside the live one, and how far it is."""
 
     purpose: str
     deployment: str
@@ -57,13 +54,13 @@ class Mark:
     image: str
     revision: str
     created_at: str
-    # Its tables (`names_of`), where they are known: from the beginning for a dump, else when it is complete. Marks of
-    # versions before have no such column.
+    # Its tables (`names_of`), if they are known: from the beginning for a dump, else when it is complete. Marks of
+    # earlier versions have no such column.
     made: str = ""
 
     @property
     def tables(self) -> frozenset[str] | None:
-        """The tables that are ours, or None where that isn't known."""
+        """The tables that are ours, or None if that is unknown."""
         return frozenset(json.loads(self.made)) if self.made else None
 
     def as_result(self) -> dict[str, Any]:
@@ -71,39 +68,43 @@ class Mark:
 
 
 def names_of(tables: Collection[str]) -> str:
-    """As a mark keeps them."""
+    """In the form of a mark's column `made`."""
     return json.dumps(sorted(tables))
 
 
-# In characters. An engine may take no more than 3,500 of them in a row.
+# In characters. An engine may accept no more than 3,500 of them in a row.
 _LONGER = {"image": 512, "dump": 512}
 
 Record = TypeVar("Record", Install, Mark)
 
 
 def read_install(database: Database, schema: str) -> Install | None:
-    """The sentinel's one row; None where the table has another shape or not exactly one row."""
+    """The sentinel's one row; None if the table has other columns or not exactly one row."""
     return _read(database, schema, INSTALL, Install)
 
 
-def write_install(database: Database, schema: str, install: Install) -> None:
-    _write(database, schema, INSTALL, install)
-
-
 def read_mark(database: Database, schema: str) -> Mark | None:
-    """The mark's one row; None where the table has another shape or not exactly one row."""
+    """The mark's one row; None if the table has other columns or not exactly one row."""
     return _read(database, schema, WORKSPACE, Mark)
 
 
-def write_mark(database: Database, schema: str, mark: Mark) -> None:
-    """Put the mark into a schema, in place of an earlier one. Written before any other table gets there."""
-    _write(database, schema, WORKSPACE, mark)
+def write_record(database: Database, schema: str, record: Install | Mark) -> None:
+    """Write a sentinel or a mark into a schema, in place of an earlier one: a mark before any other table is there."""
+    table = INSTALL if isinstance(record, Install) else WORKSPACE
+    values = asdict(record)
+    target = database.quoted(schema, table)
+    database.execute(f"DROP TABLE IF EXISTS {target}")
+    kinds = {name: "TEXT" if name == "made" else f"VARCHAR({_LONGER.get(name, 255)})" for name in values}
+    columns = ", ".join(f"{name} {kind} NOT NULL" for name, kind in kinds.items())
+    # With a key, because servers can be told to refuse tables without one.
+    database.create_table(schema, table, f"{columns}, PRIMARY KEY (run)")
+    database.insert(target, list(values), [list(values.values())])
 
 
 def complete_mark(database: Database, schema: str, mark: Mark, revision: str, tables: Collection[str]) -> Mark:
-    """Say that what was being built is whole, and of which tables it is.
+    """Record that the schema is complete, and its tables.
 
-    Raises OperatorError where the mark is another one by now: somebody else builds there.
+    Raises OperatorError if the mark is another one by now: another run builds there.
     """
     whole = replace(mark, state=COMPLETE, revision=revision, made=names_of(tables))
     if not database.execute(
@@ -112,16 +113,16 @@ def complete_mark(database: Database, schema: str, mark: Mark, revision: str, ta
         [whole.state, whole.revision, whole.made, mark.run, mark.created_at, mark.state],
     ):
         raise OperatorError(
-            f"the mark in schema {schema} is not that of this build (run {mark.run}, begun {mark.created_at}) any more",
-            expected="nobody else to build there",
-            untouched="the live schema, and what is being built",
+            f"the mark of this build in schema {schema} was replaced (run {mark.run}, begun {mark.created_at})",
+            expected="no other run that builds there",
+            untouched="the live schema and the new one",
             next_step="wait for the other run; then run the same command again",
         )
     return whole
 
 
 def unknown_tables(mark: Mark, schema: Schema) -> frozenset[str]:
-    """Tables that others have made beside those that the mark stands for; the sentinel comes there after the mark."""
+    """Tables that were made in addition to those of the mark. The sentinel is written after the mark."""
     return content_of(schema) - mark.tables - {INSTALL} if mark.tables is not None else frozenset()
 
 
@@ -132,14 +133,3 @@ def _read(database: Database, schema: str, table: str, kind: type[Record]) -> Re
     names = [entry.name for entry in fields(kind) if entry.name in there]
     rows = database.rows(f"SELECT {', '.join(names)} FROM {database.quoted(schema, table)}")
     return kind(**dict(zip(names, map(str, rows[0]), strict=True))) if len(rows) == 1 else None
-
-
-def _write(database: Database, schema: str, table: str, record: Install | Mark) -> None:
-    values = asdict(record)
-    target = database.quoted(schema, table)
-    database.execute(f"DROP TABLE IF EXISTS {target}")
-    kinds = {name: "TEXT" if name == "made" else f"VARCHAR({_LONGER.get(name, 255)})" for name in values}
-    columns = ", ".join(f"{name} {kind} NOT NULL" for name, kind in kinds.items())
-    # With a key, because servers can be told to refuse tables without one.
-    database.create_table(schema, table, f"{columns}, PRIMARY KEY (run)")
-    database.insert(target, list(values), [list(values.values())])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Airflow's schemas have been. History: released packages don't change, so this can't go stale, only be short.
+"""The revisions and tables of Airflow's releases. Released packages don't change, so only newer ones may be missing.
 
 Revisions come from `airflow/migrations/versions` of the packages on PyPI. What a newer image can migrate is asked of
 that image, not of this table: a revision that is not here is unknown, and unknown is refused.
@@ -69,7 +69,7 @@ TABLES_BEFORE_2_7 = frozenset((
     "task_reschedule", "trigger", "user", "users", "variable", "xcom",
 ))
 
-# In every schema of any release: without one of them it is half a schema, or not Airflow's.
+# In every schema of any release: without one of them it is incomplete, or not Airflow's.
 ESSENTIAL_TABLES = frozenset((
     "alembic_version", "connection", "dag", "dag_run", "job", "log", "slot_pool", "task_instance", "variable", "xcom",
 ))

@@ -29,7 +29,7 @@ SLEEP = re.compile(r"(?:^|[\s;&/])sleep\s+(\d+(?:\.\d+)?)(m?)(?![\w.])")
 
 
 @dataclass(frozen=True)
-class Finding:
+class Risk:
     """What a restart of one workload means for its users.
 
     `kind`: `outage` (no requests are served for `outage_seconds`), `requests` (some are lost although a pod serves),
@@ -55,7 +55,7 @@ def examine(
     running_task_seconds: float | None = None,
     row_locks: bool = False,
     startup_seconds: float | None = None,
-) -> list[Finding]:
+) -> list[Risk]:
     """What a restart of a Deployment or StatefulSet loses because of its own settings; empty if nothing is lost.
 
     `component` is what it runs (api-server, scheduler, dag-processor, triggerer), or None if unknown.
@@ -139,7 +139,7 @@ def _number(bound: int | str, replicas: int, rounded: Any) -> int:
     return int(bound)
 
 
-def _outage(workload: Object, startup: float) -> Finding:
+def _outage(workload: Object, startup: float) -> Risk:
     spec, container = workload["spec"], main_container(workload)
     why = "has one replica and stops it first"
     if spec.get("strategy", {}).get("type") == "Recreate":
@@ -147,7 +147,7 @@ def _outage(workload: Object, startup: float) -> Finding:
     elif spec.get("replicas", 1) > 1:
         why = "may stop all its pods at once (maxUnavailable)"
     seconds = round(startup + pre_stop_seconds(container), 1)
-    return Finding(
+    return Risk(
         "outage",
         f"{workload['kind']} {workload['metadata']['name']} {why}: no requests are served for about {seconds:.0f} s, "
         "until a new pod is ready; strategy RollingUpdate with maxSurge 1 and maxUnavailable 0 avoids this"
@@ -156,15 +156,15 @@ def _outage(workload: Object, startup: float) -> Finding:
     )
 
 
-def _requests(workload: Object) -> list[Finding]:
+def _requests(workload: Object) -> list[Risk]:
     """Requests that are lost although there is always a pod, because of the settings of the api-server's container."""
-    found: list[Finding] = []
+    found: list[Risk] = []
     name, container = workload["metadata"]["name"], main_container(workload)
     pre_stop = pre_stop_seconds(container)
     grace = workload["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
     if "readinessProbe" not in container:
         found.append(
-            Finding(
+            Risk(
                 "outage",
                 f"container {container['name']} of {name} has no readinessProbe: a new pod gets requests, and the old "
                 f"one stops, before the new one can answer, for up to {STARTUP_SECONDS:.0f} s",
@@ -173,7 +173,7 @@ def _requests(workload: Object) -> list[Finding]:
         )
     if pre_stop < PRE_STOP_SECONDS:
         found.append(
-            Finding(
+            Risk(
                 "requests",
                 f"container {container['name']} of {name} sleeps {pre_stop:g} s before it stops (preStop), so it stops "
                 f"before all clients have noticed: requests are lost for about {LOST_WITHOUT_PRE_STOP_SECONDS} s; a "
@@ -183,7 +183,7 @@ def _requests(workload: Object) -> list[Finding]:
         )
     if grace <= pre_stop + LONGEST_REQUEST_SECONDS:
         found.append(
-            Finding(
+            Risk(
                 "requests",
                 f"terminationGracePeriodSeconds of {name} is {grace}: requests that take longer than "
                 f"{max(0.0, grace - pre_stop):.0f} s are cut off; more than {pre_stop + LONGEST_REQUEST_SECONDS:.0f} s "
@@ -193,25 +193,23 @@ def _requests(workload: Object) -> list[Finding]:
     return found
 
 
-def _scheduler(
-    workload: Object, surge: int, running: float | None, startup: float, *, row_locks: bool
-) -> list[Finding]:
+def _scheduler(workload: Object, surge: int, running: float | None, startup: float, *, row_locks: bool) -> list[Risk]:
     name = workload["metadata"]["name"]
     if surge and not row_locks:
         return [
-            Finding(
+            Risk(
                 "refuse",
                 f"{workload['kind']} {name} starts its new scheduler alongside the old one (RollingUpdate with "
                 "maxSurge): on an engine without row locks, both schedule the same tasks (in a trial, 15 of 24 ran"
                 " twice); strategy Recreate, or maxSurge 0, avoids this",
             )
         ]
-    found: list[Finding] = []
+    found: list[Risk] = []
     grace = workload["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
     left = grace - pre_stop_seconds(main_container(workload))
     if running is not None and running >= left:
         found.append(
-            Finding(
+            Risk(
                 "tasks",
                 f"the longest running task needs {running:.0f} s more, but {name} gets {left:.0f} s to drain "
                 "(terminationGracePeriodSeconds): the task would be killed, and stay `running` for minutes; wait for "
@@ -221,7 +219,7 @@ def _scheduler(
     if not surge:
         drain = min(running or 0.0, left)
         found.append(
-            Finding(
+            Risk(
                 "pause",
                 f"no new tasks are scheduled for about {drain + startup:.0f} s, while {name} "
                 + ("waits for its running tasks and starts again" if drain else "starts again"),

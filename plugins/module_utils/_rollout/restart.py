@@ -39,7 +39,7 @@ from .._common.redaction import redact
 from .._common.timestamps import now
 from .._kubernetes.objects import Objects
 from .._kubernetes.workloads import find
-from .._pods.lossless import Finding, examine, main_container, startup_seconds_of
+from .._pods.lossless import Risk, examine, main_container, startup_seconds_of
 from .._pods.terminal_failure import Patience
 from .._pods.verdict import assess, current_pods, event_version, exceeded_deadline, is_ready
 from .._pods.watcher import Gate, Watcher
@@ -97,7 +97,7 @@ class Restart:
     name: str
     due: bool
     grace_seconds: int = 30
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Risk] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     gate: Gate | None = None
     patience: Patience | None = None

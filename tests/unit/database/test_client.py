@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.paused import PausedDags
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.address import Address
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.client import option_file
@@ -23,13 +22,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import like_prefix
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.tool_output import own_lines
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
-    Restoration,
-    make_dump,
-    read_content,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dumping import make_dump, read_content
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import whole
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.restoring import Restoration
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import PausedDags
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import (
     INSTALL,
     PAUSED,
@@ -251,8 +248,8 @@ class TestTheServersSettings:
 
         # Our own tables have room for their keys, and roll back.
         database.execute(f"CREATE DATABASE {bare.names.live}")
-        write_mark(database, bare.names.live, bare.mark())
-        write_install(database, bare.names.live, bare.install())
+        write_record(database, bare.names.live, bare.mark())
+        write_record(database, bare.names.live, bare.install())
         PausedDags(database, bare.names.live, bare.owner()).write({})
         made = "SELECT ENGINE, ROW_FORMAT FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
         assert set(database.rows(made, [bare.names.live])) == {("InnoDB", "Dynamic")}
@@ -261,7 +258,7 @@ class TestTheServersSettings:
 def test_rows_of_our_own_tables_are_short_enough_for_ndb(database, deployment, memory):
     """14,000 bytes before MySQL 8.0, of which a TEXT takes 272, and 3072 in a key."""
     reset(database, deployment, memory)
-    write_mark(database, deployment.names.workspace, deployment.mark())
+    write_record(database, deployment.names.workspace, deployment.mark())
     PausedDags(database, deployment.names.workspace, deployment.owner()).write({})
 
     lengths = database.rows(

@@ -13,6 +13,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -35,11 +36,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.clus
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Memory, Remembered
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import Plan
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import Install, Mark, write_mark
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import Install, Mark, write_record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PLAN, Schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.examination import Request
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.swap import Request
 
 DATA = Path(__file__).parent / "data"
 PASSWORD = "CANARY-db-pä|ss%w&o\"r'd $x{7}"
@@ -234,7 +235,7 @@ class Deployment:
         )
 
     def mark_new(self, database: MySql, *, run: str = RUN) -> None:
-        write_mark(database, self.names.workspace, self.mark(run=run))
+        write_record(database, self.names.workspace, self.mark(run=run))
 
     def mark(self, **changes: str) -> Mark:
         """That of a complete new schema."""
@@ -282,7 +283,6 @@ class Deployment:
             "deployment": self.name,
             "run": RUN,
             "confirm": self.name,
-            "user": "airflow",
             "session_timeout_seconds": 0.2,
             **changes,
         }
@@ -343,6 +343,11 @@ class Deployment:
         return {"database": self.names.live, "run": run, "tables": tables}
 
 
+def home_of(module: ModuleType) -> ModuleType:
+    """Where the function is that a module performs."""
+    return sys.modules[module.ACTION._act.__module__]
+
+
 def call_of(database: MySql, monkeypatch: pytest.MonkeyPatch, module: ModuleType, **params: object) -> Call:
     """What an action gets; it finds this session where it would connect to the server of a deployment."""
 
@@ -353,8 +358,10 @@ def call_of(database: MySql, monkeypatch: pytest.MonkeyPatch, module: ModuleType
     warnings: list[str] = []
     check_mode = bool(params.pop("check_mode", False))
     name = params.pop("live")
-    monkeypatch.setattr(module, "connected", connected)
-    monkeypatch.setattr(module, "read_address", lambda *_given: SimpleNamespace(name=name, user="airflow", tls=Tls()))
+    monkeypatch.setattr(home_of(module), "connected", connected)
+    monkeypatch.setattr(
+        home_of(module), "read_address", lambda *_given: SimpleNamespace(name=name, user="airflow", tls=Tls())
+    )
     defaults = {option: entry.get("default") for option, entry in module.ACTION.argument_spec.items()}
     cluster = SimpleNamespace(namespace=params.pop("namespace", NAMESPACE))
     return Call({**defaults, **params}, check_mode, cast(Cluster, cluster), cast(Progress, quiet), warnings.append)

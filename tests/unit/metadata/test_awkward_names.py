@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
-    Restoration,
-    make_dump,
-    read_content,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dumping import make_dump, read_content
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.restoring import Restoration
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info, quiesce
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
     RUN,

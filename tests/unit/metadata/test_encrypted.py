@@ -19,6 +19,7 @@ from cryptography.fernet import Fernet
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.fernet import keys_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import info
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.encrypted import readable
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import call_of, reset
@@ -72,7 +73,7 @@ def places_of(*names):
 
 def keys(secrets, *places):
     call = Call({"fernet_keys": places_of(*places)}, False, Cluster(secrets=secrets), print, print)
-    return metadata_info.fernet_keys(call)
+    return info.fernet_keys(call)
 
 
 def test_the_key_is_the_one_that_the_new_airflow_will_have():

@@ -14,9 +14,12 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import folded, read_schema
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import restoring
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import Manifest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema import migration
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import on_server, schemas_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap import states
 from ansible_collections.hopsworks.airflow.plugins.modules import (
     metadata_info,
     metadata_migrate,
@@ -75,7 +78,7 @@ def test_a_schema_of_somebody_else_is_not_emptied_whatever_it_is_called(folding,
     schema = f"{old.names.live}_other"
     old.server.as_root(f"CREATE DATABASE {schema}; CREATE TABLE {schema}.orders (id INT)")
     before = old.everything(folding)
-    monkeypatch.setattr(metadata_migrate, "remove_leftovers", lambda *_given: [])
+    monkeypatch.setattr(migration, "remove_leftovers", lambda *_given: [])
 
     for check_mode in (True, False):
         call = call_of(
@@ -113,9 +116,9 @@ def test_a_rehearsal_in_the_workspace_is_refused_whatever_it_is_called(folding, 
     with pytest.raises(OperatorError, match=r"rehearsal, .*_beside', is the workspace"):
         metadata_info.act(call_of(folding, monkeypatch, metadata_info, run=RUN, rehearsal=rehearsal, **given))
 
-    monkeypatch.setattr(metadata_restore, "read_manifest", lambda _path: Manifest("", RUN, "", "", "", 0, "", ""))
-    monkeypatch.setattr(metadata_restore, "verify", lambda *_given: None)
-    monkeypatch.setattr(metadata_restore, "client_of", lambda *_given: ("", ""))
+    monkeypatch.setattr(restoring, "read_manifest", lambda _path: Manifest("", RUN, "", "", "", 0, "", ""))
+    monkeypatch.setattr(restoring, "verify", lambda *_given: None)
+    monkeypatch.setattr(restoring, "client_of", lambda *_given: ("", ""))
     given |= {"dump": str(tmp_path / "x"), "state": "rehearsed"}
     for schema, what in ((rehearsal, "the workspace"), (old.names.live.title(), "the live schema")):
         with pytest.raises(OperatorError, match=f"is {what}"):
@@ -140,7 +143,7 @@ def test_where_names_are_not_folded_an_extra_table_is_the_very_same_one(database
 
 def test_the_whole_reset(folding, old, monkeypatch, memory):
     old.make_new(folding)
-    monkeypatch.setattr(metadata_swap, "Memory", lambda *_given: memory)
+    monkeypatch.setattr(states, "Memory", lambda *_given: memory)
     given = {"deployment": old.name, "confirm": old.name, "run": RUN, "session_timeout": 1}
 
     def act(**params):

@@ -73,5 +73,5 @@ def test_the_memory_of_another_deployment_is_neither_read_nor_overwritten(core, 
 def test_what_can_not_be_understood_is_not_guessed_at(core, memory):
     memory().write(MEMORY)
     core.found.data["installed"] = "{}"
-    with pytest.raises(OperatorError, match="can't be understood"):
+    with pytest.raises(OperatorError, match="can't be parsed"):
         memory().read()

@@ -12,9 +12,9 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.paused import PausedDags, read_paused
 from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.quiesce import Quiesce
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import PausedDags, read_paused
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PAUSED, PLAN, Schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved, old_tables

@@ -17,20 +17,17 @@ import yaml
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import read_schema
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard, ownership
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build import beside
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import dump as dumps
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
-    REHEARSAL,
-    Restoration,
-    make_dump,
-    read_content,
-)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import conditions, ownership
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import restoring
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import restoring as dumps
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dumping import make_dump, read_content
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import Entry, Manifest
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.restoring import REHEARSAL, Restoration
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema import building
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Claim, Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import write_plan
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import (
     INSTALL,
     PAUSED,
@@ -109,13 +106,13 @@ def test_the_same_name_in_another_namespace_is_another_deployment(database, depl
 @pytest.mark.parametrize("check_mode", [True, False])
 @OTHERS
 def test_what_another_has_marked_is_refused(database, deployment, memory, monkeypatch, changes, check_mode):
-    write_mark(database, deployment.names.workspace, deployment.mark(**changes))
+    write_record(database, deployment.names.workspace, deployment.mark(**changes))
     before = deployment.everything(database)
 
     action = Reset(database, deployment.request(), memory, quiet)
     actions = [
         lambda: paused(database, monkeypatch, deployment, check_mode=check_mode),
-        lambda: beside.refuse_others(database, inspect(database, deployment.names), deployment.owner()),
+        lambda: building.refuse_others(database, inspect(database, deployment.names), deployment.owner()),
         action.predict if check_mode else action.carry_out,
     ]
     for action in actions:
@@ -127,7 +124,7 @@ def test_what_another_has_marked_is_refused(database, deployment, memory, monkey
 
 @OTHERS
 def test_an_install_of_another_is_never_put_back(database, deployment, memory, changes):
-    write_install(database, deployment.names.live, deployment.install(**changes))
+    write_record(database, deployment.names.live, deployment.install(**changes))
     before = deployment.everything(database)
     for kind in (Reset, Restore):
         action = kind(database, deployment.request(), memory, quiet)
@@ -174,7 +171,7 @@ def test_a_plan_for_another_live_schema_is_none_of_ours(database, deployment, me
 
 
 def test_the_state_of_a_schema_says_that_it_is_anothers(database, deployment, monkeypatch):
-    write_mark(database, deployment.names.workspace, deployment.mark(deployment="other"))
+    write_record(database, deployment.names.workspace, deployment.mark(deployment="other"))
 
     def look(**params):
         call = call_of(database, monkeypatch, metadata_info, live=deployment.names.live, run=RUN, **params)
@@ -222,10 +219,10 @@ class TestTwoRehearsals:
     @pytest.mark.usefixtures("rehearsal")
     def test_check_mode_refuses_the_second(self, database, bare, monkeypatch):
         later = Manifest("x", "20261130t000000", "MariaDB", "utf8mb4", "utf8mb4_general_ci", 1, "", "")
-        monkeypatch.setattr(metadata_restore, "read_manifest", lambda _path: later)
-        monkeypatch.setattr(metadata_restore, "verify", lambda *_given: None)
-        monkeypatch.setattr(metadata_restore, "client_of", lambda *_given: ("image", "pod"))
-        monkeypatch.setattr(metadata_restore, "try_client", lambda *_given: None)
+        monkeypatch.setattr(restoring, "read_manifest", lambda _path: later)
+        monkeypatch.setattr(restoring, "verify", lambda *_given: None)
+        monkeypatch.setattr(restoring, "client_of", lambda *_given: ("image", "pod"))
+        monkeypatch.setattr(restoring, "try_client", lambda *_given: None)
         given = {
             "live": bare.names.live,
             "schema": f"{bare.names.live}_rehearsal",
@@ -261,13 +258,13 @@ class TestTwoRehearsals:
 
 def test_a_run_of_ours_that_may_still_build_is_not_pulled_from_under(database, bare):
     bare.make_empty()
-    begun = beside.begin(database, inspect(database, bare.names), bare.owner(), "image", quiet)
+    begun = building.begin(database, inspect(database, bare.names), bare.owner(), "image", quiet)
 
     later = bare.owner("20261130t000000")
     with pytest.raises(OperatorError, match=f"run {begun.run} began to build there"):
-        beside.begin(database, inspect(database, bare.names), later, "image", quiet)
+        building.begin(database, inspect(database, bare.names), later, "image", quiet)
 
-    assert beside.begin(database, inspect(database, bare.names), bare.owner(), "image", quiet).run == RUN
+    assert building.begin(database, inspect(database, bare.names), bare.owner(), "image", quiet).run == RUN
 
 
 def test_a_mark_without_a_time_counts_as_fresh(database, bare):
@@ -320,7 +317,7 @@ class TestAnotherNamespace:
         assert refused.stage == "foreign"
         assert {claim.table for claim in refused.others} >= {INSTALL, PAUSED, PLAN}
 
-        step = guard.replaceable(refused).next_step
+        step = conditions.replaceable(refused).next_step
         assert "airflow_namespace" in step
         statements = step.partition("administrator of the database: ")[2].split("; ")
         assert statements == as_result(refused)["adopted_with"]
@@ -346,7 +343,7 @@ class TestAnotherNamespace:
         found = inspect(database, deployment.names, owner=dataclasses.replace(moved, **changes))
 
         assert as_result(found)["adopted_with"] == []
-        assert "UPDATE" not in guard.replaceable(found).next_step
+        assert "UPDATE" not in conditions.replaceable(found).next_step
 
     @pytest.mark.parametrize("changes", [{}, {"namespace": "recovered"}])
     @pytest.mark.parametrize("suffix", ["_restored", "_o'clock"])
@@ -366,7 +363,7 @@ class TestAnotherNamespace:
         owner = dataclasses.replace(deployment.owner(), live=names.live, **changes)
         refused = inspect(database, names, owner=owner)
         (statement,) = as_result(refused)["adopted_with"]
-        assert statement in guard.replaceable(refused).next_step
+        assert statement in conditions.replaceable(refused).next_step
 
         deployment.server.as_root(statement)
 

@@ -50,8 +50,8 @@ def test_names():
     [
         ("airflow", "the live schema"),
         ("airflow_beside", "the workspace"),
-        ("airflow_before_x", "kept for schemas set aside"),
-        ("airflow_undone_x", "kept for schemas set aside"),
+        ("airflow_before_x", "reserved for schemas that are set aside"),
+        ("airflow_undone_x", "reserved for schemas that are set aside"),
     ],
 )
 def test_a_rehearsal_in_a_schema_of_another_use_is_refused(rehearsal, what):

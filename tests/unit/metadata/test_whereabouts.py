@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build import beside
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema import building
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
@@ -69,7 +69,7 @@ def test_a_plan_for_an_empty_schema_says_nothing_of_an_airflow_that_came_later(
     bare.make_new(database)
     Reset(database, bare.request(), memory, quiet)._write_plan(inspect(database, bare.names))
     if rebuilding:
-        beside.begin(database, inspect(database, bare.names), bare.owner(RUN), "bed/airflow:3.1.0", quiet)
+        building.begin(database, inspect(database, bare.names), bare.owner(RUN), "bed/airflow:3.1.0", quiet)
         # Then the new schema has no table yet.
     bare.fill_old()
 
@@ -98,12 +98,12 @@ def test_half_set_aside(database, deployment, memory, told):
     move(deployment, plan, 3)
 
     words = f"3 of the {count} old tables are in schema {aside}, the others still in {deployment.names.live}"
-    assert told(deployment) == (True, f"{words}; all of them are whole.")
+    assert told(deployment) == (True, f"{words}; all of them are complete.")
 
     move(deployment, type("Rest", (), {"moves": plan.moves[3 : count + 2]}), None)
 
     new = len(plan.moves) - count
-    words = f"All {count} old tables are whole, in schema {aside}; 2 of {new} new ones are in their place."
+    words = f"All {count} old tables are complete, in schema {aside}; 2 of {new} new ones are in their place."
     assert told(deployment) == (True, words)
 
 
@@ -115,7 +115,7 @@ def test_somebody_else_was_at_work(database, deployment, memory, told):
     moved, words = told(deployment)
 
     assert moved
-    assert "somebody else has moved, made or dropped tables" in words
+    assert "something else has moved, made or dropped tables" in words
 
 
 def test_installed_with_the_old_tables_set_aside(database, deployment, memory, told):
@@ -147,8 +147,8 @@ def test_installed_where_nothing_was(database, bare, memory, told, method):
 def test_a_version_before_noted_a_drop_where_nothing_was(database, bare, memory, told):
     bare.make_new(database)
     reset(database, bare, memory)
-    write_install(database, bare.names.live, bare.install(method="drop"))
-    assert "old rows, if there were any, are in the dump" in told(bare)[1]
+    write_record(database, bare.names.live, bare.install(method="drop"))
+    assert "if there were old rows, only the dump has them" in told(bare)[1]
 
 
 def test_half_dropped_and_dropped(database, deployment, memory, told):
@@ -175,7 +175,7 @@ def test_half_dropped_and_dropped(database, deployment, memory, told):
     reset(database, deployment, memory, **changes)
     moved, words = told(deployment)
     assert moved
-    assert words.endswith(f"the old rows are in the dump alone, {DUMP}.")
+    assert words.endswith(f"only the dump has the old rows, {DUMP}.")
 
 
 def test_on_the_way_back(database, deployment, memory, told):
@@ -186,7 +186,7 @@ def test_on_the_way_back(database, deployment, memory, told):
 
     moved, words = told(deployment)
     assert moved
-    assert f"on the way back to the old tables, 2 of {len(plan.moves)} moves are made" in words
+    assert f"has not finished the restore of the old tables: 2 of {len(plan.moves)} moves are made" in words
 
     restore(database, deployment, memory)
     assert not told(deployment)[0]

@@ -14,7 +14,13 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_dump, metadata_migrate
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import NAMESPACE, RUN, address_of, call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
+    NAMESPACE,
+    RUN,
+    address_of,
+    call_of,
+    home_of,
+)
 
 REFUSED = 'admission webhook "jobs.example.com" denied the request: its image is not signed'
 SECRET = {"name": "database", "key": "password"}
@@ -65,7 +71,7 @@ def test_the_plan_says_what_admission_says_of_the_job(database, bare, refusing, 
     call = call_of(database, monkeypatch, module, check_mode=True, **given)
     call.params["database"] = {"password_secret": SECRET}
     address = dataclasses.replace(address_of(bare.server), name=bare.names.live)
-    monkeypatch.setattr(module, "read_address", lambda *_given: address)
+    monkeypatch.setattr(home_of(module), "read_address", lambda *_given: address)
 
     with pytest.raises(OperatorError) as refused:
         module.act(dataclasses.replace(call, cluster=refusing.cluster(namespace=NAMESPACE)))

@@ -8,8 +8,8 @@ import json
 
 import pytest
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow import targets
 from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.answers import Answer, Expected, Learnt, is_json
-from ansible_collections.hopsworks.airflow.plugins.modules import availability_probe
 
 URL = "https://hopsworks.example.com/hopsworks-api/airflow/"
 HTML = "text/html"
@@ -99,7 +99,7 @@ def test_what_was_learnt_outlives_the_attempt():
     ],
 )
 def test_a_200_of_something_else_is_no_answer_of_airflow(kind, good, other):
-    judge = Expected(frozenset([200]), availability_probe.MARKERS[kind])
+    judge = Expected(frozenset([200]), targets.KINDS[kind][1])
     assert judge.reason(good) is None
     assert judge.reason(other) == "HTTP 200 from another server"
     assert judge.reason(Answer(401)) == "HTTP 401"

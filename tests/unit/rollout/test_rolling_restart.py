@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
-from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.lossless import Finding
+from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.lossless import Risk
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restart import Restart, Took
 from ansible_collections.hopsworks.airflow.plugins.modules import rolling_restart as subject
 
@@ -72,7 +72,7 @@ def act(monkeypatch):
     return call
 
 
-WEB = Restart("Deployment", "web", due=True, findings=[Finding("outage", "away", 14.2)], gate=Gate())
+WEB = Restart("Deployment", "web", due=True, findings=[Risk("outage", "away", 14.2)], gate=Gate())
 DONE = Restart("Deployment", "runs", due=False)
 
 

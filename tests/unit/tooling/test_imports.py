@@ -22,7 +22,7 @@ KUBERNETES = HTTP | {"_kubernetes"}
 PODS = KUBERNETES | {"_pods"}
 KEYS = KUBERNETES | {"_keys"}
 DATABASE = PODS | {"_database"}
-AIRFLOW = PODS | KEYS | {"_airflow"}
+AIRFLOW = PODS | KEYS | {"_probe", "_airflow"}
 ROLLOUT = AIRFLOW | {"_rollout"}
 METADATA = DATABASE | KEYS | {"_metadata"}
 MAY_IMPORT: dict[str, frozenset[str]] = {
@@ -33,15 +33,15 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_keys": KUBERNETES,
     "_hopsfs": KUBERNETES,
     "_database": PODS,
-    "_airflow": PODS | KEYS,
     "_probe": HTTP,
+    "_airflow": PODS | KEYS | {"_probe"},
     "_rollout": AIRFLOW,
     "_replacement": ROLLOUT,
     "_preflight": ROLLOUT,
     "_metadata": DATABASE | KEYS,
     "_metadata/swap": METADATA,
     "_metadata/dump": METADATA,
-    "_metadata/build": METADATA,
+    "_metadata/new_schema": METADATA,
     "_dags": METADATA,
     "_run": KUBERNETES,
     "module": KUBERNETES | {"_run"},
@@ -129,8 +129,8 @@ def test_an_import_of_a_module_is_seen():
 
 
 def test_rooms_in_a_room_do_not_know_each_other():
-    text = "from ..swap.reset import Reset\nfrom .. import guard\nfrom .file import whole"
-    assert forbidden(("module_utils", "_metadata", "dump", "dump"), text) == {"_metadata/swap"}
+    text = "from ..swap.reset import Reset\nfrom .. import conditions\nfrom .file import whole"
+    assert forbidden(("module_utils", "_metadata", "dump", "dumping"), text) == {"_metadata/swap"}
 
 
 def test_an_engine_is_known_by_one_file_alone():

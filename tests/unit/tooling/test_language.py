@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 # Rooms of plugins/module_utils whose messages, docstrings and comments are checked.
 ROOMS = [
-    *("_airflow", "_common", "_hopsfs", "_http", "_keys", "_kubernetes", "_pods", "_preflight", "_probe"),
-    *("_replacement", "_rollout", "_run"),
+    *("_airflow", "_common", "_dags", "_hopsfs", "_http", "_keys", "_kubernetes", "_metadata", "_pods"),
+    *("_preflight", "_probe", "_replacement", "_rollout", "_run"),
 ]
 
 # Files that are checked, by glob. To check more, add a line.

@@ -10,7 +10,7 @@ MOST_SHOWN = 5
 
 
 def differences(dumped: Mapping[str, Collection[str]], restored: Mapping[str, Collection[str]]) -> list[str]:
-    """What is defined in another way, in words. A table of which nothing is known differs in nothing."""
+    """The differences between definitions, in words. A table without a known definition has none."""
     found = []
     for table, lines in dumped.items():
         now = restored.get(table, ())

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 FORMAT = 1
 CHUNK_BYTES = 1 << 20
 REPORT_BYTES = 16 << 20
-# Of a table that is written to, so much of its rows has to be in a dump, but for a few.
+# A dump must have this share of the rows of a table that is written to, except for a few.
 MOSTLY, A_FEW_ROWS = 0.9, 100
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a dump holds of one table. `steady`: nobody wrote to it between before and after the dump.
+    """What a dump has of one table. `steady`: it was the same before and after the dump.
 
-    `rows`: of one that isn't steady, the smaller number of the two. `largest`: bytes of its longest row, at least.
-    `definition`: how it is defined; empty in the manifests of earlier versions, and where that changed meanwhile.
+    `rows`: if it isn't steady, the smaller of the two numbers. `largest`: bytes of its longest row, at least.
+    `definition`: empty in manifests of earlier versions, and if it changed during the dump.
     """
 
     rows: int
@@ -45,7 +45,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Describes a dump, and by being there says that it is whole. Kept beside it, with the suffix `.json`."""
+    """Describes a dump. If it is there, the dump is complete. Its name is that of the dump with the suffix `.json`."""
 
     database: str
     run: str
@@ -70,13 +70,13 @@ def manifest_of(dump: Path) -> Path:
 
 
 def open_private(path: Path) -> Any:
-    """A new file that nobody else can read, whatever the umask; one left there by a killed run is replaced."""
+    """A new file that only its owner can read, whatever the umask; it replaces one that a killed run has left."""
     path.unlink(missing_ok=True)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def read_manifest(dump: Path) -> Manifest:
-    """The manifest of a dump. Raises OperatorError where the dump isn't whole."""
+    """The manifest of a dump. Raises OperatorError if the dump isn't complete."""
     try:
         values: dict[str, Any] = json.loads(manifest_of(dump).read_bytes())
         if values.pop("format") != FORMAT:
@@ -91,7 +91,7 @@ def read_manifest(dump: Path) -> Manifest:
 
 
 def verify(dump: Path, manifest: Manifest) -> None:
-    """Read a dump from end to end. Raises OperatorError where it isn't what its manifest says, or not whole."""
+    """Read a dump from end to end. Raises OperatorError if it differs from its manifest, or isn't complete."""
     digest, size = hashlib.sha256(), 0
     unpack, tail = zlib.decompressobj(zlib.MAX_WBITS | 16), b""
     try:
@@ -100,15 +100,15 @@ def verify(dump: Path, manifest: Manifest) -> None:
             size += len(chunk)
             tail = (tail + unpack.decompress(chunk))[-400:]
     except zlib.error as error:
-        raise _unreadable(dump, error) from None
+        raise _not_whole(dump, f"it can't be read ({type(error).__name__})") from None
     if (size, digest.hexdigest()) != (manifest.bytes, manifest.sha256):
         raise _not_whole(dump, f"its {size} bytes are not the {manifest.bytes} that were written (SHA-256)")
     if not unpack.eof or ENGINE.dump_ends_with not in tail:
-        raise _not_whole(dump, "its last line is not there")
+        raise _not_whole(dump, "its last line is missing")
 
 
 def whole(dump: Path) -> Manifest | None:
-    """The manifest of a dump that is there and verifies, else None."""
+    """The manifest of a dump that is there and complete, else None."""
     try:
         manifest = read_manifest(dump)
         verify(dump, manifest)
@@ -118,23 +118,19 @@ def whole(dump: Path) -> Manifest | None:
 
 
 def chunks_of(dump: Path) -> Iterator[bytes]:
-    """A dump from end to end. Raises OperatorError where it can't be read."""
+    """A dump from end to end. Raises OperatorError if it can't be read."""
     try:
         with dump.open("rb") as stream:
             while chunk := stream.read(CHUNK_BYTES):
                 yield chunk
     except OSError as error:
-        raise _unreadable(dump, error) from None
-
-
-def _unreadable(dump: Path, error: Exception) -> OperatorError:
-    return _not_whole(dump, f"it can't be read ({type(error).__name__})")
+        raise _not_whole(dump, f"it can't be read ({type(error).__name__})") from None
 
 
 def _not_whole(dump: Path, what: str) -> OperatorError:
     return OperatorError(
-        f"{dump} is not a whole dump: {what}",
-        expected="a dump as metadata_dump wrote it, with its manifest beside it",
+        f"{dump} is not a complete dump: {what}",
+        expected="a dump as metadata_dump wrote it, with its manifest in the same folder",
         untouched="everything",
         next_step="dump again, or name another dump",
     )
@@ -142,21 +138,21 @@ def _not_whole(dump: Path, what: str) -> OperatorError:
 
 @contextlib.contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Says in words why the system does not write a file."""
+    """Words the reason why a file can't be written."""
     try:
         yield
     except OSError as error:
         raise OperatorError(
             f"{path} can't be written: {error.strerror or error}",
-            expected="room for it, and the right to write there",
+            expected="enough free space, and the right to write there",
             untouched="the database, and an earlier dump of that name",
-            next_step=f"make room in {path.parent}, or name another folder (`directory`), then run the same command"
+            next_step=f"free space in {path.parent}, or name another folder (`directory`), then run the same command"
             " again",
         ) from None
 
 
 class DumpFile:
-    """A dump while it is written: under another name, private, its digest counted along."""
+    """A dump while it is written: under another name, private, with a running digest."""
 
     def __init__(self, path: Path, progress: Callable[[str], None]) -> None:
         self.path, self._progress = path, progress
@@ -177,9 +173,9 @@ class DumpFile:
             self._progress(f"{self.bytes / 1e6:.0f} MB dumped (compressed)")
 
     def commit(self, manifest: Callable[[int, str], Manifest]) -> Manifest:
-        """Give it its name, then the manifest, which makes it count, its own. An earlier manifest goes first.
+        """Remove an earlier manifest, give the dump its name, and then the manifest, which makes the dump valid.
 
-        Both are written before that: where there is no room for them, an earlier dump stays as it is.
+        Both are written before that, so without enough space an earlier dump stays as it is.
         """
         with _writing(self.path):
             self._stream.flush()
@@ -195,8 +191,8 @@ class DumpFile:
         return made
 
     def discard(self) -> None:
-        """Remove what there is of it, whatever ended it."""
-        with contextlib.suppress(OSError):  # it writes what it still holds, and there may be no room for that
+        """Remove its files, whatever ended it."""
+        with contextlib.suppress(OSError):  # it writes its buffer, and there may be no space for that
             self._stream.close()
         for part in (self._part, self._manifest_part):
             with contextlib.suppress(OSError):
@@ -204,7 +200,7 @@ class DumpFile:
 
 
 def entries_of(before: Mapping[str, Content], after: Mapping[str, Content]) -> dict[str, Entry]:
-    """Tables that are the same before and after a dump are just that in it; of others it is not known."""
+    """The entries of a dump. It has exactly the content of a table that is the same before and after it."""
     return {
         table: Entry(
             min(content.rows, after[table].rows if table in after else 0),
@@ -218,9 +214,9 @@ def entries_of(before: Mapping[str, Content], after: Mapping[str, Content]) -> d
 
 
 def differs(restored: Content, entry: Entry) -> bool:
-    """Whether what was restored isn't what was dumped.
+    """Whether a restored table differs from the dumped one.
 
-    Of a table that somebody wrote to during the dump: whether it lacks more rows than can have been away for a moment.
+    For a table that changed during the dump: whether it lacks more rows than may have been missing for a moment.
     Airflow replaces some (import errors, serialized DAGs) by deleting and inserting them.
     """
     if entry.steady:

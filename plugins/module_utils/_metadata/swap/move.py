@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..._common.failure import OperatorError
-from .. import guard
+from .. import conditions
 from ..plan import Move, Plan, moves_done
 from ..schemas import PLAN
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 def make_moves(database: Database, plan: Plan, progress: Callable[[str], None], *, backwards: bool = False) -> int:
-    """Make the moves that are not made yet, or take back those that are; returns how many that were.
+    """Make the remaining moves, or those that are made in reverse; returns how many these were.
 
-    All of them are one statement: where the server can, that is all or nothing. Elsewhere a server that dies in it
-    leaves the first few made, which is what the layout then shows. Raises OperatorError where the layout is one that
-    no number of moves explains.
+    All of them are one statement. On most servers it is atomic. On the others, a server that is killed during it leaves
+    the first few made, as the layout then shows. Raises OperatorError if no number of moves explains the layout.
     """
     involved = sorted({move.source for move in plan.moves} | {move.target for move in plan.moves})
     done = moves_done(plan.moves, database.layout_of(involved), "" if backwards else plan.live)
     if done is None:
         raise OperatorError(
             f"the tables in {', '.join(involved)} are not where the plan in {plan.schema} says, after any of its moves",
-            expected="nobody else to move, make or drop tables there",
+            expected="no concurrent changes to these tables",
             untouched="the new tables; the old ones were dropped before (method drop)"
             if plan.dropped
             else "all tables: none was moved by this run",
-            next_step=f"compare them with table {PLAN} in {plan.schema}, put right what differs, run it again",
+            next_step=f"compare them with table {PLAN} in {plan.schema}, correct the differences, then run the same"
+            " command again",
         )
     if backwards:
         left = [Move(move.table, move.target, move.source) for move in reversed(plan.moves[:done])]
@@ -45,7 +45,7 @@ def make_moves(database: Database, plan: Plan, progress: Callable[[str], None], 
 
 
 def check_content(database: Database, schema: str, expected: Sequence[Move], progress: Callable[[str], None]) -> None:
-    """Compare tables with what the plan noted about them. Raises OperatorError naming those that differ."""
+    """Compare tables with the plan. Raises OperatorError with those that differ."""
     noted = {move.table: move for move in expected if move.content is not None}
     now = database.checksums(schema, noted, progress)
     different = [
@@ -55,21 +55,21 @@ def check_content(database: Database, schema: str, expected: Sequence[Move], pro
     ]
     if different:
         raise OperatorError(
-            f"tables in schema {schema} are not what they were when they were set aside: {', '.join(different)}",
+            f"tables in schema {schema} have changed since they were set aside: {', '.join(different)}",
             expected="the same rows, by number and checksum",
-            untouched="all tables are whole and in their places; nothing was dropped",
+            untouched="all tables are complete and in their places; nothing was dropped",
             next_step="find out who wrote to them; with `verify: presence` rows are not compared",
         )
 
 
 def refuse_keys(database: Database, live: str) -> None:
-    """Raises OperatorError where a key of another schema is in the way of a drop, as far as it is shown."""
+    """Raises OperatorError if a key of another schema prevents a drop, as far as the server shows."""
     rights = database.rights()
-    finding = guard.no_key_from_outside(database.neighbours(live, rights), rights.account, dropping=True)
-    if finding.verdict == guard.REFUSED:
+    found = conditions.no_key_from_outside(database.neighbours(live, rights), rights.account, dropping=True)
+    if found.verdict == conditions.REFUSED:
         raise OperatorError(
-            finding.found,
-            expected=finding.expected,
-            untouched="all tables that are there; the new ones are whole, in the schema beside",
-            next_step=f"{finding.next_step.partition(', or')[0]}, then run the same command again",
+            found.found,
+            expected=found.expected,
+            untouched="all tables that are there; the new ones are complete, in the workspace",
+            next_step=f"{found.next_step.partition(', or')[0]}, then run the same command again",
         )

@@ -6,13 +6,13 @@
 
 Setting aside (the usual method):
 
-1. Check every condition that can be checked at once (`guard.py`). Nothing is changed if one does not hold.
-2. Wait until nobody else is connected to the live schema, then check every condition again.
+1. Check every condition that can be checked immediately (`conditions.py`). If one does not hold, nothing changes.
+2. Wait until no other session is open on the live schema, then check every condition again.
 3. Read a checksum of each old table.
-4. Write the sentinel (table `hopsworks_airflow_install`) beside the new tables.
+4. Write the sentinel (table `hopsworks_airflow_install`) next to the new tables.
 5. Write the plan: each table, where it is, where it goes, and its checksum. The plan is written under another name and
-   renamed, so that a plan that can be read is complete. It is the point of no return: from here on a later run
-   finishes the reset instead of starting one.
+   renamed, so that a plan that can be read is complete. This is the point of no return: a later run finishes the
+   reset and does not start another one.
 6. Move the tables in the order of the plan, in one statement: the old ones to `<live>_before_<run>`, the new ones to
    the live schema, the sentinel last.
 7. Compare the checksums of the tables that were set aside.
@@ -24,12 +24,12 @@ those of the dump that was rehearsed in this run, announces the drop in the plan
 Guarantees:
 
 - No table of a schema that has the sentinel is ever reset.
-- Each step finds out from the database whether it has been done. A run that was killed, at any moment and on any
-  machine, is finished by the next one.
-- Moves are made in the order of the plan. So the number of moves that have been made can be told from where the tables
-  are now, also on a server that does not rename many tables as a whole (`plan.moves_done`).
-- A server may still be carrying out a statement of a killed run. The lock that every reset holds (`Database.alone`)
-  belongs to the session that sent that statement, so the next run waits for its end.
+- Each step reads from the database whether it is done already. If a run is killed, at any moment and on any machine,
+  the next one finishes it.
+- Moves are made in the order of the plan. So the places of the tables show how many moves are made, also on a server
+  that does not rename many tables as a whole (`plan.moves_done`).
+- A server may still execute a statement of a killed run. The lock that every reset holds (`Database.alone`) belongs to
+  the session that sent that statement, so the next run waits for its end.
 - A table that the plan does not name is never moved, and none is dropped except under `method: drop`.
 """
 
@@ -39,85 +39,97 @@ from typing import TYPE_CHECKING, Any
 
 from ..._common.failure import OperatorError
 from ..._database.description import Content
-from .. import guard
-from ..inspection import INSTALLED, MOVING, Inspection, inspect
+from .. import conditions
+from ..inspection import INSTALLED, MOVING, Inspection, revisions_of
 from ..memory import INSTALLED as REMEMBERED
 from ..memory import Remembered
-from ..plan import DONE, RESET, UNDONE, Move, Plan, mark_plan, now, write_plan
-from ..records import Install, write_install
-from ..schemas import INSTALL, PLAN, PROBE, WORKSPACE, content_of
+from ..plan import DONE, RESET, Move, Plan, close_plan, drop_stale, now, write_plan
+from ..records import Install, write_record
+from ..schemas import INSTALL, PROBE, WORKSPACE, content_of
 from .drop import Drop
-from .examination import DROP, SET_ASIDE, Request, examine, nobody_connected
 from .move import check_content, make_moves
+from .swap import DROP, SET_ASIDE, Swap, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from ..._database.engine import Database
-    from ..memory import Memory
+    from collections.abc import Mapping, Sequence
 
 
-class Reset:
-    """Puts the new schema in the place of the old one, behind the guard, once or not at all.
+class Reset(Swap):
+    """Puts the new schema in the place of the old one if all conditions hold, once or not at all.
 
-    Whatever ends it in between, another run on any machine reads from the database how far it got, and finishes.
+    If it is interrupted, another run on any machine reads from the database how far it got, and finishes.
     """
 
-    def __init__(self, database: Database, request: Request, memory: Memory, progress: Callable[[str], None]) -> None:
-        self._database, self._request, self._memory = database, request, memory
-        self._progress, self._names = progress, request.names
-
-    def predict(self) -> dict[str, Any]:
-        """What `carry_out` would do, by reading only. Raises OperatorError where it would refuse even later."""
+    def _act(self, *, changes: bool) -> dict[str, Any]:
         inspection = self._inspect()
         if inspection.stage == INSTALLED:
-            return self._settled(inspection, changes=False)
-        if inspection.stage == MOVING and inspection.begun is not None:
-            self._may_finish(inspection.begun)
-            return self._result(inspection, inspection.begun, changed=True)
-        findings = self._examine(inspection)
-        guard.enforce(findings, predicting=True)
-        return self._result(inspection, self._planned(inspection, {}), changed=True, findings=findings)
-
-    def carry_out(self) -> dict[str, Any]:
-        inspection = self._inspect()
-        if inspection.stage == INSTALLED:
-            return self._settled(inspection, changes=True)
+            return self._settled(inspection, changes=changes)
         if inspection.stage == MOVING and inspection.begun is not None:
             plan = inspection.begun
             self._may_finish(plan)
-            self._progress(f"finishing what run {plan.run} began: {inspection.moves_done} of {len(plan.moves)} moves")
-            sessions = self._database.wait_for_sessions(
-                [self._names.live], self._request.session_timeout_seconds, self._progress
-            )
-            guard.enforce([guard.nobody_connected(self._names.live, sessions)], predicting=False)
-            self._replace(inspection, plan)
-            return self._result(inspection, plan, changed=True)
-        # All that can be known without waiting first; then wait; then everything once more, as it is by then.
-        guard.enforce(self._examine(inspection, quickly=True), predicting=False)
+            if changes:
+                done = f"{inspection.moves_done} of {len(plan.moves)} moves"
+                self._progress(f"finishing what run {plan.run} began: {done}")
+                self._wait_until_alone()
+                self._replace(inspection, plan)
+            return self._result(inspection, plan)
+        if not changes:
+            checked = self._check(inspection)
+            conditions.enforce(checked, predicting=True)
+            return self._result(inspection, self._planned(inspection, {}), checked)
+        # First all that can be checked without waiting; then wait; then everything again, as it is by then.
+        conditions.enforce(self._check(inspection, quickly=True), predicting=False)
         self._database.wait_for_sessions([self._names.live], self._request.session_timeout_seconds, self._progress)
         inspection = self._inspect()
-        findings = self._examine(inspection, compare=False)
-        guard.enforce(findings, predicting=False)
+        checked = self._check(inspection, compare=False)
+        conditions.enforce(checked, predicting=False)
         plan = self._write_plan(inspection)
         # Reading all rows may have taken minutes.
-        guard.enforce([nobody_connected(self._database, self._names.live)], predicting=False)
+        sessions = self._database.sessions_in(self._names.live)
+        conditions.enforce([conditions.nobody_connected(self._names.live, sessions)], predicting=False)
         self._replace(inspection, plan)
-        return self._result(inspection, plan, changed=True, findings=findings)
+        return self._result(inspection, plan, checked)
 
-    def _inspect(self) -> Inspection:
-        return inspect(self._database, self._names, self._request.extra_tables, self._request.owner)
+    def _check(
+        self, inspection: Inspection, *, quickly: bool = False, compare: bool = True
+    ) -> list[conditions.Condition]:
+        """Check every condition of the reset, each against what the server says now.
 
-    def _examine(self, inspection: Inspection, *, quickly: bool = False, compare: bool = True) -> list[guard.Finding]:
-        return examine(
-            self._database,
-            self._request,
-            inspection,
-            self._memory,
-            self._progress,
-            quickly=quickly,
-            compare=compare,
-        )
+        `quickly` omits those that may wait or read all rows: other sessions, and the rehearsed dump. Without `compare`
+        the rows of the dump are not compared: the drop compares them later, where no other session can write.
+        """
+        database, request, names = self._database, self._request, self._names
+        rights, dropping = database.rights(), request.method == DROP
+        neighbours = database.neighbours(names.live, rights)
+        checked = [
+            self._confirmed(),
+            conditions.replaceable(inspection),
+            conditions.too_old_to_migrate(inspection),
+            conditions.no_sentinel(inspection),
+            conditions.memory_agrees(inspection, self._memory.read(), self._memory.config_map, request.namespace),
+            conditions.rights_suffice(
+                rights, names.live, [names.live, names.workspace, names.aside(request.run)], dropping=dropping
+            ),
+            conditions.workspace_complete(inspection),
+            conditions.workspace_at_head(inspection, revisions_of(database, inspection.workspace)),
+            conditions.nothing_hidden(rights, names.live, there=inspection.live is not None, dropping=dropping),
+            conditions.no_key_from_outside(neighbours, rights.account, dropping=dropping),
+            conditions.no_reader_outside(neighbours),
+        ]
+        if request.method == SET_ASIDE:
+            checked.append(conditions.aside_free(inspection, request.run))
+        if quickly:
+            return checked
+        if dropping:
+
+            def live() -> dict[str, Content]:
+                tables = sorted(content_of(inspection.live)) if inspection.live is not None else []
+                return database.fingerprints(names.live, tables, self._progress)
+
+            rehearsed = request.rehearsed_dump
+            checked.append(conditions.dump_rehearsed(inspection, rehearsed, request.run, live if compare else None))
+        # The last one: reading all rows takes minutes, in which a client may connect.
+        return [*checked, conditions.nobody_connected(names.live, database.sessions_in(names.live), rights)]
 
     def _planned(self, inspection: Inspection, contents: Mapping[str, Content]) -> Plan:
         request, names = self._request, self._names
@@ -130,15 +142,15 @@ class Reset:
             known = (content.rows, content.sum) if content is not None else (None, None)
             return Move(table, names.live, target, *known)
 
-        # Whoever finishes an interrupted drop may have nothing but the plan to compare what is left with.
-        rehearsed = guard.rehearsed_sums(request.rehearsed_dump or {})
-        # The sentinel comes last: where it is, everything is.
+        # A run that finishes an interrupted drop may have only the plan to compare the remaining tables with.
+        rehearsed = conditions.rehearsed_sums(request.rehearsed_dump or {})
+        # The sentinel comes last: if it is there, everything is.
         arriving = [Move(table, names.workspace, names.live) for table in [*new, INSTALL]]
         setting_aside = request.method == SET_ASIDE and bool(old)
         return Plan(
             schema=aside if setting_aside else names.workspace,
             action=RESET,
-            # Where there is nothing old, nothing is dropped.
+            # Without old tables nothing is dropped.
             method=request.method if old else SET_ASIDE,
             deployment=request.deployment,
             namespace=request.namespace,
@@ -164,15 +176,12 @@ class Reset:
         }
 
     def _write_plan(self, inspection: Inspection) -> Plan:
-        """Everything that has to be there before the first table moves; the plan itself last."""
+        """Write all that must exist before the first table moves; the plan itself last."""
         database, request, names = self._database, self._request, self._names
         mark, live, workspace = inspection.mark, inspection.live, inspection.workspace
         if mark is None or workspace is None:
-            raise AssertionError("the guard lets nobody through without a complete workspace")
-        for stale in inspection.plans:
-            # A plan of which nothing was done, or all was undone, is in nobody's way any more.
-            if stale.unfinished or (stale.state == UNDONE and stale.schema == names.aside(request.run)):
-                database.drop_tables(stale.schema, [PLAN])
+            raise AssertionError("a reset without a complete workspace has been refused")
+        drop_stale(database, inspection.plans, names.aside(request.run))
         if live is None:
             database.create_schema(names.live, workspace.charset, workspace.collation)
         contents: dict[str, Content] = {}
@@ -195,23 +204,22 @@ class Reset:
             set_aside=plan.schema if plan.schema != names.workspace else "",
             dump=plan.facts["dump"] or "",
         )
-        write_install(database, names.workspace, install)
+        write_record(database, names.workspace, install)
         write_plan(database, plan)
         return plan
 
     def _may_finish(self, plan: Plan) -> None:
-        request = self._request
         if plan.action != RESET:
             raise OperatorError(
-                f"run {plan.run} was going back to the old tables and is half done (its plan is in {plan.schema})",
-                expected="no other move under way",
+                f"run {plan.run} has not finished the restore of the old tables (its plan is in {plan.schema})",
+                expected="no other unfinished move",
                 untouched="all tables: none was moved by this run",
-                next_step="finish it with `state: restored`, then decide again",
+                next_step="finish it with `state: restored`, then run the same command again if you still want a reset",
             )
-        guard.enforce([guard.confirmed(request.deployment, request.confirm)], predicting=False)
+        conditions.enforce([self._confirmed()], predicting=False)
 
     def _replace(self, inspection: Inspection, plan: Plan) -> None:
-        """From wherever it stands to the end. Every step finds out by itself whether it is done."""
+        """Carry a plan out from its current state to the end. Each step finds out by itself whether it is done."""
         database = self._database
         if plan.dropped:
             plan = Drop(database, self._request, self._inspect, self._progress).carry_out(plan)
@@ -223,14 +231,11 @@ class Reset:
         if charset:
             database.match_charset(plan.live, charset[0], charset[1])
         self._memory.write(Remembered(REMEMBERED, plan.deployment, plan.run, plan.live, now()))
-        if plan.schema == plan.workspace:
-            database.drop_tables(plan.schema, [PLAN])
-        else:
-            mark_plan(database, plan, DONE)
+        close_plan(database, plan, DONE)
         self._tidy(inspection)
 
     def _settled(self, inspection: Inspection, *, changes: bool) -> dict[str, Any]:
-        """Installed already: nothing to do, but for the last strokes of a run that died right before its end."""
+        """Installed already: what remains are the last steps of a run that was killed right before its end."""
         install = inspection.install
         if install is None:
             raise AssertionError("a schema without a sentinel that can be read is not installed")
@@ -245,43 +250,34 @@ class Reset:
             self._memory.write(Remembered(REMEMBERED, install.deployment, install.run, self._names.live, now()))
         if changes and leftovers:
             self._tidy(inspection)
-        return {
-            "changed": forgotten or leftovers,
-            "stage": INSTALLED,
-            "method": install.method,
-            "run": install.run,
-            "revision": install.revision,
-            "set_aside": install.set_aside or None,
-            "moved": 0,
-            "tables": [],
-            "conditions": [],
-        }
+        return outcome(
+            INSTALLED,
+            changed=forgotten or leftovers,
+            method=install.method,
+            run=install.run,
+            revision=install.revision,
+            set_aside=install.set_aside or None,
+        )
 
     def _tidy(self, inspection: Inspection) -> None:
-        """The workspace stays behind empty: its mark is the last to go."""
+        """Leave the workspace behind empty, without its mark."""
         if inspection.mark is not None:
             self._database.drop_tables(self._names.workspace, [WORKSPACE])
 
     def _result(
-        self, inspection: Inspection, plan: Plan, *, changed: bool, findings: list[guard.Finding] | None = None
+        self, inspection: Inspection, plan: Plan, checked: Sequence[conditions.Condition] = ()
     ) -> dict[str, Any]:
         leaving = plan.dropped or tuple(move for move in plan.moves if move.source == plan.live)
         rows = {table.name: table.rows for table in inspection.live.tables.values()} if inspection.live else {}
-        return {
-            "changed": changed,
-            "stage": inspection.stage,
-            "method": plan.method,
-            "run": plan.run,
-            "revision": plan.facts.get("new_revision"),
-            "set_aside": plan.schema if plan.schema != plan.workspace else None,
-            "moved": len(plan.moves),
-            "tables": [
-                {
-                    "name": move.table,
-                    "rows": move.rows if move.rows is not None else rows.get(move.table),
-                    "checksum": move.content,
-                }
-                for move in leaving
-            ],
-            "conditions": [finding.as_result() for finding in findings or []],
-        }
+        counts = {move.table: move.rows if move.rows is not None else rows.get(move.table) for move in leaving}
+        return outcome(
+            inspection.stage,
+            changed=True,
+            method=plan.method,
+            run=plan.run,
+            revision=plan.facts.get("new_revision"),
+            set_aside=plan.schema if plan.schema != plan.workspace else None,
+            moved=len(plan.moves),
+            tables=[{"name": move.table, "rows": counts[move.table], "checksum": move.content} for move in leaving],
+            checked=checked,
+        )

@@ -19,7 +19,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
     Rights,
     read_rights,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import conditions
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import call_of, reset
 
@@ -142,14 +142,14 @@ def test_a_lock_that_somebody_holds_is_no_problem(database):
 def test_of_whom_nothing_is_known(server, database, deployment):
     assert any("PROCESS" in line for line in fitness(database).unseen)
     assert any("Galera" in line for line in fitness(database, **{"SHOW GLOBAL": [("wsrep_on", "ON")]}).unseen)
-    finding = guard.nobody_connected(deployment.names.live, [], read_rights(database))
-    assert finding.verdict == guard.NOTED
-    assert "other users are not shown" in finding.found
+    condition = conditions.nobody_connected(deployment.names.live, [], read_rights(database))
+    assert condition.verdict == conditions.NOTED
+    assert "other users are not shown" in condition.found
 
     server.as_root("CREATE USER seeing; GRANT PROCESS ON *.* TO seeing")
     with _as(server, "seeing") as other:
         assert fitness(other).unseen == ()
-        assert guard.nobody_connected(deployment.names.live, [], read_rights(other)).verdict == guard.HOLDS
+        assert conditions.nobody_connected(deployment.names.live, [], read_rights(other)).verdict == conditions.HOLDS
     server.as_root("DROP USER seeing")
 
 
@@ -173,22 +173,22 @@ def test_a_server_that_is_one_of_several_lists_its_own_sessions_alone(server, de
             # Of the server's own rights only what nodes there are is another server's.
             rights = Rights([Grants(frozenset({"PROCESS"}))], other_nodes=other_nodes(answering))
             (line,) = read_fitness(answering, rights).unseen
-            finding = guard.nobody_connected(deployment.names.live, [], rights)
+            condition = conditions.nobody_connected(deployment.names.live, [], rights)
             assert read_rights(other).other_nodes is None
     finally:
         server.as_root("DROP USER seeing")
     assert node in line
-    assert (finding.verdict, node in finding.found) == (guard.NOTED, True)
+    assert (condition.verdict, node in condition.found) == (conditions.NOTED, True)
 
 
 def test_a_user_of_one_of_several_servers_that_sees_its_own_sessions_only(deployment):
     rights = Rights([Grants()], "'a'@'%'", other_nodes="the server is a node")
 
-    finding = guard.nobody_connected(deployment.names.live, [], rights)
+    condition = conditions.nobody_connected(deployment.names.live, [], rights)
 
-    assert finding.verdict == guard.NOTED
-    assert "no right PROCESS" in finding.found
-    assert "the server is a node" in finding.found
+    assert condition.verdict == conditions.NOTED
+    assert "no right PROCESS" in condition.found
+    assert "the server is a node" in condition.found
 
 
 def test_the_rights_know_of_other_nodes(database):

@@ -23,7 +23,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.exclusive import alone
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import make_dump, read_content
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dumping import make_dump, read_content
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema import migration
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_migrate
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
     NEW_REVISION,
@@ -156,14 +157,14 @@ def test_a_killed_runs_job_may_take_its_time_to_end(proxy, database, bare, monke
         return []
 
     removed = mock.Mock(side_effect=lambda *_given: proxy.wait_for_its_limit())
-    monkeypatch.setattr(metadata_migrate, "remove_leftovers", removed)
-    monkeypatch.setattr(metadata_migrate, "Job", lambda *_given: types.SimpleNamespace(run=migrate))
-    monkeypatch.setattr(metadata_migrate, "head_in", lambda _lines: (NEW_REVISION, "3.0.6"))
+    monkeypatch.setattr(migration, "remove_leftovers", removed)
+    monkeypatch.setattr(migration, "Job", lambda *_given: types.SimpleNamespace(run=migrate))
+    monkeypatch.setattr(migration, "head_in", lambda _lines: (NEW_REVISION, "3.0.6"))
     given = {"live": bare.names.live, "deployment": bare.name, "run": RUN, "image": "image:1"}
     call = call_of(database, monkeypatch, metadata_migrate, **given)
     call.params["database"] = {"password_secret": {"name": "database", "key": "password"}}
     address = dataclasses.replace(address_of(bare.server), name=bare.names.live)
-    monkeypatch.setattr(metadata_migrate, "read_address", lambda *_given: address)
+    monkeypatch.setattr(migration, "read_address", lambda *_given: address)
 
     assert metadata_migrate.act(call)["revision"] == NEW_REVISION
     removed.assert_called_once()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the old tables have around them that the guard has to know of: hidden programs, and keys of other schemas."""
+"""What the conditions of a reset must know about the neighbours of old tables: hidden programs, other schemas' keys."""
 
 # Names of schemas and tables can't be bound as values.
 # ruff: noqa: S608
@@ -24,6 +24,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.neighbours import read_neighbours
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import NEEDED, read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap import states
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_swap
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import RUN, call_of, reset
 
@@ -63,7 +64,7 @@ def dropping(database, deployment):
 
 
 def found(result, condition):
-    return next(finding for finding in result["conditions"] if finding["condition"] == condition)
+    return next(condition for condition in result["conditions"] if condition["condition"] == condition)
 
 
 class TestHidden:
@@ -81,7 +82,7 @@ class TestHidden:
         server.as_root(statement.format(live))
         before = deployment.definition(live)
         with connect() as database:
-            with pytest.raises(OperatorError, match=f"{kind}.* would not be shown") as caught:
+            with pytest.raises(OperatorError, match=f"would not show .*{kind}") as caught:
                 reset(database, deployment, memory, **dropping(database, deployment))
             grants = caught.value.next_step.partition("database: ")[2].partition("; or")[0]
         assert deployment.definition(live) == before
@@ -193,7 +194,7 @@ def test_the_plan_warns_of_what_it_can_not_know_and_of_what_follows(
 ):
     live = deployment.names.live
     server.as_root(f"CREATE VIEW {bi}.v AS SELECT dag_id FROM {live}.dag")
-    monkeypatch.setattr(metadata_swap, "Memory", lambda *_given: memory)
+    monkeypatch.setattr(states, "Memory", lambda *_given: memory)
     warnings = []
     with connect(f"EXECUTE, TRIGGER, EVENT ON `{live}%`.*", f"SELECT, INSERT, SHOW VIEW ON `{bi}`.*") as database:
         given = {"deployment": "demo", "confirm": "demo", "run": RUN, "check_mode": True}

@@ -29,6 +29,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.patien
     Patience,
     patience_of,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import info
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, address_of, call_of, literal
 
@@ -80,7 +81,7 @@ def test_a_server_that_goes_away_in_the_middle_of_a_look_is_looked_at_again(
     server, restarting, deployment, monkeypatch
 ):
     died = []
-    inspect = metadata_info.inspect
+    inspect = info.inspect
 
     def dying(*arguments):
         if not died:
@@ -92,8 +93,8 @@ def test_a_server_that_goes_away_in_the_middle_of_a_look_is_looked_at_again(
         call = call_of(unused, monkeypatch, metadata_info, live=names.live, run="r", deployment="demo", lock=LOCK)
     call.progress = restarting.patience.tell
     # Not the one session of `call_of`: each look makes its own.
-    monkeypatch.setattr(metadata_info, "connected", lambda *_given: server.session())
-    monkeypatch.setattr(metadata_info, "inspect", dying)
+    monkeypatch.setattr(info, "connected", lambda *_given: server.session())
+    monkeypatch.setattr(info, "inspect", dying)
 
     assert metadata_info.act(call)["stage"] == "old"
     assert restarting.told

@@ -5,7 +5,7 @@
 # Names of schemas and tables can't be bound as values.
 # ruff: noqa: S608
 
-"""Going back to the old tables has a guard, too."""
+"""Going back to the old tables has conditions, too."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LATER = "20270101t000000"
 
 
 class TestWayBackIsRefused:
-    """Going back has a guard, too."""
+    """Going back has conditions, too."""
 
     def refused(self, database, schemas, memory, match, **changes):
         before = schemas.everything(database)
@@ -135,7 +135,7 @@ class TestWayBackIsRefused:
         reset(database, deployment, memory)
         deployment.server.as_root("UPDATE variable SET val = 'x'", deployment.names.aside(RUN))
         before = deployment.everything(database)
-        with pytest.raises(OperatorError, match="not what they were"):
+        with pytest.raises(OperatorError, match="have changed since they were set aside"):
             restore(database, deployment, memory)
         assert deployment.everything(database) == before
 

@@ -221,7 +221,7 @@ class TestAnnounced:
             bare.make_old()
             bare.make_new(database)
             changes = {"method": "drop", "rehearsed_dump": bare.rehearsed(database, bare.names.live)}
-            # With that schema as its own it would be a session that the guard waits for.
+            # With that schema as its own it would be a session that the reset waits for.
             other = server.connect("information_schema")
             with contextlib.closing(other), other.cursor() as cursor:
                 cursor.execute("BEGIN")

@@ -81,7 +81,7 @@ class TestInterrupted:
         for done in range(1, len(plan.moves) + 1):
             self._move(deployment, plan.moves[:done])
             assert inspect(database, names).stage == "moving"
-            with pytest.raises(OperatorError, match="half done"):
+            with pytest.raises(OperatorError, match="has not finished the restore"):
                 reset(database, deployment, memory)
 
             assert restore(database, deployment, memory)["changed"]
@@ -132,9 +132,9 @@ class TestInterrupted:
 
         assert inspection.stage == "foreign"
         both = ", ".join(sorted([first.schema, schema]))
-        assert inspection.problems == (f"several moves are half done: {both}",)
+        assert inspection.problems == (f"several moves are not finished: {both}",)
         for attempt in (reset, restore):
-            with pytest.raises(OperatorError, match="several moves are half done"):
+            with pytest.raises(OperatorError, match="several moves are not finished"):
                 attempt(database, deployment, memory)
         assert {schema: deployment.tables(schema) for schema in deployment.schemas()} == before
 
@@ -143,7 +143,7 @@ class TestInterrupted:
         self._move(deployment, plan.moves[:33])
         deployment.server.as_root(f"UPDATE {plan.schema}.variable SET val = 'changed'")
 
-        with pytest.raises(OperatorError, match="not what they were") as caught:
+        with pytest.raises(OperatorError, match="have changed since they were set aside") as caught:
             reset(database, deployment, memory)
 
         assert "variable" in caught.value.found

@@ -10,25 +10,25 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# An auth manager and external managers bring tables of their own.
+# An auth manager and external database managers have tables of their own.
 SECTIONS = ("core", "database")
-# Secrets, which stay where they are, and the connection, which is the Job's own.
+# Secrets, which must not be copied, and the connection, because the Job has its own.
 NOT_PASSED = ("fernet_key", "internal_api_secret_key", "sql_alchemy_conn")
-# What the launcher of the components puts in the place of this is not in the Job.
+# The launcher of the components replaces this by values that the Job does not have.
 REFERENCE = "@{"
 
 
 def environment_of(configuration: Mapping[str, Any], further: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Variables of the Job: of the `configuration` by section and option, and the components' `further` ones.
+    """Variables of the Job: the `configuration` by section and option, and the `further` ones of the components.
 
-    As with the components, a variable wins over an option of the same meaning.
+    As in the components, a variable overrides an option of the same meaning.
     """
     found: dict[str, str] = {}
     for section in SECTIONS:
         for option, value in (configuration.get(section) or {}).items():
             name, text = str(option).lower(), _text(value)
             if REFERENCE not in text and not name.startswith(NOT_PASSED):
-                # Kubernetes takes $(…) for another variable.
+                # Kubernetes treats $(…) as another variable.
                 found[f"AIRFLOW__{section.upper()}__{name.upper()}"] = text.replace("$", "$$")
     given = {str(variable["name"]) for variable in further}
     own = [{"name": name, "value": text} for name, text in found.items() if name not in given]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build.job_settings import environment_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema.job_settings import environment_of
 
 MANAGER = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 SECRET = {"name": "X_TOKEN", "valueFrom": {"secretKeyRef": {"name": "x", "key": "token"}}}

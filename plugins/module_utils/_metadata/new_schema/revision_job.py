@@ -2,17 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asks an image which schema it is made for: only the image knows, and a tag may mean another one tomorrow."""
+"""Asks an image which schema it is made for. Only the image knows, and a tag may mean another image tomorrow."""
 
 from __future__ import annotations
 
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from ..._common.names import short_name
 from ..._pods.job import Job
-from ..._pods.own_job import LABEL_ACTION, Pod, job_of
-from .migrate_job import LABEL_DEPLOYMENT, RESULT_MARK, SHELL, head_in
+from ..._pods.own_job import Pod, job_of
+from .migrate_job import REPORT, SHELL, head_in, labels_of
 
 if TYPE_CHECKING:
     from ..._kubernetes.call import Call
@@ -20,25 +19,16 @@ if TYPE_CHECKING:
 ASK = "ask"
 KEPT_SECONDS = 300
 
-# Runs in the image, with its Python, and imports nothing of Airflow: it takes a second.
-PROGRAM = r"""
-import importlib.metadata, importlib.util, json, os
-from alembic.script import ScriptDirectory
-folder = os.path.join(os.path.dirname(importlib.util.find_spec("airflow").origin), "migrations")
-version = importlib.metadata.version("apache-airflow")
-print("RESULT_MARK" + json.dumps({"heads": ScriptDirectory(folder).get_heads(), "version": version}), flush=True)
-""".replace("RESULT_MARK", RESULT_MARK)
-
 
 def is_pinned(image: str) -> bool:
-    """Whether a reference means the same content for ever."""
+    """Whether a reference always means the same content."""
     return "@sha256:" in image
 
 
 def newest_revision(call: Call, image: str, pod: Pod, known: str) -> tuple[str, str | None]:
-    """Revision of an image, and its version where a Job was run to ask it.
+    """Revision of an image, and its version if a Job was run to ask it.
 
-    `known` is what an image of the same reference answered before. A tag may stand for another image by now.
+    `known` is the earlier answer of an image of the same reference. A tag may mean another image by now.
     """
     if known and is_pinned(image):
         return known, None
@@ -50,22 +40,16 @@ def newest_revision(call: Call, image: str, pod: Pod, known: str) -> tuple[str, 
 
 def revision_job(image: str, deployment: str, pod: Pod, timeout_seconds: int) -> dict[str, Any]:
     """The Job that asks. It gets no Secret, no volume and no address."""
-    labels = {
-        "app.kubernetes.io/name": "airflow-ask-image",
-        "app.kubernetes.io/managed-by": "hopsworks.airflow",
-        LABEL_ACTION: ASK,
-        LABEL_DEPLOYMENT: short_name(deployment),
-    }
     container = {
         "name": "ask",
         "image": image,
-        "command": ["/bin/sh", "-c", SHELL, "ask", PROGRAM],
+        "command": ["/bin/sh", "-c", SHELL, "ask", REPORT],
         # An arbitrary UID has no entry in the image's passwd file.
         "env": [{"name": "USER", "value": "airflow"}, {"name": "LOGNAME", "value": "airflow"}, *pod.environment],
     }
     return job_of(
         f"airflow-ask-image-{secrets.token_hex(4)}",
-        labels,
+        labels_of("airflow-ask-image", ASK, deployment),
         pod,
         container,
         [],

@@ -5,7 +5,7 @@
 # Names of schemas and tables can't be bound as values.
 # ruff: noqa: S608
 
-"""Every condition of the guard, with attempts to get past it while all the others hold."""
+"""Every condition of the reset, with attempts to get past it while all the others hold."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.engine import Use
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import NEEDED
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import conditions
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import (
     INSTALLED,
     MIGRATABLE,
@@ -29,7 +29,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Remembered
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan import now
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_install, write_mark
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL, PLAN
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
@@ -95,13 +95,13 @@ LIVE = {
     "a stored procedure": ("CREATE PROCEDURE tidy() SELECT 1", "procedure tidy"),
     "an unknown revision": ("UPDATE alembic_version SET version_num = 'ffffffffffff'", "ffffffffffff"),
     "two revisions": ("INSERT INTO alembic_version VALUES ('ffffffffffff')", "several revisions"),
-    "no revision": ("DELETE FROM alembic_version", "empty: half a schema"),
+    "no revision": ("DELETE FROM alembic_version", "empty: an incomplete schema"),
     "no alembic_version": ("DROP TABLE alembic_version", "no alembic_version"),
-    "half a schema": ("SET foreign_key_checks=0; DROP TABLE dag_run", "half a schema.*dag_run"),
+    "half a schema": ("SET foreign_key_checks=0; DROP TABLE dag_run", "an incomplete schema.*dag_run"),
     "a revision that migrates": ("UPDATE alembic_version SET version_num = '405de8318b3a'", "migrates in place"),
     "a newer Airflow": (f"UPDATE alembic_version SET version_num = '{NEW_REVISION}'", "migrates in place"),
-    "somebody's sentinel": (f"CREATE TABLE {INSTALL} (note TEXT)", "not one that this collection wrote"),
-    "an empty sentinel": (EMPTY_SENTINEL, "not one that this collection wrote"),
+    "somebody's sentinel": (f"CREATE TABLE {INSTALL} (note TEXT)", "this collection did not write"),
+    "an empty sentinel": (EMPTY_SENTINEL, "this collection did not write"),
 }
 
 
@@ -135,15 +135,15 @@ def test_tables_that_airflow_2_keeps_aside_are_its_own(database, deployment, mem
 
 
 def test_a_schema_installed_for_another_deployment_is_left_alone(database, deployment, memory):
-    write_install(database, deployment.names.live, deployment.install(deployment="other"))
+    write_record(database, deployment.names.live, deployment.install(deployment="other"))
 
     attempt_either_way(database, deployment, memory, r"the sentinel .* belongs to deployment 'other'")
 
 
 def test_the_sentinel_alone_is_enough_to_refuse(database, deployment):
-    write_install(database, deployment.names.live, deployment.install(method="drop"))
+    write_record(database, deployment.names.live, deployment.install(method="drop"))
 
-    assert guard.no_sentinel(inspect(database, deployment.names)).verdict == guard.REFUSED
+    assert conditions.no_sentinel(inspect(database, deployment.names)).verdict == conditions.REFUSED
 
 
 def test_a_database_from_an_older_backup_is_left_alone(database, deployment, memory):
@@ -215,7 +215,7 @@ WORKSPACE = {
     ),
     "is somebody else's": (
         lambda names: f"DROP TABLE {names.workspace}.hopsworks_airflow_workspace",
-        "those of somebody else",
+        "were not made by this collection",
     ),
     "lacks a table": (
         lambda names: f"SET foreign_key_checks=0; DROP TABLE {names.workspace}.task_instance",
@@ -357,7 +357,7 @@ class TestDrop:
 @pytest.mark.parametrize("revisions", [(), (NEW_REVISION,), ("ffff00001111",), ("0038cd0c28b4", "004c1210f153")])
 def test_no_other_condition_is_needed_to_refuse_a_revision(database, deployment, revisions):
     inspection = dataclasses.replace(inspect(database, deployment.names), revisions=revisions)
-    assert guard.too_old_to_migrate(inspection).verdict == guard.REFUSED
+    assert conditions.too_old_to_migrate(inspection).verdict == conditions.REFUSED
 
 
 ADVICE = {
@@ -369,10 +369,10 @@ ADVICE = {
 
 @pytest.mark.parametrize("stage", ADVICE)
 def test_each_stage_that_is_not_replaced_is_told_with_the_next_step_for_it(database, deployment, stage):
-    finding = guard.replaceable(dataclasses.replace(inspect(database, deployment.names), stage=stage))
+    condition = conditions.replaceable(dataclasses.replace(inspect(database, deployment.names), stage=stage))
 
-    assert finding.verdict == guard.REFUSED
-    assert [other for other, words in ADVICE.items() if words in finding.next_step] == [stage]
+    assert condition.verdict == conditions.REFUSED
+    assert [other for other, words in ADVICE.items() if words in condition.next_step] == [stage]
 
 
 def test_what_the_cluster_remembers_of_another_schema_is_no_reason_to_refuse(database, deployment, memory):
@@ -396,7 +396,7 @@ def test_the_mark_of_a_finished_schema_is_not_enough(database, bare, memory):
     bare.make_old()
     bare.server.as_root(f"CREATE DATABASE {bare.names.workspace}")
     mark = bare.mark(image="image")
-    write_mark(database, bare.names.workspace, mark)
+    write_record(database, bare.names.workspace, mark)
 
     with refused(database, bare, "lacks"):
         attempt(database, bare, memory)

@@ -23,12 +23,21 @@ MIGRATE = "migrate"
 RESULT_MARK = "hopsworks.airflow result: "
 PASSWORD_FOLDER = "/run/hopsworks.airflow/database"  # noqa: S105 - the name of a folder
 
-# Runs in the target image, with its Python. Prints as its last line what that image calls its newest revision.
+# The end of a program in the image: its last line is the image's newest revision. It imports nothing of Airflow.
+REPORT = r"""
+import importlib.metadata, importlib.util, json, os
+from alembic.script import ScriptDirectory
+folder = os.path.join(os.path.dirname(importlib.util.find_spec("airflow").origin), "migrations")
+version = importlib.metadata.version("apache-airflow")
+print("RESULT_MARK" + json.dumps({"heads": ScriptDirectory(folder).get_heads(), "version": version}), flush=True)
+""".replace("RESULT_MARK", RESULT_MARK)
+
+# Runs in the target image, with its Python.
 #
-# Airflow's components connect by the first driver, with the URL that is made of it: what keeps that from working is
-# found here, long before the outage, also where the migration itself takes another one.
+# Airflow's components connect by the first driver, with the URL that is made of it. If that can't work, it is found
+# here, long before the outage, also if the migration itself uses another driver.
 PROGRAM = r"""
-import importlib.metadata, importlib.util, json, os, subprocess, sys, time
+import json, os, subprocess, sys, time
 from urllib.parse import quote
 
 with open(os.environ["PASSWORD_FILE"], "rb") as stream:
@@ -51,13 +60,13 @@ for attempt in range(30):
         break
     except Exception as error:
         reason = getattr(error, "orig", None) or error
-        # A proxy beside this container may still be starting.
+        # A proxy in the same pod may still be starting.
         if attempt < 29 and reason.args and reason.args[0] in components["away"]:
             time.sleep(1)
             continue
-        sys.exit("Airflow's components could not connect to the database, as they do it by %s: %s: %s\n"
-            "Nothing was migrated. Compare database.tls (airflow_database_tls) and how the user logs in with what the "
-            "server demands and this library in the image can do" % (
+        sys.exit("Airflow's components could not connect to the database by %s: %s: %s\n"
+            "Nothing was migrated. Compare database.tls (airflow_database_tls) and the user's login with what the "
+            "server requires and this library in the image supports" % (
             components["module"], type(reason).__name__, reason))
 for driver in others:
     try:
@@ -65,35 +74,30 @@ for driver in others:
         url = url_of(driver)
     except ImportError:
         pass
-# No connection of the components' settings: theirs is to the live schema.
+# Without the connection of the components' settings, which is that of the live schema.
 theirs = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN")
 environment = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
 environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = url
 code = subprocess.call(["airflow", "db", "migrate"], env=environment)
 if code:
     sys.exit(code if code > 0 else 1)
-from alembic.script import ScriptDirectory
-folder = os.path.join(os.path.dirname(importlib.util.find_spec("airflow").origin), "migrations")
-version = importlib.metadata.version("apache-airflow")
-print("RESULT_MARK" + json.dumps({"heads": ScriptDirectory(folder).get_heads(), "version": version}), flush=True)
-""".replace("RESULT_MARK", RESULT_MARK)
+"""
 
-# An image's entrypoint is bypassed, and with it what it does for a UID without a home.
+# The image's entrypoint is not run, so this sets a home for a UID without one.
 SHELL = '[ -w "${HOME:-/}" ] || export HOME="${AIRFLOW_USER_HOME_DIR:-/home/airflow}"; exec python3 -c "$1"'
 
 
-def labels_of(deployment: str, run: str) -> dict[str, str]:
+def labels_of(name: str, action: str, deployment: str) -> dict[str, str]:
     return {
-        "app.kubernetes.io/name": "airflow-migrate",
+        "app.kubernetes.io/name": name,
         "app.kubernetes.io/managed-by": "hopsworks.airflow",
-        LABEL_ACTION: MIGRATE,
+        LABEL_ACTION: action,
         LABEL_DEPLOYMENT: short_name(deployment),
-        LABEL_RUN: run,
     }
 
 
 def selector_of(deployment: str) -> str:
-    """Finds the Jobs of one deployment: others in the namespace may have theirs."""
+    """Finds the Jobs of one deployment: others in the namespace may have their own."""
     return f"{LABEL_ACTION}={MIGRATE},{LABEL_DEPLOYMENT}={short_name(deployment)}"
 
 
@@ -107,16 +111,16 @@ def migrate_job(
     pod: Pod,
     timeout_seconds: int,
 ) -> dict[str, Any]:
-    """The Job that runs `airflow db migrate` of an image on a schema. The password is mounted, and nowhere written."""
-    labels = labels_of(deployment, run)
+    """The Job that runs `airflow db migrate` of an image on a schema. The password is only mounted."""
+    labels = {**labels_of("airflow-migrate", MIGRATE, deployment), LABEL_RUN: run}
     files = address.tls.volume("database-tls")
     name = f"airflow-migrate-{run.replace('_', '-')}-{secrets.token_hex(3)}"
-    # Kubernetes takes $(...) for another variable.
+    # Kubernetes treats $(...) as another variable.
     drivers = json.dumps([asdict(driver) for driver in ENGINE.drivers(address, schema, TLS_FOLDER)]).replace("$", "$$")
     container = {
         "name": "migrate",
         "image": image,
-        "command": ["/bin/sh", "-c", SHELL, "migrate", PROGRAM],
+        "command": ["/bin/sh", "-c", SHELL, "migrate", PROGRAM + REPORT],
         # Of several with one name, the last one counts: the Job's own.
         "env": [
             *pod.environment,
@@ -137,7 +141,7 @@ def migrate_job(
         "secret": {
             "secretName": secret["name"],
             "items": [{"key": secret["key"], "path": "password"}],
-            # Readable by whatever UID the pod gets; nobody else is in it.
+            # Readable by any UID that the pod may get; nothing else runs in it.
             "defaultMode": 0o444,
         },
     }
@@ -154,7 +158,7 @@ def migrate_job(
 
 
 def head_in(lines: list[str]) -> tuple[str, str]:
-    """The newest revision and the version that the image reported. Raises OperatorError where it didn't."""
+    """The newest revision and the version that the image reported. Raises OperatorError if there is none."""
     for line in reversed(lines):
         found, text = line.partition(RESULT_MARK)[1:]
         if found:

@@ -16,8 +16,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.redaction import redact, secret_forms
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.address import Address
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import Tls
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build.migrate_job import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema.migrate_job import (
     PROGRAM,
+    REPORT,
     RESULT_MARK,
     head_in,
     migrate_job,
@@ -176,7 +177,7 @@ class TestProgram:
 
     def run(self, **environment):
         return subprocess.run(
-            [sys.executable, "-S", "-c", PROGRAM],
+            [sys.executable, "-S", "-c", PROGRAM + REPORT],
             env={**self.environment, **environment},
             capture_output=True,
             text=True,

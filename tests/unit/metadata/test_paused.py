@@ -12,7 +12,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.paused import BATCH, PausedDag, PausedDags
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused import BATCH, PausedDag, PausedDags
 
 EARLIER = {"earlier": PausedDag("/dags/earlier.py", gone=False, paused=True, run="before")}
 MANY = {f"dag_{number:04}": PausedDag("/dags/x.py", gone=False, paused=True, run="r") for number in range(BATCH + 200)}

@@ -16,9 +16,13 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build import beside, revision_job
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build.migrate_job import RESULT_MARK
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect, revisions_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema import (
+    building,
+    migration,
+    revision_job,
+)
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema.migrate_job import RESULT_MARK
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import read_mark
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL, PAUSED, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
@@ -41,13 +45,13 @@ def same(revision):
 
 
 def standing(database, deployment, *, run=RUN, image=IMAGE, newest=same):
-    revisions = beside.revisions_of(database, deployment.names.workspace)
-    return beside.standing(inspect(database, deployment.names), run, image, revisions, newest)
+    inspection = inspect(database, deployment.names)
+    return building.standing(inspection, run, image, revisions_of(database, inspection.workspace), newest)
 
 
 def begin(database, deployment, *, name="demo", run=RUN):
     owner = dataclasses.replace(deployment.owner(run), deployment=name)
-    return beside.begin(database, inspect(database, deployment.names), owner, IMAGE, quiet)
+    return building.begin(database, inspect(database, deployment.names), owner, IMAGE, quiet)
 
 
 def test_what_this_run_has_built_is_kept(database, deployment):
@@ -96,14 +100,14 @@ def test_the_image_is_asked_unless_it_is_pinned(database, deployment, monkeypatc
             return [f'{RESULT_MARK}{{"heads": ["{answer}"], "version": "3.3.2"}}']
 
     monkeypatch.setattr(revision_job, "Job", Job)
-    monkeypatch.setattr(metadata_migrate, "told", lambda *_given: None)
-    monkeypatch.setattr(metadata_migrate, "Admission", mock.Mock())
+    monkeypatch.setattr(migration, "told", lambda *_given: None)
+    monkeypatch.setattr(migration, "Admission", mock.Mock())
     given = {"live": deployment.names.live, "deployment": deployment.name, "run": RUN, "image": image}
     pod = {"environment": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}}]}
     call = call_of(database, monkeypatch, metadata_migrate, check_mode=True, pod=pod, **given)
     call.params["database"] = {"password_secret": {"name": "database", "key": "password"}}
     address = dataclasses.replace(address_of(deployment.server), name=deployment.names.live)
-    monkeypatch.setattr(metadata_migrate, "read_address", lambda *_given: address)
+    monkeypatch.setattr(migration, "read_address", lambda *_given: address)
 
     assert metadata_migrate.act(call)["changed"] is changed
     assert asked == ([] if "@" in image else [(image, ["USER", "LOGNAME"])])
@@ -142,7 +146,7 @@ def test_nothing_is_built_while_tables_are_being_moved(database, deployment, mem
     result = standing(database, deployment, run="20261130t000000")
 
     assert result is not None
-    assert "being moved" in result["reason"]
+    assert "the move of the new schema is not finished" in result["reason"]
 
 
 def test_nothing_is_built_for_a_schema_that_will_not_be_replaced(database, deployment):
@@ -210,7 +214,7 @@ def test_tables_older_than_our_mark_are_somebody_elses(database, bare):
 def test_a_table_that_somebody_made_beside_ours_is_never_dropped(database, deployment, monkeypatch, meanwhile):
     """When the new schema is complete, it is known which tables are in it."""
     schema = deployment.names.workspace
-    beside.finish(database, schema, deployment.mark(), NEW_REVISION)
+    building.finish(database, schema, deployment.mark(), NEW_REVISION)
     before = deployment.tables(schema)
 
     def make(*_given):
@@ -229,7 +233,7 @@ def test_a_table_that_somebody_made_beside_ours_is_never_dropped(database, deplo
 
 def test_a_table_that_somebody_made_beside_ours_is_not_moved_either(database, deployment, memory):
     schema = deployment.names.workspace
-    beside.finish(database, schema, deployment.mark(), NEW_REVISION)
+    building.finish(database, schema, deployment.mark(), NEW_REVISION)
     deployment.server.as_root("CREATE TABLE kept_connections (id INT)", schema)
 
     with pytest.raises(OperatorError, match="no run of this collection made there: kept_connections"):
@@ -252,7 +256,7 @@ def test_what_was_made_there_before_is_dropped_with_a_mark_of_an_earlier_version
 
 def test_what_came_back_from_a_reset_is_ours(database, deployment, memory):
     """The sentinel is put there after the mark."""
-    beside.finish(database, deployment.names.workspace, deployment.mark(), NEW_REVISION)
+    building.finish(database, deployment.names.workspace, deployment.mark(), NEW_REVISION)
     Reset(database, deployment.request(), memory, quiet)._write_plan(inspect(database, deployment.names))
 
     begin(database, deployment, run="20261130t000000")
@@ -261,7 +265,7 @@ def test_what_came_back_from_a_reset_is_ours(database, deployment, memory):
 
 
 def test_a_migration_that_still_runs_is_not_pulled_from_under(server, database, deployment, monkeypatch):
-    monkeypatch.setattr(beside, "SESSION_SECONDS", 0.2)
+    monkeypatch.setattr(building, "SESSION_SECONDS", 0.2)
     connection = pymysql.connect(
         host="127.0.0.1",
         port=server.port,
@@ -283,15 +287,15 @@ def test_it_is_whole_only_at_the_images_newest_revision(database, bare):
     mark = begin(database, bare)
     table = f"{bare.names.workspace}.alembic_version"
     with pytest.raises(OperatorError, match="is empty"):
-        beside.finish(database, bare.names.workspace, mark, NEW_REVISION)
+        building.finish(database, bare.names.workspace, mark, NEW_REVISION)
     database.execute(f"CREATE TABLE {table} (version_num VARCHAR(32) PRIMARY KEY)")
     database.execute(f"INSERT INTO {table} VALUES ('29ce7909c52b')")
     with pytest.raises(OperatorError, match="29ce7909c52b"):
-        beside.finish(database, bare.names.workspace, mark, NEW_REVISION)
+        building.finish(database, bare.names.workspace, mark, NEW_REVISION)
     assert inspect(database, bare.names).workspace_state == "building"
 
     database.execute(f"UPDATE {table} SET version_num = '{NEW_REVISION}'")
-    beside.finish(database, bare.names.workspace, mark, NEW_REVISION)
+    building.finish(database, bare.names.workspace, mark, NEW_REVISION)
 
     assert inspect(database, bare.names).workspace_state == "complete"
 
@@ -308,7 +312,7 @@ def test_a_build_that_was_taken_over_says_nothing_of_the_one_after_it(server, da
         schema,
     )
 
-    with pytest.raises(OperatorError, match="is not that of this build"):
-        beside.finish(database, schema, mark, NEW_REVISION)
+    with pytest.raises(OperatorError, match=r"the mark of this build in schema .* was replaced"):
+        building.finish(database, schema, mark, NEW_REVISION)
 
     assert read_mark(database, schema) == later

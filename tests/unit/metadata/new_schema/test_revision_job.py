@@ -13,14 +13,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build import revision_job as job_module
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build.migrate_job import (
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema import revision_job as job_module
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema.migrate_job import (
+    REPORT,
     RESULT_MARK,
     head_in,
     selector_of,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build.revision_job import (
-    PROGRAM,
+from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema.revision_job import (
     revision_job,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.own_job import Pod
@@ -48,7 +48,7 @@ def test_the_image_itself_answers(tmp_path):
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: apache-airflow\nVersion: 3.3.2\n")
 
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", REPORT], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True
     )
 
     assert head_in(done.stdout.splitlines()) == ("d2f4e1b3c5a7", "3.3.2")

@@ -4,109 +4,97 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..._common.failure import OperatorError
+from ..._database.address import read_address
+from ..._database.client_job import client_of, client_tools, try_client
+from ..._database.connection import connected
 from ..._database.description import Content, Schema
-from .. import guard, ownership
-from ..plan import now
-from ..records import BUILDING, COMPLETE, Mark, complete_mark, names_of, read_mark, write_mark
-from ..schemas import BOOKKEEPING, WORKSPACE, content_of
+from ..._database.patience import patience_of
+from .. import conditions, ownership
+from ..ownership import Owner, begin_mark
+from ..records import COMPLETE, Mark, complete_mark, names_of, read_mark
+from ..schemas import WORKSPACE, content_of, on_server, refuse_rehearsal, schemas_of
 from .definitions import differences
-from .file import REPORT_BYTES, DumpFile, Manifest, chunks_of, differs, entries_of, whole
+from .dumping import read_content, server_in_words
+from .file import REPORT_BYTES, Manifest, chunks_of, differs, read_manifest, verify
 
 if TYPE_CHECKING:
     from ..._database.client import Tools
     from ..._database.engine import Database
-    from ..ownership import Owner
+    from ..._kubernetes.call import Call
 
 REHEARSAL, RESTORE = "rehearsal", "restore"
 SESSION_SECONDS = 60
+LEFTOVER_SECONDS = 60
 
 
-def dump_path(directory: str, database: str, run: str) -> Path:
-    """Where the dump of a schema in a run is kept."""
-    return Path(directory).expanduser() / f"{database}-{run}.sql.gz"
-
-
-def existing(schema: Schema | None, name: str) -> Schema:
-    """Raises OperatorError where there is no such schema."""
-    if schema is None:
-        raise OperatorError(
-            f"there is no schema {name}",
-            expected="a schema to dump",
-            untouched="everything",
-            next_step="correct database.name",
-        )
-    return schema
-
-
-def up_to_date(path: Path, now_there: dict[str, Content]) -> Manifest | None:
-    """The manifest of the dump that is there, if it is whole and holds just the tables and rows that are live now."""
-    manifest = whole(path)
-    if manifest is None or {table: (entry.sum, entry.definition) for table, entry in manifest.tables.items()} != {
-        table: (content.sum, content.definition) for table, content in now_there.items()
-    }:
-        return None
-    return manifest if all(entry.steady for entry in manifest.tables.values()) else None
-
-
-def read_content(database: Database, name: str, progress: Callable[[str], None]) -> dict[str, Content]:
-    """What is in each table of a schema but our bookkeeping, and how it is defined."""
-    schema = existing(database.schema(name), name)
-    tables = [table.name for table in schema.tables.values() if table.base and table.name not in BOOKKEEPING]
-    defined = database.definitions(name, tables)
-    found = database.fingerprints(name, tables, progress)
-    return {table: replace(content, definition=defined[table]) for table, content in found.items()}
-
-
-def server_in_words(database: Database) -> str:
-    server = database.server()
-    return f"{server.engine} {server.version}"
-
-
-def make_dump(
-    database: Database,
-    tools: Tools,
-    name: str,
-    run: str,
-    path: Path,
-    before: dict[str, Content],
-    progress: Callable[[str], None],
-) -> Manifest:
-    """Dump a schema into a file. What is at that path already is replaced when the new one is whole."""
-    schema = existing(database.schema(name), name)
-    server = server_in_words(database)
-    database.refuse_too_large(name, {table: content.largest for table, content in before.items()})
-    database.refuse_limits()
-    target = DumpFile(path, progress)
-    try:
-        # What our bookkeeping says is true of the schema it stands in, and not of one restored elsewhere.
-        tools.dump(name, target.write, BOOKKEEPING)
-        after = read_content(database, name, progress)
-        return target.commit(
-            lambda size, digest: Manifest(
-                database=name,
-                run=run,
-                server=server,
-                charset=schema.charset,
-                collation=schema.collation,
-                bytes=size,
-                sha256=digest,
-                created_at=now(),
-                tables=entries_of(before, after),
-            )
-        )
-    except BaseException:
-        target.discard()
-        raise
+def act(call: Call) -> dict[str, Any]:
+    params, begun = call.params, time.monotonic()
+    rehearsing = params["state"] == "rehearsed"
+    purpose = REHEARSAL if rehearsing else RESTORE
+    dump, schema = Path(params["dump"]), params["schema"]
+    manifest = read_manifest(dump)
+    verify(dump, manifest)
+    address = read_address(call.cluster, params["database"])
+    image, pod = client_of(call.cluster, address, params)
+    result: dict[str, Any] = {
+        "changed": not rehearsing,
+        "tables": sorted(manifest.tables),
+        "rows": sum(entry.rows for entry in manifest.tables.values()),
+    }
+    with connected(call.cluster, address, patience_of(call)) as database:
+        schema, live = database.folded(schema), database.folded(address.name)
+        if rehearsing:
+            refuse_rehearsal(on_server(database, schemas_of(address.name, params["workspace"])), schema)
+        owner = Owner(params["deployment"], call.cluster.namespace, live, manifest.run)
+        restoration = Restoration(database, schema, owner, dump, manifest, call.progress)
+        if not rehearsing and restoration.is_done():
+            result["changed"] = restoration.has_mark()
+            for doubt in restoration.doubts:
+                call.warn(doubt)
+            if not call.check_mode:
+                restoration.keep()
+            return {**result, "seconds": round(time.monotonic() - begun, 1)}
+        if call.check_mode:
+            restoration.refuse_others(purpose)
+            try_client(call, address, image, pod, manifest.run, params["timeout"])
+        else:
+            with client_tools(
+                call.cluster, address, image, pod, manifest.run, params["timeout"], call.progress
+            ) as tools:
+                with database.alone(schema, LEFTOVER_SECONDS):
+                    restoration.make_room(purpose)
+                restoration.play(tools)
+    if not call.check_mode:
+        # A separate session, because loading a dump may take longer than an idle one is kept.
+        with connected(call.cluster, address, patience_of(call)) as database, database.alone(schema, LEFTOVER_SECONDS):
+            restoration = Restoration(database, schema, owner, dump, manifest, call.progress)
+            restored = restoration.compare()
+            for doubt in restoration.doubts:
+                call.warn(doubt)
+            result["rows"] = sum(content.rows for content in restored.values())
+            if rehearsing:
+                restoration.clear()
+                result["rehearsed_dump"] = {
+                    "database": manifest.database,
+                    "run": manifest.run,
+                    "path": str(dump),
+                    "tables": {table: {"rows": found.rows, "sum": found.sum} for table, found in restored.items()},
+                }
+            else:
+                restoration.keep()
+    if not rehearsing:
+        result["diff"] = {"before": f"{schema}: empty\n", "after": f"{schema}: {len(manifest.tables)} tables\n"}
+    return {**result, "seconds": round(time.monotonic() - begun, 1)}
 
 
 class Restoration:
-    """Plays a dump into a schema that has nothing in it, and compares what is there then with what was dumped."""
+    """Plays a dump into an empty schema, and compares the restored tables with the dump."""
 
     def __init__(
         self,
@@ -119,40 +107,26 @@ class Restoration:
     ) -> None:
         self._database, self._schema, self._owner = database, schema, owner
         self._dump, self._manifest, self._progress = dump, manifest, progress
-        # What `compare` can't judge.
+        # The differences that `compare` can't judge.
         self.doubts: list[str] = []
         self._mark: Mark | None = None
 
     def make_room(self, purpose: str) -> None:
-        """An empty schema with a mark, so that what an interrupted run leaves there is known as such and removed."""
+        """Make an empty schema with a mark, so that the next run finds and removes what an interrupted one leaves."""
         self.refuse_others(purpose)
         largest = {table: entry.largest for table, entry in self._manifest.tables.items()}
         self._database.refuse_too_large(self._schema, largest)
         database, manifest, owner = self._database, self._manifest, self._owner
-        # The tool of a run that was killed may still play its dump: its Job ends a little later.
-        sessions = database.wait_for_sessions([self._schema], SESSION_SECONDS, self._progress)
-        guard.enforce([guard.nobody_connected(self._schema, sessions)], predicting=False)
+        # The tool of a killed run may still play its dump: its Job ends a little later.
+        conditions.wait_until_alone(database, self._schema, SESSION_SECONDS, self._progress)
         database.create_schema(self._schema, manifest.charset, manifest.collation)
-        # It may have been made by somebody else. What a later migration makes there is to fit the restored tables.
+        # The schema may have existed with others. The tables of a later migration must fit the restored ones.
         database.match_charset(self._schema, manifest.charset, manifest.collation)
         self._drop(self._left())
-        mark = Mark(
-            purpose=purpose,
-            deployment=owner.deployment,
-            namespace=owner.namespace,
-            live=owner.live,
-            run=owner.run,
-            state=BUILDING,
-            image="",
-            revision="",
-            created_at=ownership.server_now(database),
-            made=names_of(manifest.tables.keys()),
-        )
-        write_mark(database, self._schema, mark)
-        self._mark = mark
+        self._mark = begin_mark(database, self._schema, owner, purpose, made=names_of(manifest.tables.keys()))
 
     def refuse_others(self, purpose: str) -> None:
-        """Raises OperatorError where anything is there that an earlier run of the same purpose did not leave."""
+        """Raises OperatorError if the schema has anything that no earlier run of the same purpose left."""
         found = self._database.schema(self._schema)
         if found is None:
             return
@@ -166,7 +140,7 @@ class Restoration:
                 f"schema {self._schema} has {len(content_of(found))} tables that are {whose}:"
                 f" {', '.join(sorted(content_of(found))[:10])}",
                 expected="no such schema, or an empty one",
-                untouched="all tables: nothing is ever restored over anything",
+                untouched="all tables: a dump is never restored over existing tables",
                 next_step="name another `schema`, or move those tables elsewhere",
             )
         if purpose == RESTORE:
@@ -176,39 +150,38 @@ class Restoration:
             raise OperatorError(
                 f"schema {self._schema} has tables that are not of a dump: {', '.join(sorted(strange)[:10])}",
                 expected="no such schema, an empty one, or what an interrupted run of this module has left",
-                untouched="all tables: those of others are never dropped",
+                untouched="all tables: tables of others are never dropped",
                 next_step="move those tables elsewhere, or name another `schema`, then run the same command again",
             )
 
     def _left(self) -> frozenset[str]:
-        """The tables that an interrupted run may have left: of its dump, which may have been another one."""
+        """The tables that an interrupted run may have left: those of its dump, which may have been another one."""
         mark = read_mark(self._database, self._schema)
         known = mark.tables if mark is not None else None
         return known if known is not None else frozenset(self._manifest.tables)
 
     def _refuse_used(self, found: Schema) -> None:
-        """Raises OperatorError where somebody may have begun to work with what an earlier run restored.
+        """Raises OperatorError if the restored tables of an earlier run may be in use.
 
-        A dump is played table by table. So one that was interrupted has left a part of its tables, with which no
-        Airflow works; where all are there, they may have rows by now that are nowhere else.
+        A dump is played table by table. So an interrupted restore has left only a part of the tables, with which no
+        Airflow works. If all are there, they may have new rows that exist nowhere else.
         """
         strange = content_of(found) - self._manifest.tables.keys()
         if not strange and content_of(found) != self._manifest.tables.keys():
             return
-        what = f"has tables that are not of the dump: {', '.join(sorted(strange)[:10])}"
         raise OperatorError(
-            f"schema {self._schema} {what}"
+            f"schema {self._schema} has tables that are not of the dump: {', '.join(sorted(strange)[:10])}"
             if strange
-            else f"all tables of the dump are in schema {self._schema}, with other rows or definitions than in it, or"
-            " perhaps not all rows of the last one",
+            else f"schema {self._schema} has all tables of the dump, but other rows or definitions, or perhaps not all"
+            " rows of the last table",
             expected="no such schema, an empty one, or what an interrupted restore of this dump has left",
-            untouched=f"all tables; those in {self._schema} may be in use, and have rows that no dump holds",
-            next_step="name another `schema`; or, if nobody uses that one, drop its tables and run the same command"
+            untouched=f"all tables; those in {self._schema} may be in use, and have rows that no dump has",
+            next_step="name another `schema`; or, if that one is not in use, drop its tables and run the same command"
             " again",
         )
 
     def is_done(self) -> bool:
-        """Whether the schema holds just what the dump holds, for good; its mark may be there still."""
+        """Whether the schema has exactly the content of the dump, to stay; its mark may still be there."""
         found = self._database.schema(self._schema)
         if found is None or content_of(found) != self._manifest.tables.keys():
             return False
@@ -217,21 +190,21 @@ class Restoration:
             if mark is None or mark.purpose != RESTORE or not ownership.owner_of(mark).is_same(self._owner):
                 return False
             if mark.state != COMPLETE and not all(entry.steady for entry in self._manifest.tables.values()):
-                # The tool may have been killed in the last table, and no sum says how many rows of it there are.
+                # The tool may have been killed in the last table, and no sum shows how many rows of it there are.
                 return False
         now_there = read_content(self._database, self._schema, self._progress)
         same = all(now_there[table].sum == entry.sum for table, entry in self._manifest.tables.items() if entry.steady)
         return same and not self._redefined(now_there)
 
     def play(self, tools: Tools) -> None:
-        """To the end. Of a restore the mark says then that nothing of the dump is lacking."""
+        """Play the dump to its end. The mark of a restore then says that it is complete."""
         tools.restore(self._schema, self._manifest.bytes, self._chunks())
         if self._mark is not None and self._mark.purpose == RESTORE:
             tables = self._manifest.tables.keys()
             self._mark = complete_mark(self._database, self._schema, self._mark, self._mark.revision, tables)
 
     def compare(self) -> dict[str, Content]:
-        """What is in the restored tables. Raises OperatorError where it isn't what was dumped."""
+        """The content of the restored tables. Raises OperatorError if it is not that of the dump."""
         restored = read_content(self._database, self._schema, self._progress)
         different = sorted(restored.keys() ^ self._manifest.tables.keys())
         different += [
@@ -242,15 +215,15 @@ class Restoration:
         different += self._redefined(restored)
         if different:
             raise OperatorError(
-                f"what was restored from {self._dump} differs from what was dumped: {', '.join(different)}",
+                f"the tables restored from {self._dump} differ from the dumped ones: {', '.join(different)}",
                 expected="the same tables, defined in the same way, with the same rows",
-                untouched=f"everything but schema {self._schema}, which keeps what was restored for you to look at",
+                untouched=f"everything except schema {self._schema}, which keeps the restored tables for inspection",
                 next_step="dump again; if it happens again, don't rely on dumps of this database: see docs/operator.md",
             )
         return restored
 
     def _redefined(self, restored: Mapping[str, Content]) -> list[str]:
-        """Which tables are defined in another way than those that were dumped; as doubts, where that can't be judged.
+        """The tables whose definition differs from the dumped one; if that can't be judged, doubts instead.
 
         Another version of the server may write the same definition in other words.
         """
@@ -258,26 +231,26 @@ class Restoration:
         self.doubts = []
         if dumped and not any(dumped.values()):
             self.doubts.append(
-                f"the manifest of {self._dump} is one of an earlier version and does not say how tables are defined:"
-                " only their rows were compared"
+                f"the manifest of {self._dump} is of an earlier version and has no definitions of tables, so only their"
+                " rows were compared"
             )
         found = differences(dumped, {table: content.definition for table, content in restored.items()})
         here = server_in_words(self._database)
         if not found or here == self._manifest.server:
             return found
         self.doubts.append(
-            f"{self._dump} was made by {self._manifest.server}, and {here} defines these tables in another way or other"
-            f" words: {', '.join(found)}"
+            f"{self._dump} was made by {self._manifest.server}, and {here} defines these tables differently, or in"
+            f" other words: {', '.join(found)}"
         )
         return []
 
     def clear(self) -> None:
-        """Drop what was restored, and the mark last. The schema stays behind empty."""
+        """Drop the restored tables, and the mark last. The schema stays behind empty."""
         self._drop(self._manifest.tables.keys())
         self._database.drop_tables(self._schema, [WORKSPACE])
 
     def keep(self) -> None:
-        """What was restored is there to stay: drop the mark alone, if it is there."""
+        """Keep the restored tables: drop only the mark, if it is there."""
         if self.has_mark():
             self._database.drop_tables(self._schema, [WORKSPACE])
 
@@ -286,7 +259,7 @@ class Restoration:
         return found is not None and WORKSPACE in found.tables
 
     def _drop(self, tables: Collection[str]) -> None:
-        """Those of them that are there, and no others."""
+        """Drop those of them that are there, and no others."""
         found = self._database.schema(self._schema)
         if found is not None:
             self._database.drop_tables(self._schema, sorted(content_of(found).intersection(tables)))

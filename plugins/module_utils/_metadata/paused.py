@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._database.failures import DeniedError
-from .._metadata import ownership
-from .._metadata.schemas import PAUSED
+from . import ownership
+from .schemas import PAUSED
 
 if TYPE_CHECKING:
     from .._database.engine import Database
-    from .._metadata.ownership import Owner
+    from .ownership import Owner
 
 BATCH = 500
 _COLUMNS = ("dag_id", "fileloc", "gone", "paused", "deployment", "namespace", "live", "run")
@@ -27,8 +27,8 @@ _COLUMNS = ("dag_id", "fileloc", "gone", "paused", "deployment", "namespace", "l
 class PausedDag:
     """A DAG that was not paused before a quiesce.
 
-    `file` is where it came from and `gone` whether that file was gone already; `paused` tells whether it is paused
-    since, or is only kept for when the new schema has it. `run` is the run that paused it.
+    `file` is its file and `gone` whether that file was gone already; `paused` is whether it is paused since, or only
+    kept until the new schema has it. `run` is the run that paused it.
     """
 
     file: str
@@ -40,8 +40,8 @@ class PausedDag:
 class PausedDags:
     """The list of DAGs that a deployment's runs have paused: a table of its workspace, each row with its owner.
 
-    Whether a list is another deployment's is asked before, of everything in the schema (`ownership`). A list that a run
-    with another workspace has left is read as well, and moved to this one by whatever changes it.
+    Whether a list is another deployment's is checked earlier, for everything in the schema (`ownership`). A list that a
+    run with another workspace has left is read as well, and moved to this one with the next change.
     """
 
     def __init__(self, database: Database, schema: str, owner: Owner) -> None:
@@ -79,7 +79,7 @@ class PausedDags:
             database.drop_tables(schema, [PAUSED])
 
     def change(self, dags: Mapping[str, PausedDag]) -> None:
-        """Have the list be this one, and take the table away with the last DAG."""
+        """Make this the list, and drop the table with the last DAG."""
         elsewhere = _elsewhere(self._database, self._schema, self._owner)
         listed = self.read()
         if dags and (elsewhere or dags != listed):
@@ -92,7 +92,7 @@ class PausedDags:
 
 
 def read_paused(database: Database, workspace: str, owner: Owner | None) -> dict[str, PausedDag]:
-    """The list in a workspace, and with an owner those of its lists that are elsewhere; empty where there is none."""
+    """The list in a workspace and, with an owner, its lists in other schemas; empty if there is none."""
     schemas = _elsewhere(database, workspace, owner) if owner is not None else []
     found = database.schema(workspace)
     if found is not None and PAUSED in found.tables:
@@ -120,7 +120,7 @@ def _elsewhere(database: Database, workspace: str, owner: Owner) -> list[str]:
 
 
 def _owners(database: Database, schema: str) -> list[Owner | None]:
-    """Whose list it is. A right of any kind shows a table, so those of others may be shown and not be readable."""
+    """The owners of a list. A right of any kind shows a table, so a list of others may be shown but not readable."""
     try:
         return ownership.paused_by(database, schema)
     except DeniedError:
