@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def connected(cluster: Cluster, address: Address, patience: Patience = AT_ONCE) -> Iterator[Database]:
-    """A session of the server, through a tunnel where its name does not lead to it from here."""
+    """A session of the server, through a tunnel if its name does not lead to it from here."""
     where = f"{address.host}:{address.port} as {address.user}"
     with Network(cluster) as network:
 
         def find() -> tuple[str, int]:
             try:
                 return network.address(address.host, address.port)
-            except OperatorError as error:  # it has no ready pod, say
+            except OperatorError as error:  # it has no ready pod, for example
                 raise AwayError(
                     error.found, expected=error.expected, untouched=error.untouched, next_step=error.next_step
                 ) from None

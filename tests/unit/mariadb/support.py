@@ -26,7 +26,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._common.progress
 from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.quiesce import Quiesce
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.address import Address
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.content import checksums, fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.database import MySql
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import Tls
@@ -300,7 +299,7 @@ class Deployment:
 
     def content(self, database: MySql, schema: str) -> dict[str, str]:
         """A sum over the rows of each of Airflow's tables, wherever they are."""
-        found = checksums(database, schema, sorted(self.tables(schema) - {PLAN}), quiet)
+        found = database.checksums(schema, sorted(self.tables(schema) - {PLAN}), quiet)
         return {table: content.sum for table, content in found.items()}
 
     def everything(self, database: MySql) -> dict[str, dict[str, str]]:
@@ -308,7 +307,7 @@ class Deployment:
         return {
             schema: {
                 table: content.sum
-                for table, content in checksums(database, schema, sorted(self.tables(schema)), quiet).items()
+                for table, content in database.checksums(schema, sorted(self.tables(schema)), quiet).items()
             }
             for schema in sorted(self.schemas())
         }
@@ -338,7 +337,7 @@ class Deployment:
 
     def rehearsed(self, database: MySql, schema: str, run: str = RUN) -> dict[str, object]:
         """What a rehearsal returns for the rows that are there now."""
-        found = fingerprints(database, schema, sorted(self.tables(schema)), quiet)
+        found = database.fingerprints(schema, sorted(self.tables(schema)), quiet)
         tables = {table: {"rows": content.rows, "sum": content.sum} for table, content in found.items()}
         return {"database": self.names.live, "run": run, "tables": tables}
 

@@ -16,7 +16,6 @@ import pytest
 import yaml
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard, ownership
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.build import beside
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import dump as dumps
@@ -335,10 +334,10 @@ class TestAnotherNamespace:
 
     def test_a_mark_as_well(self, database, deployment, moved):
         with pytest.raises(OperatorError) as caught:
-            ownership.refuse_others(database, read_schema(database, deployment.names.workspace), moved)
+            ownership.refuse_others(database, database.schema(deployment.names.workspace), moved)
         deployment.server.as_root(caught.value.next_step.partition("administrator of the database: ")[2])
 
-        ownership.refuse_others(database, read_schema(database, deployment.names.workspace), moved)
+        ownership.refuse_others(database, database.schema(deployment.names.workspace), moved)
 
     @pytest.mark.usefixtures("left")
     @pytest.mark.parametrize("changes", [{"deployment": "other"}, {"live": "elsewhere"}, {"namespace": NAMESPACE}])

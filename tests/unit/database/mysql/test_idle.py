@@ -21,7 +21,6 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.exclusive import alone
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import make_dump, read_content
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_migrate
@@ -114,7 +113,7 @@ def test_a_session_that_was_closed_is_opened_again_with_its_settings(proxy, data
 
 
 def test_it_is_an_error_while_a_lock_is_held(proxy, database, table, server, bare):
-    with alone(database, bare.names.live, 1):
+    with database.alone(bare.names.live, 1):
         proxy.wait_for_its_limit()
         with pytest.raises(OperatorError, match=f"the lock on schema {bare.names.live}"):
             database.execute(f"UPDATE {table} SET a = 'without the lock'")
@@ -123,7 +122,7 @@ def test_it_is_an_error_while_a_lock_is_held(proxy, database, table, server, bar
 
 
 def test_it_is_opened_again_once_the_lock_is_given_back(proxy, database, bare):
-    with alone(database, bare.names.live, 1):
+    with database.alone(bare.names.live, 1):
         pass
     proxy.wait_for_its_limit()
 

@@ -20,8 +20,6 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import read_schema
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.content import checksums, fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import (
     RESTORE,
     Restoration,
@@ -362,7 +360,7 @@ class TestRestore:
         restoration.play(tools)
         restoration.compare()
 
-        live, restored = (read_schema(database, name) for name in (deployment.names.live, schema))
+        live, restored = (database.schema(name) for name in (deployment.names.live, schema))
         assert (restored.charset, restored.collation) == (live.charset, live.collation)
 
     def test_goes_over_nobodys_tables(self, database, deployment, dump, tools):
@@ -501,8 +499,8 @@ def test_a_dump_loses_bits_of_float_and_the_sums_know_it(database, deployment, r
     restoration.play(tools)
     live, copy, table = deployment.names.live, restoration._schema, ["task_instance"]
 
-    assert checksums(database, live, table, quiet) != checksums(database, copy, table, quiet)
-    assert fingerprints(database, live, table, quiet) == fingerprints(database, copy, table, quiet)
+    assert database.checksums(live, table, quiet) != database.checksums(copy, table, quiet)
+    assert database.fingerprints(live, table, quiet) == database.fingerprints(copy, table, quiet)
 
 
 @pytest.mark.parametrize(
@@ -527,9 +525,9 @@ def test_any_change_changes_the_fingerprint(server, database, bare, statement):
         "INSERT INTO t VALUES (1, 'one', x'01'), (2, NULL, NULL), (3, 'x', 'y'), (1, 'one', x'01')",
         bare.names.live,
     )
-    before = fingerprints(database, bare.names.live, ["t"], quiet)
-    assert before == fingerprints(database, bare.names.live, ["t"], quiet)
+    before = database.fingerprints(bare.names.live, ["t"], quiet)
+    assert before == database.fingerprints(bare.names.live, ["t"], quiet)
 
     server.as_root(statement, bare.names.live)
 
-    assert fingerprints(database, bare.names.live, ["t"], quiet) != before
+    assert database.fingerprints(bare.names.live, ["t"], quiet) != before

@@ -13,7 +13,6 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Remembered
@@ -251,7 +250,7 @@ class TestTakenBack:
     def is_as_if_there_had_been_no_reset(self, database, deployment, memory):
         assert not restore(database, deployment, memory)["changed"]
         assert memory.remembered.state == "undone"
-        assert read_schema(database, deployment.names.live).charset == "latin1"
+        assert database.schema(deployment.names.live).charset == "latin1"
         assert inspect(database, deployment.names).stage == "old"
         assert Reset(database, deployment.request(run=LATER), memory, quiet).predict()["changed"]
         assert reset(database, deployment, memory, run=LATER)["changed"]
