@@ -18,15 +18,11 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.d
     read_content,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import read_manifest
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN, Deployment, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.pod import LocalPod
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.running import running
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    RUN,
-    Deployment,
-    LocalPod,
-    RememberingMemory,
-    address_of,
-    quiet,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import address_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import RememberingMemory
 
 _numbers = itertools.count(1)
 

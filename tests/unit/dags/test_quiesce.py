@@ -22,13 +22,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PAUSED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.modules import quiesce as module
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    RUN,
-    ClientDiedError,
-    DyingDatabase,
-    call_of,
-    quiet,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import ClientDiedError, DyingDatabase
 
 UNPAUSED = ["p_demo_1__gone", "p_demo_1__hello"]
 ENDLESS = 50

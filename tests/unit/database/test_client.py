@@ -34,7 +34,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schema
     PLAN,
     WORKSPACE,
 )
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, RUN, quiet, reset
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset
 
 
 class TestSecrets:

@@ -23,8 +23,8 @@ from ansible_collections.hopsworks.airflow.plugins.modules import (
     metadata_swap,
     quiesce,
 )
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb import support
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import RUN, Deployment, call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN, UNDO_RUN, Deployment
 
 _numbers = itertools.count(1)
 
@@ -149,7 +149,7 @@ def test_the_whole_reset(folding, old, monkeypatch, memory):
     assert act()["changed"]
     assert inspect(folding, old.names).stage == "installed"
     assert not act()["changed"]
-    assert act(state="restored", run=support.UNDO_RUN)["changed"]
+    assert act(state="restored", run=UNDO_RUN)["changed"]
     assert inspect(folding, old.names).stage == "old"
 
 

@@ -40,7 +40,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info, metadata_restore, quiesce
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import NAMESPACE, RUN, Deployment, call_of, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import NAMESPACE, RUN, Deployment, quiet
 
 ROLES = Path(__file__).parents[3] / "roles"
 OTHERS = pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.patience import RUN_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 SCHEMA = "airflow_alone"

@@ -17,7 +17,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import guard
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import call_of, reset
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset
 
 
 class Answering(MySql):

@@ -24,14 +24,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dump import make_dump, read_content
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_migrate
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    NEW_REVISION,
-    PASSWORD,
-    RUN,
-    address_of,
-    call_of,
-    quiet,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import NEW_REVISION, RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD, address_of
 
 IDLE_SECONDS = 1.0
 # Only where it never closes anything.

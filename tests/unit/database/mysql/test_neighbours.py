@@ -20,7 +20,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import NEEDED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_swap
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import RUN, call_of, reset
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset
 
 
 @pytest.fixture

@@ -30,7 +30,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.patien
     patience_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, address_of, call_of, literal
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD, address_of, literal
 
 NO_DATA_NODES = pymysql.OperationalError(157, "no data node is ready")
 LOCK = {"name": "airflow-runbook-demo", "holder": "somebody"}

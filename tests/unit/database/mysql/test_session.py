@@ -24,7 +24,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import Tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import Schemas
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import reset
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset
 
 # What a server may have been told, and what would go wrong with it.
 HOSTILE = {

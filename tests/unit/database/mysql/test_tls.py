@@ -24,8 +24,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.tls import url_options
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import FILES, Tls, read_tls
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.installation import plugins
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.pod import LocalPod
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.running import running
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, LocalPod, plugins
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD
 
 NAME = "db.example.com"
 NOW = datetime.datetime.now(datetime.UTC)

@@ -36,14 +36,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.f
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import BOOKKEEPING, INSTALL, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_restore
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    NAMESPACE,
-    RUN,
-    address_of,
-    call_of,
-    quiet,
-    reset,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import NAMESPACE, RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import address_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset
 
 
 @contextlib.contextmanager

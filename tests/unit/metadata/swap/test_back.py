@@ -19,14 +19,12 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PLAN
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    PASSWORD,
-    RUN,
-    UNDO_RUN,
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN, UNDO_RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import (
     ClientDiedError,
     DyingDatabase,
     RememberingMemory,
-    quiet,
     reset,
     restore,
 )

@@ -20,15 +20,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import read_install
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL, PLAN, PROBE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    NEW_REVISION,
-    PASSWORD,
-    RUN,
-    UNDO_RUN,
-    quiet,
-    reset,
-    restore,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import NEW_REVISION, RUN, UNDO_RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset, restore
 
 
 def test_set_aside_and_back_is_the_same_byte_by_byte(database, deployment, memory):
