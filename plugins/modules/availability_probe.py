@@ -330,8 +330,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from ..module_utils._airflow.credentials import LOGIN_OPTIONS, password_of
 from ..module_utils._airflow.identity import Identity, browser, client, task
+from ..module_utils._airflow.login import LOGIN_OPTIONS, password_of
 from ..module_utils._airflow.rest import REQUESTS_IMPORT_ERROR, AirflowApi
 from ..module_utils._airflow.token import TASK_AUDIENCE, signing_key
 from ..module_utils._common.failure import OperatorError

@@ -99,7 +99,7 @@ from ..module_utils._database.address import DATABASE_ARGUMENT, read_address
 from ..module_utils._database.client_job import CLIENT_ARGUMENTS, client_of, client_tools, try_client
 from ..module_utils._database.connection import connected
 from ..module_utils._database.engines import LIBRARIES
-from ..module_utils._database.patience import patience_of
+from ..module_utils._database.server_wait import wait_of
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata.dump.dump import dump_path, existing, make_dump, read_content, up_to_date
 from ..module_utils._metadata.dump.file import Manifest
@@ -114,7 +114,7 @@ def act(call: Call) -> dict[str, Any]:
     schemas_of(address.name, None, params["run"])
     path = dump_path(params["directory"], address.name, params["run"])
     image, pod = client_of(call.cluster, address, params)
-    with connected(call.cluster, address, patience_of(call)) as database:
+    with connected(call.cluster, address, wait_of(call)) as database:
         name = database.folded(address.name)
         schema = existing(database.schema(name), name)
         if call.check_mode and not path.exists():

@@ -255,7 +255,7 @@ from ..module_utils._dags.paused import read_paused
 from ..module_utils._database.address import DATABASE_ARGUMENT, Address, read_address
 from ..module_utils._database.connection import connected
 from ..module_utils._database.engines import LIBRARIES
-from ..module_utils._database.patience import RUN_SECONDS, patience_of
+from ..module_utils._database.server_wait import RUN_SECONDS, wait_of
 from ..module_utils._keys.fernet import keys_of
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._kubernetes.secret import copied_value
@@ -298,7 +298,7 @@ def fernet_keys(call: Call) -> list[bytes]:
 def act(call: Call) -> dict[str, Any]:
     address = read_address(call.cluster, call.params["database"])
     # It changes nothing, so it starts again if the server becomes unavailable in between.
-    return patience_of(call, call.params["timeout"]).wait_for(lambda: look(call, address))
+    return wait_of(call, call.params["timeout"]).wait_for(lambda: look(call, address))
 
 
 def look(call: Call, address: Address) -> dict[str, Any]:

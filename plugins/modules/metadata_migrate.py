@@ -119,7 +119,7 @@ from ..module_utils._common.redaction import secret_forms
 from ..module_utils._database.address import DATABASE_ARGUMENT, read_address
 from ..module_utils._database.connection import connected
 from ..module_utils._database.engines import LIBRARIES
-from ..module_utils._database.patience import patience_of
+from ..module_utils._database.server_wait import wait_of
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata.build import beside
 from ..module_utils._metadata.build.migrate_job import head_in, migrate_job, selector_of
@@ -140,7 +140,7 @@ def act(call: Call) -> dict[str, Any]:
     params, begun = call.params, time.monotonic()
     address = read_address(call.cluster, params["database"])
     names = schemas_of(address.name, params["workspace"], params["run"])
-    with connected(call.cluster, address, patience_of(call)) as database:
+    with connected(call.cluster, address, wait_of(call)) as database:
         names = on_server(database, names)
         owner = Owner(params["deployment"], call.cluster.namespace, names.live, params["run"])
         inspection = inspect(database, names, params["extra_tables"], owner)
@@ -193,7 +193,7 @@ def act(call: Call) -> dict[str, Any]:
     lines = Job(call.cluster, manifest, call.progress, secret_forms(address.password)).run(params["timeout"])
     head, version = head_in(lines)
     # A separate session, because the Job may take longer than servers and tunnels keep an idle one.
-    with connected(call.cluster, address, patience_of(call)) as database:
+    with connected(call.cluster, address, wait_of(call)) as database:
         beside.finish(database, names.workspace, mark, head)
         built = database.schema(names.workspace)
     return {

@@ -121,7 +121,7 @@ from ..module_utils._database.address import DATABASE_ARGUMENT, read_address
 from ..module_utils._database.client_job import CLIENT_ARGUMENTS, client_of, client_tools, try_client
 from ..module_utils._database.connection import connected
 from ..module_utils._database.engines import LIBRARIES
-from ..module_utils._database.patience import patience_of
+from ..module_utils._database.server_wait import wait_of
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata.dump.dump import REHEARSAL, RESTORE, Restoration
 from ..module_utils._metadata.dump.file import read_manifest, verify
@@ -147,7 +147,7 @@ def act(call: Call) -> dict[str, Any]:
         "rows": sum(entry.rows for entry in manifest.tables.values()),
     }
     purpose = REHEARSAL if rehearsing else RESTORE
-    with connected(call.cluster, address, patience_of(call)) as database:
+    with connected(call.cluster, address, wait_of(call)) as database:
         schema, live = database.folded(schema), database.folded(address.name)
         if rehearsing:
             refuse_rehearsal(on_server(database, schemas_of(address.name, params["workspace"])), schema)
@@ -171,7 +171,7 @@ def act(call: Call) -> dict[str, Any]:
                 restoration.play(tools)
     if not call.check_mode:
         # A separate session, because loading a dump may take longer than an idle one is kept.
-        with connected(call.cluster, address, patience_of(call)) as database, database.alone(schema, LEFTOVER_SECONDS):
+        with connected(call.cluster, address, wait_of(call)) as database, database.alone(schema, LEFTOVER_SECONDS):
             restoration = Restoration(database, schema, owner, dump, manifest, call.progress)
             restored = restoration.compare()
             warn_of(call, restoration)

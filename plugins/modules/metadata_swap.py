@@ -175,7 +175,7 @@ from ..module_utils._common.names import record_name
 from ..module_utils._database.address import DATABASE_ARGUMENT, read_address
 from ..module_utils._database.connection import connected
 from ..module_utils._database.engines import LIBRARIES
-from ..module_utils._database.patience import patience_of
+from ..module_utils._database.server_wait import wait_of
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata.guard import NOTED
 from ..module_utils._metadata.memory import Memory
@@ -192,7 +192,7 @@ def act(call: Call) -> dict[str, Any]:
     address = read_address(call.cluster, params["database"])
     names = schemas_of(address.name, params["workspace"], params["run"])
     begun = time.monotonic()
-    with connected(call.cluster, address, patience_of(call)) as database:
+    with connected(call.cluster, address, wait_of(call)) as database:
         request = requested(call, on_server(database, names), address.user)
         memory = Memory(call.cluster, params["record"] or record_name(params["deployment"]), params["deployment"])
         kind = Reset if params["state"] == "reset" else Restore

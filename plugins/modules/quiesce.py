@@ -194,7 +194,7 @@ from ..module_utils._dags.quiesce import Quiesce, Resumed
 from ..module_utils._database.address import DATABASE_ARGUMENT, read_address
 from ..module_utils._database.connection import connected
 from ..module_utils._database.engines import LIBRARIES
-from ..module_utils._database.patience import patience_of
+from ..module_utils._database.server_wait import wait_of
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._metadata import guard
 from ..module_utils._metadata.inspection import FOREIGN, MOVING, inspect
@@ -212,7 +212,7 @@ def act(call: Call) -> dict[str, Any]:
     params, begun = call.params, time.monotonic()
     address = read_address(call.cluster, params["database"])
     names = schemas_of(address.name, params["workspace"])
-    with connected(call.cluster, address, patience_of(call)) as database:
+    with connected(call.cluster, address, wait_of(call)) as database:
         names = on_server(database, names)
         owner = Owner(params["deployment"], call.cluster.namespace, names.live, params["run"])
         inspection = inspect(database, names, params["extra_tables"], owner)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .address import Address
     from .description import Content, Fitness, Neighbours, Schema, Server, Session
-    from .patience import Patience
+    from .server_wait import ServerWait
     from .tls import Tls
 
 Progress = Callable[[str], None]
@@ -266,7 +266,7 @@ class Engine(Protocol):
     dump_ends_with: bytes
 
     def session(
-        self, host: str, port: int, address: Address, where: str, patience: Patience
+        self, host: str, port: int, address: Address, where: str, wait: ServerWait
     ) -> AbstractContextManager[Database]:
         """A session of the server at `host` and `port`, which may be a tunnel; `where` names it in messages."""
 

@@ -23,7 +23,7 @@ def call_of(database: MySql, monkeypatch: pytest.MonkeyPatch, module: ModuleType
     """What an action gets; it finds this session where it would connect to the server of a deployment."""
 
     @contextlib.contextmanager
-    def connected(_cluster: object, _address: object, _patience: object = None) -> Iterator[MySql]:
+    def connected(_cluster: object, _address: object, _wait: object = None) -> Iterator[MySql]:
         yield database
 
     warnings: list[str] = []

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow import patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow import wait_budget
 from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.heartbeats import Pulse, patience_seconds
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import gates
@@ -238,7 +238,7 @@ def test_all_that_does_not_work_is_told_before_anything_is_restarted(airflow, ac
 
 
 def test_a_login_that_is_not_reached_is_waited_for(airflow, access, monkeypatch):
-    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(wait_budget, "PAUSE_SECONDS", 0.001)
     airflow.login = [502, 503, airflow.login]
     prove(access, {"api-server"})
     assert airflow.login == []

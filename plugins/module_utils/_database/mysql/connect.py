@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from ..patience import AT_ONCE, Patience
+from ..server_wait import NO_WAIT, ServerWait
 from ..tls import PREFER, Tls, explained_tls
 from .data_nodes import check_data_nodes
 from .database import MySql
@@ -51,11 +51,11 @@ def session(
     where: str,
     tls: Tls | None = None,
     name: str = "",
-    patience: Patience = AT_ONCE,
+    wait: ServerWait = NO_WAIT,
 ) -> Iterator[MySql]:
     """A session at an address that can be reached from here; `where` names it in messages.
 
-    `name` is the server's own name, if the address is a tunnel to it. `patience` also applies when a closed session is
+    `name` is the server's own name, if the address is a tunnel to it. `wait` also applies when a closed session is
     opened again.
     """
     encryption = tls or Tls()
@@ -96,7 +96,7 @@ def session(
         )
 
     def reached() -> Any:
-        return patience.wait_for(opened)
+        return wait.wait_for(opened)
 
     database = MySql(reached(), where, reached, given_limits)
     with contextlib.closing(database):

@@ -20,7 +20,7 @@ from .tool_output import codes_in, own_lines
 if TYPE_CHECKING:
     from ..address import Address
     from ..engine import Database
-    from ..patience import Patience
+    from ..server_wait import ServerWait
 
 # The server can't be reached; it doesn't answer.
 AWAY = (2003, 2013)
@@ -36,9 +36,9 @@ class MySqlEngine:
     dump_ends_with = DUMP_ENDS_WITH
 
     def session(
-        self, host: str, port: int, address: Address, where: str, patience: Patience
+        self, host: str, port: int, address: Address, where: str, wait: ServerWait
     ) -> AbstractContextManager[Database]:
-        return session(host, port, address.user, address.password, where, address.tls, address.host, patience)
+        return session(host, port, address.user, address.password, where, address.tls, address.host, wait)
 
     def drivers(self, address: Address, schema: str, folder: str) -> list[Driver]:
         """PyMySQL, which Airflow's components use, and mysqlclient, which migrates faster if it is installed.

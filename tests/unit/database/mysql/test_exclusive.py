@@ -16,7 +16,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql import exclusive
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session_settings import EVERYWHERE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.patience import RUN_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.server_wait import RUN_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
