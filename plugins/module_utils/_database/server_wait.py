@@ -49,7 +49,7 @@ NO_WAIT = ServerWait()
 
 
 def wait_of(call: Call, seconds: float | None = None) -> ServerWait:
-    """Defaults to RUN_SECONDS under the lock of a run, whose preflight has reached the server, and to none else."""
+    """Defaults to RUN_SECONDS under the lock of a run, whose preflight has reached the server; else to no wait."""
     if seconds is None:
         seconds = RUN_SECONDS if call.params.get("lock") else 0
     return ServerWait(seconds, call.progress)

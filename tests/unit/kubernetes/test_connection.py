@@ -14,7 +14,6 @@ import json
 import re
 import socket
 import ssl
-import threading
 
 import pytest
 import yaml
@@ -29,6 +28,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes impo
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.retrying_client import RetryPolicy
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
+from ansible_collections.hopsworks.airflow.tests.unit.http_server import HttpServer
 from ansible_collections.hopsworks.airflow.tests.unit.kubernetes.support import (
     SERVER,
     kubeconfig,
@@ -307,16 +307,9 @@ def https(tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
 
-    class Server(http.server.ThreadingHTTPServer):
-        def handle_error(self, *_given):
-            """Clients that refuse the certificate end the connection."""
-
-    server = Server(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    server = HttpServer(http.server.BaseHTTPRequestHandler, context)
     yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
+    server.close()
 
 
 @pytest.fixture
