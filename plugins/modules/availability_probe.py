@@ -325,7 +325,7 @@ windows:
       names: {ui: {requests: 150, failures: 96}}
 """
 
-from ..module_utils._airflow.credentials import LOGIN_OPTIONS
+from ..module_utils._airflow.login import LOGIN_OPTIONS
 from ..module_utils._airflow.rest import REQUESTS_IMPORT_ERROR
 from ..module_utils._airflow.targets import KINDS, act
 from ..module_utils._airflow.token import TASK_AUDIENCE

@@ -196,7 +196,7 @@ from typing import Any
 from ..module_utils._airflow.rest import REQUESTS_IMPORT_ERROR
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._kubernetes.managed import MANAGED_BY_OTHERS
-from ..module_utils._preflight.credentials import credentials_that_end
+from ..module_utils._preflight.credentials_expiry import credentials_that_end
 from ..module_utils._preflight.finding import failure
 from ..module_utils._preflight.preflight import Preflight
 from ..module_utils._rollout.gates import Access, first_look

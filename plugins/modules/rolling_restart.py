@@ -293,7 +293,7 @@ outage_seconds:
 
 from typing import Any
 
-from ..module_utils._airflow.credentials import LOGIN_OPTIONS
+from ..module_utils._airflow.login import LOGIN_OPTIONS
 from ..module_utils._airflow.rest import REQUESTS_IMPORT_ERROR
 from ..module_utils._kubernetes.call import Call
 from ..module_utils._rollout.gates import Access

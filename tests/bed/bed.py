@@ -20,7 +20,7 @@ from kubernetes import client, config
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.network import Network
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PatientClient
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.retrying_client import RetryingClient
 
 ROOT = pathlib.Path(__file__).parents[2]
 KUBECONFIG = ROOT / ".sandbox" / "kubeconfig"
@@ -50,7 +50,7 @@ class Bed:
         if not KUBECONFIG.exists():
             raise FileNotFoundError("there is no bed: run `ansible-playbook sandbox/create.yml` first")
         config.load_kube_config(str(KUBECONFIG))
-        self.cluster = Cluster(PatientClient(client.Configuration.get_default_copy()), NAMESPACE)
+        self.cluster = Cluster(RetryingClient(client.Configuration.get_default_copy()), NAMESPACE)
 
     # What operators type
 

@@ -45,7 +45,7 @@ import json, sys, time
 sys.path.insert(0, {str(ROOT / ".collections")!r})
 import kubernetes.client
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PatientClient
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.retrying_client import RetryingClient
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import keeper, lock
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common import processes
@@ -55,7 +55,7 @@ keeper.MARGIN_SECONDS, keeper.RENEWAL_SECONDS = 4, 2
 address, name = sys.argv[1:]
 configuration = kubernetes.client.Configuration()
 configuration.host, configuration.retries, configuration.proxy = f"http://{{address}}:{PORT}", False, None
-cluster = Cluster(PatientClient(configuration), "lab")
+cluster = Cluster(RetryingClient(configuration), "lab")
 
 def say(what, **more):
     print(json.dumps({{"what": what, "at": time.monotonic(), **more}}), flush=True)

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.retrying_client import RetryPolicy
 
 ROOT = Path(__file__).resolve().parents[2]
 KUBECONFIG = os.environ.get("KUBECONFIG", str(ROOT / ".sandbox/kubeconfig"))
@@ -23,4 +23,4 @@ def bed_cluster(namespace: str) -> Cluster:
     """Fails the test where there is no bed: it is not skipped unseen."""
     if not Path(KUBECONFIG).exists():
         pytest.fail("there is no bed: run `ansible-playbook sandbox/create.yml` first", pytrace=False)
-    return Cluster(connect({"kubeconfig": KUBECONFIG}, Patience()), namespace)
+    return Cluster(connect({"kubeconfig": KUBECONFIG}, RetryPolicy()), namespace)

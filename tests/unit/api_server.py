@@ -16,7 +16,10 @@ from typing import Any
 import kubernetes.client
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience, PatientClient
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.retrying_client import (
+    RetryingClient,
+    RetryPolicy,
+)
 
 
 class ApiServer(http.server.ThreadingHTTPServer):
@@ -59,10 +62,10 @@ class ApiServer(http.server.ThreadingHTTPServer):
     def writes(self) -> list[tuple[str, str]]:
         return [entry for entry in self.requests if entry[0] != "GET"]
 
-    def cluster(self, patience: Patience | None = None, namespace: str = "lab") -> Cluster:
+    def cluster(self, retry_policy: RetryPolicy | None = None, namespace: str = "lab") -> Cluster:
         configuration = kubernetes.client.Configuration()
         configuration.host, configuration.retries, configuration.proxy = self.host, False, None
-        return Cluster(PatientClient(configuration, patience), namespace)
+        return Cluster(RetryingClient(configuration, retry_policy), namespace)
 
     def now(self) -> str:
         now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=self.skew)

@@ -18,15 +18,12 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.d
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import read_manifest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.restoring import Restoration
+from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN, Deployment, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.pod import LocalPod
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.running import running
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    RUN,
-    Deployment,
-    LocalPod,
-    RememberingMemory,
-    address_of,
-    quiet,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import address_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import RememberingMemory
 
 _numbers = itertools.count(1)
 
@@ -38,6 +35,13 @@ def no_cluster(monkeypatch):
     monkeypatch.setenv("K8S_AUTH_KUBECONFIG", os.devnull)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.delenv("HOPSWORKS_AIRFLOW_PROGRESS", raising=False)
+
+
+@pytest.fixture
+def api_server():
+    made = ApiServer()
+    yield made
+    made.stop()
 
 
 # Of several rooms: a server is started once for all that use it.

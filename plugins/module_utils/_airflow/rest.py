@@ -12,7 +12,7 @@ from .._common.failure import OperatorError
 from .._http.address import check_address
 from .._http.policy import distrust
 from .._http.session import REQUESTS_IMPORT_ERROR, request, session_to
-from .patience import Patience, is_from_in_front
+from .wait_budget import WaitBudget, is_from_in_front
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     import requests
@@ -24,14 +24,14 @@ class AirflowApi:
     """A logged-in client of the REST API of Airflow 3 (https://airflow.apache.org/docs/apache-airflow/3.0.6/stable-rest-api-ref.html).
 
     `url` is the public address, through the reverse proxy, as users open it. `ca_file` is a bundle to trust instead of
-    the system's; without `verify`, any certificate is accepted. `patience` is how long to wait for an Airflow that is
+    the system's; without `verify`, any certificate is accepted. `budget` is how long to wait for an Airflow that is
     not reached.
     """
 
     def __init__(
-        self, url: str, ca_file: str | None = None, *, verify: bool = True, patience: Patience | None = None
+        self, url: str, ca_file: str | None = None, *, verify: bool = True, budget: WaitBudget | None = None
     ) -> None:
-        self._patience = patience or Patience()
+        self._budget = budget or WaitBudget()
         check_address(url, "the public address of Airflow (`url`, airflow_public_url)", base=True)
         self._url = url.rstrip("/")
         self._session = session_to(self._url, ca_file, verify=verify)
@@ -113,10 +113,10 @@ class AirflowApi:
                 )
             except requests.RequestException as error:
                 failure = self._unanswered(f"{method} {path}", error)
-                if distrust(error) is not None or not self._patience.wait(failure.found):
+                if distrust(error) is not None or not self._budget.wait(failure.found):
                     raise failure from error
                 continue
-            if not is_from_in_front(answer) or not self._patience.wait(
+            if not is_from_in_front(answer) or not self._budget.wait(
                 f"{method} {path} at {self._url} was answered with {answer.status_code}"
             ):
                 return answer

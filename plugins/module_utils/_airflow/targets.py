@@ -17,8 +17,8 @@ from .._probe import measurement
 from .._probe.answers import Expected, Learnt, has_member, is_json
 from .._probe.availability import Prober
 from .._probe.requester import Target
-from .credentials import password_of
 from .identity import Identity, browser, client, task
+from .login import password_of
 from .rest import AirflowApi
 from .token import signing_key
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._database.address import read_address
 from .._database.connection import connected
-from .._database.patience import patience_of
+from .._database.server_wait import wait_of
 from .._metadata import conditions
 from .._metadata.inspection import FOREIGN, MOVING, inspect
 from .._metadata.ownership import Owner
@@ -32,7 +32,7 @@ def act(call: Call) -> dict[str, Any]:
     params, begun = call.params, time.monotonic()
     address = read_address(call.cluster, params["database"])
     names = schemas_of(address.name, params["workspace"])
-    with connected(call.cluster, address, patience_of(call)) as database:
+    with connected(call.cluster, address, wait_of(call)) as database:
         names = on_server(database, names)
         owner = Owner(params["deployment"], call.cluster.namespace, names.live, params["run"])
         inspection = inspect(database, names, params["extra_tables"], owner)

@@ -7,9 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .._common.failure import OperatorError
 from .engines import ENGINE
-from .tls import TLS_ARGUMENT, Tls, read_tls
+from .tls import ENTRY_ARGUMENT, TLS_ARGUMENT, Tls, read_entry, read_tls
 
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster
@@ -25,15 +24,7 @@ DATABASE_ARGUMENT: dict[str, Any] = {
             "name": {"type": "str", "required": True},
             "user": {"type": "str", "required": True},
             "tls": TLS_ARGUMENT,
-            "password_secret": {
-                "type": "dict",
-                "required": True,
-                "no_log": False,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "key": {"type": "str", "required": True, "no_log": False},
-                },
-            },
+            "password_secret": {**ENTRY_ARGUMENT, "required": True},
         },
     },
 }
@@ -41,7 +32,7 @@ DATABASE_ARGUMENT: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Address:
-    """Where the metadata database is and who connects; `password` never leaves this process."""
+    """Where the metadata database is and which user connects; `password` never leaves this process."""
 
     host: str
     port: int
@@ -55,17 +46,10 @@ class Address:
 
 
 def read_address(cluster: Cluster, options: dict[str, Any]) -> Address:
-    """The option `database` with the password read from its Secret. Raises OperatorError where it is not there."""
-    secret, key = options["password_secret"]["name"], options["password_secret"]["key"]
-    entries = cluster.secret_entries(secret)
-    if entries is None or key not in entries:
-        found = "there is no such Secret" if entries is None else f"its entries are {', '.join(sorted(entries))}"
-        raise OperatorError(
-            f"no entry {key} in Secret {secret} of namespace {cluster.namespace}: {found}",
-            expected="the password of the database user there",
-            untouched="everything; the database was not contacted",
-            next_step="correct database.password_secret, or create the entry, then run the same command again",
-        )
+    """The option `database`, with the password from its Secret. Raises OperatorError if that entry does not exist."""
+    password = read_entry(
+        cluster, options["password_secret"], "database.password_secret", "the password of the database user there"
+    )
     tls = read_tls(cluster, options.get("tls"))
     port = options["port"] or ENGINE.default_port
-    return Address(options["host"], port, options["name"], options["user"], entries[key], tls)
+    return Address(options["host"], port, options["name"], options["user"], password, tls)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tools:
-    """The database's client tools in a pod; the files for TLS are in `tls_folder` there."""
+    """The database's client tools in a pod; its files for TLS are in `tls_folder`."""
 
     cluster: Cluster
     pod: str
@@ -31,12 +31,15 @@ class Tools:
     tls_folder: str = ""
 
     def dump(self, schema: str, write: Callable[[bytes], object], left_out: Collection[str] = ()) -> None:
-        """Dump a schema, gzip-compressed, in chunks, without some tables. Raises OperatorError where the tool fails."""
+        """Dump a schema without the tables `left_out`; `write` gets gzip-compressed chunks.
+
+        Raises OperatorError if the tool fails.
+        """
         script, arguments = ENGINE.dump(schema, left_out)
         self._run(script, arguments, (), write)
 
     def restore(self, schema: str, size: int, chunks: Iterable[bytes]) -> None:
-        """Play a gzip-compressed dump of `size` bytes into a schema. Raises OperatorError where the tool fails."""
+        """Restore a gzip-compressed dump of `size` bytes into a schema. Raises OperatorError if the tool fails."""
         script, arguments = ENGINE.restore(schema, size)
         self._run(script, arguments, chunks, None)
 
@@ -69,7 +72,7 @@ class Tools:
             raise OperatorError(
                 f"the database's tool in pod {self.pod} ended with exit code {code}",
                 expected=expected,
-                untouched="the live schema; what was written is not taken for whole",
+                untouched="the live schema; the partial result is not used",
                 next_step=next_step,
                 evidence=tuple(shown.splitlines()),
             )

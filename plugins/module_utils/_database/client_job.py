@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A pod of our own for the database's client tools, so that the database may be anywhere."""
+"""A pod of our own for the database's client tools, so that the database may be outside the cluster."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ except ImportError:  # reported by the module's own requirement check
 ACTION = "database-client"
 LABEL_TARGET = "hopsworks.airflow/database"
 CONTAINER = "client"
-# For the pod to start, beside the time that the tool itself may take.
+# For the pod's start, in addition to the tool's own timeout.
 START_SECONDS = 300
 LEFTOVER_SECONDS = 60
 
@@ -61,7 +61,7 @@ def client_tools(
     timeout_seconds: int,
     progress: Callable[[str], None],
 ) -> Iterator[Tools]:
-    """The tools of an image, in a Job that waits for commands and is removed at the end of the block."""
+    """The tools of an image, in a Job that waits for commands and is deleted at the end of the block."""
     manifest = client_job(address, image, pod, run, timeout_seconds + START_SECONDS)
     labels = manifest["metadata"]["labels"]
     selector = ",".join(f"{name}={labels[name]}" for name in (LABEL_ACTION, LABEL_RUN, LABEL_TARGET))
@@ -72,13 +72,13 @@ def client_tools(
 
 
 def try_client(call: Call, address: Address, image: str, pod: Pod, run: str, timeout_seconds: int) -> None:
-    """Try the Job by a dry run. Warns of what can't be told; raises OperatorError where it would be refused."""
+    """Try the Job in a dry run. Warns of what that can't tell; raises OperatorError if the Job would be rejected."""
     manifest = client_job(address, image, pod, run, timeout_seconds + START_SECONDS)
     told(call, Admission(call.cluster, set(), nodes_on_demand=pod.nodes_on_demand).job(manifest))
 
 
 def client_job(address: Address, image: str, pod: Pod, run: str, deadline_seconds: int) -> dict[str, Any]:
-    """A Job whose container does nothing: the tool is executed in it, and gets its password on standard input."""
+    """A Job whose container only sleeps: the tool is executed in it, and gets its password on standard input."""
     target = hashlib.sha256(f"{address.host}:{address.port}/{address.name}".encode()).hexdigest()[:16]
     labels = {
         "app.kubernetes.io/name": "airflow-database-client",
@@ -91,7 +91,7 @@ def client_job(address: Address, image: str, pod: Pod, run: str, deadline_second
     container = {
         "name": CONTAINER,
         "image": image,
-        # The deadline ends it also where whoever started it is gone.
+        # The deadline ends it even if the process that started it is gone.
         "command": ["/bin/sh", "-c", f"exec sleep {deadline_seconds}"],
         "env": pod.environment,
         "volumeMounts": [{"name": files["name"], "mountPath": TLS_FOLDER, "readOnly": True}] if files else [],
@@ -109,9 +109,9 @@ def client_job(address: Address, image: str, pod: Pod, run: str, deadline_second
 
 
 def client_of(cluster: Cluster, address: Address, params: dict[str, Any]) -> tuple[str, Pod]:
-    """The image with the client tools and the pod for it: what is given, else what the database's own pod has.
+    """The image with the client tools, and the pod for it. Defaults to those of the database's own pod.
 
-    Raises OperatorError where there is neither.
+    Raises OperatorError if that is not found.
     """
     pod, selector, container = pod_of(cluster, params["pod"]), params["pod_selector"], params["container"]
     if params["client_image"]:
@@ -135,16 +135,16 @@ def client_of(cluster: Cluster, address: Address, params: dict[str, Any]) -> tup
             untouched="everything",
             next_step="correct `container`",
         )
-    # A mesh may have put its own before that of the database, and says then which is to be taken.
+    # A mesh may have put its own container first, and then names the default one.
     taken = container or (chosen.metadata.annotations or {}).get(DEFAULT_CONTAINER)
     source = containers.get(taken, chosen.spec.containers[0])
     return str(source.image), _pod_like(cluster, chosen, source, pod)
 
 
 def _pod_like(cluster: Cluster, chosen: Any, source: Any, pod: Pod) -> Pod:
-    """As all pods of the deployment, but the user is that of the database's own pod, for which its image is made.
+    """Like all pods of the deployment, but with the user of the database's own pod, which the image is made for.
 
-    So is the place, unless the deployment says where its pods may be: then none of its own goes with it.
+    The database's pod also decides on which nodes it may run, unless the deployment itself does.
     """
     own = cluster.plain(chosen.spec)
     users = ("runAsUser", "runAsGroup", "runAsNonRoot", "fsGroup", "supplementalGroups", "seccompProfile")
@@ -155,7 +155,7 @@ def _pod_like(cluster: Cluster, chosen: Any, source: Any, pod: Pod) -> Pod:
         context["runAsNonRoot"] = True
     profile = {name: value for name, value in pod.security_context.items() if name == "seccompProfile"}
     placed = pod.node_selector or pod.tolerations or pod.affinity
-    # Affinities between pods are about the database's pods.
+    # Affinities between pods concern only the database's own pods.
     of_nodes = (own.get("affinity") or {}).get("nodeAffinity")
     place: dict[str, Any] = {
         "node_selector": own.get("nodeSelector") or {},
@@ -177,7 +177,7 @@ def _pod_like(cluster: Cluster, chosen: Any, source: Any, pod: Pod) -> Pod:
 
 
 def _behind_service(cluster: Cluster, host: str) -> list[Any]:
-    """Pods of the Service that a host's name is, in whichever namespace; none where it isn't one."""
+    """The pods of the Service with this host name, in any namespace; none if it is no Service."""
     service, *rest = host.split(".")
     if len(rest) > 1 and rest[1] != "svc":
         return []

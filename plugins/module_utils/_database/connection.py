@@ -12,7 +12,7 @@ from .._common.failure import OperatorError
 from .._kubernetes.network import Network
 from .engines import ENGINE
 from .failures import AwayError
-from .patience import AT_ONCE, Patience
+from .server_wait import NO_WAIT, ServerWait
 
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def connected(cluster: Cluster, address: Address, patience: Patience = AT_ONCE) -> Iterator[Database]:
-    """A session of the server, through a tunnel where its name does not lead to it from here."""
+def connected(cluster: Cluster, address: Address, wait: ServerWait = NO_WAIT) -> Iterator[Database]:
+    """A session of the server, through a tunnel if its name does not lead to it from here."""
     where = f"{address.host}:{address.port} as {address.user}"
     with Network(cluster) as network:
 
         def find() -> tuple[str, int]:
             try:
                 return network.address(address.host, address.port)
-            except OperatorError as error:  # it has no ready pod, say
+            except OperatorError as error:  # it has no ready pod, for example
                 raise AwayError(
                     error.found, expected=error.expected, untouched=error.untouched, next_step=error.next_step
                 ) from None
 
-        host, port = patience.wait_for(find)
-        with ENGINE.session(host, port, address, where, patience) as database:
+        host, port = wait.wait_for(find)
+        with ENGINE.session(host, port, address, where, wait) as database:
             yield database

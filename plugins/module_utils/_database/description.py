@@ -2,21 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a database server tells, in the words of every engine."""
+"""What a database server reports, in words that all engines share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-# The kind of a table that is like Airflow's.
+# The kind of Airflow's own tables.
 BASE_TABLE = "BASE TABLE"
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as the server's catalogue describes it; rows and bytes are its estimates."""
+    """A table from the server's catalogue; rows and bytes are estimates."""
 
     name: str
     kind: str
@@ -26,11 +26,11 @@ class Table:
 
     @property
     def base(self) -> bool:
-        """Whether it is a table like Airflow's, and no view, sequence or the like."""
+        """Whether it is a table like Airflow's, not a view, a sequence or the like."""
         return self.kind == BASE_TABLE
 
     def __str__(self) -> str:
-        """With its kind: view, sequence, a table with its earlier rows."""
+        """With its kind, for example a view, a sequence, a table with its earlier rows."""
         return f"{self.name} ({self.kind.lower()})"
 
 
@@ -46,7 +46,7 @@ class Schema:
 
 @dataclass(frozen=True)
 class Server:
-    """What runs there. `renames_atomically`: many tables are moved as a whole, even if the server dies meanwhile."""
+    """Its kind and version. `renames_atomically`: it moves all tables or none, even if it dies meanwhile."""
 
     engine: str
     version: str
@@ -55,7 +55,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Session:
-    """Somebody connected to the server with this schema as default."""
+    """Another session of the server, with this schema as its default; `seconds` in its present state."""
 
     id: int
     user: str
@@ -65,22 +65,15 @@ class Session:
     seconds: int
 
     def as_result(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "user": self.user,
-            "host": self.host,
-            "schema": self.schema,
-            "command": self.command,
-            "seconds": self.seconds,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True)
 class Content:
-    """What is in a table: its exact number of rows, a sum over them all, and how long its longest row is in a dump.
+    """What is in a table: its exact number of rows, a sum over them, and the length of its longest row in a dump.
 
-    The length is in bytes, and at least that: text may take more, because some of its characters are escaped.
-    `definition` is how the table is defined (`Database.definitions`), where that was read.
+    That length is a minimum in bytes: text may take more, because some of its characters are escaped.
+    `definition` is the table's definition (`Database.definitions`), if that was read.
     """
 
     rows: int
@@ -91,9 +84,9 @@ class Content:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """`keys` onto the schema's tables and `readers` of them, in words; `every_key`: no key can be hidden.
+    """Foreign `keys` onto the schema's tables and `readers` of them, in words; `every_key`: no key can be hidden.
 
-    `shown_with` says which right would show those that may be hidden.
+    `shown_with` names the right that would show hidden ones.
     """
 
     schema: str
@@ -105,7 +98,7 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Fitness:
-    """`problems` would end a run later; `unseen` is what can't be known, in words."""
+    """`problems` would end a run later; `unseen` is what the user can't see. Both in words."""
 
     problems: tuple[str, ...]
     unseen: tuple[str, ...]

@@ -11,7 +11,7 @@ from .mysql.engine import MySqlEngine
 if TYPE_CHECKING:
     from .engine import Engine
 
-# The engine of every deployment's database so far.
+# The engine of every deployment's database.
 ENGINE: Engine = MySqlEngine()
-# For the modules: the packages that a connection needs, and why one can't be imported.
+# For the modules: the packages that a connection needs, each with the traceback of an import that failed.
 LIBRARIES = (ENGINE.library,)

@@ -6,16 +6,16 @@ from __future__ import annotations
 
 from .._common.failure import OperatorError
 
-STATEMENT = "what this statement was to change; earlier statements of this action are done and are recognised"
+STATEMENT = "what this statement would have changed; a repeated run recognises the earlier ones of this action"
 
 
 class RolledBackError(OperatorError):
-    """Nothing is left of the statement and its transaction, and the same may work when it is sent again."""
+    """The server has rolled back the whole transaction, and the same statements may succeed when sent again."""
 
 
 class DeniedError(OperatorError):
-    """The user is shown something, and has no right to read it."""
+    """The server shows an object to the user, who has no right to read it."""
 
 
 class AwayError(OperatorError):
-    """The server could not be reached, or went away: what failed may work soon, if it has worked before."""
+    """The server can't be reached, or went away: the same may succeed soon, if it has succeeded before."""

@@ -17,9 +17,8 @@ from .tls import FILES, Tls
 def connection_of(options: Mapping[str, Any], folder: str, entry: str) -> dict[str, Any]:
     """`url` for SQLAlchemy, with a reference to the password, and the `files` for TLS that it names.
 
-    `options` are those of the option `database`; `entry` is the file with the password, which `launch.py` puts into the
-    place of `@{ENTRY:ENCODING}`. Each of the files has the `secret` and the `key` that it is from, and its `path` in
-    `folder`.
+    `options` are those of the option `database`. `launch.py` replaces `@{ENTRY:ENCODING}` by the password in the file
+    `entry`. Each of the files has the `secret` and the `key` that it comes from, and its `path` in `folder`.
     """
     given = options.get("tls") or {}
     tls = Tls(given.get("mode") or Tls().mode, {name: dict(given[name]) for name in FILES if given.get(name)})

@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a connection to the database is encrypted: said once, and told to each client in its own words."""
+"""How a connection to the database is encrypted: one description, which each client gets in its own words."""
 
 from __future__ import annotations
 
 import ssl
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 
 DISABLE, PREFER, REQUIRE, VERIFY_IDENTITY = "disable", "prefer", "require", "verify_identity"
 MODES = [DISABLE, PREFER, REQUIRE, VERIFY_IDENTITY]
-# Entries of the option, and the files that they become in a pod.
+# Entries of the option, and their files in a pod.
 FILES = {"ca": "ca.crt", "certificate": "tls.crt", "private_key": "tls.key"}
+TLS_FOLDER = "/run/hopsworks.airflow/database-tls"
 
-_ENTRY: dict[str, Any] = {
+# An entry of a Secret, as an option.
+ENTRY_ARGUMENT: dict[str, Any] = {
     "type": "dict",
     "no_log": False,
     "options": {
@@ -35,20 +38,20 @@ _ENTRY: dict[str, Any] = {
 TLS_ARGUMENT: dict[str, Any] = {
     "type": "dict",
     "default": {},
-    "options": {"mode": {"type": "str", "choices": MODES, "default": PREFER}, **dict.fromkeys(FILES, _ENTRY)},
+    "options": {"mode": {"type": "str", "choices": MODES, "default": PREFER}, **dict.fromkeys(FILES, ENTRY_ARGUMENT)},
 }
 
 
 @dataclass(frozen=True)
 class Tls:
-    """`sources` says which entry of which Secret each file is, `contents` what is in it."""
+    """`sources` names the Secret's entry of each file; `contents` has the files themselves."""
 
     mode: str = PREFER
     sources: dict[str, dict[str, str]] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def context(self, host: str) -> ssl.SSLContext | None:
-        """For a connection of this process; None where it is not to be encrypted. `host` is whom it is to reach."""
+        """For a connection of this process to `host`; None without encryption."""
         if self.mode == DISABLE:
             return None
         context = _Context(ssl.PROTOCOL_TLS_CLIENT)
@@ -72,7 +75,7 @@ class Tls:
             for name, path in paths.items():
                 write_privately(path, self.contents[name])
             try:
-                # Without a password's question to whoever sits at the terminal.
+                # An empty password, so that the library does not ask for one on the terminal.
                 context.load_cert_chain(paths["certificate"], paths["private_key"], password="")
             except (ssl.SSLError, ValueError, OSError):
                 raise self._unusable(
@@ -89,13 +92,13 @@ class Tls:
         )
 
     def used(self) -> tuple[str, ...]:
-        """Which of the files a client is told of. Where nothing is verified, a CA would make drivers verify."""
+        """The files that a client gets. In the modes that verify nothing, a CA would make drivers verify."""
         if self.mode == DISABLE:
             return ()
         return tuple(name for name in FILES if name in self.sources and (name != "ca" or self.mode == VERIFY_IDENTITY))
 
     def volume(self, name: str) -> dict[str, Any] | None:
-        """A volume of a pod with the files, or None where there are none."""
+        """A volume of a pod with the files, or None if there are none."""
         if not self.used():
             return None
         sources = [
@@ -107,12 +110,12 @@ class Tls:
             }
             for file in self.used()
         ]
-        # Readable by whatever UID the pod gets; nobody else is in it.
+        # Readable by any UID that the pod gets; no other user is in it.
         return {"name": name, "projected": {"defaultMode": 0o444, "sources": sources}}
 
 
 class _Context(ssl.SSLContext):
-    """Verifies the name that was asked for, also where the connection goes through a tunnel to 127.0.0.1."""
+    """Verifies the server's own name, even if the connection goes through a tunnel to 127.0.0.1."""
 
     server_name: str
 
@@ -121,7 +124,7 @@ class _Context(ssl.SSLContext):
 
 
 def read_tls(cluster: Cluster, options: dict[str, Any] | None) -> Tls:
-    """The option `database.tls` with its files read. Raises OperatorError where they aren't there."""
+    """The option `database.tls`, with its files. Raises OperatorError if one is missing."""
     options = options or {}
     mode = options.get("mode") or PREFER
     sources = {name: dict(options[name]) for name in FILES if options.get(name)}
@@ -140,23 +143,29 @@ def read_tls(cluster: Cluster, options: dict[str, Any] | None) -> Tls:
             untouched="everything; the database was not contacted",
             next_step="complete database.tls, then run the same command again",
         )
-    contents: dict[str, bytes] = {}
-    for name, source in sources.items():
-        entries = cluster.secret_entries(source["name"])
-        if entries is None or source["key"] not in entries:
-            found = "there is no such Secret" if entries is None else f"its entries are {', '.join(sorted(entries))}"
-            raise OperatorError(
-                f"no entry {source['key']} in Secret {source['name']} of namespace {cluster.namespace}: {found}",
-                expected=f"the file that database.tls.{name} names",
-                untouched="everything; the database was not contacted",
-                next_step=f"correct database.tls.{name}, or create the entry, then run the same command again",
-            )
-        contents[name] = entries[source["key"]]
+    contents = {
+        name: read_entry(cluster, source, f"database.tls.{name}", f"the file that database.tls.{name} names")
+        for name, source in sources.items()
+    }
     return Tls(mode, sources, contents)
 
 
+def read_entry(cluster: Cluster, source: Mapping[str, str], option: str, expected: str) -> bytes:
+    """The entry of a Secret that `option` names. Raises OperatorError if it does not exist."""
+    entries = cluster.secret_entries(source["name"])
+    if entries is None or source["key"] not in entries:
+        found = "there is no such Secret" if entries is None else f"its entries are {', '.join(sorted(entries))}"
+        raise OperatorError(
+            f"no entry {source['key']} in Secret {source['name']} of namespace {cluster.namespace}: {found}",
+            expected=expected,
+            untouched="everything; the database was not contacted",
+            next_step=f"correct {option}, or create the entry, then run the same command again",
+        )
+    return entries[source["key"]]
+
+
 def explained_tls(error: BaseException, host: str) -> tuple[str, str] | None:
-    """What was found and what to do, in words, where a connection failed for its encryption."""
+    """The cause and the next step, in words, if a connection failed because of its encryption."""
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = error.verify_message or error.reason or ""
         # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
@@ -176,11 +185,8 @@ def explained_tls(error: BaseException, host: str) -> tuple[str, str] | None:
         return (
             f"the server ended the TLS handshake ({error.reason or type(error).__name__})",
             (
-                "see the server's error log; it may want a client certificate (database.tls.certificate) or"
-                " know no TLS version of this machine"
+                "see the server's error log; it may require a client certificate (database.tls.certificate) or"
+                " support no TLS version of this machine"
             ),
         )
     return None
-
-
-TLS_FOLDER = "/run/hopsworks.airflow/database-tls"

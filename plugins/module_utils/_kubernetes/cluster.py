@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from .patience import Patience
+from .retrying_client import RetryPolicy
 
 try:
     from kubernetes import client
@@ -20,7 +20,7 @@ except ImportError:  # reported by the module's own requirement check
 class Cluster:
     """One namespace of a Kubernetes cluster, with typed clients for it.
 
-    `api` is a `PatientClient`: every request, including those of the typed clients, has a timeout and is repeated while
+    `api` is a `RetryingClient`: every request, also of the typed clients, has a timeout and is repeated while
     the API server does not answer. Streaming calls (exec, port-forward) replace methods of the client while they run,
     so each of them gets a separate client from `fresh_api()`.
     """
@@ -50,9 +50,9 @@ class Cluster:
         fresh.default_headers.update(self.api.default_headers)
         return fresh
 
-    def another(self, patience: Patience | None = None) -> Cluster:
-        """The same namespace over separate connections, for another process or with another patience."""
-        return Cluster(self.api.another(patience), self.namespace)
+    def another(self, retry_policy: RetryPolicy | None = None) -> Cluster:
+        """The same namespace over separate connections, for another process or with another policy."""
+        return Cluster(self.api.another(retry_policy), self.namespace)
 
     def plain(self, obj: Any) -> Any:
         """An object of the typed client in the API server's notation: dicts, lists and strings."""

@@ -17,11 +17,11 @@ from ansible_collections.kubernetes.core.plugins.module_utils.args_common import
 from .._common.failure import OperatorError
 from .._http.address import problem_of
 from .._http.policy import excepted, is_loopback
-from .credentials import Credentials, Identity
-from .credentials import problem_of as problem_of_credentials
+from .current_credentials import Credentials, Identity
+from .current_credentials import problem_of as problem_of_credentials
 from .impersonation import headers_for, impersonate
 from .kubeconfig import Chosen, is_text, read
-from .patience import Patience, PatientClient
+from .retrying_client import RetryingClient, RetryPolicy
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     import kubernetes.client
@@ -35,7 +35,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PLACE = "https://kubernetes.io/docs/tasks/access-application-cluster/configure-access-multiple-clusters/"
 
 
-def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
+def connect(params: dict[str, Any], retry_policy: RetryPolicy) -> RetryingClient:
     """Creates a client from the options of `kubernetes.core.k8s_auth_options` and their environment variables
     (K8S_AUTH_*).
 
@@ -80,7 +80,7 @@ def connect(params: dict[str, Any], patience: Patience) -> PatientClient:
         raise _another_server(begun_on["server"], configuration.host, chosen.context)
     _use_proxy(configuration, options, chosen.cluster)
     _check(configuration, credentials.trouble if credentials is not None else "")
-    client = PatientClient(configuration, patience, credentials)
+    client = RetryingClient(configuration, retry_policy, credentials)
     client.context = chosen.context
     try:
         impersonate(client, headers_for(options, chosen.user))

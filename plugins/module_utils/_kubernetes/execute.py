@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .._common.documents import parse
 from .._common.failure import OperatorError
 from .frames import ClosedError, Pings, read_frame, readable
-from .patience import PATIENCE_SECONDS
+from .retrying_client import RETRY_SECONDS
 from .session import open_session
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def execute(
         "connect_get_namespaced_pod_exec",
         pod,
         cluster.namespace,
-        patience_seconds=PATIENCE_SECONDS,
+        retry_seconds=RETRY_SECONDS,
         command=command,
         stdin=pending is not None,
         stdout=True,

@@ -8,7 +8,7 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from .patience import REQUEST_TIMEOUT
+from .retrying_client import REQUEST_TIMEOUT
 
 if TYPE_CHECKING:
     from .cluster import Cluster

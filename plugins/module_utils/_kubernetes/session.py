@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from .impersonation import carried_by
-from .patience import Absence
+from .retrying_client import Absence
 from .unreachable import causes
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ _opening = threading.local()
 
 
 def open_session(
-    cluster: Cluster, call: str, pod: str, namespace: str, *, patience_seconds: float = 0.0, **arguments: Any
+    cluster: Cluster, call: str, pod: str, namespace: str, *, retry_seconds: float = 0.0, **arguments: Any
 ) -> Any:
     """An open session (WSClient) of a streaming call to a pod, as bytes, with nothing read yet.
 
-    Opening it has a timeout. If it was certainly not started, it is retried for `patience_seconds`; so is one that a
+    Opening it has a timeout. If it was certainly not started, it is retried for `retry_seconds`; so is one that a
     server forbids right after it was unavailable. Raises ApiException with the API server's status and message.
     """
     # The client opens it without a timeout and without headers, and offers no way to set them.
@@ -50,7 +50,7 @@ def open_session(
     pause, absence = SHORTEST_PAUSE_SECONDS, Absence()
     while True:
         # A command in a pod may change anything.
-        cluster.api.patience.allow()
+        cluster.api.retry_policy.allow()
         identity = cluster.api.use_current()
         # The call replaces methods of its client while it runs.
         core = client.CoreV1Api(cluster.fresh_api())
@@ -58,13 +58,13 @@ def open_session(
         try:
             session = stream(getattr(core, call), pod, namespace, _preload_content=False, **arguments)
         except ApiException as error:
-            deadline = time.monotonic() + patience_seconds if deadline is None else deadline
+            deadline = time.monotonic() + retry_seconds if deadline is None else deadline
             answered = _as_answered(error)
             if cluster.api.may_ask_as_another(answered, identity):
                 continue
             if _was_not_begun(error):
                 absence.noted()
-            elif not absence.may_be_over(answered, patience_seconds):
+            elif not absence.may_be_over(answered, retry_seconds):
                 raise answered from None
             if time.monotonic() + pause > deadline:
                 raise answered from None

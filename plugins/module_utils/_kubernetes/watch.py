@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .objects import Object, Objects
 
-from .patience import PATIENCE_SECONDS, Absence
+from .retrying_client import RETRY_SECONDS, Absence
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
     from kubernetes.client.exceptions import ApiException
@@ -76,7 +76,7 @@ class Mirror:
                 # ValueError: a truncated line of the stream.
                 if not isinstance(error, ApiException):
                     self._absence.noted()
-                elif error.status != 410 and not self._absence.explains(error, PATIENCE_SECONDS):
+                elif error.status != 410 and not self._absence.explains(error, RETRY_SECONDS):
                     self._failure = error
                     self._changed.set()
                     return

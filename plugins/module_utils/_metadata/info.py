@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._common.failure import OperatorError
 from .._database.address import Address, read_address
 from .._database.connection import connected
-from .._database.patience import RUN_SECONDS, patience_of
+from .._database.server_wait import RUN_SECONDS, wait_of
 from .._keys.fernet import keys_of
 from .._kubernetes.secret import copied_value
 from .encrypted import readable
@@ -55,7 +55,7 @@ def fernet_keys(call: Call) -> list[bytes]:
 def act(call: Call) -> dict[str, Any]:
     address = read_address(call.cluster, call.params["database"])
     # It changes nothing, so it starts again if the server becomes unavailable in between.
-    return patience_of(call, call.params["timeout"]).wait_for(lambda: look(call, address))
+    return wait_of(call, call.params["timeout"]).wait_for(lambda: look(call, address))
 
 
 def look(call: Call, address: Address) -> dict[str, Any]:

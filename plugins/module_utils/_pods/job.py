@@ -54,7 +54,7 @@ class Job:
         deadline = time.monotonic() + timeout_seconds
         with self._begun(deadline) as (pods, pod):
             lines = list(self._log(pods, pod, deadline))
-            self._ended_well(pods, pod, deadline)
+            self._ended_well(pods, pod)
             return lines
 
     @contextlib.contextmanager
@@ -141,15 +141,9 @@ class Job:
             if self._terminated(pods, pod) is None:
                 self._changed.wait(1)
 
-    def _ended_well(self, pods: Mirror, name: str, deadline: float) -> None:
-        while True:
-            ended = self._terminated(pods, name)
-            if ended is not None:
-                break
-            if time.monotonic() > deadline:
-                raise self._failure("it exceeded its `timeout` and is still running", self._pod(pods, name))
-            self._changed.wait(1)
-            self._changed.clear()
+    def _ended_well(self, pods: Mirror, name: str) -> None:
+        # `_log` returns only after the container has ended, and the Job never restarts it.
+        ended = self._terminated(pods, name) or {}
         pod = self._pod(pods, name)
         if ended.get("exitCode") != 0 and pod is not None and "deletionTimestamp" in pod["metadata"]:
             raise self._failure("its pod was deleted while it ran", pod)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from .._common.failure import OperatorError
 from .._common.redaction import redact
 from .._kubernetes.objects import label_selector
-from .._kubernetes.patience import PATIENCE_SECONDS
+from .._kubernetes.retrying_client import RETRY_SECONDS
 from .._kubernetes.watch import Mirror
 from .evidence import evidence
 from .nodes import Nodes
@@ -241,7 +241,7 @@ class Watcher:
                     return Verdict("waiting", f"pod {pod['metadata']['name']} is deleted")
             return Verdict("done", "gone")
 
-        self.until(judge, timeout_seconds=PATIENCE_SECONDS)
+        self.until(judge, timeout_seconds=RETRY_SECONDS)
 
     def until_gone(self, *, timeout_seconds: float) -> None:
         """Wait until none of its pods are left. Raises OperatorError with the names of those that are."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from .._airflow.credentials import password_of
 from .._airflow.heartbeats import HEALTH, INTERVAL_SECONDS, Pulse, earlier, heartbeat_of, patience_seconds
-from .._airflow.patience import Patience
+from .._airflow.login import password_of
 from .._airflow.rest import AirflowApi
+from .._airflow.wait_budget import WaitBudget
 from .._common.failure import OperatorError
 from .._pods.lossless import main_container, moment
 from .._pods.phase import is_finished
@@ -68,15 +68,15 @@ class LoginGate:
 
     kind = "login"
 
-    def __init__(self, access: Access, patience: Patience | None = None) -> None:
-        self._access, self._patience = access, patience
+    def __init__(self, access: Access, budget: WaitBudget | None = None) -> None:
+        self._access, self._budget = access, budget
         self._calls = 0
 
     def check(self, pods: list[Object]) -> str | None:
         self._calls = 0
         for _pod in range(max(1, sum(not is_finished(pod) for pod in pods))):
             try:
-                api = AirflowApi(self._access.url, self._access.ca_file, patience=self._patience)
+                api = AirflowApi(self._access.url, self._access.ca_file, budget=self._budget)
                 api.login(str(self._access.user), str(self._access.password))
                 api.get("/api/v2/dags", limit=1)
             except OperatorError as error:
@@ -184,7 +184,7 @@ def prove(access: Access, components: set[str]) -> None:
     deadline = time.monotonic() + seconds
     silent = _silent(access, pulse)
     if "api-server" in components and access.password is not None:
-        problems.append(LoginGate(access, Patience(seconds)).check([]))
+        problems.append(LoginGate(access, WaitBudget(seconds)).check([]))
     while silent and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
         silent = _silent(access, pulse)

@@ -18,7 +18,7 @@ from .._common.progress import Progress
 from .._kubernetes.call import Call
 from .._kubernetes.cluster import Cluster
 from .._kubernetes.connection import connect
-from .._kubernetes.patience import Patience
+from .._kubernetes.retrying_client import RetryPolicy
 from .._kubernetes.unreachable import unauthorized, unreachable, words_of
 from .keeper import Keeper
 
@@ -101,14 +101,14 @@ class Action:
             return _failed(_another_client())
         progress = Progress(name)
         # A run that holds a lock has reached its server before, so this failure may be temporary.
-        patience = Patience(reached=bool(params["lock"]))
+        retry_policy = RetryPolicy(reached=bool(params["lock"]))
 
         def act(cluster: Cluster, warn: Callable[[str], None]) -> dict[str, Any]:
             call = Call(params, check_mode, cluster, progress, warn)
             return in_words(cluster, lambda: {"changed": False, **self._act(call)})
 
         def connected() -> dict[str, Any]:
-            cluster = Cluster(connect(params, patience), params["namespace"])
+            cluster = Cluster(connect(params, retry_policy), params["namespace"])
             lock = params["lock"]
             if not lock or not self._under_lock or check_mode:
                 return act(cluster, warn)

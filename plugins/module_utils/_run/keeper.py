@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._common.failure import OperatorError
-from .._kubernetes.patience import Patience
+from .._kubernetes.retrying_client import RetryPolicy
 from .._kubernetes.unreachable import LOG_IN_AGAIN, reason, unauthorized, words_of
 from .child import TICK_SECONDS, Child, Result, Warn
 from .lock import DURATION_SECONDS, Lock, elapsed
@@ -57,8 +57,8 @@ class Keeper:
 
     def __init__(self, cluster: Cluster, name: str, holder: str) -> None:
         self._cluster, self._holder = cluster, holder
-        self._lock = Lock(cluster.another(Patience.of_a_holder()), name)
-        self._renewing = Lock(cluster.another(Patience(0.0, RENEWAL_TIMEOUT, reached=True)), name)
+        self._lock = Lock(cluster.another(RetryPolicy.of_a_holder()), name)
+        self._renewing = Lock(cluster.another(RetryPolicy(0.0, RENEWAL_TIMEOUT, reached=True)), name)
         # When the last successful renewal was sent; both processes see it.
         self._proof = mmap.mmap(-1, 8)
         self._lost: OperatorError | None = None
@@ -78,7 +78,7 @@ class Keeper:
 
         def act_abortably(warn: Warn) -> Result:
             abort_connections()
-            return act(self._cluster.another(Patience(reached=True, allow=self._until_proven)), warn)
+            return act(self._cluster.another(RetryPolicy(reached=True, allow=self._until_proven)), warn)
 
         child = Child(act_abortably, may_act=self._may_act)
         threading.Thread(target=self._keep, name="renewal of the lock", daemon=True).start()

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any
 from .._common.failure import OperatorError
 from .._common.processes import process_is_gone
 from .._kubernetes.clock import server_time
-from .._kubernetes.patience import PATIENCE_SECONDS, Absence
+from .._kubernetes.retrying_client import RETRY_SECONDS, Absence
 
 if TYPE_CHECKING:
     from .._kubernetes.cluster import Cluster
@@ -177,7 +177,7 @@ class Lock:
                 return
             except (ApiException, HTTPError) as error:
                 away = elapsed() - begun
-                if not absence.explains(error, PATIENCE_SECONDS) or away >= seconds:
+                if not absence.explains(error, RETRY_SECONDS) or away >= seconds:
                     raise
                 tell(f"the API server has not answered for {away:.0f} s; waiting for it up to {seconds:.0f} s")
                 # Between two attempts of a client that does not wait by itself.

@@ -7,12 +7,9 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import Lock
-from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
 
 
 @pytest.fixture
-def server():
-    made = ApiServer()
-    Lock(made.cluster(), "airflow-runbook").acquire("alice", "another-machine/boot/1/1")
-    yield made
-    made.stop()
+def server(api_server):
+    Lock(api_server.cluster(), "airflow-runbook").acquire("alice", "another-machine/boot/1/1")
+    return api_server

@@ -9,7 +9,6 @@ import datetime
 import http.server
 import itertools
 import json
-import threading
 import time
 
 from cryptography.exceptions import InvalidSignature
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.rest import AirflowApi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.token import mint
+from ansible_collections.hopsworks.airflow.tests.unit.http_server import HttpServer
 
 BASE = "/hopsworks-api/airflow"
 PASSWORD = "CANARY-password"
@@ -51,21 +51,14 @@ class FakeAirflow:
 
             do_POST = do_GET  # noqa: N815 - named by http.server
 
-            def log_message(self, *_arguments):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        if tls is not None:
-            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+        self.server = HttpServer(Handler, tls)
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.server_port}{BASE}"
 
     def api(self):
         return AirflowApi(self.url)
 
     def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.close()
 
     def answer(self, request):
         length = int(request.headers.get("Content-Length") or 0)

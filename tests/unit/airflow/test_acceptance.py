@@ -27,6 +27,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call
 from ansible_collections.hopsworks.airflow.plugins.modules import key_acceptance
 from ansible_collections.hopsworks.airflow.tests.unit.airflow.fake import BASE
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
+from ansible_collections.hopsworks.airflow.tests.unit.pod_objects import pod_of, ready
 
 AUDIENCE = "urn:airflow.apache.org:task"
 
@@ -255,14 +256,7 @@ def namespace(entries):
         for path in [path for path in server.objects if path.startswith(f"{core}/pods/")]:
             del server.objects[path]
         for pod in pods:
-            server.objects[f"{core}/pods/{pod}"] = {
-                "metadata": {
-                    "name": pod,
-                    "labels": {"app": "web", "pod-template-hash": "1"},
-                    "ownerReferences": [{"kind": "ReplicaSet", "name": f"{name}-1", "uid": "set"}],
-                },
-                "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
-            }
+            server.objects[f"{core}/pods/{pod}"] = pod_of(f"{name}-1", pod, uid="set", status=ready())
 
     yield SimpleNamespace(cluster=server.cluster(), serve=serve)
     server.stop()

@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.credentials import password_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.login import password_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.token import (
     claims_of,
     mint,

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow import acceptance
-from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.credentials import password_of
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.login import password_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.rest import AirflowApi
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.documents import parse
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError

@@ -11,9 +11,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    quiet,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import quiet
 
 FILES = {"p_demo_1__gone": "gone.py", "p_demo_1__hello": "hello.py"}
 

@@ -20,11 +20,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.quiesce im
 from ansible_collections.hopsworks.airflow.tests.unit.dags.support import (
     UNPAUSED,
 )
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    RUN,
-    ClientDiedError,
-    DyingDatabase,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import ClientDiedError, DyingDatabase
 
 
 def test_pauses_what_runs_and_unpauses_just_that(quiesce, deployment):

@@ -20,10 +20,8 @@ from ansible_collections.hopsworks.airflow.tests.unit.dags.support import (
     cannot_import,
     on_the_list,
 )
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    RUN,
-    call_of,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN
 
 
 def test_what_is_not_there_is_not_taken_for_paused_by_the_next_run(upgraded, database, deployment, monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._dags.task_instances import read_busy
 from ansible_collections.hopsworks.airflow.plugins.modules import quiesce as module
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
 
 NOW, LATELY, LONG_AGO = "UTC_TIMESTAMP()", "UTC_TIMESTAMP() - INTERVAL 23 HOUR", "UTC_TIMESTAMP() - INTERVAL 25 HOUR"
 THERE, GONE, UNKNOWN = "p_demo_1__hello", "p_demo_1__gone", "p_demo_1__deleted"

@@ -13,7 +13,9 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._dags import quiesce as waiting
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info, quiesce
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import NAMESPACE, RUN, Deployment, call_of, reset
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import NAMESPACE, RUN, Deployment
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset
 
 UNPAUSED = {"first": ["p_demo_1__gone", "p_demo_1__hello"], "second": ["p_demo_1__gone", "p_demo_1__sleeping"]}
 

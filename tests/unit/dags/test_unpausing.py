@@ -20,7 +20,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.modules import quiesce as module
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import Clock
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import call_of, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import quiet
 
 UNPAUSED = ["p_demo_1__gone", "p_demo_1__hello"]
 VIEW = "CREATE VIEW report AS SELECT dag_id, state FROM dag_run"

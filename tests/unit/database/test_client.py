@@ -16,10 +16,8 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.address import Address
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.changes import Changes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.client import option_file
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.ddl import create_table
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.fitness import read_fitness
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import like_prefix
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.tool_output import own_lines
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dumping import make_dump, read_content
@@ -33,7 +31,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schema
     PLAN,
     WORKSPACE,
 )
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, RUN, quiet, reset
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset
 
 
 class TestSecrets:
@@ -165,7 +165,7 @@ def test_a_restore_whose_gzip_is_killed_does_not_pass_for_a_whole_one(pod, dump,
     with pytest.raises(OperatorError) as caught:
         restoration.play(tools)
 
-    assert caught.value.evidence == ("gzip: ended with 137, not all was played",)
+    assert caught.value.evidence == ("gzip: ended with 137, the restore is incomplete",)
     assert whole(dump) is not None
 
 
@@ -229,7 +229,7 @@ class TestTheServersSettings:
         set_global(name, value)
         with server.session() as database:
             before = read_content(database, live, quiet)
-            (problem,) = read_fitness(database, read_rights(database)).problems
+            (problem,) = database.fitness(database.rights()).problems
 
             with pytest.raises(OperatorError, match="would lack rows, or fail") as caught:
                 make_dump(database, tools, live, RUN, tmp_path / "x.sql.gz", before, quiet)
@@ -243,7 +243,7 @@ class TestTheServersSettings:
     def test_that_airflow_can_not_do_with_are_told_beforehand(self, server, database, bare, set_global, name, value):
         set_global(name, value)
 
-        (problem,) = read_fitness(database, read_rights(database)).problems
+        (problem,) = database.fitness(database.rights()).problems
         assert name in problem
 
         # Our own tables have room for their keys, and roll back.
@@ -280,7 +280,8 @@ def test_rows_of_our_own_tables_are_short_enough_for_ndb(database, deployment, m
 )
 def test_our_own_tables_are_where_every_node_sees_them(default, engine):
     sent = []
-    create_table(SimpleNamespace(value=lambda _statement: default, execute=sent.append), "beside", "ours", "id INT")
+    session = SimpleNamespace(value=lambda _statement: default, execute=sent.append)
+    Changes.create_table(session, "beside", "ours", "id INT")
     assert f"`beside`.`ours` (id INT) ENGINE={engine}" in sent[0]
 
 

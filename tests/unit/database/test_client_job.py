@@ -29,7 +29,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls im
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import account
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.admission import Verdict
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.own_job import Pod
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD
 
 ADDRESS = Address("db.example.com", 3306, "airflow", "airflow", PASSWORD.encode())
 RUN = "20261122t030000"

@@ -14,7 +14,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.address import problem_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy import proxy_for, tls_context
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.retrying_client import RetryPolicy
 from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.answers import Answer, Expected, Learnt
 from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.requester import Requester, Target
 
@@ -94,7 +94,7 @@ def test_nothing_can_be_put_behind_a_query(url):
 @pytest.mark.parametrize("url", WRONG)
 def test_an_api_server_of_such_an_address_is_refused(url):
     if url:  # else that of the kubeconfig
-        told(lambda: connect({"host": url, "api_key": "key"}, Patience()))
+        told(lambda: connect({"host": url, "api_key": "key"}, RetryPolicy()))
 
 
 @pytest.mark.parametrize("url", [*WRONG, "https://namenode:9870/?op=x"])

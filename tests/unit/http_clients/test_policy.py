@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import http.server
 import ssl
-import threading
 
 import pytest
 
@@ -18,6 +17,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.answers i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.availability import Prober
 from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.requester import Requester, Target
 from ansible_collections.hopsworks.airflow.tests.unit.hopsfs.authority import Authority
+from ansible_collections.hopsworks.airflow.tests.unit.http_server import HttpServer
 
 OK = Expected(frozenset([200]))
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -46,22 +46,11 @@ class Server:
                 self.send_response(502)
                 self.end_headers()
 
-            def log_message(self, *_arguments):
-                pass
-
-        class Quiet(http.server.ThreadingHTTPServer):
-            def handle_error(self, request, client_address):
-                """A refused handshake, or a reader that has had enough, is what some tests are about."""
-
-        self.server = Quiet(("127.0.0.1", 0), Handler)
-        if tls is not None:
-            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+        self.server = HttpServer(Handler, tls)
         self.address = f"127.0.0.1:{self.server.server_port}"
 
     def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.close()
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import patience
-from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer, Clock
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import retrying_client
+from ansible_collections.hopsworks.airflow.tests.unit.api_server import Clock
 
 VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "ALL_PROXY", "KUBECONFIG", "K8S_AUTH_KUBECONFIG")
 
@@ -19,11 +19,9 @@ def environment(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(patience, "time", Clock())
+    monkeypatch.setattr(retrying_client, "time", Clock())
 
 
 @pytest.fixture
-def server():
-    made = ApiServer()
-    yield made
-    made.stop()
+def server(api_server):
+    return api_server

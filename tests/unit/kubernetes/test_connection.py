@@ -14,7 +14,6 @@ import json
 import re
 import socket
 import ssl
-import threading
 
 import pytest
 import yaml
@@ -24,11 +23,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from kubernetes.config import incluster_config
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import credentials as subject
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import current_credentials as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import retrying_client
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.retrying_client import RetryPolicy
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
+from ansible_collections.hopsworks.airflow.tests.unit.http_server import HttpServer
 from ansible_collections.hopsworks.airflow.tests.unit.kubernetes.support import (
     SERVER,
     kubeconfig,
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("environment")
 
 
 def configuration(**options):
-    return connect(options, Patience()).configuration
+    return connect(options, RetryPolicy()).configuration
 
 
 def test_a_kubeconfig_is_used(tmp_path):
@@ -180,7 +180,7 @@ def test_variables_stand_for_options(monkeypatch):
     monkeypatch.setenv("K8S_AUTH_API_KEY", "canary")
     monkeypatch.setenv("K8S_AUTH_VERIFY_SSL", "no")
     monkeypatch.setenv("K8S_AUTH_IMPERSONATE_GROUPS", "a,b")
-    made = connect({"impersonate_user": "carol"}, Patience())
+    made = connect({"impersonate_user": "carol"}, RetryPolicy())
     assert (made.configuration.host, made.configuration.verify_ssl) == (SERVER, False)
     assert made.default_headers["Impersonate-User"] == "carol"
     headers = [(str(name), value) for name, value in made.another().default_headers.items()]
@@ -221,7 +221,7 @@ def test_user_and_password_are_sent():
 def test_a_proxy_is_taken_as_kubectl_takes_it(monkeypatch, variables, options, proxied):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    client = connect({"host": SERVER, "api_key": "canary", **options}, Patience())
+    client = connect({"host": SERVER, "api_key": "canary", **options}, RetryPolicy())
     assert (client.rest_client.pool_manager.proxy is not None) == proxied
     # An exec in a pod takes the same way.
     assert exec_is_proxied(client.configuration) == proxied
@@ -250,7 +250,7 @@ def test_the_proxy_of_a_kubeconfig_is_used(monkeypatch, tmp_path, server, variab
     if as_file:
         (tmp_path / "config").write_text(yaml.safe_dump(given), encoding="utf-8")
         given = str(tmp_path / "config")
-    client = connect({"kubeconfig": given, **options}, Patience())
+    client = connect({"kubeconfig": given, **options}, RetryPolicy())
     used = client.rest_client.pool_manager.proxy
     assert (used and used.url) == proxy
     assert exec_is_proxied(client.configuration) == (proxy is not None)
@@ -259,7 +259,7 @@ def test_the_proxy_of_a_kubeconfig_is_used(monkeypatch, tmp_path, server, variab
 def test_the_user_of_a_proxy_is_sent_to_it():
     given = kubeconfig(cluster={"proxy-url": "http://carol:c%40nary@bastion:3128"})
     basic = f"Basic {base64.b64encode(b'carol:c@nary').decode()}"
-    made = connect({"kubeconfig": given}, Patience()).rest_client.pool_manager
+    made = connect({"kubeconfig": given}, RetryPolicy()).rest_client.pool_manager
     assert made.proxy_headers["proxy-authorization"] == basic
     headers = {"proxy_basic_auth": "dave:other"}
     made = configuration(kubeconfig=given, proxy_headers=headers)
@@ -275,7 +275,7 @@ def test_a_proxy_that_can_not_be_used_is_said(monkeypatch, proxy, of):
     elif of == "environment":
         monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises(OperatorError, match=f"the address of the proxy in the {of}") as caught:
-        connect(options, Patience())
+        connect(options, RetryPolicy())
     assert "canary" not in str(caught.value)
 
 
@@ -307,16 +307,9 @@ def https(tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
 
-    class Server(http.server.ThreadingHTTPServer):
-        def handle_error(self, *_given):
-            """Clients that refuse the certificate end the connection."""
-
-    server = Server(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    server = HttpServer(http.server.BaseHTTPRequestHandler, context)
     yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
+    server.close()
 
 
 @pytest.fixture
@@ -337,14 +330,14 @@ def test_why_a_server_does_not_answer_is_said(https, nobody, host, word, waited)
     result = performed(host=host.format(https=https, nobody=nobody), api_key="canary")
     assert word in result["failure"]["found"]
     assert "canary" not in json.dumps(result)
-    assert (patience.time.now > 0) == waited
+    assert (retrying_client.time.now > 0) == waited
 
 
 def test_a_proxy_that_is_not_there_is_said(nobody):
     result = performed(host=SERVER, api_key="canary", proxy=f"http://127.0.0.1:{nobody}")
     assert "the proxy" in result["failure"]["found"]
     assert "HTTPS_PROXY" in result["failure"]["next_step"]
-    assert patience.time.now == 0
+    assert retrying_client.time.now == 0
 
 
 def test_a_certificate_that_is_not_checked_is_no_reason(https):

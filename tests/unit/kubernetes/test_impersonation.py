@@ -17,7 +17,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.retrying_client import RetryPolicy
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.tunnel import port_forward
 
 REQUESTS = {
@@ -59,7 +59,7 @@ def kubeconfig(server, user, *, name="x"):
 
 def asked_as(server, request, **options):
     """The headers of one request that say as whom it is to be done."""
-    cluster = Cluster(connect(options, Patience()), "lab")
+    cluster = Cluster(connect(options, RetryPolicy()), "lab")
     with contextlib.suppress(ApiException):
         request(cluster)
     assert len(server.requests) == 1
@@ -112,7 +112,7 @@ def test_nobody_else_is_nobody_else(server, request_of, user):
 @pytest.mark.parametrize("wrong", [{"as-user-extra": ["x"]}, {"as-user-extra": "x"}, {"as-user-extra": 3}])
 def test_what_is_wrong_in_a_kubeconfig_is_said(server, wrong):
     with pytest.raises(OperatorError, match="as-user-extra"):
-        connect({"kubeconfig": kubeconfig(server, {"as": "carol", **wrong})}, Patience())
+        connect({"kubeconfig": kubeconfig(server, {"as": "carol", **wrong})}, RetryPolicy())
 
 
 @pytest.mark.parametrize("request_of", REQUESTS)
@@ -127,4 +127,4 @@ def test_letters_of_any_script_are_sent_as_kubectl_sends_them(server, request_of
 
 def test_a_line_break_in_a_name_is_said(server):
     with pytest.raises(OperatorError, match="Impersonate-User has a line break"):
-        connect({"kubeconfig": kubeconfig(server, {"as": "a\nb"})}, Patience())
+        connect({"kubeconfig": kubeconfig(server, {"as": "a\nb"})}, RetryPolicy())

@@ -23,7 +23,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes impo
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS, Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.retrying_client import (
+    RETRY_SECONDS,
+    RetryPolicy,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.tunnel import port_forward
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import Clock
 
@@ -59,7 +62,7 @@ def test_patience_for_a_command_has_an_end(server, clock):
     server.away = 503
     with pytest.raises(ApiException, match="503"):
         execute(server.cluster(), "web", None, ["true"])
-    assert PATIENCE_SECONDS - 6 < clock.now <= PATIENCE_SECONDS
+    assert RETRY_SECONDS - 6 < clock.now <= RETRY_SECONDS
 
 
 def test_a_command_that_may_have_been_begun_is_not(server):
@@ -113,7 +116,7 @@ def test_nothing_is_begun_where_nothing_may_be_changed_any_more(server, ask):
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        ask(server.cluster(Patience(allow=lost)))
+        ask(server.cluster(RetryPolicy(allow=lost)))
     assert server.requests == []
 
 
@@ -139,7 +142,7 @@ def test_a_proxy_gets_the_same_password_for_a_command_as_for_any_other_request(p
     port, requests = proxy
     given = {"proxy_basic_auth": f"u:{password}"}
     options = {"host": "http://api.example:6443", "api_key": "x", "proxy": f"http://127.0.0.1:{port}"}
-    cluster = Cluster(connect({**options, "proxy_headers": given}, Patience()), "lab")
+    cluster = Cluster(connect({**options, "proxy_headers": given}, RetryPolicy()), "lab")
     with pytest.raises(ApiException):
         execute(cluster, "web", None, ["true"])
     sent = base64.b64decode(re.search("(?i)proxy-authorization: Basic (.*)\r\n", requests[0])[1]).decode()

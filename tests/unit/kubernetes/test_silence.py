@@ -21,7 +21,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes impo
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import tunnel
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PatientClient
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.retrying_client import RetryingClient
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.tunnel import Tunnel
 
 # Of a test that fails; one that passes waits for nothing.
@@ -94,7 +94,7 @@ def cluster(pings):
         threading.Thread(target=serve, args=(listener, pings), daemon=True).start()
         configuration = kubernetes.client.Configuration()
         configuration.host, configuration.proxy = f"http://127.0.0.1:{listener.getsockname()[1]}", None
-        yield Cluster(PatientClient(configuration), "lab")
+        yield Cluster(RetryingClient(configuration), "lab")
 
 
 def test_a_command_that_is_silent_is_pinged(cluster, pings):

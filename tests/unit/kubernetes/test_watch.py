@@ -179,7 +179,7 @@ def test_an_api_server_that_is_back_may_forbid_for_a_while(mirrored):
 
 
 def test_an_api_server_that_was_away_for_long_may_forbid_for_a_while_too(monkeypatch):
-    monkeypatch.setattr(subject, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(subject, "RETRY_SECONDS", 0.3)
 
     class Returning(Server):
         def list(self, kind, **arguments):

@@ -9,7 +9,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import Server, install_mariadb
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.installation import install_mariadb
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import Server
 
 ROOM_BYTES = 1 << 30
 

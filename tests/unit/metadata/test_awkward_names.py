@@ -11,14 +11,9 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dumping import make_dump, read_content
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.restoring import Restoration
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info, quiesce
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    RUN,
-    Deployment,
-    call_of,
-    quiet,
-    reset,
-    restore,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN, Deployment, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset, restore
 
 
 @pytest.fixture(params=["airflow_50%d", "airflow_ä'`%s-%%"])

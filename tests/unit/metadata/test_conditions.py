@@ -32,14 +32,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.plan i
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import write_record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL, PLAN
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    NEW_REVISION,
-    PASSWORD,
-    RUN,
-    quiet,
-    reset,
-    restore,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import NEW_REVISION, RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset, restore
 
 
 @contextlib.contextmanager

@@ -22,7 +22,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import info
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.encrypted import readable
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import call_of, reset
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset
 
 OLD, NEW, OTHER = (Fernet.generate_key() for _index in range(3))
 

@@ -13,7 +13,6 @@ import itertools
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import folded, read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import restoring
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import Manifest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
@@ -27,8 +26,8 @@ from ansible_collections.hopsworks.airflow.plugins.modules import (
     metadata_swap,
     quiesce,
 )
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb import support
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import RUN, Deployment, call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN, UNDO_RUN, Deployment
 
 _numbers = itertools.count(1)
 
@@ -55,7 +54,7 @@ def test_names_are_those_that_the_server_keeps(database, folding):
     names = schemas_of("Airflow", "Airflow_Other")
     assert on_server(database, names) == names
     assert on_server(folding, names) == schemas_of("airflow", "airflow_other")
-    assert (folded(database, "Ärger"), folded(folding, "Ärger")) == ("Ärger", "ärger")
+    assert (database.folded("Ärger"), folding.folded("Ärger")) == ("Ärger", "ärger")
 
 
 def test_two_spellings_of_one_schema_are_one(database, folding):
@@ -153,7 +152,7 @@ def test_the_whole_reset(folding, old, monkeypatch, memory):
     assert act()["changed"]
     assert inspect(folding, old.names).stage == "installed"
     assert not act()["changed"]
-    assert act(state="restored", run=support.UNDO_RUN)["changed"]
+    assert act(state="restored", run=UNDO_RUN)["changed"]
     assert inspect(folding, old.names).stage == "old"
 
 
@@ -166,8 +165,8 @@ def test_where_names_are_not_folded_only_the_very_same_name_counts(server, datab
     )
     try:
         assert set(inspect(database, deployment.names).schemas) == {live, deployment.names.workspace}
-        assert read_schema(database, live.title()) is None
-        ours, others = read_schema(database, live), read_schema(database, live.upper())
+        assert database.schema(live.title()) is None
+        ours, others = database.schema(live), database.schema(live.upper())
         assert ours is not None
         assert others is not None
         assert (set(others.tables), ours.tables.keys() & others.tables.keys()) == ({"orders"}, set())

@@ -14,7 +14,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.releas
     REVISIONS_FROM_2_7,
     TABLES_BEFORE_2_7,
 )
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import DATA, OLD_REVISION
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import DATA, OLD_REVISION
 
 OLD_TABLES = frozenset(
     line.split("`")[1] for line in (DATA / "airflow-1.10.15.sql").read_text().splitlines() if "CREATE TABLE" in line

@@ -18,11 +18,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.paused
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PAUSED, PLAN, Schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved, old_tables
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    RUN,
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import (
     ClientDiedError,
     DyingDatabase,
-    quiet,
     reset,
     restore,
 )

@@ -16,7 +16,6 @@ import pytest
 import yaml
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import conditions, ownership
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import restoring
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import restoring as dumps
@@ -38,7 +37,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info, metadata_restore, quiesce
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import NAMESPACE, RUN, Deployment, call_of, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import NAMESPACE, RUN, Deployment, quiet
 
 ROLES = Path(__file__).parents[3] / "roles"
 OTHERS = pytest.mark.parametrize(
@@ -332,10 +332,10 @@ class TestAnotherNamespace:
 
     def test_a_mark_as_well(self, database, deployment, moved):
         with pytest.raises(OperatorError) as caught:
-            ownership.refuse_others(database, read_schema(database, deployment.names.workspace), moved)
+            ownership.refuse_others(database, database.schema(deployment.names.workspace), moved)
         deployment.server.as_root(caught.value.next_step.partition("administrator of the database: ")[2])
 
-        ownership.refuse_others(database, read_schema(database, deployment.names.workspace), moved)
+        ownership.refuse_others(database, database.schema(deployment.names.workspace), moved)
 
     @pytest.mark.usefixtures("left")
     @pytest.mark.parametrize("changes", [{"deployment": "other"}, {"live": "elsewhere"}, {"namespace": NAMESPACE}])

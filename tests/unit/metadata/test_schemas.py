@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import folded
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import Catalogue
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import refuse_rehearsal, schemas_of
 
 
@@ -75,4 +75,4 @@ def test_a_name_is_as_the_server_answers_with_it(folds, name, there, kept):
     def rows(statement, values=()):
         return [(schema,) for schema in there] if "SCHEMATA" in statement else [(folds, values[0].lower())]
 
-    assert folded(SimpleNamespace(rows=rows), name) == kept
+    assert Catalogue.folded(SimpleNamespace(rows=rows), name) == kept

@@ -16,15 +16,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    RUN,
-    UNDO_RUN,
-    call_of,
-    quiet,
-    reset,
-    restore,
-    set_state,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN, UNDO_RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset, restore, set_state
 
 DUMP = "/runs/airflow-20261122t030000.sql.gz"
 

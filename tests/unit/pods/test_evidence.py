@@ -19,7 +19,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._common.redactio
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.secret_texts import secret_texts
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.evidence import evidence
-from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
 
 BASE = "/api/v1/namespaces/lab"
 CAUSE = "AirflowConfigException: {x} error: can't use 'scheduler' at line 12 of /run/airflow/airflow.cfg, port 3306"
@@ -32,21 +31,14 @@ KEYS = {
 
 
 @pytest.fixture
-def server():
-    server = ApiServer()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def shown(server):
+def shown(api_server):
     def shown(log, variables=(), **entries):
         """What is shown of a pod with this log and one Secret."""
         data = {name: base64.b64encode(text.encode()).decode() for name, text in entries.items()}
-        server.objects[f"{BASE}/secrets/keys"] = {"metadata": {"name": "keys"}, "data": data}
-        server.objects[f"{BASE}/pods/web-1-x/log"] = log
+        api_server.objects[f"{BASE}/secrets/keys"] = {"metadata": {"name": "keys"}, "data": data}
+        api_server.objects[f"{BASE}/pods/web-1-x/log"] = log
         involved = {"kind": "Pod", "name": "web-1-x"}
-        server.objects[f"{BASE}/events/e"] = {
+        api_server.objects[f"{BASE}/events/e"] = {
             "metadata": {"name": "e"},
             "reason": "BackOff",
             "message": "back-off 1m20s",
@@ -56,7 +48,7 @@ def shown(server):
         container = {"name": "web", "env": [*variables]}
         volume = {"name": "secrets", "projected": {"sources": [{"secret": {"name": "keys"}}]}}
         pod = {"metadata": {"name": "web-1-x"}, "spec": {"containers": [container], "volumes": [volume]}}
-        cluster = server.cluster()
+        cluster = api_server.cluster()
         return "\n".join(evidence(cluster, Objects(cluster), ["web-1-x"], pod=pod, container="web"))
 
     return shown

@@ -26,6 +26,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.images imp
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.placement import is_eligible, tolerated
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.terminal_failure import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.uses import Use, normalised
+from ansible_collections.hopsworks.airflow.tests.unit.pod_objects import container, ended, runs, waits
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -116,16 +117,8 @@ def pod(state=None, *beside, init=(), node="a", **status):
     }
 
 
-def named(name, state):
-    return {"name": name, "state": state}
-
-
-def waits(reason, message=""):
-    return {"waiting": {"reason": reason, "message": message}}
-
-
-RUNS: dict[str, object] = {"running": {}}
-ENDED = {"terminated": {"exitCode": 0}}
+RUNS = runs()
+ENDED = ended()
 
 
 @pytest.mark.parametrize(
@@ -146,13 +139,13 @@ ENDED = {"terminated": {"exitCode": 0}}
         (pod(waits("InvalidImageName")), False, "InvalidImageName"),
         (pod(phase="Failed", reason="OutOfpods", message="full"), False, "OutOfpods: full"),
         # What a mesh puts beside it says nothing of the image.
-        (pod(waits("ErrImagePull", "denied"), init=[named("istio-init", ENDED)]), False, "ErrImagePull: denied"),
-        (pod(waits("ErrImagePull", "denied"), named("istio-proxy", RUNS)), False, "ErrImagePull: denied"),
-        (pod(waits("PodInitializing"), init=[named("istio-proxy", RUNS)]), False, None),
-        (pod(ENDED, named("istio-proxy", RUNS)), True, None),
+        (pod(waits("ErrImagePull", "denied"), init=[container(ENDED, "istio-init")]), False, "ErrImagePull: denied"),
+        (pod(waits("ErrImagePull", "denied"), container(RUNS, "istio-proxy")), False, "ErrImagePull: denied"),
+        (pod(waits("PodInitializing"), init=[container(RUNS, "istio-proxy")]), False, None),
+        (pod(ENDED, container(RUNS, "istio-proxy")), True, None),
         # But where it does not end, the image is never pulled.
         (
-            pod(waits("PodInitializing"), init=[named("istio-init", waits("ErrImagePull", "no mesh"))]),
+            pod(waits("PodInitializing"), init=[container(waits("ErrImagePull", "no mesh"), "istio-init")]),
             False,
             "container istio-init of pod pull-a is in ErrImagePull: no mesh",
         ),

@@ -16,6 +16,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._pods import job
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods import terminal_failure
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.job import Job, describe, remove_leftovers
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.terminal_failure import Patience
+from ansible_collections.hopsworks.airflow.tests.unit.pod_objects import container, ended, runs, waits
 
 SECRET = "CANARY pass word"
 
@@ -27,17 +28,13 @@ def pod(*statuses, name="job-1", phase="Pending", **status):
     }
 
 
-def container(state, name="main"):
-    return {"name": name, "state": state}
-
-
 def waiting(reason, message="why", name="main"):
-    return container({"waiting": {"reason": reason, "message": message}}, name)
+    return container(waits(reason, message), name)
 
 
-RUNNING = container({"running": {}})
-ENDED = container({"terminated": {"exitCode": 0}})
-BROKEN = container({"terminated": {"exitCode": 3, "reason": "Error"}})
+RUNNING = container(runs())
+ENDED = container(ended())
+BROKEN = container(ended(3, reason="Error"))
 
 
 def test_who_only_looks_is_told_of_any_trouble():

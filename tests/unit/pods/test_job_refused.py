@@ -14,13 +14,9 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_dump, metadata_migrate
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    NAMESPACE,
-    RUN,
-    address_of,
-    call_of,
-    home_of,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of, home_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import NAMESPACE, RUN
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import address_of
 
 REFUSED = 'admission webhook "jobs.example.com" denied the request: its image is not signed'
 SECRET = {"name": "database", "key": "password"}

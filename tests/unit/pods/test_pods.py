@@ -11,18 +11,11 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods import pods as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.pods import serving_pods
+from ansible_collections.hopsworks.airflow.tests.unit.pod_objects import pod_of, ready
 
 
-def pod(name, *, ready="True", owner="web-1", phase="Running", **metadata):
-    return {
-        "metadata": {
-            "name": name,
-            "labels": {"app": "web", "pod-template-hash": "1"},
-            "ownerReferences": [{"kind": "ReplicaSet", "name": owner, "uid": owner}],
-            **metadata,
-        },
-        "status": {"phase": phase, "conditions": [{"type": "Ready", "status": ready}]},
-    }
+def pod(name, *, is_ready="True", owner="web-1", phase="Running", **metadata):
+    return pod_of(owner, name, uid=owner, metadata=metadata, status={"phase": phase, **ready(is_ready)})
 
 
 @pytest.fixture
@@ -48,7 +41,7 @@ def serving(monkeypatch):
 def test_only_ready_pods_of_the_workload_serve(serving):
     found = serving(
         pod("good"),
-        pod("starting", ready="False"),
+        pod("starting", is_ready="False"),
         pod("ending", deletionTimestamp="2026-11-22T03:00:00Z"),
         # The kubelet of a node that was shut down may not have taken its readiness back.
         pod("finished", phase="Failed"),
@@ -60,17 +53,17 @@ def test_only_ready_pods_of_the_workload_serve(serving):
 
 def test_one_that_misses_a_probe_is_waited_for(serving, monkeypatch):
     monkeypatch.setattr(subject, "LOOK_SECONDS", 0)
-    assert serving(pod("busy", ready="False"), later=[pod("busy")]) == ["busy"]
+    assert serving(pod("busy", is_ready="False"), later=[pod("busy")]) == ["busy"]
 
 
 def test_none_is_waited_for_where_none_is_to_be(serving, monkeypatch):
     monkeypatch.setattr(subject.time, "sleep", pytest.fail)
     with pytest.raises(OperatorError, match="has no ready pod"):
-        serving(pod("ending", ready="False"), replicas=0)
+        serving(pod("ending", is_ready="False"), replicas=0)
 
 
 def test_none_that_serves_is_told_of(serving, monkeypatch):
     monkeypatch.setattr(subject, "READY_SECONDS", 0.1)
     monkeypatch.setattr(subject, "LOOK_SECONDS", 0.02)
     with pytest.raises(OperatorError, match="has no ready pod"):
-        serving(pod("evicted", ready="False", phase="Failed"))
+        serving(pod("evicted", is_ready="False", phase="Failed"))

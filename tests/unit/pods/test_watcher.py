@@ -91,7 +91,7 @@ def objects(monkeypatch):
     monkeypatch.setattr(watch, "LONGEST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(subject, "JUDGE_SECONDS", 0.01)
     # For the news of a deleted pod, which no watch here tells.
-    monkeypatch.setattr(subject, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(subject, "RETRY_SECONDS", 0.05)
     return Objects()
 
 

@@ -12,6 +12,7 @@ from kubernetes.client.exceptions import ApiException
 from ansible_collections.hopsworks.airflow.plugins.module_utils._preflight import preflight as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._preflight.finding import Finding, failure
 from ansible_collections.hopsworks.airflow.plugins.module_utils._preflight.preflight import Preflight
+from ansible_collections.hopsworks.airflow.tests.unit.pod_objects import pod_of
 
 
 def finding(name, *, ok=False, level="error"):
@@ -142,9 +143,7 @@ def test_a_secret_that_another_deployment_uses_is_not_changed(monkeypatch):
 
 
 def pod(name, address, owner, **spec):
-    reference = {"kind": "ReplicaSet", "name": f"{owner}-1", "uid": "r", "controller": True}
-    metadata = {"name": name, "labels": {"pod-template-hash": "1"}, "ownerReferences": [reference]}
-    return {"metadata": metadata, "spec": spec, "status": {"podIP": address, "podIPs": [{"ip": address}]}}
+    return pod_of(f"{owner}-1", name, spec=spec, status={"podIP": address, "podIPs": [{"ip": address}]})
 
 
 def test_pods_that_use_the_database_and_are_not_stopped_are_warned_of(monkeypatch):

@@ -9,38 +9,32 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._preflight.preflight import Preflight
-from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
+from ansible_collections.hopsworks.airflow.tests.unit.pod_objects import pod_of
 
 APPS = "/apis/apps/v1/namespaces/lab"
 DESCRIBED = ["web", "production-scheduler"]
 
 
 @pytest.fixture
-def server():
-    server = ApiServer()
-    yield server
-    server.stop()
+def preflight(api_server):
+    return Preflight(api_server.cluster(), lambda _line: None)
 
 
-@pytest.fixture
-def preflight(server):
-    return Preflight(server.cluster(), lambda _line: None)
-
-
-def runs(server, name, *, deployment="demo", managed_by="hopsworks.airflow", kind="deployments", **spec):
+def runs(api_server, name, *, deployment="demo", managed_by="hopsworks.airflow", kind="deployments", **spec):
     labels = {"app.kubernetes.io/managed-by": managed_by, "app.kubernetes.io/instance": deployment}
-    server.objects[f"{APPS}/{kind}/{name}"] = {"metadata": {"name": name, "labels": labels, "uid": name}, "spec": spec}
+    api_server.objects[f"{APPS}/{kind}/{name}"] = {
+        "metadata": {"name": name, "labels": labels, "uid": name},
+        "spec": spec,
+    }
 
 
-def pod_of(server, name, phase="Running"):
-    owner = {"kind": "ReplicaSet", "name": f"{name}-7d", "uid": "r", "controller": True}
-    metadata = {"name": f"{name}-7d-x", "labels": {"pod-template-hash": "7d"}, "ownerReferences": [owner]}
-    path = f"/api/v1/namespaces/lab/pods/{name}-7d-x"
-    server.objects[path] = {"metadata": metadata, "spec": {}, "status": {"phase": phase}}
+def add_pod(api_server, name, phase="Running"):
+    made = pod_of(f"{name}-1", f"{name}-1-x", status={"phase": phase})
+    api_server.objects[f"/api/v1/namespaces/lab/pods/{name}-1-x"] = made
 
 
-def test_a_renamed_scheduler_does_not_run_beside_the_new_one(server, preflight):
-    runs(server, "scheduler", replicas=1)
+def test_a_renamed_scheduler_does_not_run_beside_the_new_one(api_server, preflight):
+    runs(api_server, "scheduler", replicas=1)
     (found,) = preflight.undescribed(DESCRIBED, "demo")
     assert (found.ok, found.level) == (False, "error")
     assert "Deployment scheduler of deployment 'demo' runs, and airflow_components does not name it" in found.found
@@ -49,40 +43,40 @@ def test_a_renamed_scheduler_does_not_run_beside_the_new_one(server, preflight):
     assert found.next_step.endswith("kubectl -n lab delete deployment/scheduler")
 
 
-def test_replicas_that_nothing_is_said_about_are_one(server, preflight):
-    runs(server, "triggerer", kind="statefulsets")
+def test_replicas_that_nothing_is_said_about_are_one(api_server, preflight):
+    runs(api_server, "triggerer", kind="statefulsets")
     (found,) = preflight.undescribed(DESCRIBED, "demo")
     assert "scale statefulset/triggerer" in found.next_step
 
 
-def test_one_that_is_stopped_is_waited_for(server, preflight):
-    runs(server, "scheduler", replicas=0)
-    pod_of(server, "scheduler")
+def test_one_that_is_stopped_is_waited_for(api_server, preflight):
+    runs(api_server, "scheduler", replicas=0)
+    add_pod(api_server, "scheduler")
     (found,) = preflight.undescribed(DESCRIBED, "demo")
     assert "has pods that have not ended yet" in found.found
     assert "--replicas=0" not in found.next_step
 
 
-def test_what_does_not_run_beside_the_described_workloads_is_none_of_its_business(server, preflight):
-    runs(server, "web", replicas=1)
-    runs(server, "other-scheduler", deployment="other", replicas=1)
-    runs(server, "chart-scheduler", managed_by="Helm", replicas=1)
-    runs(server, "scheduler", replicas=0)
-    pod_of(server, "scheduler", phase="Succeeded")
-    pod_of(server, "another")
+def test_what_does_not_run_beside_the_described_workloads_is_none_of_its_business(api_server, preflight):
+    runs(api_server, "web", replicas=1)
+    runs(api_server, "other-scheduler", deployment="other", replicas=1)
+    runs(api_server, "chart-scheduler", managed_by="Helm", replicas=1)
+    runs(api_server, "scheduler", replicas=0)
+    add_pod(api_server, "scheduler", phase="Succeeded")
+    add_pod(api_server, "another")
     assert preflight.undescribed(DESCRIBED, "demo") == []
 
 
-def test_it_is_asked_for_a_deployment_and_its_workloads(server, preflight):
-    runs(server, "scheduler", replicas=1)
+def test_it_is_asked_for_a_deployment_and_its_workloads(api_server, preflight):
+    runs(api_server, "scheduler", replicas=1)
     assert preflight.undescribed(DESCRIBED, None) == preflight.undescribed([], "demo") == []
-    assert server.requests == []
+    assert api_server.requests == []
 
 
 @pytest.mark.parametrize("stage", ["absent", "empty", "old"])
-def test_a_deployment_that_runs_does_not_get_another_database_unseen(server, preflight, stage):
-    runs(server, "web", replicas=1)
-    runs(server, "production-scheduler", replicas=1)
+def test_a_deployment_that_runs_does_not_get_another_database_unseen(api_server, preflight, stage):
+    runs(api_server, "web", replicas=1)
+    runs(api_server, "production-scheduler", replicas=1)
     (found,) = preflight.elsewhere(stage, DESCRIBED, "demo")
     assert (found.ok, found.level) == (False, "error")
     assert f"the described database is {stage}: they use another one" in found.found
@@ -90,27 +84,27 @@ def test_a_deployment_that_runs_does_not_get_another_database_unseen(server, pre
     assert "kubectl -n lab delete deployment/web deployment/production-scheduler" in found.next_step
 
 
-def test_one_that_is_stopped_may_get_another_database(server, preflight):
-    runs(server, "web", replicas=0)
-    runs(server, "chart-scheduler", managed_by="Helm", replicas=1)
+def test_one_that_is_stopped_may_get_another_database(api_server, preflight):
+    runs(api_server, "web", replicas=0)
+    runs(api_server, "chart-scheduler", managed_by="Helm", replicas=1)
     assert preflight.elsewhere("old", [*DESCRIBED, "chart-scheduler"], "demo") == []
 
 
 @pytest.mark.parametrize("stage", ["installed", "moving", "migratable", None])
-def test_a_database_of_airflow_3_is_the_one_that_runs(server, preflight, stage):
-    runs(server, "web", replicas=1)
+def test_a_database_of_airflow_3_is_the_one_that_runs(api_server, preflight, stage):
+    runs(api_server, "web", replicas=1)
     assert preflight.elsewhere(stage, DESCRIBED, "demo") == preflight.elsewhere("old", DESCRIBED, None) == []
 
 
 @pytest.mark.parametrize("stage", ["absent", "empty"])
 @pytest.mark.parametrize("managed_by", ["Helm", "hand"])
 def test_an_airflow_of_others_is_not_replaced_beside_a_database_that_it_can_not_use(
-    server, preflight, stage, managed_by
+    api_server, preflight, stage, managed_by
 ):
     """A name mistyped for install.yml: the old one would be stopped in its tasks, and its DAGs be gone."""
-    runs(server, "web", managed_by=managed_by, replicas=1)
-    runs(server, "production-scheduler", managed_by=managed_by, replicas=0)
-    runs(server, "worker", managed_by=managed_by, replicas=1)
+    runs(api_server, "web", managed_by=managed_by, replicas=1)
+    runs(api_server, "production-scheduler", managed_by=managed_by, replicas=0)
+    runs(api_server, "worker", managed_by=managed_by, replicas=1)
     (found,) = preflight.elsewhere(stage, DESCRIBED, "demo")
     assert (found.ok, found.level) == (False, "error")
     assert found.found.startswith(f"deployment/web of others run, and the described database is {stage}")
@@ -119,6 +113,6 @@ def test_an_airflow_of_others_is_not_replaced_beside_a_database_that_it_can_not_
 
 
 @pytest.mark.parametrize("stage", ["old", "migratable", "moving", "installed"])
-def test_an_airflow_of_others_may_use_a_database_with_tables(server, preflight, stage):
-    runs(server, "web", managed_by="Helm", replicas=1)
+def test_an_airflow_of_others_may_use_a_database_with_tables(api_server, preflight, stage):
+    runs(api_server, "web", managed_by="Helm", replicas=1)
     assert preflight.elsewhere(stage, DESCRIBED, "demo") == []

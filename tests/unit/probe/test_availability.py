@@ -25,6 +25,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.measureme
 from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.requester import TOO_LATE, Requester, Target
 from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.samples import Sample, summarise, windows
 from ansible_collections.hopsworks.airflow.plugins.modules import availability_probe
+from ansible_collections.hopsworks.airflow.tests.unit.http_server import HttpServer
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 START = 1_795_000_000.0
@@ -157,16 +158,11 @@ class Server:
                         self.send_header("Connection", "close")
                 self.end_headers()
 
-            def log_message(self, *_arguments):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = HttpServer(Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/ui"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.close()
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.measureme
 from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.requester import Requester, Target
 from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.samples import Sample, summarise, windows
 from ansible_collections.hopsworks.airflow.plugins.modules import availability_probe
+from ansible_collections.hopsworks.airflow.tests.unit.http_server import HttpServer
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 START = 1_795_000_000.0
@@ -58,21 +59,12 @@ class Server:
                 self.end_headers()
                 self.wfile.write(answer.body)
 
-            def log_message(self, *_arguments):
-                pass
-
-        class Quiet(http.server.ThreadingHTTPServer):
-            def handle_error(self, request, client_address):
-                """Requests that were given up are what these tests are about."""
-
-        self.server = Quiet(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+        self.server = HttpServer(Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/hopsworks-api/airflow/"
 
     def close(self):
         self.hold.set()
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.close()
 
 
 @pytest.fixture

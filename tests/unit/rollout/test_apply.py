@@ -19,6 +19,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.apply import Applier, surge_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.interruption import grace_of_interrupted
+from ansible_collections.hopsworks.airflow.tests.unit.pod_objects import pod_of
 from ansible_collections.hopsworks.airflow.tests.unit.replacement.fake import Namespace
 from ansible_collections.hopsworks.airflow.tests.unit.replacement.replacing import by
 
@@ -314,8 +315,7 @@ def test_an_update_has_more_pods_for_a_moment(strategy, surge):
 
 
 def pod(name, phase="Running", owner="web-1", kind="ReplicaSet", uid="r"):
-    metadata = {"labels": {"pod-template-hash": "1"}, "ownerReferences": [{"kind": kind, "name": owner, "uid": uid}]}
-    return {"metadata": {"name": name, **metadata}, "status": {"phase": phase}}
+    return pod_of(owner, name, kind=kind, uid=uid, status={"phase": phase})
 
 
 def test_a_deployment_in_the_place_of_a_stateful_set_has_its_replicas_and_the_room_of_its_pods(namespace):

@@ -9,11 +9,11 @@ import itertools
 import json
 import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow import patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow import wait_budget
 from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.heartbeats import Pulse, patience_seconds
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import gates
@@ -26,14 +26,16 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates i
     newest_start,
     prove,
 )
+from ansible_collections.hopsworks.airflow.tests.unit.http_server import HttpServer
+from ansible_collections.hopsworks.airflow.tests.unit.pod_objects import container, runs
 
 
-class Airflow(ThreadingHTTPServer):
+class Airflow(HttpServer):
     """The three answers that gates ask for; a number in an answer's place is a status, a list has one
     for each request."""
 
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.dags, self.login = {"total_entries": 7}, {"access_token": "CANARY-token"}
         self.health = {"metadatabase": {"status": "healthy"}}
         self.requests = []
@@ -66,19 +68,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
-    def log_message(self, *_arguments):
-        pass
-
 
 @pytest.fixture
 def airflow():
     server = Airflow()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
     yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    server.close()
 
 
 @pytest.fixture
@@ -87,8 +82,8 @@ def access(airflow):
 
 
 def pod(started="2026-11-22T03:00:10Z", name="scheduler"):
-    state = {"running": {"startedAt": started}} if started else {"waiting": {}}
-    return {"status": {"containerStatuses": [{"name": "side", "state": {}}, {"name": name, "state": state}]}}
+    state = runs(started) if started else {"waiting": {}}
+    return {"status": {"containerStatuses": [container({}, "side"), container(state, name)]}}
 
 
 def test_a_login_and_a_call_for_each_pod(airflow, access):
@@ -238,7 +233,7 @@ def test_all_that_does_not_work_is_told_before_anything_is_restarted(airflow, ac
 
 
 def test_a_login_that_is_not_reached_is_waited_for(airflow, access, monkeypatch):
-    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(wait_budget, "PAUSE_SECONDS", 0.001)
     airflow.login = [502, 503, airflow.login]
     prove(access, {"api-server"})
     assert airflow.login == []

@@ -6,21 +6,22 @@ from __future__ import annotations
 
 import functools
 import json
-import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.gates import Access, HeartbeatGate, LoginGate
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.processes import EachPodGate, for_each_pod
+from ansible_collections.hopsworks.airflow.tests.unit.http_server import HttpServer
+from ansible_collections.hopsworks.airflow.tests.unit.pod_objects import container, pod_of, runs
 
 BEFORE, AFTER = "2026-11-22T03:00:19Z", "2026-11-22T03:00:30Z"
 
 
-class Airflow(ThreadingHTTPServer):
+class Airflow(HttpServer):
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.jobs, self.asked, self.logins = {"jobs": []}, [], 0
 
 
@@ -39,19 +40,12 @@ class Handler(BaseHTTPRequestHandler):
         self.server.logins += 1
         self.answer({"access_token": "token"})
 
-    def log_message(self, *_arguments):
-        pass
-
 
 @pytest.fixture
 def airflow():
     server = Airflow()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
     yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    server.close()
 
 
 @pytest.fixture
@@ -73,11 +67,7 @@ class Inner:
 
 
 def pod(name, address, started, owner="ReplicaSet"):
-    state = {"running": {"startedAt": started}}
-    return {
-        "metadata": {"name": name, "ownerReferences": [{"kind": owner, "name": "runs"}]},
-        "status": {"podIP": address, "containerStatuses": [{"name": "main", "state": state}]},
-    }
+    return pod_of("runs", name, kind=owner, status={"podIP": address, "containerStatuses": [container(runs(started))]})
 
 
 def job(host, beat, begun=BEFORE):

@@ -9,14 +9,10 @@ import pathlib
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
-
 
 @pytest.fixture
-def server():
-    made = ApiServer()
-    yield made
-    made.stop()
+def server(api_server):
+    return api_server
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import time
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.retrying_client import RetryPolicy
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import child as child_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import keeper as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import lock as lock_module
@@ -50,7 +50,7 @@ def soon(monkeypatch):
 
 @pytest.fixture
 def cluster(server):
-    made = server.cluster(Patience(reached=True))
+    made = server.cluster(RetryPolicy(reached=True))
     Lock(made, "airflow-runbook").acquire("alice", "another-machine/boot/1/1")
     return made
 
@@ -273,7 +273,7 @@ PROGRAM = """
 import os, sys, time
 sys.path[:0] = {path!r}
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PatientClient
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.retrying_client import RetryingClient
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import child, keeper
 import kubernetes.client
 
@@ -287,7 +287,7 @@ def act(cluster, _warn):
     cluster.core.create_namespaced_config_map("lab", {{"metadata": {{"name": str(os.getpid())}}}})
     time.sleep(600)
 
-cluster = Cluster(PatientClient(configuration), "lab")
+cluster = Cluster(RetryingClient(configuration), "lab")
 keeper.Keeper(cluster, "airflow-runbook", "alice").perform(act, print)
 """
 
@@ -351,7 +351,7 @@ def test_two_runs_never_write_at_the_same_time(cluster):
     del cluster
     server = ApiServer()
     try:
-        first = server.cluster(Patience(reached=True))
+        first = server.cluster(RetryPolicy(reached=True))
         Lock(first, "airflow-runbook").acquire("alice", "another-machine/boot/1/1")
         threading.Timer(0.5, lambda: setattr(server, "away", "refuse")).start()
         with pytest.raises(OperatorError):

@@ -23,7 +23,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._common.processe
     controller_process,
     process_is_gone,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.retrying_client import RetryPolicy
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import lock as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.lock import DURATION_SECONDS, Lock
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
@@ -280,7 +280,7 @@ def test_a_confirmation_waits_for_a_server_that_is_away(away):
         if len(told) == 3:
             away.away = None
 
-    Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", ELSEWHERE, 60, tell)
+    Lock(away.cluster(RetryPolicy(0.0)), "airflow-runbook").confirm("alice", ELSEWHERE, 60, tell)
     assert len(told) == 3
     assert "waiting for it up to 60 s" in told[0]
     assert away.writes()[-1][0] == "PATCH"
@@ -295,21 +295,21 @@ def test_a_confirmation_waits_for_a_server_that_is_back_and_does_not_know_the_ro
         told.append(line)
         away.away = faults[len(told)]
 
-    Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", ELSEWHERE, 60, tell)
+    Lock(away.cluster(RetryPolicy(0.0)), "airflow-runbook").confirm("alice", ELSEWHERE, 60, tell)
     assert len(told) == len(faults) - 1
 
 
 def test_a_confirmation_that_goes_on_being_forbidden_ends(away, monkeypatch):
-    monkeypatch.setattr(subject, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(subject, "RETRY_SECONDS", 0.1)
     away.away = 403
     with pytest.raises(ApiException, match="403"):
-        Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", ELSEWHERE, 60, [].append)
+        Lock(away.cluster(RetryPolicy(0.0)), "airflow-runbook").confirm("alice", ELSEWHERE, 60, [].append)
 
 
 def test_a_confirmation_ends_when_its_time_is_over(away):
     told = []
     with pytest.raises(HTTPError):
-        Lock(away.cluster(Patience(0.0)), "airflow-runbook").confirm("alice", ELSEWHERE, 0.1, told.append)
+        Lock(away.cluster(RetryPolicy(0.0)), "airflow-runbook").confirm("alice", ELSEWHERE, 0.1, told.append)
     assert told
 
 
@@ -323,7 +323,7 @@ def test_a_confirmation_takes_a_lock_that_is_free_again(away):
     """It ran out between two actions; another run took it, was refused for another reason, and gave it back."""
     away.away = None
     away.skew += DURATION_SECONDS
-    theirs, ours = (Lock(away.cluster(Patience(0.0)), "airflow-runbook") for _run in "ab")
+    theirs, ours = (Lock(away.cluster(RetryPolicy(0.0)), "airflow-runbook") for _run in "ab")
     assert theirs.acquire("bob", ELSEWHERE) == "alice"
     assert theirs.release("bob")
     with pytest.raises(OperatorError, match="is free"):

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 # Rooms of plugins/module_utils whose messages, docstrings and comments are checked.
 ROOMS = [
-    *("_airflow", "_common", "_dags", "_hopsfs", "_http", "_keys", "_kubernetes", "_metadata", "_pods"),
+    *("_airflow", "_common", "_dags", "_database", "_hopsfs", "_http", "_keys", "_kubernetes", "_metadata", "_pods"),
     *("_preflight", "_probe", "_replacement", "_rollout", "_run"),
 ]
 

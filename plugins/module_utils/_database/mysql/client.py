@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The client tools of MySQL and of MariaDB: how they are run, whichever of them an image has."""
+"""How the client tools of MySQL or of MariaDB run, depending on which of them an image has."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 # The credentials are the first bytes of standard input. The shell keeps them in a variable that it does not export and
 # hands them to the tool through a pipe: they are in no process list, no environment and no file of the pod.
-# dd reads not one byte more than it is told, whatever dd it is. No option file of the pod's user or of its server is
-# read, and none of the variables that the tools look at: who connects to what is said here alone.
+# No implementation of dd reads a byte too many. The tools read no option file of the pod's user or of its server, and
+# none of their environment variables: only the credentials decide which user connects to which server.
 _CREDENTIALS = """
 set -u
 unset MYSQL_HOST MYSQL_PWD MYSQL_TCP_PORT MYSQL_UNIX_PORT MYSQL_GROUP_SUFFIX MYSQL_HOME MYSQL_DEBUG MARIADB_HOME
@@ -24,7 +24,7 @@ unset MYSQL_OPTIONS MARIADB_OPTIONS LIBMYSQL_PLUGINS LIBMYSQL_PLUGIN_DIR LIBMYSQ
 export MYSQL_TEST_LOGIN_FILE=/nonexistent/login
 credentials=$(dd bs=1 count="$1" 2>/dev/null; printf x); credentials=${credentials%x}
 """
-# The tool's own exit code, although it is the first of a pipeline.
+# Its exit code is the tool's, although the tool is the first command of a pipeline.
 DUMP = (
     _CREDENTIALS
     + """
@@ -55,11 +55,11 @@ codes=$({ printf %s "$credentials" | {
 } >&5; } 6>&1)
 gzip=1 code=1
 eval "$codes"
-[ "$code" != 0 ] || [ "$gzip" = 0 ] || { echo "gzip: ended with $gzip, not all was played" >&2; code=1; }
+[ "$code" != 0 ] || [ "$gzip" = 0 ] || { echo "gzip: ended with $gzip, the restore is incomplete" >&2; code=1; }
 exit "$code"
 """
 )
-# How the last line of a whole dump begins.
+# The beginning of the last line of a complete dump.
 DUMP_ENDS_WITH = b"-- Dump completed"
 
 

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from ..patience import AT_ONCE, Patience
+from ..server_wait import NO_WAIT, ServerWait
 from ..tls import PREFER, Tls, explained_tls
 from .data_nodes import check_data_nodes
 from .database import MySql
@@ -28,11 +28,11 @@ else:
     PYMYSQL_IMPORT_ERROR = None
 
 CONNECT_TIMEOUT_SECONDS = 10
-# A greeting, a login and a setting come at once, but for a server that asks slow name servers who connects.
+# A greeting, a login and a setting take no time, unless the server asks slow name servers for the client's name.
 PROMPT_SECONDS = 30.0
-# A server that hangs. Reading a big table from end to end takes minutes, not an hour.
+# For a server that hangs. Reading a big table takes minutes, not an hour.
 ANSWER_TIMEOUT_SECONDS = 3600
-# A server whose node is gone: it doesn't even confirm that it has received anything.
+# For a server whose node is gone: it doesn't even acknowledge packets.
 GONE_SECONDS = 60
 _WATCH = {
     "TCP_KEEPIDLE": GONE_SECONDS // 2,
@@ -51,12 +51,12 @@ def session(
     where: str,
     tls: Tls | None = None,
     name: str = "",
-    patience: Patience = AT_ONCE,
+    wait: ServerWait = NO_WAIT,
 ) -> Iterator[MySql]:
     """A session at an address that can be reached from here; `where` names it in messages.
 
-    `name` is what the server is called, where the address is that of a tunnel to it. `patience` is that for a server
-    that is away, also when a session that was closed is opened again.
+    `name` is the server's own name, if the address is a tunnel to it. `wait` also applies when a closed session is
+    opened again.
     """
     encryption = tls or Tls()
     given_limits: dict[str, int] = {}
@@ -66,7 +66,7 @@ def session(
             try:
                 connection = connect(encryption.context(name or host))
             except pymysql.MySQLError as error:
-                # `prefer` is for servers of any kind, as the tools have it.
+                # `prefer` accepts a server without usable TLS, as the tools do.
                 if encryption.mode != PREFER or explained_tls(cause_of(error), host) is None:
                     raise
                 connection = connect(None)
@@ -82,21 +82,21 @@ def session(
             host=host,
             port=port,
             user=user,
-            # As bytes: the library encodes text as Latin-1, the server's tools store what the client sends, UTF-8.
+            # As bytes: the library encodes text as Latin-1, but passwords are set by tools that send UTF-8.
             password=password,
             charset="utf8mb4",
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             read_timeout=PROMPT_SECONDS,
             write_timeout=PROMPT_SECONDS,
-            # Nothing of the machine's: no option file, no default user.
+            # Nothing from this machine: no option file, no default user.
             read_default_file=None,
             ssl=context,
             ssl_disabled=context is None,
         )
 
     def reached() -> Any:
-        return patience.wait_for(opened)
+        return wait.wait_for(opened)
 
     database = MySql(reached(), where, reached, given_limits)
     with contextlib.closing(database):
@@ -104,10 +104,8 @@ def session(
 
 
 def connection_kind(mode: str) -> Any:
-    """The library's connection, but for two things.
-
-    What it does where the server offers no TLS: that differs by its version. And how long it waits for a server that
-    says nothing: not for minutes where an answer takes none.
+    """The library's connection, with two changes: what it does if the server offers no TLS, which differs between its
+    versions, and how long it waits for an answer that normally comes immediately.
     """
 
     # Its types don't describe what is overridden.
@@ -124,7 +122,7 @@ def connection_kind(mode: str) -> Any:
                     self._sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
         def wait_for(self, seconds: float) -> None:
-            """From here on, this is how long an answer may take."""
+            """The timeout of all following answers."""
             self._read_timeout = self._write_timeout = seconds
 
         def ping(self, reconnect: bool = False) -> None:

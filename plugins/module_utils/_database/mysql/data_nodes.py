@@ -16,9 +16,9 @@ STATUS = "Ndb_number_of_ready_data_nodes"
 
 
 def check_data_nodes(connection: Any) -> None:
-    """Raises pymysql.OperationalError where a server makes its tables with NDB and reaches no data node.
+    """Raises pymysql.OperationalError if a server creates its tables with NDB and reaches no data node.
 
-    Tables are then missing in what it lists, or are "not there" (1146), so that a schema may be taken for an empty one.
+    Its list of tables is then incomplete, or they "don't exist" (1146), so a schema may look empty.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT @@GLOBAL.default_storage_engine LIMIT 1")

@@ -20,9 +20,9 @@ from .tool_output import codes_in, own_lines
 if TYPE_CHECKING:
     from ..address import Address
     from ..engine import Database
-    from ..patience import Patience
+    from ..server_wait import ServerWait
 
-# No server is there; it says nothing.
+# The server can't be reached; it doesn't answer.
 AWAY = (2003, 2013)
 
 
@@ -36,22 +36,22 @@ class MySqlEngine:
     dump_ends_with = DUMP_ENDS_WITH
 
     def session(
-        self, host: str, port: int, address: Address, where: str, patience: Patience
+        self, host: str, port: int, address: Address, where: str, wait: ServerWait
     ) -> AbstractContextManager[Database]:
-        return session(host, port, address.user, address.password, where, address.tls, address.host, patience)
+        return session(host, port, address.user, address.password, where, address.tls, address.host, wait)
 
     def drivers(self, address: Address, schema: str, folder: str) -> list[Driver]:
-        """PyMySQL, by which Airflow's components connect, and mysqlclient, which migrates faster where it is there.
+        """PyMySQL, which Airflow's components use, and mysqlclient, which migrates faster if it is installed.
 
-        A fresh schema is made of several statements at once: client_flag 65536 (MULTI_STATEMENTS). PyMySQL encodes a
-        password as Latin-1.
+        Migrations of a new schema send several statements at once: client_flag 65536 (MULTI_STATEMENTS). PyMySQL
+        encodes a password as Latin-1.
         """
         host = f"[{address.host}]" if ":" in address.host else address.host
-        # A % is a place for the password.
+        # A % in the URL is formatting: %s stands for the password.
         user = quote(address.user, safe="").replace("%", "%%")
 
         def url(driver: str, options: str) -> str:
-            # SQLAlchemy takes the name of the schema as it is; the TLS options are in the driver's words.
+            # SQLAlchemy does not decode the schema's name; each driver has its own TLS options.
             rest = f"{host}:{address.port}/{schema}?charset=utf8mb4{options}{url_options(address.tls, driver, folder)}"
             return f"mysql+{driver}://{user}:%s@{rest.replace('%', '%%')}"
 

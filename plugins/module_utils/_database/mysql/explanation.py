@@ -14,42 +14,40 @@ from ..failures import STATEMENT, AwayError, DeniedError, RolledBackError
 from ..tls import explained_tls
 from .session_settings import LOCK_WAIT_SECONDS
 
-# What MariaDB and MySQL say where a table is to have the name of a file that is there.
+# The message of MariaDB and MySQL if the file of a new table already exists.
 TABLESPACE_EXISTS = re.compile(r"\btablespace\b.*\bexists\b", re.IGNORECASE | re.DOTALL)
 
-# What a server is told by that goes down, is down or comes up: no connection, one that was cut off, "shutdown in
-# progress", nodes of a cluster that are not in it yet (also "offline mode" and "isn't available"); and all its users
-# come back at once. The library answers for it where it has found the connection cut off before.
+# Errors of a server that stops, is down or starts: no connection, a lost one, "shutdown in progress", a node that has
+# not joined its cluster yet (also "offline mode" and "isn't available"), and too many users that come back at once.
+# The library's own number, after it has found the connection lost.
 CLOSED = 0
-# Of the server, and of one user in its two ways (max_user_connections, and that of the account).
+# Too many connections: to the server, and of one user by either limit (max_user_connections, and the account's own).
 FULL = (1040, 1203, 1226)
-# What a proxy says whose server is down, where it accepts connections itself: ProxySQL's own codes
-# (https://proxysql.com/documentation/error-codes), and MariaDB's for a connection that was ended, which MaxScale uses.
+# Errors of a proxy that accepts connections while its server is down: ProxySQL's own codes
+# (https://proxysql.com/documentation/error-codes), and MariaDB's for a killed connection, which MaxScale uses.
 BEHIND_PROXY = (1927, 9001, 9002, 9004)
-# An SQL node of NDB Cluster whose data nodes are away, for statements that define a table and for others
+# An SQL node of NDB Cluster whose data nodes are away, for DDL and for other statements
 # (HA_ERR_NO_CONNECTION; 4009 is NDB's own number: storage/ndb/src/ndbapi/ndberror.cpp).
 NO_STORAGE = 157
 BY_STORAGE_ENGINE = 1296
 NO_DATA_NODES = re.compile(r"\bgot error (?:157|4009)\b", re.IGNORECASE)
 AWAY = (CLOSED, *FULL, NO_STORAGE, 1047, 1053, *BEHIND_PROXY, 2002, 2003, 2006, 2013, 3032, 3168)
 
-# What a server has rolled back whole, for a transaction of somebody else, and asks to be sent again: a deadlock, a
-# conflict that another node of a Galera cluster won, a temporary error of NDB.
+# The server has rolled back the whole transaction because of another one, and asks for it again: a deadlock, a conflict
+# that another node of a Galera cluster won, a temporary error of NDB.
 ROLLED_BACK = (1213, 1297)
-
-
-# Of a schema, a table and its columns.
+# No right on a schema, a table, a column.
 DENIED = (1044, 1142, 1143)
 
 
 def is_away(error: Exception) -> bool:
-    """Whether it is a failure of a server that may be back soon. A certificate that is refused lasts."""
+    """Whether the server may be back soon. A rejected certificate is a lasting failure."""
     refused = isinstance(cause_of(error), ssl.SSLCertVerificationError)
     return not refused and _number(error) in AWAY
 
 
 def explained(error: Exception, where: str, untouched: str = STATEMENT, host: str = "") -> OperatorError:
-    """A failure of the database library in an operator's words; `host` is whom a connection was to reach."""
+    """A failure of the database library in an operator's words; `host` is the target of a new connection."""
     kind: type[OperatorError] = AwayError if is_away(error) else OperatorError
     for codes, other in ((ROLLED_BACK, RolledBackError), (DENIED, DeniedError)):
         if error.args and error.args[0] in codes:
@@ -71,10 +69,10 @@ def explained(error: Exception, where: str, untouched: str = STATEMENT, host: st
             next_step="correct database.host, or the name server's settings, then run the same command again",
         )
     if isinstance(error, RuntimeError):
-        # How the library says that a way to log in needs another package (ed25519; sha256, where nothing is encrypted).
+        # The library's error if a login needs another package (ed25519; sha256 without encryption).
         return OperatorError(
-            f"the database server {where} wants a login that PyMySQL can't do as it is installed here: {error}",
-            expected="a way to log in that PyMySQL can do, here and in the image of Airflow",
+            f"the database server {where} requires a login that this PyMySQL does not support: {error}",
+            expected="a login that PyMySQL supports, here and in the image of Airflow",
             untouched=untouched,
             next_step="install that package here and in the image, or have an administrator of the database give the"
             " user another way to log in (ALTER USER ... IDENTIFIED ...), then run the same command again",
@@ -82,10 +80,10 @@ def explained(error: Exception, where: str, untouched: str = STATEMENT, host: st
     code, text = error.args[0] if error.args else "nothing", str(error.args[-1] if error.args else error)
     expected, next_step = _ADVICE.get(
         _number(error),
-        ("the statement to be accepted", "see the server's message; run the same command again when it is put right"),
+        ("the statement to be accepted", "fix what the server reports, then run the same command again"),
     )
     return kind(
-        f"the session is closed that the database server {where} gave"
+        f"the session is closed on the database server {where}"
         if code == CLOSED
         else f"the database server {where} answered {code}: {text}",
         expected=expected,
@@ -95,9 +93,9 @@ def explained(error: Exception, where: str, untouched: str = STATEMENT, host: st
 
 
 def _number(error: Exception) -> int:
-    """The number of a server's error; what it says with several meanings, by the number of the one it is."""
+    """The number of a server's error; for a number with several meanings, that of the actual one."""
     code, text = error.args[0] if error.args else -1, str(error.args[-1] if error.args else "")
-    # A table takes the place of one that a key of another schema still refers to, and doesn't fit it.
+    # A table replaces one that a key of another schema still refers to, and doesn't match that key.
     if code == 1025 and "150" in text:
         return 1451
     if code == BY_STORAGE_ENGINE and NO_DATA_NODES.search(text):
@@ -108,13 +106,13 @@ def _number(error: Exception) -> int:
 
 
 def advice_for(codes: Sequence[int]) -> tuple[str, str] | None:
-    """What was expected and what to do next, for the first of a tool's errors that is known."""
+    """What was expected and the next step, for the first of a tool's errors that is known."""
     return next((_ADVICE[code] for code in codes if code in _ADVICE), None)
 
 
 _UNREACHABLE = (
     "a database server that answers",
-    "check that its pod or host is up and the address is right, then run the same command again",
+    "check that its pod or host is up and the address is correct, then run the same command again",
 )
 _NO_ROOM = (
     "room for one more connection",
@@ -154,8 +152,8 @@ _ENLARGE = (
     " configuration; then run the same command again"
 )
 _IN_THE_WAY = (
-    "transactions of others to leave room for this one, which the server rolled back each time",
-    "see who writes so much (SHOW FULL PROCESSLIST; of NDB its cluster log), then run the same command again",
+    "other transactions to leave room for this one, which the server rolled back each time",
+    "see who writes so much (SHOW FULL PROCESSLIST; for NDB its cluster log), then run the same command again",
 )
 _TOO_LARGE = ("every row to fit into the server's max_allowed_packet, as a statement", _ENLARGE)
 _ADVICE: dict[int, tuple[str, str]] = {
@@ -166,7 +164,7 @@ _ADVICE: dict[int, tuple[str, str]] = {
         "the user and the password of the Secret to be accepted",
         (
             "correct database.user or database.password_secret; if the server demands TLS or a client certificate of"
-            " this user (REQUIRE SSL, REQUIRE X509), which it says in the same words, set database.tls"
+            " this user (REQUIRE SSL, REQUIRE X509), which it reports in the same words, set database.tls"
         ),
     ),
     **dict.fromkeys(DENIED, _DENIED),
@@ -184,7 +182,7 @@ _ADVICE: dict[int, tuple[str, str]] = {
     1969: _CUT,
     3024: _CUT,
     1813: (
-        "no file of a table that the server no longer knows, as one that died while it dropped tables may leave",
+        "no file of a table that the server no longer knows; a server that dies while it drops tables may leave one",
         (
             "restart the database server, which removes such files; if one stays, an administrator removes it; then run"
             " the same command again"

@@ -4,9 +4,9 @@
 
 """What the connected user may do, judged as the server judges it.
 
-Global rights add up with those on a schema. Of several grants on a schema the server uses one alone, the most specific
-of those whose pattern matches: `airflow`.* hides `airflow%`.*, whatever the two give. Rights of the user, of its active
-roles and of everybody (PUBLIC) add up.
+Global rights and those on a schema add up. If several grants match a schema, the server uses only the one with the most
+specific pattern: `airflow`.* hides `airflow%`.*, whatever rights the two give. The rights of the user, of its active
+roles and of all users (PUBLIC) add up.
 """
 
 from __future__ import annotations
@@ -18,30 +18,34 @@ from typing import TYPE_CHECKING
 
 from ..._common.failure import OperatorError
 from ..engine import Use
-from .catalogue import MARIADB, numbers_of, read_server
-from .nodes import other_nodes
+from .catalogue import MARIADB, NDB_CLUSTER, Catalogue, numbers_of
 from .session import quoted
 
 if TYPE_CHECKING:
-    from .session import Statements
+    from ..description import Server
 
 NEEDED = {
     Use.BUILD: frozenset({"ALTER", "CREATE", "DELETE", "DROP", "INDEX", "INSERT", "REFERENCES", "SELECT", "UPDATE"}),
     Use.LOCK: frozenset({"LOCK TABLES"}),
     Use.LIST: frozenset({"CREATE", "DELETE", "DROP", "INSERT", "SELECT"}),
 }
-# Without one of these rights the server shows none of the schema's objects of that kind, and says nothing about it.
+# Without one of these rights the server hides all objects of that kind in the schema, without a warning.
 SHOWN_WITH = {
     "routines": ("EXECUTE", "ALTER ROUTINE", "CREATE ROUTINE"),
     "triggers": ("TRIGGER",),
     "events": ("EVENT",),
 }
-# Rights that can be given on a schema, and so be taken away on one. All others hold for the server as a whole.
+# Rights that can be granted, and so revoked, on a schema. All others are rights on the whole server.
 _OF_A_SCHEMA = NEEDED[Use.BUILD].union(
     *SHOWN_WITH.values(), ("CREATE TEMPORARY TABLES", "CREATE VIEW", "LOCK TABLES", "SHOW VIEW", "GRANT OPTION")
 )
-# Schemas of which no right on everything is to give anything, where it can be taken away (partial_revokes).
+# Schemas on which a grant on everything must give no rights, if these can be revoked (partial_revokes).
 _OF_THE_SERVER = ("mysql", "sys")
+_CLUSTER_SETTINGS = (
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN"
+    " ('wsrep_on', 'group_replication_group_name', 'default_storage_engine')"
+)
+_OWN_SESSIONS = "locks and lists of sessions are those of this {0} alone, so others may be connected to other {0}s"
 _EVERY = frozenset({"ALL", "ALL PRIVILEGES"})
 _GRANT = re.compile(
     r"^(?P<verb>GRANT|REVOKE) (?P<rights>.+?) ON (?:TABLE )?"
@@ -51,7 +55,7 @@ _GRANT = re.compile(
 
 @dataclass(frozen=True)
 class Grants:
-    """The grants of one grantee: on everything, on schemas by pattern, and what MySQL's partial revokes take away."""
+    """The grants of one grantee: on everything, on schemas by pattern, and MySQL's partial revokes."""
 
     everywhere: frozenset[str] = frozenset()
     by_pattern: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -59,7 +63,7 @@ class Grants:
 
     @classmethod
     def read(cls, lines: Iterable[str]) -> Grants:
-        """From lines of SHOW GRANTS. Those about single tables, columns and roles don't give a whole schema."""
+        """From lines of SHOW GRANTS. Those about single tables, columns and roles don't cover a whole schema."""
         everywhere: set[str] = set()
         by_pattern: dict[str, frozenset[str]] = {}
         revoked: dict[str, frozenset[str]] = {}
@@ -75,14 +79,14 @@ class Grants:
         return cls(frozenset(everywhere), by_pattern, revoked)
 
     def takes_away(self, right: str) -> bool:
-        """Whether a right is taken away again on some schema."""
+        """Whether a right is revoked on some schema."""
         return right in _OF_A_SCHEMA and any(_has(rights, right) for rights in self.revoked.values())
 
 
 class Rights:
-    """What is held by all grantees together. `literal`: `%` and `_` mean themselves (MySQL's partial_revokes).
+    """The rights of all grantees together. `literal`: `%` and `_` are no wild cards (MySQL's partial_revokes).
 
-    `other_nodes` says why even PROCESS shows not everyone who is connected, where that is so.
+    `other_nodes` says why the server can't show all sessions, even with PROCESS; None if it can.
     """
 
     def __init__(
@@ -98,7 +102,7 @@ class Rights:
         self.other_nodes = other_nodes
 
     def everywhere(self, right: str) -> bool:
-        """Whether it is held on everything there is, or is a right that has no schema (PROCESS)."""
+        """Whether it is granted on everything, or is a right without a schema (PROCESS)."""
         return any(_has(grants.everywhere, right) and not grants.takes_away(right) for grants in self._grantees)
 
     def holds(self, right: str, schema: str) -> bool:
@@ -106,18 +110,17 @@ class Rights:
 
     @property
     def unseen(self) -> list[str]:
-        """Why the list of sessions may lack some, in words."""
         found = []
         if not self.everywhere("PROCESS"):
             found.append(f"{self.account} has no right PROCESS, so sessions of other users are not shown to it")
         return [*found, self.other_nodes] if self.other_nodes is not None else found
 
     def missing(self, schemas: Iterable[str], use: Use = Use.BUILD) -> list[str]:
-        """What is lacking, as `RIGHT ON schema.*`."""
+        """As `RIGHT ON schema.*`."""
         return self.lacking(schemas, NEEDED[use])
 
     def lacking(self, schemas: Iterable[str], needed: Collection[str]) -> list[str]:
-        """Of certain rights those that are lacking."""
+        """Those of the rights `needed` that are missing."""
         return [
             f"{right} ON {schema}.*"
             for schema in dict.fromkeys(schemas)
@@ -126,7 +129,6 @@ class Rights:
         ]
 
     def hidden_in(self, schema: str) -> list[str]:
-        """Kinds of objects of which "there are none" means nothing, as the user would not be shown any."""
         all_shown = {"routines"} if any(map(self.everywhere, ("SELECT", "SHOW_ROUTINE"))) else set()
         return [
             kind
@@ -135,17 +137,15 @@ class Rights:
         ]
 
     def to_show(self, schema: str, hidden: Iterable[str]) -> list[str]:
-        """The statements that let the user be shown these kinds of objects."""
         return self._grants(schema, [schema], {SHOWN_WITH[kind][0] for kind in hidden}, ())
 
     def remedies(
         self, live: str, schemas: Iterable[str], use: Use = Use.BUILD, of_runs: tuple[str, ...] = ()
     ) -> list[str]:
-        """The statements that give what is lacking, for an administrator.
+        """A grant that is in force for a schema is extended, because it would hide a wider one.
 
-        Where a grant is in force for a schema, a wider one would stay hidden behind it: that one is extended. Where
-        wild cards are none, nothing but a grant on everything covers schemas whose names only a later run knows (they
-        begin with one of `of_runs`); what it gives on the server's own schemas is taken away again.
+        Without wild cards, only a grant on everything covers schemas whose names a later run chooses; its rights on the
+        server's own schemas are revoked.
         """
         return self._grants(live, schemas, NEEDED[use], of_runs)
 
@@ -180,7 +180,7 @@ class Rights:
         if _has(grants.everywhere, right) and not _has(grants.revoked.get(schema, frozenset()), right):
             return True
         found = self._most_specific(grants, schema)
-        # Which of two equally specific ones the server takes is not said anywhere: both have to give it.
+        # It is not documented which of two equally specific grants the server uses: both must give the right.
         return bool(found) and all(_has(grants.by_pattern[pattern], right) for pattern in found)
 
     def _most_specific(self, grants: Grants, schema: str) -> list[str]:
@@ -191,39 +191,56 @@ class Rights:
         return [pattern for pattern in matching if order[pattern] == max(order.values())]
 
 
-def read_rights(database: Statements) -> Rights:
-    """Rights of the connected user with the roles that are active in a session of its own, as Airflow's are."""
-    account = str(database.value("SELECT CURRENT_USER()"))
-    user, _at, host = account.rpartition("@")
-    grantee = "@".join("'" + part.replace("'", "''") + "'" for part in (user, host))
-    server = read_server(database)
-    version, literal = numbers_of(server.version), False
-    if server.engine == MARIADB:
-        sources = [_shown(database, "SHOW GRANTS FOR CURRENT_USER")]
-        if database.value("SELECT CURRENT_ROLE()") is not None:
-            sources.append(_shown(database, "SHOW GRANTS FOR CURRENT_ROLE"))
-        if version >= (10, 11):
-            try:
-                sources.append(_shown(database, "SHOW GRANTS FOR PUBLIC"))
-            except OperatorError:
-                # Not to be seen by everyone; what it gives would only add to what is known.
-                sources.append([])
-    else:
-        roles = str(database.value("SELECT CURRENT_ROLE()")) if version >= (8,) else "NONE"
-        using = f" USING {roles}" if roles != "NONE" else ""
-        sources = [_shown(database, f"SHOW GRANTS FOR CURRENT_USER(){using}")]
-        literal = str(dict(database.rows("SHOW VARIABLES LIKE 'partial_revokes'")).get("partial_revokes")) == "ON"
-    return Rights(
-        [Grants.read(lines) for lines in sources],
-        grantee,
-        literal=literal,
-        mariadb=server.engine == MARIADB,
-        other_nodes=other_nodes(database),
-    )
+class Privileges(Catalogue):
+    """Which rights the connected user has."""
+
+    def rights(self) -> Rights:
+        """With the roles that are active in a session of its own, as in Airflow's sessions."""
+        account = str(self.value("SELECT CURRENT_USER()"))
+        user, _at, host = account.rpartition("@")
+        grantee = "@".join("'" + part.replace("'", "''") + "'" for part in (user, host))
+        server = self.server()
+        version, literal = numbers_of(server.version), False
+        if server.engine == MARIADB:
+            sources = [self._shown("SHOW GRANTS FOR CURRENT_USER")]
+            if self.value("SELECT CURRENT_ROLE()") is not None:
+                sources.append(self._shown("SHOW GRANTS FOR CURRENT_ROLE"))
+            if version >= (10, 11):
+                try:
+                    sources.append(self._shown("SHOW GRANTS FOR PUBLIC"))
+                except OperatorError:
+                    # Hidden from some users; its grants would only add to those that are known.
+                    sources.append([])
+        else:
+            roles = str(self.value("SELECT CURRENT_ROLE()")) if version >= (8,) else "NONE"
+            using = f" USING {roles}" if roles != "NONE" else ""
+            sources = [self._shown(f"SHOW GRANTS FOR CURRENT_USER(){using}")]
+            literal = str(dict(self.rows("SHOW VARIABLES LIKE 'partial_revokes'")).get("partial_revokes")) == "ON"
+        return Rights(
+            [Grants.read(lines) for lines in sources],
+            grantee,
+            literal=literal,
+            mariadb=server.engine == MARIADB,
+            other_nodes=self._other_nodes(server),
+        )
+
+    def _shown(self, statement: str) -> list[str]:
+        return [str(row[0]) for row in self.rows(statement)]
+
+    def _other_nodes(self, server: Server) -> str | None:
+        """What kind of cluster the server is one node of, and what follows from that; None for a single server."""
+        settings = {str(name).lower(): str(value).upper() for name, value in self.rows(_CLUSTER_SETTINGS)}
+        if settings.get("wsrep_on", "OFF") in ("ON", "1"):
+            return f"the server is a node of a Galera cluster: {_OWN_SESSIONS.format('node')}"
+        if settings.get("group_replication_group_name"):
+            return f"the server is a member of a replication group: {_OWN_SESSIONS.format('member')}"
+        if server.engine == NDB_CLUSTER or settings.get("default_storage_engine") in ("NDB", "NDBCLUSTER"):
+            return f"the server is an SQL node of NDB Cluster or RonDB: {_OWN_SESSIONS.format('SQL node')}"
+        return None
 
 
 def covers(pattern: str, schema: str) -> bool:
-    """Whether a pattern of a grant means this schema: `_` and `%` are wild cards unless escaped."""
+    """Whether a pattern of a grant matches this schema: `_` and `%` are wild cards unless escaped."""
     expression = "".join(
         re.escape(part[1:]) if len(part) > 1 else {"%": ".*", "_": "."}.get(part, re.escape(part))
         for part in re.findall(r"\\.|.", pattern, re.DOTALL)
@@ -232,10 +249,10 @@ def covers(pattern: str, schema: str) -> bool:
 
 
 def specificity(pattern: str, mariadb: bool = False) -> tuple[int, ...]:
-    """How the server sorts the grants on schemas of one user; the greatest that matches is the one it uses.
+    """How the server sorts one user's grants on schemas; it uses the greatest one that matches.
 
-    MySQL: by the place of the first wild card (get_sort in sql_auth_cache.cc). MariaDB, as measured with 10.11: by the
-    number of characters that a name must have, then by how many `%` there are, then by how many `_`.
+    MySQL: by the position of the first wild card (get_sort in sql_auth_cache.cc). MariaDB, as measured with 10.11: by
+    the number of characters that a name must have, then by the number of `%`, then by the number of `_`.
     """
     parts = re.findall(r"\\.|.", pattern, re.DOTALL)
     if mariadb:
@@ -246,16 +263,12 @@ def specificity(pattern: str, mariadb: bool = False) -> tuple[int, ...]:
 
 
 def escaped(schema: str, literal: bool = False) -> str:
-    """A schema's name as a pattern that means this schema alone."""
+    """A schema's name as a pattern that matches only this schema."""
     return schema if literal else re.sub(r"([_%\\])", r"\\\1", schema)
 
 
 def _has(rights: Collection[str], right: str) -> bool:
     return right in rights or not _EVERY.isdisjoint(rights)
-
-
-def _shown(database: Statements, statement: str) -> list[str]:
-    return [str(row[0]) for row in database.rows(statement)]
 
 
 def _unquoted(name: str) -> str:

@@ -21,23 +21,26 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
     import pymysql
 
 Result = TypeVar("Result")
-# How long to wait each time before a statement is sent again that the server has rolled back. The transactions that it
-# met are those of Airflow's scheduler: some each second, all of them short.
+# The pauses before a statement that the server has rolled back is sent again. The other transactions are those of
+# Airflow's scheduler: several per second, all of them short.
 PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0)
-# DDL isn't repeated: on servers that don't take back what it did, a part of it may be done. It wins over those anyway.
+# DDL isn't repeated: some servers don't roll it back, so a part of it may be done. It wins over those transactions
+# anyway.
 _ALL_OR_NOTHING = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE)\b")
-# Asked whether it still lives before a statement that comes later than this after the last one.
+# After a longer pause, the session is tested before the next statement.
 IDLE_SECONDS = 0.5
 
 
 class Statements:
     """One session of the database server, without a default schema: names in statements are always qualified.
 
-    That keeps this session out of the list of sessions that use a schema, and statements free of hidden context.
-    Every statement commits by itself, so a session that a server or a proxy closed while it was idle is replaced by
-    another one (`reopen`), unless something depends on its being the same (`kept`, `together`). What the server itself
-    has rolled back is sent again.
+    So this session is not in the list of sessions that use a schema, and statements have no hidden context. A session
+    that a server or a proxy closed while it was idle is replaced by a new one (`reopen`), unless something depends on
+    this one (`kept`, `together`). A statement that the server has rolled back is sent again.
     """
+
+    # From Airflow's documentation: howto/set-up-database.html, "Setting up a MySQL Database".
+    any_text = ("utf8mb4", "utf8mb4_unicode_ci")
 
     def __init__(
         self,
@@ -47,7 +50,7 @@ class Statements:
         given_limits: Mapping[str, int] | None = None,
     ) -> None:
         self._connection = connection
-        # What other sessions of this user are limited to (session_settings).
+        # The limits of other sessions of this user (session_settings).
         self.given_limits: Mapping[str, int] = given_limits if given_limits is not None else {}
         self._where, self._reopen = where, reopen
         self._used = time.monotonic()
@@ -55,11 +58,9 @@ class Statements:
         self._in_transaction = False
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """The rows a statement returns. Raises OperatorError with the server's own words, never with values."""
         return self._sent(statement, values, lambda cursor: list(cursor.fetchall()))
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> int:
-        """Run a statement; returns the number of rows it affected."""
         return self._sent(statement, values, lambda cursor: int(cursor.rowcount))
 
     def _sent(self, statement: str, values: Sequence[object], read: Callable[[Any], Result]) -> Result:
@@ -79,7 +80,7 @@ class Statements:
 
     @contextlib.contextmanager
     def kept(self, purpose: str) -> Iterator[None]:
-        """In this block the session must stay the same one: it holds a lock, or has settings of its own."""
+        """In this block the session is not replaced: it holds a lock, or has settings of its own."""
         self._needed_for.append(purpose)
         try:
             yield
@@ -87,10 +88,8 @@ class Statements:
             self._needed_for.pop()
 
     def together(self, work: Callable[[], None]) -> None:
-        """The statements of `work` take effect together, or none of them does."""
-
         def attempt() -> None:
-            # Without a ROLLBACK the next statement that defines a table would commit what there is of it.
+            # Without a ROLLBACK the next DDL statement would commit a half-done transaction.
             with self.between("START TRANSACTION", "COMMIT", undone_by="ROLLBACK", what="a transaction"):
                 self._in_transaction = True
                 try:
@@ -102,9 +101,9 @@ class Statements:
 
     @contextlib.contextmanager
     def between(self, first: str, last: str, *, undone_by: str, what: str) -> Iterator[None]:
-        """Two statements around this block, all in one session: it is needed for `what`.
+        """Two statements around this block, all in one session, which is needed for `what`.
 
-        `undone_by` is the last one where the block fails.
+        If the block fails, `undone_by` replaces the last one.
         """
         self.execute(first)
         with self.kept(what):
@@ -121,7 +120,7 @@ class Statements:
             self._connection.close()
 
     def _alive(self) -> None:
-        """Make sure that there is a session before a statement is sent. None is sent twice that may have been done."""
+        """Replace a closed session before a statement is sent: one that may have been done is never sent twice."""
         if time.monotonic() - self._used < IDLE_SECONDS:
             return
         try:
@@ -133,7 +132,7 @@ class Statements:
                     f" {self._needed_for[-1]} ({type(error).__name__})",
                     expected="the session to last",
                     untouched=STATEMENT,
-                    next_step="see why it was ended (KILL, a restart, a proxy's time limit), then run the same command"
+                    next_step="find out why it ended (KILL, a restart, a proxy's timeout), then run the same command"
                     " again",
                 ) from None
             self.close()
@@ -141,29 +140,27 @@ class Statements:
                 self._connection = self._reopen()
 
     def _rendered(self, statement: str, values: Sequence[object]) -> str:
-        """The statement with its values in it. `%s` outside quotes is the one thing that is replaced.
+        """The statement with its values, each in the place of a `%s` outside quotes.
 
-        The library's own way replaces every `%` where there are values, and none where there are none.
+        The library itself would replace every `%` if there are values, and none if there are none.
         """
         places = sum(match[0] == "%s" for match in _TOKEN.finditer(statement))
         if places != len(values):
             raise ValueError(f"a statement takes {places} values and was given {len(values)}")
         given = iter(values)
-        return _TOKEN.sub(lambda match: self._literal(next(given)) if match[0] == "%s" else match[0], statement)
+        return _TOKEN.sub(lambda match: self._encoded(next(given)) if match[0] == "%s" else match[0], statement)
 
-    def _literal(self, value: object) -> str:
+    def _encoded(self, value: object) -> str:
         if isinstance(value, bytes):
-            # The library's oldest version writes them as text, in the session's character set.
+            # The oldest supported version of the library writes them as text, in the session's character set.
             return f"x'{value.hex()}'"
         return str(self._connection.escape(value, self._connection.encoders))
 
     def value(self, statement: str, values: Sequence[object] = ()) -> Any:
-        """The first column of the first row, or None."""
         rows = self.rows(statement, values)
         return rows[0][0] if rows else None
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Insert rows in one statement, so that all of them are there or none."""
         if rows:
             line = "(" + ", ".join(["%s"] * len(columns)) + ")"
             self.execute(
@@ -171,9 +168,19 @@ class Statements:
                 [value for row in rows for value in row],
             )
 
+    def quoted(self, *names: str) -> str:
+        return quoted(*names)
+
+    def literal(self, text: str) -> str:
+        return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+    def by_primary_key(self, schema: str, table: str) -> str:
+        """A server that reads a small table from end to end locks every row."""
+        return f"{quoted(schema, table)} FORCE INDEX (PRIMARY)"
+
 
 def _repeated(attempt: Callable[[], Result]) -> Result:
-    """The result of `attempt`, which is made again a few times while the server rolls it back."""
+    """The result of `attempt`, which is repeated a few times while the server rolls it back."""
     for pause in PAUSES_SECONDS:
         try:
             return attempt()
@@ -183,14 +190,14 @@ def _repeated(attempt: Callable[[], Result]) -> Result:
 
 
 def quoted(*names: str) -> str:
-    """Identifiers as the server wants them: `schema`.`table`."""
+    """Quoted identifiers: `schema`.`table`."""
     return ".".join("`" + name.replace("`", "``") + "`" for name in names)
 
 
-# What is in quotes stands for itself.
+# Text in quotes is not replaced.
 _TOKEN = re.compile(r"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'|%s", re.DOTALL)
 
 
 def like_prefix(text: str) -> str:
-    """A LIKE pattern for everything that begins with `text`."""
+    """A LIKE pattern for all texts that begin with `text`."""
     return text.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%") + "%"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a connection is encrypted, in the words of MySQL's and MariaDB's tools and of the Python drivers."""
+"""The TLS options of MySQL's and MariaDB's tools and of the Python drivers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def option_lines(tls: Tls, folder: str) -> str:
     """Lines of an option file, for the tools of MySQL and of MariaDB; the files are in `folder`."""
     files = {"ca": "ssl-ca", "certificate": "ssl-cert", "private_key": "ssl-key"}
     lines = [f"{option}={folder}/{FILES[name]}" for name, option in files.items() if name in tls.used()]
-    # MariaDB's tools don't know the first line and pass over it; MySQL's read no group of this name.
+    # MariaDB's tools ignore the first line, and MySQL's the group of this name.
     lines += [f"loose-ssl-mode={_MYSQL[tls.mode]}", "[client-mariadb]", *_MARIADB[tls.mode]]
     return "".join(line + "\n" for line in lines)
 

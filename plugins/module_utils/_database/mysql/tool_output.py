@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What of a database tool's standard error may be shown: never a row's values, which are in its messages."""
+"""The part of a database tool's standard error that may be shown: its messages contain values of rows."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ try:
 except ImportError:  # reported by the module's own requirement check
     CR = ER = None  # type: ignore[assignment,unused-ignore]
 
-# Without a line, it did not get as far as a statement.
+# Without a line number, it did not reach a statement.
 _CLIENT = re.compile(r"ERROR (\d+) \((\w{5})\)( at line \d+)?: ?.*")
-# The dump tool never prints values; these are its lines, gzip's, the shell's and those of our own script.
+# Lines of the dump tool, which never prints values, of gzip, the shell and our own script.
 _OTHER = re.compile(
     r"(?:\S*/)?(?:mariadb-dump|mysqldump|mariadb|mysql|gzip|head|sh|dash|bash): .*|no (?:mariadb|mysql|gzip)[\w -]*"
 )
@@ -25,10 +25,10 @@ _SHOWN_LINES = 20
 def own_lines(errors: str) -> list[str]:
     """The tool's own error lines.
 
-    Of an error in a statement only the number, the place and the number's name: the client prints the statement before
-    and the server quotes it, with the values of rows, which may look like lines of a tool.
+    For an error in a statement, only its number, its place and the number's name: the client prints the statement first
+    and the server quotes it, with values of rows, which may look like lines of a tool.
     """
-    # Each of them passes over the options that are meant for the other.
+    # The tools of MySQL and MariaDB ignore each other's options, with a warning.
     lines = [line for line in errors.strip().splitlines() if "unknown variable 'loose-" not in line]
     shown: list[str] = []
     in_statement = False
@@ -44,12 +44,12 @@ def own_lines(errors: str) -> list[str]:
             shown.append(line)
     hidden = len(lines) - len(shown)
     if hidden or in_statement:
-        shown.append("(what else it says is not shown: it may hold values of rows)")
+        shown.append("(its other lines are not shown: they may hold values of rows)")
     return shown[-_SHOWN_LINES:]
 
 
 def name_of(code: int) -> str:
-    """What a number of the server or the client library is called."""
+    """The name of an error number of the server or the client library."""
     for numbers in (ER, CR):
         for name, value in vars(numbers).items() if numbers else ():
             if value == code and name.isupper() and not name.startswith("ERROR_"):
@@ -58,6 +58,6 @@ def name_of(code: int) -> str:
 
 
 def codes_in(errors: str) -> list[int]:
-    """Codes of the errors that the tools report, in the ways they write them."""
+    """The numbers of the errors that the tools report, in all their formats."""
     found = re.findall(r"^ERROR (\d+) \(|: Got error: (\d+): |: Error (\d+): |\((\d{4})\)$", errors, re.MULTILINE)
     return [int(code) for match in found for code in match if code]

@@ -13,7 +13,7 @@ from ..._common.failure import OperatorError
 from ..._database.address import read_address
 from ..._database.client_job import client_of, client_tools, try_client
 from ..._database.connection import connected
-from ..._database.patience import patience_of
+from ..._database.server_wait import wait_of
 from ..plan import now
 from ..schemas import BOOKKEEPING, content_of, schemas_of
 from .file import DumpFile, Manifest, entries_of, whole
@@ -35,7 +35,7 @@ def act(call: Call) -> dict[str, Any]:
     path = dump_path(params["directory"], address.name, run)
     image, pod = client_of(call.cluster, address, params)
     manifest, sizes = None, {}
-    with connected(call.cluster, address, patience_of(call)) as database:
+    with connected(call.cluster, address, wait_of(call)) as database:
         name = database.folded(address.name)
         schema = existing(database, name)
         if call.check_mode and not path.exists():

@@ -14,7 +14,7 @@ from ..._database.address import read_address
 from ..._database.client_job import client_of, client_tools, try_client
 from ..._database.connection import connected
 from ..._database.description import Content, Schema
-from ..._database.patience import patience_of
+from ..._database.server_wait import wait_of
 from .. import conditions, ownership
 from ..ownership import Owner, begin_mark
 from ..records import COMPLETE, Mark, complete_mark, names_of, read_mark
@@ -47,7 +47,7 @@ def act(call: Call) -> dict[str, Any]:
         "tables": sorted(manifest.tables),
         "rows": sum(entry.rows for entry in manifest.tables.values()),
     }
-    with connected(call.cluster, address, patience_of(call)) as database:
+    with connected(call.cluster, address, wait_of(call)) as database:
         schema, live = database.folded(schema), database.folded(address.name)
         if rehearsing:
             refuse_rehearsal(on_server(database, schemas_of(address.name, params["workspace"])), schema)
@@ -72,7 +72,7 @@ def act(call: Call) -> dict[str, Any]:
                 restoration.play(tools)
     if not call.check_mode:
         # A separate session, because loading a dump may take longer than an idle one is kept.
-        with connected(call.cluster, address, patience_of(call)) as database, database.alone(schema, LEFTOVER_SECONDS):
+        with connected(call.cluster, address, wait_of(call)) as database, database.alone(schema, LEFTOVER_SECONDS):
             restoration = Restoration(database, schema, owner, dump, manifest, call.progress)
             restored = restoration.compare()
             for doubt in restoration.doubts:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..._common.redaction import secret_forms
 from ..._database.address import read_address
 from ..._database.connection import connected
-from ..._database.patience import patience_of
+from ..._database.server_wait import wait_of
 from ..._pods.admission import Admission, told
 from ..._pods.job import Job, remove_leftovers
 from ..._pods.own_job import pod_of
@@ -34,7 +34,7 @@ def act(call: Call) -> dict[str, Any]:
     params, begun = call.params, time.monotonic()
     address = read_address(call.cluster, params["database"])
     names = schemas_of(address.name, params["workspace"], params["run"])
-    with connected(call.cluster, address, patience_of(call)) as database:
+    with connected(call.cluster, address, wait_of(call)) as database:
         names = on_server(database, names)
         owner = Owner(params["deployment"], call.cluster.namespace, names.live, params["run"])
         inspection = inspect(database, names, params["extra_tables"], owner)
@@ -80,7 +80,7 @@ def act(call: Call) -> dict[str, Any]:
     lines = Job(call.cluster, manifest, call.progress, secret_forms(address.password)).run(params["timeout"])
     head, version = head_in(lines)
     # A separate session, because the Job may take longer than servers and tunnels keep an idle one.
-    with connected(call.cluster, address, patience_of(call)) as database:
+    with connected(call.cluster, address, wait_of(call)) as database:
         tables = building.finish(database, names.workspace, mark, head)
     diff["after"] = f"{names.workspace}: ['{head}']\n"
     seconds = round(time.monotonic() - begun, 1)

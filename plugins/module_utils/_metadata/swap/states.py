@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..._common.names import record_name
 from ..._database.address import read_address
 from ..._database.connection import connected
-from ..._database.patience import patience_of
+from ..._database.server_wait import wait_of
 from ..conditions import NOTED
 from ..memory import Memory
 from ..schemas import on_server, schemas_of
@@ -28,7 +28,7 @@ def act(call: Call) -> dict[str, Any]:
     params, begun = call.params, time.monotonic()
     address = read_address(call.cluster, params["database"])
     names = schemas_of(address.name, params["workspace"], params["run"])
-    with connected(call.cluster, address, patience_of(call)) as database:
+    with connected(call.cluster, address, wait_of(call)) as database:
         request = Request(
             names=on_server(database, names),
             namespace=call.cluster.namespace,

@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.description import Server
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import (
-    read_server,
+    Catalogue,
     renames_atomically,
 )
 
@@ -46,6 +46,6 @@ def test_which_servers_rename_all_tables_or_none(engine, version, atomic):
 def test_what_runs_there_is_told_by_version_and_comment(version, comment, engine):
     answers = {"SELECT VERSION()": version, "SELECT @@version_comment": comment}
 
-    found = read_server(SimpleNamespace(value=answers.get))
+    found = Catalogue.server(SimpleNamespace(value=answers.get))
 
     assert found == Server(engine, version, renames_atomically(engine, version))

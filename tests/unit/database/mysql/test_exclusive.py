@@ -15,15 +15,12 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql import exclusive
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.exclusive import (
-    alone,
-    wait_until_nobody_moves,
-)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session_settings import EVERYWHERE
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.patience import RUN_SECONDS
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.server_wait import RUN_SECONDS
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 SCHEMA = "airflow_alone"
@@ -76,12 +73,12 @@ def relay(server):
 
 @pytest.fixture
 def holder(server):
-    with server.session() as made, alone(made, SCHEMA, 1):
+    with server.session() as made, made.alone(SCHEMA, 1):
         yield made
 
 
 def refused(database):
-    with pytest.raises(OperatorError) as caught, alone(database, SCHEMA, 0):
+    with pytest.raises(OperatorError) as caught, database.alone(SCHEMA, 0):
         pass
     return caught.value
 
@@ -91,16 +88,16 @@ def test_a_machine_that_lost_its_power_holds_nobody_up(server, database, relay, 
     monkeypatch.setattr(exclusive, "IDLE_ALONE_SECONDS", 1)
     with (
         session("127.0.0.1", relay.port, "airflow", PASSWORD.encode(), "the relay") as gone,
-        alone(gone, SCHEMA, 1),
+        gone.alone(SCHEMA, 1),
     ):
         relay.lose_power()
-        with alone(database, SCHEMA, GIVEN_UP_SECONDS):
+        with database.alone(SCHEMA, GIVEN_UP_SECONDS):
             pass
         relay.end()
 
 
 def test_the_server_may_end_an_idle_session_only_while_it_holds_the_lock(database):
-    with alone(database, SCHEMA, 1):
+    with database.alone(SCHEMA, 1):
         assert database.value("SELECT @@wait_timeout") == exclusive.IDLE_ALONE_SECONDS
     assert str(database.value("SELECT @@wait_timeout")) == EVERYWHERE["wait_timeout"]
 
@@ -130,12 +127,12 @@ def test_a_statement_that_is_still_carried_out_is_not_to_be_killed(server, datab
     server.as_root(f"KILL QUERY {number}")
     busy.join()
     assert "KILL" not in error.next_step
-    assert "carries out a statement" in error.found
+    assert "has been executing a statement" in error.found
 
 
 def test_who_is_not_shown_is_not_named(database, holder, monkeypatch):
     del holder
-    monkeypatch.setattr(exclusive, "session_with", lambda *_given: None)
+    monkeypatch.setattr(database, "session_with", lambda *_given: None)
     assert "another session of this collection still works on schema" in refused(database).found
 
 
@@ -152,25 +149,25 @@ def test_a_statement_of_an_action_that_is_gone_is_waited_for_before_the_way_back
 
     killed = contextlib.ExitStack()
     with killed:
-        killed.enter_context(alone(killed.enter_context(server.session()), live, 1))
+        killed.enter_context(killed.enter_context(server.session()).alone(live, 1))
         call = call_of(database, monkeypatch, metadata_info, live=live, run="r", deployment="demo", lock={"name": "x"})
         call.progress = carry_out
 
         assert metadata_info.act(call)["moved"]
-    assert told == [f"another session still works on schema {live}; waits for its end, up to {RUN_SECONDS} s"]
+    assert told == [f"another session still works on schema {live}; waiting up to {RUN_SECONDS} s for its end"]
 
 
 def test_whoever_only_looks_waits_for_nobody(server, database, deployment, monkeypatch):
-    with server.session() as other, alone(other, deployment.names.live, 1):
+    with server.session() as other, other.alone(deployment.names.live, 1):
         call = call_of(database, monkeypatch, metadata_info, live=deployment.names.live, run="r", deployment="demo")
         assert metadata_info.act(call)["stage"] == "old"
 
 
 def test_a_statement_that_does_not_end_is_told(database, holder):
     with pytest.raises(OperatorError, match=f"session {holder.value('SELECT CONNECTION_ID()')} of airflow"):
-        wait_until_nobody_moves(database, SCHEMA, 0, pytest.fail)
+        database.wait_until_nobody_moves(SCHEMA, 0, pytest.fail)
 
 
 def test_a_server_without_named_locks_is_not_waited_for(database, monkeypatch):
     monkeypatch.setattr(database, "rows", lambda *_given: database.execute("SELECT no_such_function()"))
-    wait_until_nobody_moves(database, SCHEMA, 0, pytest.fail)
+    database.wait_until_nobody_moves(SCHEMA, 0, pytest.fail)

@@ -4,54 +4,47 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.fitness import read_fitness
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.neighbours import read_neighbours
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.nodes import other_nodes
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.database import MySql
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import (
     Grants,
     Rights,
-    read_rights,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import conditions
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import call_of, reset
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset
 
 
-class Answering:
+class Answering(MySql):
     """A session of a server that answers some statements in its own way."""
 
     def __init__(self, database, answers):
-        self._database, self._answers = database, answers
-        self.given_limits = {}
+        super().__init__(database._connection, database._where)
+        self._answers = answers
 
     def _answer(self, statement):
         return next((answer for text, answer in self._answers.items() if text in statement), self)
 
     def rows(self, statement, values=()):
         answer = self._answer(statement)
-        return self._database.rows(statement, values) if answer is self else answer
+        return super().rows(statement, values) if answer is self else answer
 
     def value(self, statement, values=()):
         answer = self._answer(statement)
         if isinstance(answer, Exception):
             raise answer
-        return self._database.value(statement, values) if answer is self else answer
-
-    def kept(self, purpose):
-        del purpose
-        return contextlib.nullcontext()
+        return super().value(statement, values) if answer is self else answer
 
 
 def fitness(database, **answers):
     answering = Answering(database, answers)
-    return read_fitness(answering, read_rights(answering))
+    return answering.fitness(answering.rights())
 
 
 def test_of_a_server_that_can_do_everything(database):
@@ -68,12 +61,12 @@ def test_a_server_that_is_read_only(database, name, problem):
 def test_a_real_server_that_is_read_only(server, database):
     server.as_root("SET GLOBAL read_only = 1")
     try:
-        (problem,) = read_fitness(database, read_rights(database)).problems
+        (problem,) = database.fitness(database.rights()).problems
         assert "read-only" in problem
         user = "may_write"
         server.as_root(f"CREATE USER {user}; GRANT READ ONLY ADMIN ON *.* TO {user}")
         with _as(server, user) as other:
-            assert read_fitness(other, read_rights(other)).problems == ()
+            assert other.fitness(other.rights()).problems == ()
     finally:
         server.as_root("SET GLOBAL read_only = 0; DROP USER IF EXISTS may_write")
 
@@ -81,7 +74,7 @@ def test_a_real_server_that_is_read_only(server, database):
 def test_a_server_that_changes_times_by_itself(server, database):
     server.as_root("SET GLOBAL explicit_defaults_for_timestamp = 0")
     try:
-        (problem,) = read_fitness(database, read_rights(database)).problems
+        (problem,) = database.fitness(database.rights()).problems
     finally:
         server.as_root("SET GLOBAL explicit_defaults_for_timestamp = 1")
     assert "explicit_defaults_for_timestamp is OFF" in problem
@@ -142,14 +135,14 @@ def test_a_lock_that_somebody_holds_is_no_problem(database):
 def test_of_whom_nothing_is_known(server, database, deployment):
     assert any("PROCESS" in line for line in fitness(database).unseen)
     assert any("Galera" in line for line in fitness(database, **{"SHOW GLOBAL": [("wsrep_on", "ON")]}).unseen)
-    condition = conditions.nobody_connected(deployment.names.live, [], read_rights(database))
+    condition = conditions.nobody_connected(deployment.names.live, [], database.rights())
     assert condition.verdict == conditions.NOTED
     assert "other users are not shown" in condition.found
 
     server.as_root("CREATE USER seeing; GRANT PROCESS ON *.* TO seeing")
     with _as(server, "seeing") as other:
         assert fitness(other).unseen == ()
-        assert conditions.nobody_connected(deployment.names.live, [], read_rights(other)).verdict == conditions.HOLDS
+        assert conditions.nobody_connected(deployment.names.live, [], other.rights()).verdict == conditions.HOLDS
     server.as_root("DROP USER seeing")
 
 
@@ -171,10 +164,10 @@ def test_a_server_that_is_one_of_several_lists_its_own_sessions_alone(server, de
         with _as(server, "seeing") as other:
             answering = Answering(other, answers)
             # Of the server's own rights only what nodes there are is another server's.
-            rights = Rights([Grants(frozenset({"PROCESS"}))], other_nodes=other_nodes(answering))
-            (line,) = read_fitness(answering, rights).unseen
+            rights = Rights([Grants(frozenset({"PROCESS"}))], other_nodes=answering._other_nodes(answering.server()))
+            (line,) = answering.fitness(rights).unseen
             condition = conditions.nobody_connected(deployment.names.live, [], rights)
-            assert read_rights(other).other_nodes is None
+            assert other.rights().other_nodes is None
     finally:
         server.as_root("DROP USER seeing")
     assert node in line
@@ -192,7 +185,7 @@ def test_a_user_of_one_of_several_servers_that_sees_its_own_sessions_only(deploy
 
 
 def test_the_rights_know_of_other_nodes(database):
-    assert "Galera" in read_rights(Answering(database, {"SHOW GLOBAL VARIABLES": [("wsrep_on", "ON")]})).other_nodes
+    assert "Galera" in Answering(database, {"SHOW GLOBAL VARIABLES": [("wsrep_on", "ON")]}).rights().other_nodes
 
 
 def test_a_session_waits_for_what_other_nodes_have_written(database):
@@ -205,6 +198,6 @@ def test_the_list_of_keys_of_innodb_says_nothing_of_ndb(server, deployment, tabl
     try:
         with _as(server, "seeing") as other:
             answering = Answering(other, {"ENGINE LIKE": tables})
-            assert read_neighbours(answering, deployment.names.live, read_rights(other)).every_key is every
+            assert answering.neighbours(deployment.names.live, other.rights()).every_key is every
     finally:
         server.as_root("DROP USER seeing")

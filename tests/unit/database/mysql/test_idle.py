@@ -21,19 +21,13 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.exclusive import alone
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dumping import make_dump, read_content
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_schema import migration
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_migrate
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    NEW_REVISION,
-    PASSWORD,
-    RUN,
-    address_of,
-    call_of,
-    quiet,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import NEW_REVISION, RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD, address_of
 
 IDLE_SECONDS = 1.0
 # Only where it never closes anything.
@@ -115,7 +109,7 @@ def test_a_session_that_was_closed_is_opened_again_with_its_settings(proxy, data
 
 
 def test_it_is_an_error_while_a_lock_is_held(proxy, database, table, server, bare):
-    with alone(database, bare.names.live, 1):
+    with database.alone(bare.names.live, 1):
         proxy.wait_for_its_limit()
         with pytest.raises(OperatorError, match=f"the lock on schema {bare.names.live}"):
             database.execute(f"UPDATE {table} SET a = 'without the lock'")
@@ -124,7 +118,7 @@ def test_it_is_an_error_while_a_lock_is_held(proxy, database, table, server, bar
 
 
 def test_it_is_opened_again_once_the_lock_is_given_back(proxy, database, bare):
-    with alone(database, bare.names.live, 1):
+    with database.alone(bare.names.live, 1):
         pass
     proxy.wait_for_its_limit()
 

@@ -16,17 +16,14 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.engine import Use
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import (
-    sessions_in,
-    stored_programs,
-)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.neighbours import read_neighbours
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import NEEDED, read_rights
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import NEEDED
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap import states
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_swap
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import RUN, call_of, reset
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset
 
 
 @pytest.fixture
@@ -225,7 +222,7 @@ class TestOfANameThatDiffersInCapitals:
             f" CREATE VIEW {capitals}.v AS SELECT dag_id FROM {live}.dag"
         )
 
-        neighbours = read_neighbours(database, live, read_rights(database))
+        neighbours = database.neighbours(live, database.rights())
 
         assert neighbours.keys == (f"foreign key bi_dag of {capitals}.t onto dag",)
         assert neighbours.readers == (f"view {capitals}.v",)
@@ -237,7 +234,7 @@ class TestOfANameThatDiffersInCapitals:
             f" CREATE VIEW {capitals}.v AS SELECT id FROM {capitals}.dag"
         )
 
-        neighbours = read_neighbours(database, deployment.names.live, read_rights(database))
+        neighbours = database.neighbours(deployment.names.live, database.rights())
 
         assert (neighbours.keys, neighbours.readers) == ((), ())
 
@@ -248,9 +245,9 @@ class TestOfANameThatDiffersInCapitals:
             f" CREATE TRIGGER {capitals}.tr BEFORE INSERT ON {capitals}.t FOR EACH ROW SET @a = 1"
         )
         with contextlib.closing(server.connect(capitals)):
-            assert sessions_in(database, deployment.names.live) == []
-            assert len(sessions_in(database, capitals)) == 1
-        assert len(stored_programs(database, capitals)) == 3
+            assert database.sessions_in(deployment.names.live) == []
+            assert len(database.sessions_in(capitals)) == 1
+        assert len(database.stored_programs(capitals)) == 3
         assert inspect(database, deployment.names).stage == "old"
 
 
@@ -266,7 +263,7 @@ def test_a_key_onto_a_name_that_is_not_ascii_is_known(server, connect, letters):
     )
     try:
         with connect("PROCESS ON *.*") as database:
-            keys = read_neighbours(database, live, read_rights(database)).keys
+            keys = database.neighbours(live, database.rights()).keys
         assert keys == (f"foreign key bi_dag of {other}.t_{letters} onto dag",)
     finally:
         server.as_root(f"DROP DATABASE `{other}`; DROP DATABASE `{live}`")

@@ -16,7 +16,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
     Grants,
     Rights,
     covers,
-    read_rights,
     specificity,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
@@ -217,7 +216,7 @@ def test_judged_as_the_server_judges(server, user, case):
     schemas = [f"{user}_beside"] if "table" in case else [user, f"{user}_beside"]
 
     with as_user(server, user) as database:
-        judged = read_rights(database).lacking(schemas, STATEMENTS)
+        judged = database.rights().lacking(schemas, STATEMENTS)
 
     assert sorted(judged) == sorted(line for schema in schemas for line in really_missing(server, user, schema))
 
@@ -237,7 +236,7 @@ def test_of_any_two_grants_the_one_that_the_server_takes_is_taken(server):
     try:
         for number, pair in enumerate(pairs):
             with as_user(server, f"u{number}") as database:
-                judged = read_rights(database).holds("DELETE", "airflow_x")
+                judged = database.rights().holds("DELETE", "airflow_x")
                 try:
                     database.execute("DELETE FROM airflow_x.t")
                     really = True
@@ -259,7 +258,7 @@ def test_rights_of_an_active_role_count(server, user, nested):
     server.as_root(f"GRANT ALL ON `{user}%`.* TO {held}")
 
     with as_user(server, user) as database:
-        judged = read_rights(database).missing([user, f"{user}_beside"])
+        judged = database.rights().missing([user, f"{user}_beside"])
 
     assert judged == []
     assert really_missing(server, user, user) == []
@@ -270,7 +269,7 @@ def test_rights_of_a_role_that_is_not_active_do_not(server, user):
     server.as_root(f"CREATE ROLE {role}; GRANT {role} TO {user}@'%'; GRANT ALL ON `{user}%`.* TO {role}")
 
     with as_user(server, user) as database:
-        judged = read_rights(database).missing([user])
+        judged = database.rights().missing([user])
 
     assert len(judged) == len(NEEDED[Use.BUILD])
     assert really_missing(server, user, user)
@@ -283,7 +282,7 @@ def test_whatever_the_servers_mode(server, user, mode):
     server.as_root(f"SET GLOBAL sql_mode = '{mode}', GLOBAL sql_quote_show_create = 0")
     try:
         with as_user(server, user) as database:
-            judged = read_rights(database).missing([user, f"{user}_beside"])
+            judged = database.rights().missing([user, f"{user}_beside"])
     finally:
         server.as_root(f"SET GLOBAL sql_mode = '{before}', GLOBAL sql_quote_show_create = 1")
 
@@ -296,13 +295,13 @@ def test_the_remedy_helps(server, user, case):
         server.as_root(f"GRANT {grant.replace(chr(96) + 'N', chr(96) + user)} TO {user}@'%'")
     schemas = [user, f"{user}_beside", f"{user}_before_run1"]
     with as_user(server, user) as database:
-        remedies = read_rights(database).remedies(user, schemas)
+        remedies = database.rights().remedies(user, schemas)
 
     server.as_root("; ".join(remedies))
 
     with as_user(server, user) as database:
-        assert read_rights(database).missing(schemas) == []
-        assert read_rights(database).remedies(user, schemas) == []
+        assert database.rights().missing(schemas) == []
+        assert database.rights().remedies(user, schemas) == []
     assert really_missing(server, user, user) == []
     assert really_missing(server, user, f"{user}_beside") == []
 
@@ -310,12 +309,12 @@ def test_the_remedy_helps(server, user, case):
 def test_the_remedy_gives_nothing_to_schemas_of_others(server, user):
     """In a pattern an underscore that isn't escaped means any character."""
     with as_user(server, user) as database:
-        (remedy,) = read_rights(database).remedies(user, [user, f"{user}_beside"])
+        (remedy,) = database.rights().remedies(user, [user, f"{user}_beside"])
 
     assert f"`{user.replace('_', chr(92) + '_')}%`" in remedy
     server.as_root(remedy)
     with as_user(server, user) as database:
-        assert len(read_rights(database).missing([user.replace("_", "x")])) == len(NEEDED[Use.BUILD])
+        assert len(database.rights().missing([user.replace("_", "x")])) == len(NEEDED[Use.BUILD])
 
 
 @pytest.mark.parametrize("right", ["EXECUTE", "ALTER ROUTINE", "CREATE ROUTINE"])
@@ -324,7 +323,7 @@ def test_objects_that_would_not_be_shown(server, user, right):
     server.as_root(f"CREATE PROCEDURE {user}.p() SELECT 1; CREATE EVENT {user}.e ON SCHEDULE EVERY 1 YEAR DO SELECT 1")
 
     with as_user(server, user) as database:
-        rights = read_rights(database)
+        rights = database.rights()
         seen = database.value("SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s", [user])
 
     assert rights.hidden_in(user) == ["triggers", "events"]

@@ -23,15 +23,16 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.data_nodes import check_data_nodes
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.explanation import explained, is_away
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.patience import (
-    AT_ONCE,
+from ansible_collections.hopsworks.airflow.plugins.module_utils._database.server_wait import (
+    NO_WAIT,
     RUN_SECONDS,
-    Patience,
-    patience_of,
+    ServerWait,
+    wait_of,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import info
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_info
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, address_of, call_of, literal
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD, address_of, literal
 
 NO_DATA_NODES = pymysql.OperationalError(157, "no data node is ready")
 LOCK = {"name": "airflow-runbook-demo", "holder": "somebody"}
@@ -39,7 +40,7 @@ LOCK = {"name": "airflow-runbook-demo", "holder": "somebody"}
 
 @pytest.fixture
 def restarting(server):
-    """A patience in which the server is started again when the first try has failed."""
+    """A wait in which the server is started again when the first try has failed."""
     told = []
 
     def tell(line):
@@ -47,21 +48,19 @@ def restarting(server):
         if len(told) == 1:
             server.start()
 
-    yield SimpleNamespace(patience=Patience(60, tell), told=told)
+    yield SimpleNamespace(wait=ServerWait(60, tell), told=told)
     if not told:
         server.start()
 
 
-def with_patience(server, patience, password=PASSWORD):
-    return session(
-        "127.0.0.1", server.port, "airflow", password.encode(), "db:3306 as airflow", name="db", patience=patience
-    )
+def waiting(server, wait, password=PASSWORD):
+    return session("127.0.0.1", server.port, "airflow", password.encode(), "db:3306 as airflow", name="db", wait=wait)
 
 
 def test_a_server_that_is_down_is_waited_for(server, restarting):
     server.kill()
 
-    with with_patience(server, restarting.patience) as database:
+    with waiting(server, restarting.wait) as database:
         assert database.value("SELECT 1") == 1
     assert "db:3306 as airflow answered 2003" in restarting.told[0]
     assert "waits for it up to 60 s" in restarting.told[0]
@@ -69,7 +68,7 @@ def test_a_server_that_is_down_is_waited_for(server, restarting):
 
 def test_a_server_that_restarts_while_a_session_is_idle_is_waited_for(server, restarting):
     """Between two looks at running tasks, say."""
-    with with_patience(server, restarting.patience) as database:
+    with waiting(server, restarting.wait) as database:
         server.kill()
         database._used -= 60
 
@@ -91,7 +90,7 @@ def test_a_server_that_goes_away_in_the_middle_of_a_look_is_looked_at_again(
     names = deployment.names
     with server.session() as unused:
         call = call_of(unused, monkeypatch, metadata_info, live=names.live, run="r", deployment="demo", lock=LOCK)
-    call.progress = restarting.patience.tell
+    call.progress = restarting.wait.tell
     # Not the one session of `call_of`: each look makes its own.
     monkeypatch.setattr(info, "connected", lambda *_given: server.session())
     monkeypatch.setattr(info, "inspect", dying)
@@ -114,7 +113,7 @@ def test_a_server_without_a_ready_pod_is_waited_for(server, monkeypatch):
 
     monkeypatch.setattr(connection, "Network", Network)
 
-    with connected(None, address_of(server), Patience(60, pods.append)) as database:
+    with connected(None, address_of(server), ServerWait(60, pods.append)) as database:
         assert database.value("SELECT 1") == 1
     assert "Service db has no ready pod" in pods[0]
 
@@ -126,7 +125,7 @@ def test_without_patience_or_time_what_is_away_is_told_at_once(server):
     for seconds in (0, 0.1):
         with (
             pytest.raises(AwayError, match="answered 2003"),
-            session("127.0.0.1", port, "airflow", b"", "db", patience=Patience(seconds, told.append)),
+            session("127.0.0.1", port, "airflow", b"", "db", wait=ServerWait(seconds, told.append)),
         ):
             pass
     assert told == []
@@ -135,7 +134,7 @@ def test_without_patience_or_time_what_is_away_is_told_at_once(server):
 def test_a_password_that_is_refused_is_not_waited_for(server):
     with (
         pytest.raises(OperatorError, match="answered 1045"),
-        with_patience(server, Patience(60, pytest.fail), "another"),
+        waiting(server, ServerWait(60, pytest.fail), "another"),
     ):
         pass
 
@@ -145,8 +144,8 @@ def test_components_that_still_hold_all_connections_of_their_user_are_waited_for
     server.as_root(f"CREATE USER few@'%' IDENTIFIED BY {literal(PASSWORD)} WITH MAX_USER_CONNECTIONS 1")
     told = []
 
-    def few(patience=AT_ONCE):
-        return session("127.0.0.1", server.port, "few", PASSWORD.encode(), "db", patience=patience)
+    def few(wait=NO_WAIT):
+        return session("127.0.0.1", server.port, "few", PASSWORD.encode(), "db", wait=wait)
 
     with contextlib.ExitStack() as component:
         component.enter_context(few())
@@ -155,7 +154,7 @@ def test_components_that_still_hold_all_connections_of_their_user_are_waited_for
             told.append(line)
             component.close()
 
-        with few(Patience(60, tell)) as database:
+        with few(ServerWait(60, tell)) as database:
             assert database.value("SELECT 1") == 1
     assert "answered 1226" in told[0]
 
@@ -214,14 +213,14 @@ def test_an_sql_node_without_data_nodes_is_waited_for(server, monkeypatch):
             raise NO_DATA_NODES
 
     monkeypatch.setattr(subject, "check_data_nodes", check)
-    with with_patience(server, Patience(60, told.append)) as database:
+    with waiting(server, ServerWait(60, told.append)) as database:
         assert database.value("SELECT 1") == 1
     assert "no data node is ready" in told[0]
 
 
 def test_an_sql_node_without_data_nodes_is_refused_by_who_has_no_patience(server, monkeypatch):
     monkeypatch.setattr(subject, "check_data_nodes", Mock(side_effect=NO_DATA_NODES))
-    with pytest.raises(AwayError) as refused, with_patience(server, AT_ONCE):
+    with pytest.raises(AwayError) as refused, waiting(server, NO_WAIT):
         pass
     assert "ndb_mgm" in refused.value.next_step
     assert "no statement was sent" in refused.value.untouched
@@ -263,7 +262,7 @@ def test_a_certificate_that_is_refused_does_not_pass():
 def test_a_run_waits_because_it_has_reached_the_server_before():
     """Whoever calls a module by itself may have mistyped the host."""
     call = SimpleNamespace(params={"lock": LOCK}, progress=print)
-    assert patience_of(call) == Patience(RUN_SECONDS, print)
-    assert patience_of(call, 7).seconds == 7
+    assert wait_of(call) == ServerWait(RUN_SECONDS, print)
+    assert wait_of(call, 7).seconds == 7
     call.params["lock"] = None
-    assert patience_of(call).seconds == 0
+    assert wait_of(call).seconds == 0

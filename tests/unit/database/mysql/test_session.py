@@ -17,7 +17,6 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.failures import AwayError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql import session as database_module
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import read_schemas
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import like_prefix, quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session_settings import (
@@ -25,7 +24,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import Tls
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import Schemas
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import reset
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset
 
 # What a server may have been told, and what would go wrong with it.
 HOSTILE = {
@@ -124,7 +123,7 @@ def test_the_servers_settings_do_not_matter(server, schema, bare):
     with hostile(server), server.session() as database:
         names = Schemas(bare.names.live, f"{schema}_beside")
         assert database.execute(f"INSERT INTO {quoted(schema, 't')} VALUES (2, 'y')") == 1
-        assert set(read_schemas(database, [names.live], names.of_runs)[schema].tables) == {"t"}
+        assert set(database.schemas([names.live], names.of_runs)[schema].tables) == {"t"}
         with server.session() as another:
             assert another.value(f"SELECT a FROM {quoted(schema, 't')} WHERE id = 2") == "y"
         assert len(database.rows(f"SELECT a.id FROM {quoted(schema, 't')} a, {quoted(schema, 't')} b")) == 4

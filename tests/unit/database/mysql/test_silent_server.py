@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql import connect as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
 # Only where it never ends.

@@ -22,12 +22,12 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.address import Address
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.fitness import read_fitness
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.privileges import read_rights
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.tls import url_options
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.tls import FILES, Tls, read_tls
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.installation import plugins
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.pod import LocalPod
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.running import running
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD, LocalPod, plugins
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD
 
 NAME = "db.example.com"
 NOW = datetime.datetime.now(datetime.UTC)
@@ -127,7 +127,7 @@ def test_a_server_without_tls(server, authority, mode, refused):
 
 def fitness(server, encryption, user="airflow"):
     with connect(server, encryption, user) as database:
-        return read_fitness(database, read_rights(database), encryption)
+        return database.fitness(database.rights(), encryption)
 
 
 @pytest.mark.parametrize(("user", "demand"), [("encrypting", "REQUIRE SSL"), ("presenting", "REQUIRE X509")])
@@ -137,7 +137,7 @@ def test_a_user_that_components_could_not_be_without_tls(secure, authority, user
     given = client if user == "presenting" else None
     with connect(secure, tls(authority, "prefer", client), user) as database:
         # Without a certificate it couldn't even ask.
-        (problem,) = read_fitness(database, read_rights(database), Tls()).problems
+        (problem,) = database.fitness(database.rights(), Tls()).problems
     assert demand in problem
     assert "airflow_database_tls" in problem
 
@@ -170,7 +170,7 @@ def test_a_login_that_the_library_cannot_do(secure, monkeypatch):
     monkeypatch.setitem(sys.modules, "nacl", None)
     secure.as_root("INSTALL SONAME 'auth_ed25519'; CREATE USER modern IDENTIFIED VIA ed25519 USING PASSWORD('')")
     try:
-        with pytest.raises(OperatorError, match="wants a login that PyMySQL can't do") as caught:
+        with pytest.raises(OperatorError, match="requires a login that this PyMySQL does not support") as caught:
             connect(secure, Tls(), "modern").__enter__()
         assert "nacl" in caught.value.found.lower()
         assert "image" in caught.value.expected

@@ -21,10 +21,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.f
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.restoring import Restoration
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_restore
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    call_of,
-    quiet,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import quiet
 
 
 class TestRestore:

@@ -13,7 +13,6 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.content import fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dumping import (
     make_dump,
     read_content,
@@ -23,11 +22,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.f
     whole,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.restoring import Restoration
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    RUN,
-    address_of,
-    quiet,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import address_of
 
 
 class TestDump:
@@ -101,9 +97,9 @@ def test_any_change_changes_the_fingerprint(server, database, bare, statement):
         "INSERT INTO t VALUES (1, 'one', x'01'), (2, NULL, NULL), (3, 'x', 'y'), (1, 'one', x'01')",
         bare.names.live,
     )
-    before = fingerprints(database, bare.names.live, ["t"], quiet)
-    assert before == fingerprints(database, bare.names.live, ["t"], quiet)
+    before = database.fingerprints(bare.names.live, ["t"], quiet)
+    assert before == database.fingerprints(bare.names.live, ["t"], quiet)
 
     server.as_root(statement, bare.names.live)
 
-    assert fingerprints(database, bare.names.live, ["t"], quiet) != before
+    assert database.fingerprints(bare.names.live, ["t"], quiet) != before

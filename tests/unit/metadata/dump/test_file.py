@@ -29,10 +29,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.f
     manifest_of,
     whole,
 )
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    RUN,
-    quiet,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN, quiet
 
 
 @contextlib.contextmanager

@@ -15,8 +15,6 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.client import Tools
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import read_schema
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.content import checksums, fingerprints
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dumping import (
     dump_path,
     make_dump,
@@ -28,13 +26,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.f
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.restoring import RESTORE, Restoration
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.ownership import Owner
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import BOOKKEEPING, INSTALL, WORKSPACE
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    NAMESPACE,
-    RUN,
-    address_of,
-    quiet,
-    reset,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import NAMESPACE, RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import address_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset
 
 
 class TestRestore:
@@ -208,7 +202,7 @@ class TestRestore:
         restoration.play(tools)
         restoration.compare()
 
-        live, restored = (read_schema(database, name) for name in (deployment.names.live, schema))
+        live, restored = (database.schema(name) for name in (deployment.names.live, schema))
         assert (restored.charset, restored.collation) == (live.charset, live.collation)
 
     def test_goes_over_nobodys_tables(self, database, deployment, dump, tools):
@@ -262,5 +256,5 @@ def test_a_dump_loses_bits_of_float_and_the_sums_know_it(database, deployment, r
     restoration.play(tools)
     live, copy, table = deployment.names.live, restoration._schema, ["task_instance"]
 
-    assert checksums(database, live, table, quiet) != checksums(database, copy, table, quiet)
-    assert fingerprints(database, live, table, quiet) == fingerprints(database, copy, table, quiet)
+    assert database.checksums(live, table, quiet) != database.checksums(copy, table, quiet)
+    assert database.fingerprints(live, table, quiet) == database.fingerprints(copy, table, quiet)

@@ -27,14 +27,9 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.record
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL, PAUSED, WORKSPACE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.modules import metadata_migrate
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    NEW_REVISION,
-    PASSWORD,
-    RUN,
-    address_of,
-    call_of,
-    quiet,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.acting import call_of
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import NEW_REVISION, RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD, address_of
 
 IMAGE = "bed/airflow:3.0.6"
 

@@ -25,7 +25,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.new_sc
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.job import whole_lines
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.own_job import Pod
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import PASSWORD
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD
 
 ADDRESS = Address("mysql", 3306, "airflow", "airflow", PASSWORD.encode())
 SECRET = {"name": "mysql-users-secrets", "key": "airflow"}

@@ -13,21 +13,18 @@ import pymysql
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.catalogue import read_schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.memory import Remembered
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PLAN
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    PASSWORD,
-    RUN,
-    UNDO_RUN,
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN, UNDO_RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import (
     ClientDiedError,
     DyingDatabase,
     RememberingMemory,
-    quiet,
     reset,
     restore,
 )
@@ -251,7 +248,7 @@ class TestTakenBack:
     def is_as_if_there_had_been_no_reset(self, database, deployment, memory):
         assert not restore(database, deployment, memory)["changed"]
         assert memory.remembered.state == "undone"
-        assert read_schema(database, deployment.names.live).charset == "latin1"
+        assert database.schema(deployment.names.live).charset == "latin1"
         assert inspect(database, deployment.names).stage == "old"
         assert Reset(database, deployment.request(run=LATER), memory, quiet).predict()["changed"]
         assert reset(database, deployment, memory, run=LATER)["changed"]

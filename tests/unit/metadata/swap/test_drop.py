@@ -21,11 +21,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspec
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import PLAN
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import has_moved
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    RUN,
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import (
     ClientDiedError,
     DyingDatabase,
-    quiet,
     reset,
     restore,
     set_state,

@@ -21,12 +21,10 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schema
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.back import Restore
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.whereabouts import old_tables
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    RUN,
-    UNDO_RUN,
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN, UNDO_RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import (
     ClientDiedError,
     DyingDatabase,
-    quiet,
     reset,
     restore,
     set_state,

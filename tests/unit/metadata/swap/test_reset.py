@@ -15,22 +15,14 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.failures import AwayError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.database import MySql
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.ddl import drop_tables, probe_rename
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.exclusive import alone
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.session import quoted
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.records import read_install
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.schemas import INSTALL, PLAN, PROBE
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.swap.reset import Reset
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import (
-    NEW_REVISION,
-    PASSWORD,
-    RUN,
-    UNDO_RUN,
-    quiet,
-    reset,
-    restore,
-)
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import NEW_REVISION, RUN, UNDO_RUN, quiet
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import PASSWORD
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset, restore
 
 
 def test_set_aside_and_back_is_the_same_byte_by_byte(database, deployment, memory):
@@ -231,20 +223,20 @@ class UnwillingDatabase(MySql):
 def test_two_at_a_time_take_turns(server, database, deployment):
     with (
         server.session() as other,
-        alone(other, deployment.names.live, 1),
+        other.alone(deployment.names.live, 1),
         pytest.raises(OperatorError, match="another session"),
-        alone(database, deployment.names.live, 0.2),
+        database.alone(deployment.names.live, 0.2),
     ):
         pass
-    with alone(database, deployment.names.live, 1):
+    with database.alone(deployment.names.live, 1):
         pass
 
 
 @pytest.mark.parametrize(
     "action",
     [
-        lambda database, names: drop_tables(database, names.live, ["chart"]),
-        lambda database, names: probe_rename(database, names.workspace, names.live, PROBE, ["Aria"]),
+        lambda database, names: database.drop_tables(names.live, ["chart"]),
+        lambda database, names: database.probe_move(names.workspace, names.live, PROBE, ["Aria"]),
     ],
     ids=["drop_tables", "probe_rename"],
 )
@@ -264,8 +256,8 @@ def test_a_connection_that_is_lost_is_told_as_such(server, database, deployment,
 
 
 def test_foreign_keys_are_enforced_again_after_a_drop(database, deployment):
-    drop_tables(database, deployment.names.live, ["chart"])
+    database.drop_tables(deployment.names.live, ["chart"])
     assert database.value("SELECT @@SESSION.foreign_key_checks") == 1
     with pytest.raises(OperatorError):
-        drop_tables(database, deployment.names.live, ["chart"])
+        database.drop_tables(deployment.names.live, ["chart"])
     assert database.value("SELECT @@SESSION.foreign_key_checks") == 1

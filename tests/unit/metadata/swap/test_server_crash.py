@@ -19,7 +19,10 @@ import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import inspect
-from ansible_collections.hopsworks.airflow.tests.unit.mariadb.support import RUN, Server, install, reset
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import RUN
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.installation import install
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.server import Server
+from ansible_collections.hopsworks.airflow.tests.unit.mariadb.swapping import reset
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import GIVEN_UP_SECONDS
 
 RENAMES, REMOVALS = "rename,renameat,renameat2", "unlink,unlinkat"

@@ -13,9 +13,12 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError, ProtocolError, ProxyError, SSLError
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import patience as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import retrying_client as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import PATIENCE_SECONDS, Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.retrying_client import (
+    RETRY_SECONDS,
+    RetryPolicy,
+)
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.stored import contains
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import reason, unreachable
@@ -58,7 +61,7 @@ def test_a_server_that_goes_on_forbidding_is_believed(server, cluster, clock):
     server.faults = ["refuse", *[403] * 1000]
     with pytest.raises(ApiException, match="403"):
         cluster.secret_entries("keys")
-    assert PATIENCE_SECONDS - 10 < clock.now <= PATIENCE_SECONDS
+    assert RETRY_SECONDS - 10 < clock.now <= RETRY_SECONDS
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -86,11 +89,11 @@ def test_patience_has_an_end(server, cluster, clock, fault):
     server.away = fault
     with pytest.raises((HTTPError, ApiException)):
         cluster.core.read_namespaced_secret("keys", "lab")
-    assert PATIENCE_SECONDS - 10 < clock.now <= PATIENCE_SECONDS
+    assert RETRY_SECONDS - 10 < clock.now <= RETRY_SECONDS
     # Who asks next does not wait the same time once more.
     with pytest.raises((HTTPError, ApiException)):
         cluster.core.read_namespaced_secret("keys", "lab")
-    assert clock.now <= PATIENCE_SECONDS
+    assert clock.now <= RETRY_SECONDS
 
 
 def test_a_server_that_answers_others_is_not_asked_for_ever(server, cluster, clock, monkeypatch):
@@ -100,12 +103,12 @@ def test_a_server_that_answers_others_is_not_asked_for_ever(server, cluster, clo
 
     def sleep(self, seconds):
         answered(self, seconds)
-        cluster.patience_of_others = cluster.core.list_namespaced_config_map("lab")
+        cluster.wait_of_others = cluster.core.list_namespaced_config_map("lab")
 
     monkeypatch.setattr(Clock, "sleep", sleep)
     with pytest.raises(ApiException):
         cluster.core.read_namespaced_secret("keys", "lab")
-    assert PATIENCE_SECONDS - 10 < clock.now <= PATIENCE_SECONDS
+    assert RETRY_SECONDS - 10 < clock.now <= RETRY_SECONDS
 
 
 def test_it_waits_as_long_as_the_server_says(server, cluster, clock):
@@ -132,7 +135,7 @@ def test_each_request_has_a_time_out_and_keeps_its_own(server, cluster, monkeypa
 def test_a_server_that_hangs_is_given_up(server):
     server.away = "hang"
     with pytest.raises(HTTPError) as error:
-        server.cluster(Patience(0.0, (1, 1))).core.list_namespaced_secret("lab")
+        server.cluster(RetryPolicy(0.0, (1, 1))).core.list_namespaced_secret("lab")
     assert reason(error.value) == "no answer in time"
 
 
@@ -262,7 +265,7 @@ def test_nothing_is_written_while_it_is_not_allowed(server):
     def forbid():
         raise AssertionError("asked")
 
-    cluster = server.cluster(Patience(allow=forbid))
+    cluster = server.cluster(RetryPolicy(allow=forbid))
     cluster.core.list_namespaced_secret("lab")
     with pytest.raises(AssertionError, match="asked"):
         cluster.core.create_namespaced_secret("lab", dict(SECRET))
@@ -302,7 +305,7 @@ RESET = ProtocolError("Connection aborted.", ConnectionResetError(104, "Connecti
 def test_what_never_passes_is_told_at_once_unless_the_server_has_answered_before(
     server, clock, monkeypatch, error, words, seconds, reached
 ):
-    cluster = server.cluster(Patience(reached=reached))
+    cluster = server.cluster(RetryPolicy(reached=reached))
 
     def fail(*_args, **_named):
         raise error
@@ -310,7 +313,7 @@ def test_what_never_passes_is_told_at_once_unless_the_server_has_answered_before
     monkeypatch.setattr(cluster.api.rest_client.pool_manager, "request", fail)
     with pytest.raises((HTTPError, ApiException)) as failure:
         cluster.core.list_namespaced_secret("lab")
-    expected = PATIENCE_SECONDS if reached else seconds
+    expected = RETRY_SECONDS if reached else seconds
     assert expected - 6 < clock.now <= expected
     told = unreachable(failure.value, server.host)
     assert words in told.found

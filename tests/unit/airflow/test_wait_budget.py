@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow import patience as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow import verification
-from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow import wait_budget as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.rest import AirflowApi
+from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.wait_budget import WaitBudget
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.modules import airflow_health
@@ -80,21 +80,21 @@ def test_no_part_waits_longer_than_its_time(airflow, act):
 def test_the_time_is_that_of_all_requests_of_a_part_together(airflow, monkeypatch, status):
     monkeypatch.setattr(subject, "time", Clock())
     monkeypatch.setattr(subject, "PAUSE_SECONDS", 4)
-    patience = Patience(10)
-    api = AirflowApi(airflow.url, patience=patience)
+    budget = WaitBudget(10)
+    api = AirflowApi(airflow.url, budget=budget)
     airflow.in_front = [status] * 2
     api.get("/api/v2/version")
     airflow.in_front = [status] * 100
     with pytest.raises(OperatorError):
         api.get("/api/v2/version")
     assert len(airflow.in_front) == 98
-    patience.begin()
+    budget.begin()
     airflow.in_front = [status] * 3
     assert api.get("/api/v2/version")
 
 
 def test_what_airflow_itself_answers_is_not_waited_for(airflow):
-    api = AirflowApi(airflow.url, patience=Patience(300))
+    api = AirflowApi(airflow.url, budget=WaitBudget(300))
     assert api.find("/api/v2/nothing") is None
     with pytest.raises(OperatorError, match="404"):
         api.get("/api/v2/nothing")
@@ -115,7 +115,7 @@ def test_what_is_made_by_a_request_whose_answer_was_lost_is_found(airflow, monke
         return (200, {"state": "queued"}, []) if path == "/api/v2/dags/hello/dagRuns/r" else route(path, headers, body)
 
     monkeypatch.setattr(airflow, "route", runs)
-    api = AirflowApi(airflow.url, patience=Patience(300))
+    api = AirflowApi(airflow.url, budget=WaitBudget(300))
     path = "/api/v2/dags/hello/dagRuns"
     assert api.make(path, {"dag_run_id": "r"}, f"{path}/r") == {"state": "queued"}
     assert made == ["r"]

@@ -9,29 +9,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from .._kubernetes.patience import LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS
+from .._kubernetes.retrying_client import LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS
 from .failures import AwayError
 
 if TYPE_CHECKING:
     from .._kubernetes.call import Call
 
 Result = TypeVar("Result")
-# How long a run waits for its database server: a restart with a recovery, or a pod that comes to another node.
+# How long a run waits for its database server: a restart with a recovery, or a pod that moves to another node.
 RUN_SECONDS = 300
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long an action waits for a database server that is away, and who is told after each failed try.
+class ServerWait:
+    """How long an action waits for a database server that is away. `tell` gets a line after each failed attempt.
 
-    Without any, whatever fails is told at once: a server that was never reached may have been mistyped.
+    Without a wait, a failure is reported immediately: the address of a server that was never reached may be wrong.
     """
 
     seconds: float = 0.0
     tell: Callable[[str], None] = lambda _line: None
 
     def wait_for(self, attempt: Callable[[], Result]) -> Result:
-        """The result of `attempt`, which is made again while it raises AwayError and there is time."""
+        """The result of `attempt`, which is repeated while it raises AwayError and time is left."""
         begun, pause = time.monotonic(), SHORTEST_PAUSE_SECONDS
         while True:
             try:
@@ -45,11 +45,11 @@ class Patience:
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 
-AT_ONCE = Patience()
+NO_WAIT = ServerWait()
 
 
-def patience_of(call: Call, seconds: float | None = None) -> Patience:
-    """`seconds` if given, else RUN_SECONDS under the lock of a run, which has reached the server before."""
+def wait_of(call: Call, seconds: float | None = None) -> ServerWait:
+    """Defaults to RUN_SECONDS under the lock of a run, whose preflight has reached the server; else to no wait."""
     if seconds is None:
         seconds = RUN_SECONDS if call.params.get("lock") else 0
-    return Patience(seconds, call.progress)
+    return ServerWait(seconds, call.progress)

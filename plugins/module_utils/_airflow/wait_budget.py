@@ -21,10 +21,10 @@ TELL_SECONDS = 10.0
 FROM_IN_FRONT = (502, 503, 504)
 
 
-class Patience:
+class WaitBudget:
     """How long a part of a check waits in total for an Airflow that is not reached yet.
 
-    After an outage, a server in front of Airflow treats it as down for some more seconds. Without any patience, the
+    After an outage, a server in front of Airflow treats it as down for some more seconds. Without any budget, the
     first response counts.
     """
 

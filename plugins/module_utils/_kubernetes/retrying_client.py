@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from .credentials import Credentials, Identity, version_of_certificate
+from .current_credentials import Credentials, Identity, version_of_certificate
 from .stored import contains
 from .unreachable import is_passing, lasts, no_connection, unknown_name
 
@@ -29,7 +29,7 @@ except ImportError:  # reported by the module's own requirement check
     HTTPError = OSError  # type: ignore[misc,assignment]
 
 # How long an API server may be unavailable (a restart, a new leader) before an action gives up.
-PATIENCE_SECONDS = 60.0
+RETRY_SECONDS = 60.0
 # To connect, and between two bytes of a response.
 REQUEST_TIMEOUT = (10, 60)
 # How long a name may be unknown if the server has never answered: it may be mistyped.
@@ -79,14 +79,14 @@ class Absence:
 
 
 @dataclass
-class Patience:
+class RetryPolicy:
     """How a client waits for its API server: shared by all requests and threads of that client.
 
     `reached` says that the server has answered before, possibly to an earlier action of the run, so any failure may be
     temporary. Otherwise a rejected certificate or a name that does not resolve is reported at once.
     """
 
-    seconds: float = PATIENCE_SECONDS
+    seconds: float = RETRY_SECONDS
     timeout: tuple[int, int] = REQUEST_TIMEOUT
     reached: bool = False
     # Called before each request that changes something; raises an exception if no more changes are allowed.
@@ -95,7 +95,7 @@ class Patience:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def of_a_holder(cls) -> Patience:
+    def of_a_holder(cls) -> RetryPolicy:
         """For callers that have had the right to the first request: a server that rejects it is treated as just
         restarted."""
         made = cls(reached=True)
@@ -127,7 +127,7 @@ class Patience:
             return max(time.monotonic() - failing_since, self._absence.seconds) + pause <= limit
 
 
-class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no types
+class RetryingClient(ApiClient):  # type: ignore[misc]  # the package has no types
     """The only client of the API server: each request has a timeout, and is repeated while the server is unavailable.
 
     Reads are repeated, and so are writes whose repetition is harmless: if the response to the first one was lost, the
@@ -138,10 +138,10 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
     """
 
     def __init__(
-        self, configuration: Any, patience: Patience | None = None, credentials: Credentials | None = None
+        self, configuration: Any, retry_policy: RetryPolicy | None = None, credentials: Credentials | None = None
     ) -> None:
         super().__init__(configuration)
-        self.patience = patience or Patience()
+        self.retry_policy = retry_policy or RetryPolicy()
         self.credentials = credentials
         # Of the kubeconfig, if the client uses one.
         self.context: str | None = None
@@ -165,9 +165,9 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
             return False
         return isinstance(error, ApiException) and error.status == 401 and self.credentials.others_than(identity)
 
-    def another(self, patience: Patience | None = None) -> PatientClient:
+    def another(self, retry_policy: RetryPolicy | None = None) -> RetryingClient:
         """A client with the same configuration and headers, but separate connections."""
-        made = PatientClient(self.configuration, patience or self.patience, self.credentials)
+        made = RetryingClient(self.configuration, retry_policy or self.retry_policy, self.credentials)
         made.default_headers.update(self.default_headers)
         return made
 
@@ -180,7 +180,7 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
         header_params: Any = None,
         **others: Any,
     ) -> Any:
-        others["_request_timeout"] = others.get("_request_timeout") or self.patience.timeout
+        others["_request_timeout"] = others.get("_request_timeout") or self.retry_policy.timeout
 
         identity: Identity | None = None
 
@@ -189,9 +189,9 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
             # It modifies its argument.
             query, headers = list(query_params or []), dict(header_params or {})
             if changes:
-                self.patience.allow()
+                self.retry_policy.allow()
             identity = self.use_current()
-            return super(PatientClient, self).call_api(resource_path, method, path_params, query, headers, **others)
+            return super(RetryingClient, self).call_api(resource_path, method, path_params, query, headers, **others)
 
         asked = _Asked(resource_path, method, path_params, query_params or [], header_params or {}, others.get("body"))
         changes = asked.changes
@@ -212,10 +212,10 @@ class PatientClient(ApiClient):  # type: ignore[misc]  # the package has no type
                 failing_since = failing_since or time.monotonic()
                 wait = max(pause, _retry_after(error))
                 maybe_done = maybe_done or not _was_not_begun(error)
-                if not self.patience.may_pass(error, failing_since, wait) or (maybe_done and not asked.repeatable):
+                if not self.retry_policy.may_pass(error, failing_since, wait) or (maybe_done and not asked.repeatable):
                     raise
             else:
-                self.patience.answered()
+                self.retry_policy.answered()
                 return answer
             time.sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

@@ -16,11 +16,11 @@ import pytest
 import yaml
 from kubernetes.client.exceptions import ApiException
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import credentials as subject
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes import current_credentials as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.cluster import Cluster
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.connection import connect
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.execute import execute
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.patience import Patience
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.retrying_client import RetryPolicy
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run.action import Action
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer, Clock
 from ansible_collections.hopsworks.airflow.tests.unit.kubernetes.support import (
@@ -84,7 +84,7 @@ def user(request, tmp_path):
 
 def test_the_host_that_was_given_is_asked_and_not_that_of_the_kubeconfig(server, another, user):
     given = kubeconfig({"server": server.host, "tls-server-name": "api.example"}, user={"token": "t", **user})
-    client = connect({"kubeconfig": given, "host": another.host}, Patience())
+    client = connect({"kubeconfig": given, "host": another.host}, RetryPolicy())
     asked(client)
     assert (len(another.requests), server.requests) == (4, [])
     assert client.configuration.tls_server_name is None
@@ -98,7 +98,7 @@ def test_the_host_that_was_given_is_asked_and_not_that_of_the_kubeconfig(server,
     ],
 )
 def test_who_was_given_asks_and_not_the_user_of_the_kubeconfig(server, user, options, sent):
-    client = connect({"kubeconfig": kubeconfig({"server": server.host}, user), **options}, Patience())
+    client = connect({"kubeconfig": kubeconfig({"server": server.host}, user), **options}, RetryPolicy())
     asked(client)
     assert authorization(server) == sent
     assert client.configuration.cert_file is None
@@ -108,7 +108,7 @@ def test_a_certificate_that_was_given_is_used_and_no_token_of_the_kubeconfig(ser
     for name, text in zip(("crt", "key"), made_pair(), strict=True):
         (tmp_path / name).write_text(text, encoding="utf-8")
     options = {"client_cert": str(tmp_path / "crt"), "client_key": str(tmp_path / "key")}
-    client = connect({"kubeconfig": kubeconfig({"server": server.host}, user), **options}, Patience())
+    client = connect({"kubeconfig": kubeconfig({"server": server.host}, user), **options}, RetryPolicy())
     asked(client)
     assert authorization(server) is None
     assert client.configuration.cert_file == options["client_cert"]
@@ -116,7 +116,7 @@ def test_a_certificate_that_was_given_is_used_and_no_token_of_the_kubeconfig(ser
 
 def test_options_that_are_empty_do_not_say_who_asks(server):
     empty = {"api_key": "", "client_cert": "", "client_key": "", "username": "", "password": ""}
-    client = connect({"kubeconfig": kubeconfig({"server": server.host}), **empty}, Patience())
+    client = connect({"kubeconfig": kubeconfig({"server": server.host}), **empty}, RetryPolicy())
     asked(client)
     assert authorization(server) == "Bearer canary"
     assert client.configuration.cert_file is None
@@ -126,7 +126,7 @@ def test_whom_to_trust_is_what_was_given_for_later_clients_as_well(server, tmp_p
     authority = tmp_path / "ca.crt"
     authority.write_text(made_pair()[0], encoding="utf-8")
     given = kubeconfig({"server": server.host, "insecure-skip-tls-verify": True}, user)
-    client = connect({"kubeconfig": given, "ca_cert": str(authority), "validate_certs": True}, Patience())
+    client = connect({"kubeconfig": given, "ca_cert": str(authority), "validate_certs": True}, RetryPolicy())
     asked(client)
     made = client.another().rest_client.pool_manager.connection_pool_kw
     assert (made["ca_certs"], made["cert_reqs"]) == (str(authority), ssl.CERT_REQUIRED)
@@ -142,7 +142,7 @@ def test_the_current_context_is_that_of_the_first_file_as_with_kubectl(server, a
     # One without a current context may come first.
     (tmp_path / "none").write_text("{apiVersion: v1, kind: Config}", encoding="utf-8")
     monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/none:{tmp_path}/production:{tmp_path}/staging")
-    asked(connect({}, Patience()))
+    asked(connect({}, RetryPolicy()))
     assert (len(server.requests), another.requests) == (4, [])
 
 
@@ -150,7 +150,7 @@ def test_a_token_in_a_file_is_read_for_each_request(server, tmp_path):
     file = tmp_path / "token"
     # As most tools write it.
     file.write_text("first\n", encoding="utf-8")
-    client = connect({"kubeconfig": kubeconfig({"server": server.host}, {"tokenFile": str(file)})}, Patience())
+    client = connect({"kubeconfig": kubeconfig({"server": server.host}, {"tokenFile": str(file)})}, RetryPolicy())
     asked(client)
     assert authorization(server) == "Bearer first"
     file.write_text("second\n", encoding="utf-8")
@@ -164,7 +164,7 @@ def test_a_token_in_a_file_is_read_for_each_request(server, tmp_path):
 
 def test_a_plugin_is_asked_again_before_what_it_gave_ends(server, tmp_path, clock):
     user, count = execs({"token": "token-@", "expirationTimestamp": in_seconds(200)}, tmp_path)
-    client = connect({"kubeconfig": kubeconfig({"server": server.host}, user)}, Patience())
+    client = connect({"kubeconfig": kubeconfig({"server": server.host}, user)}, RetryPolicy())
     asked(client)
     clock.now = 100
     asked(client)
@@ -177,7 +177,7 @@ def test_a_plugin_is_asked_again_before_what_it_gave_ends(server, tmp_path, cloc
 def test_a_plugin_that_gives_what_has_ended_is_not_asked_for_each_request(server, tmp_path, clock):
     """The clock of this machine may be ahead."""
     user, count = execs({"token": "token-@", "expirationTimestamp": in_seconds(-60)}, tmp_path)
-    client = connect({"kubeconfig": kubeconfig({"server": server.host}, user)}, Patience())
+    client = connect({"kubeconfig": kubeconfig({"server": server.host}, user)}, RetryPolicy())
     asked(client, 10)
     assert count() == 1
     clock.now += subject.PLUGIN_PAUSE_SECONDS
@@ -187,7 +187,7 @@ def test_a_plugin_that_gives_what_has_ended_is_not_asked_for_each_request(server
 
 def test_a_plugin_that_fails_leaves_what_it_gave_before(server, tmp_path, clock):
     user, _count = execs({"token": "token-@", "expirationTimestamp": in_seconds(200)}, tmp_path)
-    client = connect({"kubeconfig": kubeconfig({"server": server.host}, user)}, Patience())
+    client = connect({"kubeconfig": kubeconfig({"server": server.host}, user)}, RetryPolicy())
     script(tmp_path / "plugin", "echo the session has expired >&2; exit 3")
     clock.now = 190
     asked(client)
@@ -198,7 +198,7 @@ def test_a_plugin_that_fails_leaves_what_it_gave_before(server, tmp_path, clock)
 @pytest.mark.parametrize("life", [{}, {"expirationTimestamp": in_seconds(3600)}])
 def test_a_plugin_is_asked_again_when_the_server_refuses_what_it_gave(server, tmp_path, clock, life):
     user, count = execs({"token": "token-@", **life}, tmp_path)
-    cluster = Cluster(connect({"kubeconfig": kubeconfig({"server": server.host}, user)}, Patience()), "lab")
+    cluster = Cluster(connect({"kubeconfig": kubeconfig({"server": server.host}, user)}, RetryPolicy()), "lab")
     clock.now = 60
     server.faults = [401]
     cluster.core.create_namespaced_config_map("lab", {"metadata": {"name": "note"}})
@@ -232,7 +232,7 @@ def test_credentials_that_are_refused_are_not_called_a_missing_right(server, tmp
 
 def test_a_command_in_a_pod_is_asked_for_as_whoever_is_given_now(server, tmp_path, clock):
     user, count = execs({"token": "token-@"}, tmp_path)
-    cluster = Cluster(connect({"kubeconfig": kubeconfig({"server": server.host}, user)}, Patience()), "lab")
+    cluster = Cluster(connect({"kubeconfig": kubeconfig({"server": server.host}, user)}, RetryPolicy()), "lab")
     clock.now = 60
     server.faults = [401]
     with pytest.raises(ApiException, match="404"):
@@ -249,7 +249,7 @@ def test_a_certificate_that_was_exchanged_is_sent_by_new_connections(tmp_path, c
         given[-1]["pem"] = certificate
     command = tmp_path / "plugin"
     command.symlink_to(tmp_path / "first")
-    client = connect({"kubeconfig": kubeconfig(user=plugin(str(command)))}, Patience())
+    client = connect({"kubeconfig": kubeconfig(user=plugin(str(command)))}, RetryPolicy())
     later = client.another()
     command.unlink()
     command.symlink_to(tmp_path / "second")
@@ -264,7 +264,7 @@ def test_a_certificate_that_was_exchanged_in_its_file_is_sent_by_new_connections
     for name, text in zip(("crt", "key"), made_pair(), strict=True):
         (tmp_path / name).write_text(text, encoding="utf-8")
     user = {"client-certificate": str(tmp_path / "crt"), "client-key": str(tmp_path / "key")}
-    client = connect({"kubeconfig": kubeconfig(user=user)}, Patience())
+    client = connect({"kubeconfig": kubeconfig(user=user)}, RetryPolicy())
     before = client.rest_client
     client.use_current()
     assert client.rest_client is before
@@ -278,8 +278,8 @@ def test_a_certificate_that_was_exchanged_in_its_file_is_sent_by_new_connections
 def test_the_certificate_of_a_kubeconfig_is_not_sent_beside_who_was_given(options):
     """The API server would go by the certificate."""
     given = kubeconfig(user=pair_as_data())
-    assert connect({"kubeconfig": given}, Patience()).configuration.cert_file
-    client = connect({"kubeconfig": given, **options}, Patience())
+    assert connect({"kubeconfig": given}, RetryPolicy()).configuration.cert_file
+    client = connect({"kubeconfig": given, **options}, RetryPolicy())
     client.use_current()
     for each in (client, client.another()):
         assert each.rest_client.pool_manager.connection_pool_kw["cert_file"] is None
