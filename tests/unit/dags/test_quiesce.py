@@ -165,7 +165,7 @@ def test_gives_up_where_a_dag_is_unpaused_again_and_again(quiesce, unpause, monk
     monkeypatch.setattr(quiesce, "busy", look)
     quiesce.pause()
 
-    with pytest.raises(OperatorError, match=r"somebody unpauses p_demo_1__sleeping\n") as raised:
+    with pytest.raises(OperatorError, match=r"a user or a program keeps unpausing p_demo_1__sleeping\n") as raised:
         quiesce.wait_until_idle(1.5)
 
     assert raised.value.untouched.startswith("the deployment")

@@ -61,7 +61,7 @@ def dropping(database, deployment):
 
 
 def found(result, condition):
-    return next(condition for condition in result["conditions"] if condition["condition"] == condition)
+    return next(entry for entry in result["conditions"] if entry["condition"] == condition)
 
 
 class TestHidden:

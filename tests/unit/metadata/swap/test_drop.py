@@ -112,7 +112,7 @@ class TestDrop:
         left = deployment.tables(live)
 
         if written:
-            with pytest.raises(OperatorError, match="written to: variable"):
+            with pytest.raises(OperatorError, match="changed since then: variable"):
                 reset(database, deployment, memory, method="drop", run=LATER)
             assert deployment.tables(live) == left
         else:
@@ -177,7 +177,7 @@ class TestAnnounced:
             reset(database, bare, memory, **{**announced, "method": method})
         assert bare.tables(bare.names.live) == before
         assert server.as_root("SELECT val FROM variable WHERE `key` = 'new'", bare.names.live).strip() == "x"
-        assert ("written to: variable" if method == "drop" else "has method set_aside") in refused.value.found
+        assert ("changed since then: variable" if method == "drop" else "has method set_aside") in refused.value.found
         # It tells how to go on where the old Airflow did.
         server.as_root(f"DROP TABLE {bare.names.workspace}.{PLAN}")
         assert f"drop table {bare.names.workspace}.{PLAN}" in refused.value.next_step
