@@ -60,7 +60,7 @@ def test_no_variable_of_the_collection_is_a_near_miss():
         for path in ROOT.glob("roles/*/vars/**/*.yml")
         for name in yaml.safe_load(path.read_text(encoding="utf-8"))
         if name.startswith("airflow_")
-    } | FACTS
+    } | {fact for fact in FACTS if fact.startswith("airflow_")}
     begun = time.monotonic()
     refuse_misspelt([*own, *OPTIONS], SPECIFICATION)
     assert time.monotonic() - begun < 1
