@@ -183,7 +183,8 @@ class Runbook:
                 self._task(role, inner, place, known)
         for key in ("ansible.builtin.include_tasks", "ansible.builtin.import_tasks"):
             if key in task:
-                for inner in tasks_of(role, task[key].removesuffix(".yml")):
+                file = task[key]["file"] if isinstance(task[key], dict) else task[key]
+                for inner in tasks_of(role, file.removesuffix(".yml")):
                     self._task(role, inner, place, known)
         if included := task.get("ansible.builtin.include_role"):
             self._include(included, place, known)
