@@ -9,22 +9,33 @@ name: description_refusal
 short_description: Validates the description of a deployment
 description:
   - Returns the problems of the variables of role C(deployment) as a message for users, or an empty text if there are
-    none.
+    none. A variable whose name is almost that of an option is a problem.
 version_added: 0.1.0
 author: hopsworks.airflow contributors (@hopsworks)
-positional: _input
+positional: _input, variables, specification
 options:
   _input:
     description: Variables of the role by name, including all that are checked.
     type: dict
+    required: true
+  variables:
+    description: Names of all variables that may be meant for the role.
+    type: list
+    elements: str
+    required: true
+  specification:
+    description: The role's argument_specs, as text.
+    type: str
     required: true
 """
 
 EXAMPLES = r"""
 - name: Require a valid description of the deployment
   ansible.builtin.fail:
-    msg: "{{ description | hopsworks.airflow.description_refusal }}"
-  when: description | hopsworks.airflow.description_refusal | length > 0
+    msg: "{{ refusal }}"
+  when: refusal | length > 0
+  vars:
+    refusal: "{{ description | hopsworks.airflow.description_refusal(query('varnames', '^airflow_'), specification) }}"
 """
 
 RETURN = r"""
@@ -38,11 +49,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..module_utils._common.failure import OperatorError
-from ..module_utils._rollout.description import refuse_odd
+from ..module_utils._rollout.description import refuse_misspelt, refuse_odd
 
 
-def description_refusal(described: Mapping[str, Any]) -> str:
+def description_refusal(described: Mapping[str, Any], variables: list[str], specification: str) -> str:
     try:
+        refuse_misspelt(variables, specification)
         refuse_odd(described)
     except OperatorError as refused:
         return str(refused)
@@ -52,5 +64,5 @@ def description_refusal(described: Mapping[str, Any]) -> str:
 class FilterModule:
     """Checks that roles run before anything else."""
 
-    def filters(self) -> dict[str, Callable[[Mapping[str, Any]], str]]:
+    def filters(self) -> dict[str, Callable[..., str]]:
         return {"description_refusal": description_refusal}

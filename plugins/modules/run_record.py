@@ -205,11 +205,7 @@ ACTION = Action(
     {
         "name": {"type": "str"},
         "deployment": {"type": "str", "required": True},
-        "state": {
-            "type": "str",
-            "choices": ["read", "open", "phase", "failed", "finished"],
-            "default": "read",
-        },
+        "state": {"type": "str", "choices": ["read", "open", "phase", "failed", "finished"], "default": "read"},
         "run": {"type": "str"},
         "seen": {"type": "str"},
         "playbook": {"type": "str"},
@@ -219,10 +215,7 @@ ACTION = Action(
         "facts": {"type": "dict", "default": {}},
         "failure": {"type": "str"},
     },
-    required_if=[
-        ("state", "open", ("run", "playbook", "by")),
-        ("state", "failed", ("failure",)),
-    ],
+    required_if=[("state", "open", ("run", "playbook", "by")), ("state", "failed", ("failure",))],
 )
 
 

@@ -47,6 +47,10 @@ def rows(options: dict[str, Any], above: str = "") -> Iterator[str]:
         yield from rows(option.get("options", {}), f"{above}{name}.")
 
 
+def is_fact(role: Path, option: str) -> bool:
+    return role.name != "deployment" and option.startswith(("airflow_", "plan_configured"))
+
+
 def page(role: Path) -> str:
     specifications = yaml.safe_load((role / "meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
     lines = [f"# hopsworks.airflow.{role.name}", ""]
@@ -56,8 +60,12 @@ def page(role: Path) -> str:
     for name, specification in specifications.items():
         if name != "main":
             lines += [f"## tasks_from: {name}", ""]
-        lines += [f"{specification['short_description']}.", "", text(specification.get("description", [])), ""]
-        if options := specification.get("options"):
+        # What other roles set belongs into no table of settings. The description of a deployment has the same prefix.
+        facts = [option for option in specification.get("options", {}) if is_fact(role, option)]
+        reads = f" Reads {', '.join(f'`{fact}`' for fact in facts)}." if facts else ""
+        described = text(specification.get("description", [])) + reads
+        lines += [f"{specification['short_description']}.", "", described, ""]
+        if options := {key: value for key, value in specification.get("options", {}).items() if key not in facts}:
             lines += ["| variable | type | default | |", "| --- | --- | --- | --- |", *rows(options), ""]
     lines += ["Made from `meta/argument_specs.yml` by `tests/packaging/role_readmes.py`."]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)) + "\n"

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .._common.failure import OperatorError
@@ -38,6 +39,8 @@ NAMES = {
     "airflow_database_password_secret": OBJECT,
 }
 ALWAYS = ("api-server", "scheduler")
+# Options and their choices in argument_specs. Reading all of it as YAML would take a third of a second.
+OPTION = re.compile(r"^ {6}airflow_(\w+):$|^ {8}choices: \[(.*)\]$", re.MULTILINE)
 
 
 def refuse_odd(described: Mapping[str, Any]) -> None:
@@ -53,6 +56,30 @@ def refuse_odd(described: Mapping[str, Any]) -> None:
             ),
             untouched="everything",
             next_step="correct the description of this deployment, and run the same command again",
+        )
+
+
+def refuse_misspelt(variables: Iterable[str], specification: str) -> None:
+    """Raises OperatorError if one of these variables is almost an option, or is named after the choice of one.
+
+    All others are the user's own. The names are compared without their prefix, which would make all of them alike.
+    """
+    meant, option = dict[str, str](), ""
+    for name, choices in OPTION.findall(specification):
+        option = name or option
+        meant |= {word.replace("_", ""): f"airflow_{option}" for word in (name, *choices.split(", ")) if word}
+    problems = []
+    for variable in set(variables) - set(meant.values()):
+        word = "".join(variable.lower().split("_")[1:])
+        # With a word more or less it is another name.
+        near = [each for each in difflib.get_close_matches(word, meant, cutoff=0.87) if abs(len(each) - len(word)) < 3]
+        problems += [f"{variable} is no option, and the nearest one is {meant[each]}" for each in near[:1]]
+    if problems:
+        raise OperatorError(
+            "; ".join(sorted(problems)),
+            expected="options as `ansible-doc -t role hopsworks.airflow.deployment` lists them",
+            untouched="everything",
+            next_step="correct the name; if it is a variable of your own, rename it so that it resembles no option",
         )
 
 

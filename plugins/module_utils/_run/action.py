@@ -20,6 +20,7 @@ from .._kubernetes.cluster import Cluster
 from .._kubernetes.connection import connect
 from .._kubernetes.retrying_client import RetryPolicy
 from .._kubernetes.unreachable import unauthorized, unreachable, words_of
+from .child import Result, Warn
 from .keeper import Keeper
 
 KUBERNETES_IMPORT_ERROR: str | None = None
@@ -35,6 +36,7 @@ except ImportError:
 # This version uses another code generator, and its clients send requests differently
 # (https://github.com/kubernetes-client/python/issues/1943).
 KUBERNETES_BEFORE = 36
+REQUIRED = {"type": "str", "required": True}
 
 
 class Performable(Protocol):
@@ -43,9 +45,7 @@ class Performable(Protocol):
     argument_spec: dict[str, Any]
     rules: dict[str, Any]
 
-    def perform(
-        self, name: str, params: dict[str, Any], *, check_mode: bool, warn: Callable[[str], None]
-    ) -> dict[str, Any]:
+    def perform(self, name: str, params: dict[str, Any], *, check_mode: bool, warn: Warn) -> Result:
         """The result in Ansible's format. A failure has `failed` and `msg`, the message for the operator.
 
         `params` are checked against `argument_spec` and complete; `name` is the module's, for lines of progress.
@@ -76,24 +76,13 @@ class Action:
             **AUTH_ARG_SPEC,
             # It may be the content of a kubeconfig.
             "kubeconfig": {**AUTH_ARG_SPEC["kubeconfig"], "no_log": True},
-            "namespace": {"type": "str", "required": True},
-            "lock": {
-                "type": "dict",
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "holder": {"type": "str", "required": True},
-                },
-            },
-            "cluster": {
-                "type": "dict",
-                "options": {"server": {"type": "str", "required": True}, "context": {"type": "str"}},
-            },
+            "namespace": REQUIRED,
+            "lock": {"type": "dict", "options": {"name": REQUIRED, "holder": REQUIRED}},
+            "cluster": {"type": "dict", "options": {"server": REQUIRED, "context": {"type": "str"}}},
             **options,
         }
 
-    def perform(
-        self, name: str, params: dict[str, Any], *, check_mode: bool, warn: Callable[[str], None]
-    ) -> dict[str, Any]:
+    def perform(self, name: str, params: dict[str, Any], *, check_mode: bool, warn: Warn) -> Result:
         for library, error in (("kubernetes", KUBERNETES_IMPORT_ERROR), *self._libraries):
             if error:
                 return {"failed": True, "msg": missing_required_lib(library), "exception": error}
@@ -103,11 +92,11 @@ class Action:
         # A run that holds a lock has reached its server before, so this failure may be temporary.
         retry_policy = RetryPolicy(reached=bool(params["lock"]))
 
-        def act(cluster: Cluster, warn: Callable[[str], None]) -> dict[str, Any]:
+        def act(cluster: Cluster, warn: Warn) -> Result:
             call = Call(params, check_mode, cluster, progress, warn)
             return in_words(cluster, lambda: {"changed": False, **self._act(call)})
 
-        def connected() -> dict[str, Any]:
+        def connected() -> Result:
             cluster = Cluster(connect(params, retry_policy), params["namespace"])
             lock = params["lock"]
             if not lock or not self._under_lock or check_mode:
@@ -117,7 +106,7 @@ class Action:
         return outcome(connected)
 
 
-def outcome(act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def outcome(act: Callable[[], Result]) -> Result:
     """The result of `act`, or its failure."""
     try:
         return act()
@@ -127,10 +116,10 @@ def outcome(act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return unforeseen(error)
 
 
-def in_words(cluster: Cluster, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def in_words(cluster: Cluster, act: Callable[[], Result]) -> Result:
     """The same for an action on a cluster; errors of the API server become messages for the operator."""
 
-    def worded() -> dict[str, Any]:
+    def worded() -> Result:
         try:
             return act()
         except ApiException as error:
@@ -152,9 +141,7 @@ class LocalAction:
         self._act = act
         self.argument_spec, self.rules = options, rules
 
-    def perform(
-        self, name: str, params: dict[str, Any], *, check_mode: bool, warn: Callable[[str], None]
-    ) -> dict[str, Any]:
+    def perform(self, name: str, params: dict[str, Any], *, check_mode: bool, warn: Warn) -> Result:
         del name, warn
         return outcome(lambda: {"changed": False, **self._act(params, check_mode=check_mode)})
 

@@ -71,13 +71,14 @@ class Lock:
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self._cluster, self._name = cluster, name
+        labels = {"app.kubernetes.io/managed-by": "hopsworks.airflow"}
+        self._metadata = {"name": name, "namespace": cluster.namespace, "labels": labels}
 
     def read(self) -> Any | None:
         """The Lease, or None. Its `age_seconds` is how long ago it was renewed."""
 
         def read(name: str, namespace: str) -> Any:
-            answer = self._cluster.coordination.read_namespaced_lease_with_http_info(name, namespace)
-            lease, _status, headers = answer
+            lease, _status, headers = self._cluster.coordination.read_namespaced_lease_with_http_info(name, namespace)
             lease.age_seconds = _age_seconds(lease, server_time(headers))
             return lease
 
@@ -92,12 +93,7 @@ class Lock:
         body: dict[str, Any] = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
-            "metadata": {
-                "name": self._name,
-                "namespace": self._cluster.namespace,
-                "annotations": {PROCESS_ANNOTATION: process},
-                "labels": {"app.kubernetes.io/managed-by": "hopsworks.airflow"},
-            },
+            "metadata": {**self._metadata, "annotations": {PROCESS_ANNOTATION: process}},
             "spec": {"holderIdentity": holder, "leaseDurationSeconds": DURATION_SECONDS, **_times(acquire=True)},
         }
         previous = lease.spec.holder_identity if lease is not None else None

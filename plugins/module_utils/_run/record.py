@@ -128,14 +128,8 @@ class RunRecord:
                 summary = {key: value for key, value in self.run.items() if key != "phases"}
                 self._history = [bounded(run) for run in [summary, *self._history][:HISTORY_LENGTH]]
                 self._data[HISTORY_KEY] = json.dumps(self._history)
-            unfinished = {
-                "id": run_id,
-                "playbook": playbook,
-                "deployment": self._deployment,
-                "begun": now(),
-                "attempts": [],
-                "phases": [],
-            }
+            unfinished = {"id": run_id, "playbook": playbook, "deployment": self._deployment, "begun": now()}
+            unfinished |= {"attempts": [], "phases": []}
         for phase in unfinished["phases"]:
             # The process that ran it can no longer record its end.
             if phase["status"] == "running":
@@ -148,16 +142,8 @@ class RunRecord:
 
     def begin(self, phase: str) -> None:
         run = self._running()
-        run["phases"].append(
-            {
-                "name": phase,
-                "status": "running",
-                "attempt": number_of(run, -1),
-                "begun": now(),
-                "ended": None,
-                "facts": {},
-            }
-        )
+        times = {"begun": now(), "ended": None}
+        run["phases"].append({"name": phase, "status": "running", "attempt": number_of(run, -1), **times, "facts": {}})
 
     def end(self, phase: str, facts: dict[str, Any]) -> None:
         entry = self._last(phase)
@@ -182,22 +168,18 @@ class RunRecord:
             texts, binary = packed(self.run)
             self._data |= texts
             self._binary = {**{name: value for name, value in self._binary.items() if name != PACKED_KEY}, **binary}
-        body: dict[str, Any] = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {
-                "name": self._name,
-                "namespace": self._cluster.namespace,
-                "labels": {"app.kubernetes.io/managed-by": "hopsworks.airflow"},
-                "annotations": {DEPLOYMENT_ANNOTATION: self._deployment},
-            },
-            "data": self._data,
-            "binaryData": self._binary,
+        metadata: dict[str, Any] = {
+            "name": self._name,
+            "namespace": self._cluster.namespace,
+            "labels": {"app.kubernetes.io/managed-by": "hopsworks.airflow"},
+            "annotations": {DEPLOYMENT_ANNOTATION: self._deployment},
         }
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+        body |= {"data": self._data, "binaryData": self._binary}
         if self._version is None:
             written = self._cluster.core.create_namespaced_config_map(self._cluster.namespace, body)
         else:
-            body["metadata"]["resourceVersion"] = self._version
+            metadata["resourceVersion"] = self._version
             written = self._cluster.core.replace_namespaced_config_map(self._name, self._cluster.namespace, body)
         self._version = written.metadata.resource_version
 
@@ -225,11 +207,10 @@ class RunRecord:
         return self.run
 
     def _last(self, phase: str) -> dict[str, Any]:
-        entries: list[dict[str, Any]] = [entry for entry in self._running()["phases"] if entry["name"] == phase]
-        if not entries:
+        phases: list[dict[str, Any]] = self._running()["phases"]
+        if phase not in {entry["name"] for entry in phases}:
             self.begin(phase)
-            return self._last(phase)
-        return entries[-1]
+        return [entry for entry in phases if entry["name"] == phase][-1]
 
     def _close(self, run: Run, status: str) -> None:
         run.update(status=status, ended=now())

@@ -24,7 +24,7 @@ PLAY = [
                     "content": "{{ {'objects': airflow_objects, 'workloads': airflow_workloads,"
                     " 'job_pod': airflow_job_pod, 'migration_pod': airflow_migration_pod,"
                     " 'client_pod': airflow_client_pod,"
-                    " 'images': airflow_images, 'provided': airflow_provided} | to_json }}",
+                    " 'images': airflow_all_images, 'provided': airflow_provided} | to_json }}",
                     "mode": "0600",
                 }
             },

@@ -164,7 +164,7 @@ class Stage:
         """What is played where the frame (role `run`) takes a deployment through phases of these tasks."""
         self.role("x", {"ansible.builtin.debug": {"msg": "look"}}, file="preflight")
         self.role("x", {"ansible.builtin.debug": {"msg": "look again"}}, file="look")
-        self.role("x", {"ansible.builtin.set_fact": {"airflow_due": due, "airflow_plan": []}}, file="plan")
+        self.role("x", {"ansible.builtin.set_fact": {"airflow_due": due}}, file="plan")
         self.role("report", report or REPORT)
         for name, tasks in phases.items():
             self.role("x", *tasks, file=name)

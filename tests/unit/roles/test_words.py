@@ -40,10 +40,10 @@ def said(stage):
             "airflow_workloads": [],
             "plan_reset": UNCHANGED,
             "plan_objects": UNCHANGED,
-            "plan_snapshot": UNCHANGED,
+            "airflow_snapshot": UNCHANGED,
             "plan_keys": UNCHANGED,
             "plan_secrets": {"changed": False, "entries": {}},
-            "plan_images": {"changed": False, "nodes": {}},
+            "airflow_pulled": {"changed": False, "nodes": {}},
             "plan_workloads": {"changed": False, "workloads": []},
             **variables,
         }
