@@ -24,9 +24,10 @@ ROOMS = [
 
 # Files that are checked, by glob. To check more, add a line.
 CHECKED = [
-    "README.md",
-    "CONTRIBUTING.md",
+    "*.md",
     "docs/**/*.md",
+    "docs/docsite/**/*.rst",
+    "examples/**/*",
     "roles/*/README.md",
     "roles/*/meta/*.yml",
     "roles/*/tasks/*.yml",
@@ -107,7 +108,9 @@ PATTERNS = [
     (re.compile(word.replace(" ", r"\s+"), re.IGNORECASE | re.MULTILINE), instead) for word, instead in BANNED.items()
 ]
 
-FILES = sorted({str(path.relative_to(ROOT)) for path in chain.from_iterable(map(ROOT.glob, CHECKED))} - EXEMPT)
+FILES = sorted(
+    {str(path.relative_to(ROOT)) for path in chain.from_iterable(map(ROOT.glob, CHECKED)) if path.is_file()} - EXEMPT
+)
 
 
 def prose(name: str, text: str) -> str:
