@@ -1,11 +1,11 @@
-# make demo      the bed with an old deployment, and its upgrade
-# make test      every check and every test, on the bed too; reuses a bed that is running
+# make demo      create the test cluster with an old deployment, and upgrade it (docs/tutorial.md)
+# make test      every check and every test, also on the test cluster; reuses a running one
 # make lint      the checks alone
 # make format    fix what formatters can fix
 # make bench     measurements as JSON lines (an hour; PARTS=keys,idle,cutover,fleet and FLEET=1,10 FORKS=5 choose)
-# make integration  the parts, each against the real thing on the bed, AWX's jobs, and the cut-over (half an hour)
+# make integration  the parts and AWX's jobs on the test cluster, and the cut-over (half an hour)
 # make faults    upgrade and rotation, killed and broken at every point (two hours)
-# make destroy   take the bed down
+# make destroy   remove the test cluster
 #
 # Each makes .venv first where that is not up to date.
 

@@ -22,7 +22,7 @@ os.environ["UV_CONSTRAINT"] = str(HERE / "requirements.txt")
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_venv = "yes"
 
-# kubernetes.core is taken from the package `ansible` beside the nox that runs this; Galaxy is never asked.
+# kubernetes.core is taken from the package `ansible` of the environment whose nox runs this; Galaxy is never asked.
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = sysconfig.get_path("purelib")
 
 antsibull_nox.load_antsibull_nox_toml()
@@ -37,7 +37,7 @@ antsibull_nox.add_ansible_test_session(
         "no",
         "--local",
         "--requirements",
-        # Not packaged, and not code for Ansible: ruff and mypy check the bed.
+        # Not packaged, and not code for Ansible: ruff and mypy check the test cluster.
         "--exclude",
         "sandbox/",
         # One version: with `default`, ansible-test would want every Python that a managed node may have.

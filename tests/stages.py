@@ -82,13 +82,13 @@ STAGES = (
     ),
     Stage(
         "bed",
-        "the bed: cluster, services, old deployment (made, or found as it is)",
+        "the test cluster: nodes, services, old deployment (made, or found as it is)",
         ("ansible-playbook sandbox/create.yml",),
         "the failed task above; `make destroy` and again, to begin from nothing",
     ),
     Stage(
         "examples",
-        "the documentation's examples, run in check mode on the bed",
+        "the documentation's examples, run in check mode on the test cluster",
         ("pytest tests/bed/test_examples.py --numprocesses=2 --junit-xml={junit}",),
         "the first failure above; `.venv/bin/pytest tests/bed/test_examples.py -x -k MODULE` runs one alone",
     ),
@@ -96,23 +96,23 @@ STAGES = (
         "install",
         "molecule scenario install: a deployment without a past",
         ("molecule test --scenario-name install --destroy never",),
-        "the failed task; the bed is as it left it (KUBECONFIG=.sandbox/kubeconfig kubectl -n hopsworks get pods)",
+        "the failed task; the test cluster is as it left it (KUBECONFIG=.sandbox/kubeconfig kubectl get pods -A)",
     ),
     Stage(
         "upgrade",
         "molecule scenario upgrade: 1.10.15 to 3.0.6",
         ("molecule test --scenario-name upgrade --destroy never",),
-        "the failed task; the bed is as it left it (KUBECONFIG=.sandbox/kubeconfig kubectl -n hopsworks get pods)",
+        "the failed task; the test cluster is as it left it (KUBECONFIG=.sandbox/kubeconfig kubectl get pods -A)",
     ),
     Stage(
         "rotate",
         "molecule scenario rotate: new signing keys that nobody notices, on 3.0.6",
         ("molecule test --scenario-name rotate --destroy never",),
-        "the failed test; the bed is as it left it (KUBECONFIG=.sandbox/kubeconfig kubectl -n hopsworks get pods)",
+        "the failed test; the test cluster is as it left it (KUBECONFIG=.sandbox/kubeconfig kubectl get pods -A)",
     ),
     Stage(
         "installed",
-        "the installed collection: upgrade of the bed to the newest Airflow",
+        "the installed collection: upgrade of the test cluster to the newest Airflow",
         ("pytest tests/packaging -m bed --junit-xml={junit}",),
         "the first failure above",
     ),
@@ -137,7 +137,7 @@ def environment() -> dict[str, str]:
         "PYTHON": str(ROOT / ".venv/bin/python"),
         "MOLECULE_GLOB": "molecule/*/molecule.yml",
         "MOLECULE_COMMAND_BORDERS": "false",
-        # Molecule's memory of the bed goes with the bed.
+        # Molecule's memory of the test cluster goes with it.
         "MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / ".sandbox/molecule"),
     }
 
@@ -208,14 +208,14 @@ def main() -> int:
     failed = sum(outcome.failed for outcome in outcomes)
 
     if needs_bed and not failed and not found_bed:
-        print("\n=== the bed was made for this run: taking it down\n", flush=True)
+        print("\n=== the test cluster was made for this run: taking it down\n", flush=True)
         failed += bool(
             subprocess.run(
                 ["ansible-playbook", "sandbox/destroy.yml"], cwd=ROOT, env=environment(), check=False
             ).returncode
         )
     elif needs_bed and bed_is_running():
-        print("\nThe bed is still running; `make destroy` takes it down.")
+        print("\nThe test cluster is still running; `make destroy` takes it down.")
 
     print("\n=== time taken, minutes")
     for outcome in outcomes:

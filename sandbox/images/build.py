@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, hopsworks.airflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the images of the bed, each once: the key of what goes into an image is a label on it.
+"""Makes the images of the test cluster, each once: the key of what goes into an image is a label on it.
 
     build.py plan [MODE]            which mode it is, and what is missing, as JSON
-    build.py build MODE NAME...     these images and, where they are missing, their parents; one that another process is
-                                    making is waited for
+    build.py build MODE NAME...     these images and, where they are missing, their parents; waits for one
+                                    that another process is making
     build.py load MODE NODE         bring what a cluster node doesn't hold yet into its containerd
 
 MODE is ``official`` (pull from public registries, add a layer where needed), ``built`` (make everything from package

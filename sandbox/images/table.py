@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, hopsworks.airflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The images of the bed: what each is made from, in both modes, and the key of everything that goes into it."""
+"""The images of the test cluster: what each is made from, in both modes, and the key of all that goes into it."""
 
 from __future__ import annotations
 

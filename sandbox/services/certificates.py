@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, hopsworks.airflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the bed's certificate authority, the certificates of its servers and those of its HDFS users.
+"""Makes the test cluster's certificate authority, the certificates of its servers and those of its HDFS users.
 
 `certificates.py FOLDER NAME=HOST...` leaves ca.crt and, for each server and for the HDFS users hdfs and airflow, a
 certificate and a private key in PEM (NAME, hdfs, airflow: .crt and .key). A folder that already holds them, valid for

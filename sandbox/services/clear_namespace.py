@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, hopsworks.airflow contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deletes every object of a namespace that isn't the bed's own, of whatever kind, and waits until it is gone.
+"""Deletes every object of a namespace that isn't the test cluster's own, of whatever kind, and waits until it is gone.
 
-The bed's own objects carry the label app.kubernetes.io/part-of=bed. Pods get one second to end: nobody reads their
-last words. Prints what it deleted, one line each, without what something else had made.
+The test cluster's own objects carry the label app.kubernetes.io/part-of=bed. Pods get one second to end, because their
+last words are of no use. Prints what it deleted, one line each, without what something else had made.
 """
 
 from __future__ import annotations

@@ -207,7 +207,7 @@ class Relay(http.server.BaseHTTPRequestHandler):
             try:
                 backend.request(self.command, target, body=body, headers=headers, encode_chunked=True)
             except (BrokenPipeError, ConnectionResetError):
-                # The backend answered before it had read everything, and what is left of the body is of no use.
+                # The backend answered before it had read everything, and the rest of the body is of no use.
                 self.close_connection = True
             self._relay_answer(backend.getresponse())
         except (OSError, http.client.HTTPException) as error:

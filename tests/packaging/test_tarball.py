@@ -26,8 +26,8 @@ def members(tarball):
 
 def test_nothing_else_is_packaged(members):
     """Neither the workplace nor what only a checkout can use: tests, test cluster, tools' settings."""
-    packaged = {"FILES.json", "MANIFEST.json", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"}
-    packaged |= {"awx", "changelogs", "docs", "meta", "playbooks", "plugins", "roles"}
+    packaged = {"FILES.json", "MANIFEST.json", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
+    packaged |= {"awx", "changelogs", "docs", "examples", "meta", "playbooks", "plugins", "roles"}
     assert {member.name.split("/")[0] for member in members} == packaged
     assert not [member.name for member in members if "__pycache__" in member.name]
 
@@ -37,6 +37,14 @@ def test_awx_has_all_that_its_playbooks_refer_to(members):
     names = {member.name for member in members}
     wanted = {str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / "awx").rglob("*") if path.is_file()}
     assert {name for name in wanted if "/." not in name and "__pycache__" not in name} <= names
+
+
+def test_all_pages_and_examples_are_packaged(members):
+    """Pages link to each other, and to the examples."""
+    names = {member.name for member in members}
+    for folder in ("docs", "examples"):
+        wanted = {str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / folder).rglob("*") if path.is_file()}
+        assert wanted <= names
 
 
 def test_nothing_points_out_of_it(members):

@@ -26,7 +26,7 @@ class Memberships:
         self._lock = threading.Lock()
 
     def claims(self, user: str) -> dict[str, Any]:
-        """What a token of this user says besides the name. Somebody whom the file doesn't name is in no project."""
+        """What a token of this user says besides the name. A user whom the file doesn't name is in no project."""
         with self._lock:
             remembered = self._fresh(user)
             if remembered is None:

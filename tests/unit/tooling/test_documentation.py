@@ -20,7 +20,8 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._preflight.prefl
 from ansible_collections.hopsworks.airflow.plugins.module_utils._run import action
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+DECISIONS = sorted((ROOT / "docs/development/decisions").glob("*.md"))
 
 
 def rows(page: str, heading: str) -> list[list[str]]:
@@ -51,6 +52,15 @@ def test_the_documented_defaults_are_those_of_the_role():
     text = {name: value if isinstance(value, str) else json.dumps(value) for name, value in defaults.items()}
     assert documented == {name: text[name] for name in documented}
     assert {name for name in defaults if "rotation" in name or "minimum_age" in name} <= documented.keys()
+
+
+def test_the_page_of_variables_has_each_of_them_once():
+    specification = yaml.safe_load((ROOT / "roles/deployment/meta/argument_specs.yml").read_text(encoding="utf-8"))
+    options = specification["argument_specs"]["main"]["options"].keys() - {"deployment_render"}
+    text = (ROOT / "docs/variables.md").read_text(encoding="utf-8")
+    cells = " ".join(line.split(" | ")[0] for line in text.splitlines() if line.startswith("| `"))
+    assert sorted(re.findall(r"`(\w+)`", cells)) == sorted(options)
+    assert set(re.findall(r"`(airflow_\w+)`", text)) <= options
 
 
 def test_everybody_is_told_to_install_the_same():
@@ -102,9 +112,22 @@ def test_there_is_an_answer_for_a_kill_in_each_phase():
 
 def test_every_page_is_found_from_the_readme():
     readme, contributing = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
-    for page in (ROOT / "docs").rglob("*.md"):
+    for page in {*PAGES, ROOT / "SECURITY.md"} - {*DECISIONS, ROOT / "README.md", ROOT / "CHANGELOG.md"}:
         name = page.relative_to(ROOT)
         assert f"({name})" in (contributing if page.parent.name == "development" else readme), name
+
+
+def test_every_decision_is_listed_with_its_date():
+    """The table of the architecture page has each record, and a record has all parts."""
+    listed = rows("docs/development/architecture.md", "Decisions")
+    found = []
+    for number, page in enumerate(DECISIONS, 1):
+        text = page.read_text(encoding="utf-8")
+        assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Alternatives", "Consequences"]
+        heading = re.match(rf"# ({number:04}): (.+)\n\nAccepted (\d{{4}}-\d\d-\d\d)", text)
+        assert heading is not None, page.name
+        found.append([f"[{heading[1]}](decisions/{page.name})", heading[2], heading[3]])
+    assert listed == found
 
 
 def test_the_commands_and_variables_of_the_cheat_sheet_are_there():
@@ -115,6 +138,16 @@ def test_the_commands_and_variables_of_the_cheat_sheet_are_there():
     variables = set(re.findall(r"-e (airflow_\w+)=", text))
     assert len(variables) > 5
     assert variables <= specs["argument_specs"]["main"]["options"].keys()
+
+
+def test_the_output_in_the_tutorial_is_that_of_the_page_about_output():
+    """It was recorded once; the tutorial shows less of it, and nothing else."""
+    tutorial, recorded = (
+        (ROOT / f"docs/{name}.md").read_text("utf-8") for name in ("tutorial", "understanding-output")
+    )
+    shown = re.findall(r"^```text\n(.*?)^```", tutorial, re.MULTILINE | re.DOTALL)
+    assert len(shown) > 3
+    assert {line for block in shown for line in block.splitlines()} <= set(recorded.splitlines())
 
 
 def test_the_compatibility_matrix_is_what_is_tested():
