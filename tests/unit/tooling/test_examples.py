@@ -18,6 +18,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "examples"
+GUIDE = ROOT / "docs/docsite/rst/guide_start.rst"
 INVENTORIES = sorted((EXAMPLES / "inventories").glob("*.yml"))
 PLAYBOOKS = sorted((EXAMPLES / "playbooks").glob("*.yml"))
 # What only runbooks use: it stops, moves or replaces a deployment.
@@ -148,10 +149,17 @@ def test_a_deployment_can_be_rendered_from_it(path, tmp_path):
     assert "a-token" not in printed
 
 
-def test_the_smallest_inventory_is_that_of_the_readme():
+def test_the_smallest_inventory_is_that_of_the_readme_and_of_the_site():
     shown = (ROOT / "README.md").read_text(encoding="utf-8").split("```yaml\n", 1)[1].split("```", 1)[0]
+    on_the_site = GUIDE.read_text(encoding="utf-8").split(".. code-block:: yaml\n", 1)[1].split("\n.. code-block", 1)[0]
     smallest = (EXAMPLES / "inventories/minimal.yml").read_text(encoding="utf-8")
-    assert yaml.safe_load(shown) == yaml.safe_load(smallest)
+    assert yaml.safe_load(shown) == yaml.safe_load(on_the_site) == yaml.safe_load(smallest)
+
+
+def test_the_guide_of_the_site_links_to_pages_that_exist():
+    links = re.findall(r"/blob/main/([\w./-]+)>", GUIDE.read_text(encoding="utf-8"))
+    assert len(links) > 5
+    assert [link for link in links if not (ROOT / link).is_file()] == []
 
 
 def test_every_example_is_listed():
