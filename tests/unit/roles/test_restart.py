@@ -57,6 +57,7 @@ def test_keys_are_those_that_the_deployment_signs_with(stage, signing_keys, sign
         {"availability_probe": {"urls": {}, "problems": [], "windows": []}},
         airflow_components=components(**signing_keys),
         airflow_run_files=str(stage.folder),
+        airflow_run="r1",
         airflow_holder="h",
         airflow_locked={"process_id": 1},
         airflow_configured=CONFIGURED,
