@@ -41,7 +41,7 @@ def place(steps, action, **wanted):
 def test_all_is_kept_before_the_stop_and_replaced_between_stop_and_move():
     steps = tasks("upgrade", "replace.yml")
     first, last = place(steps, "include_tasks", file="quiesce.yml")
-    (copied,) = place(steps, "hopsfs_snapshot")
+    (copied,) = place(steps, "include_tasks", file="copy.yml")
     (kept,) = place(steps, "deployment_objects", state="saved")
     stops = place(steps, "workloads", state="stopped")
     (objects,) = place(steps, "include_tasks", file="objects.yml")

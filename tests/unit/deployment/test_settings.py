@@ -185,19 +185,18 @@ def test_the_job_and_the_pulls_have_them_too(deployments):
     for key in ("node_selector", "tolerations", "affinity", "priority_class", "runtime_class", "image_pull_policy"):
         assert job[key] == wanted[f"airflow_{key}"], key
     assert (job["labels"], job["annotations"]) == (wanted["airflow_pod_labels"], wanted["airflow_pod_annotations"])
-    # As a check of the pods, the roles hand the same to the module that pulls, in the plan and in the run.
+    # As a check of the pods, the roles hand the same to the module that pulls: the plan and the phase include one file.
     tasks = {
         phase: yaml.safe_load((ROOT / f"roles/upgrade/tasks/{phase}.yml").read_text(encoding="utf-8"))
-        for phase in ("images", "plan")
+        for phase in ("images", "plan", "pull")
     }
-    pulls = [
-        next(task for task in found if "hopsworks.airflow.image_pull" in task)["hopsworks.airflow.image_pull"]
-        for found in tasks.values()
-    ]
-    assert pulls[0] == pulls[1]
+    for phase in ("images", "plan"):
+        included = [task.get("ansible.builtin.include_tasks") for task in tasks[phase]]
+        assert "pull.yml" in [each["file"] if isinstance(each, dict) else each for each in included], phase
+    (pull,) = (task["hopsworks.airflow.image_pull"] for task in tasks["pull"])
     # Each component may have a place, and each container a security context of its own.
-    assert pulls[0]["workloads"] == "{{ airflow_workloads }}"
-    assert pulls[0].keys() >= {"resources", "labels", "annotations"}
+    assert pull["workloads"] == "{{ airflow_workloads }}"
+    assert pull.keys() >= {"resources", "labels", "annotations"}
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,10 @@ ROLES = (("deployment", "main"), ("upgrade", "preflight"))
 
 @pytest.fixture
 def preflight(stage):
-    def play(database, wanted, playbook="upgrade"):
+    def play(database, playbook="upgrade"):
         answers = {
             "metadata_info": database,
-            "image_revision_info": {"revision": wanted, "version": "3.3.2", "asked": True},
+            "image_revision_info": {"revision": HEAD, "version": "3.3.2", "asked": True},
         }
         tasks = [
             {
@@ -41,36 +41,10 @@ def preflight(stage):
     return play
 
 
-@pytest.mark.parametrize("database", [INSTALLED, MOVING], ids=["installed", "moving"])
-@pytest.mark.parametrize("playbook", ["upgrade", "install"])
-def test_an_image_for_another_schema_is_refused(preflight, database, playbook):
-    played = preflight(database, "d2f4e1b3c5a7", playbook)
-    assert played.code != 0
-    assert f"is at revision {HEAD}, and apache/airflow:3.3.2 (Airflow 3.3.2) is made for revision" in played.output
-    assert "d2f4e1b3c5a7" in played.output
-
-
-def test_an_image_for_the_schema_that_is_there_passes(preflight):
-    played = preflight(INSTALLED, HEAD)
-    assert played.code == 0, played.output
-    asked = next(entry for entry in played.asked if entry["action"] == "image_revision_info")
-    assert (asked["image"], asked["known_image"], asked["known_revision"]) == (
-        "apache/airflow:3.3.2",
-        "apache/airflow:3.0.6",
-        HEAD,
-    )
-
-
-def test_no_image_is_asked_where_its_own_schema_is_still_to_be_built(preflight):
-    played = preflight(OLD, "d2f4e1b3c5a7")
-    assert played.code == 0, played.output
-    assert played.actions("image_revision_info") == []
-
-
 @pytest.mark.parametrize("database", [OLD, MOVING], ids=["old", "moving"])
 def test_who_uses_the_database_that_is_replaced_is_asked_when_somebody_does(preflight, database):
     sessions = [{"host": "10.244.0.7:40312"}]
-    played = preflight({**database, "sessions": sessions}, HEAD)
+    played = preflight({**database, "sessions": sessions})
     assert played.code == 0, played.output
     first, second = (entry for entry in played.asked if entry["action"] == "preflight")
     assert (first["deployment"], first.get("sessions")) == ("demo", None)
@@ -80,14 +54,14 @@ def test_who_uses_the_database_that_is_replaced_is_asked_when_somebody_does(pref
 @pytest.mark.parametrize("found", ["absent", "empty", "old"])
 def test_whether_what_runs_uses_another_database_is_asked_where_it_can_not_use_this_one(preflight, found):
     playbook = "upgrade" if found == "old" else "install"
-    played = preflight({**OLD, "stage": found}, HEAD, playbook)
+    played = preflight({**OLD, "stage": found}, playbook)
     assert played.code == 0, played.output
     first, second = (entry for entry in played.asked if entry["action"] == "preflight")
     assert (second["deployment"], second["stage"], second["stopped"]) == ("demo", found, first["workloads"])
 
 
 def test_what_runs_with_the_installed_database_is_not_asked_about_another(preflight):
-    assert len(preflight(INSTALLED, HEAD).actions("preflight")) == 1
+    assert len(preflight(INSTALLED).actions("preflight")) == 1
 
 
 def test_tables_of_plugins_reach_the_database(stage):
@@ -123,7 +97,7 @@ UNFIT = "the server is read-only (read_only): it may be a replica, or out of spa
 
 @pytest.mark.parametrize("database", [OLD, MOVING], ids=["old", "moving"])
 def test_a_server_that_can_not_do_what_is_needed_is_refused(preflight, database):
-    played = preflight({**database, "unfit": [UNFIT, "SECOND"]}, HEAD)
+    played = preflight({**database, "unfit": [UNFIT, "SECOND"]})
     assert played.code != 0
     said = words_of(played)
     assert f"Found: {UNFIT}; SECOND Expected: a writable server that supports named locks" in said
@@ -131,12 +105,12 @@ def test_a_server_that_can_not_do_what_is_needed_is_refused(preflight, database)
 
 
 def test_it_serves_what_is_installed(preflight):
-    played = preflight({**INSTALLED, "unfit": [UNFIT]}, HEAD)
+    played = preflight({**INSTALLED, "unfit": [UNFIT]})
     assert played.code == 0, played.output
 
 
 def test_a_fernet_key_that_opens_nothing_is_refused(preflight):
-    played = preflight({**OLD, "encrypted": {"looked_at": 3, "readable": 0}}, HEAD)
+    played = preflight({**OLD, "encrypted": {"looked_at": 3, "readable": 0}})
     assert played.code != 0
     said = words_of(played)
     assert "Found: none of 3 encrypted Connections and Variables was made with the Fernet key" in said
@@ -162,5 +136,5 @@ def test_a_fernet_key_that_is_taken_over_is_compared(stage, source, encrypted):
 
 
 def test_a_fernet_key_is_taken_over_where_nothing_is_encrypted(preflight):
-    played = preflight({**OLD, "encrypted": {"looked_at": 0, "readable": 0}}, HEAD)
+    played = preflight({**OLD, "encrypted": {"looked_at": 0, "readable": 0}})
     assert played.code == 0, played.output
