@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from .._kubernetes.retrying_client import LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS
+from .._common.pauses import LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS
 from .failures import AwayError
 
 if TYPE_CHECKING:

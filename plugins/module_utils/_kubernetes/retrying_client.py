@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from .._common.pauses import LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS
 from .current_credentials import Credentials, Identity, version_of_certificate
 from .stored import contains
 from .unreachable import is_passing, lasts, no_connection, unknown_name
@@ -34,8 +35,6 @@ RETRY_SECONDS = 60.0
 REQUEST_TIMEOUT = (10, 60)
 # How long a name may be unknown if the server has never answered: it may be mistyped.
 NAME_SECONDS = 5.0
-SHORTEST_PAUSE_SECONDS = 0.25
-LONGEST_PAUSE_SECONDS = 5.0
 
 
 class Absence:

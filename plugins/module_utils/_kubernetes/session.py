@@ -10,6 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from .._common.pauses import LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS
 from .impersonation import carried_by
 from .retrying_client import Absence
 from .unreachable import causes
@@ -28,8 +29,6 @@ except ImportError:  # reported by the module's own requirement check
     ApiException = Exception
 
 HANDSHAKE_SECONDS = 30.0
-SHORTEST_PAUSE_SECONDS = 0.25
-LONGEST_PAUSE_SECONDS = 5.0
 # The requirements of the session that a thread is opening.
 _opening = threading.local()
 

@@ -9,9 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from .objects import Object, Objects
-
+from .._common.pauses import LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS
 from .retrying_client import RETRY_SECONDS, Absence
 
 with contextlib.suppress(ImportError):  # reported by the module's own requirement check
@@ -19,10 +17,11 @@ with contextlib.suppress(ImportError):  # reported by the module's own requireme
     from kubernetes.watch import Watch
     from urllib3.exceptions import HTTPError
 
+if TYPE_CHECKING:
+    from .objects import Object, Objects
+
 # Short, so that a dead connection is replaced soon.
 WATCH_SECONDS = 30
-LONGEST_PAUSE_SECONDS = 5.0
-SHORTEST_PAUSE_SECONDS = 0.25
 
 
 class Mirror:

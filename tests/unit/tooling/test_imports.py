@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import ast
 import fnmatch
+import os
 import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -171,3 +174,12 @@ def test_no_folder_of_tests_is_passed_over(pytestconfig):
     passed_over = pytestconfig.getini("norecursedirs")
     folders = {path.parent for path in pathlib.Path(__file__).parents[1].rglob("test_*.py")}
     assert not [folder for folder in folders for pattern in passed_over if fnmatch.fnmatch(folder.name, pattern)]
+
+
+@pytest.mark.parametrize("path", sorted((PLUGINS / "filter").glob("*.py")), ids=lambda path: path.stem)
+def test_a_filter_does_not_load_the_client_of_kubernetes(path):
+    """Ansible loads a filter again in every worker that renders with it, and the client takes a second."""
+    code = f"import sys, importlib; importlib.import_module('{PREFIX}filter.{path.stem}'); print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    loaded = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert {"kubernetes", "requests"}.isdisjoint(loaded.stdout.split())
