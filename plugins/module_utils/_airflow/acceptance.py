@@ -13,8 +13,7 @@ from typing import Any
 
 from .._common.documents import parse
 from .._common.failure import OperatorError
-from .._keys.entries import JWKS, next_entry
-from .._keys.states import check_signers
+from .._keys.entries import JWKS, check_signers, next_entry
 from .identity import server_time
 from .rest import AirflowApi
 from .token import SigningKey, mint, signing_key, task_claims, with_unknown_kid, with_wrong_signature

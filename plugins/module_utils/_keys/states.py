@@ -24,6 +24,7 @@ from .entries import (
     ROTATION,
     SINCE,
     STATE,
+    check_signers,
     next_entry,
     private_entry,
 )
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 State = Literal["steady", "published", "activated", "retired", "replaced"]
 # A rotation's id is part of run ids, and so of annotations.
 ROTATION_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,48}[A-Za-z0-9])?")
-SIGNER = re.compile(r"[a-z0-9]([a-z0-9.-]{0,60}[a-z0-9])?")
 # The Date header has whole seconds, and the clocks of one control plane may differ a little.
 SKEW_TOLERANCE = datetime.timedelta(seconds=10)
 # A stored number has to be readable again, and a larger one can only be a mistake.
@@ -169,35 +169,6 @@ def later(moment: datetime.datetime, seconds: int) -> datetime.datetime:
         return moment + datetime.timedelta(seconds=seconds)
     except OverflowError:
         return datetime.datetime.max.replace(microsecond=0, tzinfo=datetime.UTC)
-
-
-def check_signers(signers: tuple[str, ...], secret: str) -> None:
-    """Checks that no two signers share entries: otherwise a rotation could be started but not finished.
-
-    `secret` names the Secret in messages.
-    """
-    twice = sorted({signer for signer in signers if signers.count(signer) > 1})
-    unfit = [signer for signer in signers if not SIGNER.fullmatch(signer)]
-    shared = [signer for signer in signers if next_entry(signer) in map(private_entry, signers)]
-    problem = ""
-    if unfit:
-        problem = f"a signer is called {unfit[0]!r}"
-    elif twice:
-        problem = f"the signers include {', '.join(twice)} more than once"
-    elif shared:
-        problem = f"the next key of signer {shared[0]} has the entry of signer {shared[0]}-next"
-    elif not signers:
-        problem = "no signer is named"
-    if problem:
-        raise OperatorError(
-            problem,
-            expected=(
-                "different names of lower-case letters, digits, dots and dashes, one for each component that signs "
-                "tokens, and none that is another name plus -next"
-            ),
-            untouched=f"Secret {secret}, and every pod that uses it",
-            next_step="correct signing_key in airflow_components (option signers), and run the same command again",
-        )
 
 
 def _state(found: Found) -> State:

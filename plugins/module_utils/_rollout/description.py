@@ -12,7 +12,7 @@ from typing import Any
 
 from .._common.failure import OperatorError
 from .._http.address import problem_of
-from .._keys.states import check_signers
+from .._keys.entries import check_signers
 from .order import ORDER
 
 LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
