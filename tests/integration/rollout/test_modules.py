@@ -270,7 +270,7 @@ def test_missing_rights_are_named_by_verb_and_nothing_is_tried(namespace, accoun
 
 def pulling(image, **pod):
     """Options of image_pull, for a workload with that image."""
-    return {"deployment": "lab", "image": image, "workloads": [workload("web", image=image, **pod)]}
+    return {"deployment": "lab", "images": [image], "workloads": [workload("web", image=image, **pod)]}
 
 
 def test_the_rights_that_are_asked_for_suffice(namespace, account):
@@ -378,13 +378,13 @@ def test_the_pods_of_a_prediction_are_tried(cluster, namespace):
 def test_an_image_that_is_there_changes_nothing(namespace):
     result = ansible(namespace, "image_pull", pulling("bed/standins:1"))
     assert not result["changed"]
-    assert set(result["nodes"].values()) == {"present"}
+    assert set(result["images"]["bed/standins:1"].values()) == {"present"}
 
 
 def test_an_image_that_is_nowhere_is_told_with_the_registrys_words_and_no_pod_stays(cluster, namespace):
     predicted = ansible(namespace, "image_pull", pulling("bed/no-such-image:1"), "--check")
     assert predicted["changed"]
-    assert set(predicted["nodes"].values()) == {"missing"}
+    assert set(predicted["images"]["bed/no-such-image:1"].values()) == {"missing"}
     refused = ansible(namespace, "image_pull", pulling("bed/no-such-image:1"))
     assert "ImagePull" in refused["failure"]["found"]
     assert refused["failure"]["evidence"]

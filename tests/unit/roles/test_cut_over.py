@@ -24,7 +24,7 @@ ANSWERS = {
     "metadata_info": INSTALLED,
     "image_revision_info": {"revision": HEAD, "version": "3.0.6", "asked": True},
     "deployment_objects:applied": {"objects": []},
-    "image_pull": {"nodes": {"n": "present"}},
+    "image_pull": {"images": {"airflow": {"n": "present"}}, "pulled": []},
     "generated_secret": {"entries": {}},
     "signing_keys": {"signers": {}, "written_entries": []},
     "availability_probe:summary": {"urls": {}, "problems": []},

@@ -188,7 +188,7 @@ def test_what_stopped_the_run_is_said_whatever_becomes_of_its_record_and_report(
 
 
 LOOP = {
-    "hopsworks.airflow.image_pull": {"image": "{{ item }}", "name": "x", "deployment": "x"},
+    "hopsworks.airflow.image_pull": {"images": ["{{ item }}"], "name": "x", "deployment": "x"},
     "loop": ["one", "two"],
 }
 

@@ -15,7 +15,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "hopsfs_snapshot": {"changed": False},
     "generated_secret": {"entries": {}},
     "signing_keys": {"written_entries": []},
-    "image_pull": {"nodes": {"n": "present"}},
+    "image_pull": {"images": {"airflow": {"n": "present"}}, "pulled": []},
     "metadata_swap": {"set_aside": "x"},
     "deployment_objects:applied": {"objects": []},
     "workloads:applied": {"workloads": []},

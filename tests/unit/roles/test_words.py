@@ -43,7 +43,7 @@ def said(stage):
             "airflow_snapshot": UNCHANGED,
             "plan_keys": UNCHANGED,
             "plan_secrets": {"changed": False, "entries": {}},
-            "airflow_pulled": {"changed": False, "nodes": {}},
+            "airflow_pulled": {"changed": False, "images": {}, "pulled": []},
             "plan_workloads": {"changed": False, "workloads": []},
             **variables,
         }
