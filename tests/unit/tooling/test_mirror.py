@@ -63,7 +63,6 @@ COVERED_BY = {
     "_metadata/swap/swap.py": "metadata/swap/test_reset.py",
     "_pods/own_job.py": "database/test_client_job.py",
     "_pods/phase.py": "pods/test_verdict.py",
-    "_pods/terminal_failure.py": "pods/test_verdict.py",
     "_preflight/credentials_expiry.py": "kubernetes/test_lifetime.py",
     "_probe/requester.py": "probe/test_availability.py",
     "_replacement/keeping.py": "replacement/test_replacement.py",
