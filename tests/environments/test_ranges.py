@@ -39,16 +39,18 @@ DATABASE = (
     *(
         f"tests/unit/database/mysql/test_{name}.py"
         for name in (
+            "data_nodes",
+            "explanation",
             "fitness",
             "privileges",
             "rolled_back",
-            "server_away",
             "session",
             "session_settings",
             "silent_server",
             "tls",
         )
     ),
+    "tests/unit/database/test_server_wait.py",
     "tests/unit/metadata/test_awkward_names.py",
     "tests/unit/metadata/dump",
     "tests/unit/metadata/swap/test_reset.py",

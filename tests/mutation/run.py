@@ -67,6 +67,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_metadata/swap/back.py": METADATA,
     "_metadata/inspection.py": METADATA,
     "_dags/quiesce.py": METADATA,
+    "_dags/task_instances.py": METADATA,
     "_pods/job.py": ("tests/unit/pods",),
     "_rollout/scale.py": ("tests/unit/rollout",),
     "_pods/hiding.py": ("tests/unit/pods",),

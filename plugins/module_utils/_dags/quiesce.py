@@ -36,7 +36,6 @@ Guarantees:
 
 from __future__ import annotations
 
-import datetime
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -45,7 +44,7 @@ from .._common.failure import OperatorError
 from .._database.engine import Use
 from .._metadata import conditions
 from .._metadata.paused import BATCH, PausedDag, PausedDags
-from .task_instances import Busy, read_busy, value_for_each
+from .task_instances import UNPAUSED, Busy, Outlook, read_busy, read_outlook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -61,13 +60,6 @@ ROWS_AT_ONCE = 50
 SETTLED_SECONDS = 2.0
 REPORT_SECONDS = 10.0
 PARSE_LOOK_SECONDS = 2.0
-# A task may take longer than its longest run so far: the factor and the seconds that are added to it.
-MARGIN = 1.2
-MARGIN_SECONDS = 10.0
-# Airflow treats a DAG without a value as one that is not paused.
-_RUNS = "COALESCE(is_paused, FALSE) = FALSE"
-# Runs that are older than this say little about the next ones.
-OUTLOOK_DAYS = 14
 
 
 @dataclass(frozen=True)
@@ -83,23 +75,6 @@ class Resumed:
     broken: list[str]
     gone: list[str]
     present: list[str]
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """How long task instances need, according to the longest successful run of the same task.
-
-    `running` is the time until all running and queued ones have ended, in seconds; None if one of them has never
-    succeeded before. `longest` is the longest recent run of a task of any DAG that isn't paused.
-    """
-
-    running: float | None
-    longest: float
-
-    def fits(self, grace_seconds: float, *, paused: bool = False) -> bool:
-        """Whether all of it ends within a grace period; of paused DAGs nothing new can start."""
-        needed = None if self.running is None else max(self.running, 0.0 if paused else self.longest)
-        return needed is not None and (not needed or needed * MARGIN + MARGIN_SECONDS <= grace_seconds)
 
 
 class Quiesce:
@@ -127,7 +102,7 @@ class Quiesce:
         columns = self._database.columns_of(self._names.live, "dag")
         # Airflow keeps the rows of DAGs whose files are gone: 3.x calls them stale, earlier releases inactive.
         gone = "is_stale" if "is_stale" in columns else "NOT is_active" if "is_active" in columns else "FALSE"
-        rows = self._database.rows(f"SELECT dag_id, fileloc, {gone} FROM {self._dag} WHERE {_RUNS} ORDER BY dag_id")
+        rows = self._database.rows(f"SELECT dag_id, fileloc, {gone} FROM {self._dag} WHERE {UNPAUSED} ORDER BY dag_id")
         return {str(dag): PausedDag(str(file or ""), gone=bool(stale), paused=True) for dag, file, stale in rows}
 
     def due(self) -> dict[str, PausedDag]:
@@ -146,29 +121,8 @@ class Quiesce:
         return [entry for entry in read_busy(self._database, self._names.live) if entry.dead]
 
     def outlook(self) -> Outlook:
-        """How long running tasks still need. Queued task instances count in full, as they may run one by one."""
-        instances = self._database.quoted(self._names.live, "task_instance")
-        running, queued = 0.0, 0.0
-        known = True
-        busy = self.busy()
-        longest_run = f"SELECT MAX(duration) FROM {instances} WHERE dag_id = %s AND task_id = %s AND state = 'success'"
-        before = value_for_each(self._database, longest_run, [(entry.dag, entry.task) for entry in busy])
-        for entry in busy:
-            past = before[entry.dag, entry.task]
-            if past is None:
-                known = False
-            elif entry.state == "queued":
-                queued += float(past)
-            else:
-                # One that already takes longer than ever before may take as long again.
-                left = float(past) - entry.seconds
-                running = max(running, left if left > 0 else float(entry.seconds))
-        ((longest,),) = self._database.rows(
-            f"SELECT MAX(duration) FROM {instances} WHERE end_date > %s"
-            f" AND dag_id IN (SELECT dag_id FROM {self._dag} WHERE {_RUNS})",
-            [self._database.now() - datetime.timedelta(days=OUTLOOK_DAYS)],
-        )
-        return Outlook(running + queued if known else None, float(longest or 0.0))
+        """How long running tasks still need."""
+        return read_outlook(self._database, self._names.live, self.busy())
 
     def rights(self) -> conditions.Condition:
         """Whether the user may keep the list, and so pause anything."""

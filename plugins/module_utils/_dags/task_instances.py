@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which task instances run or are about to, and which only seem to.
+"""Which task instances run or are about to, which only seem to, and how long they still need.
 
 A worker that lost its power leaves its task instances `running`. Airflow's scheduler notices by their heartbeats, but
 only for DAGs that it still has: those of deleted DAGs never change, and can't be ended in the UI. So a task instance is
@@ -33,6 +33,13 @@ BUSY_STATES = ("queued", "restarting", "running", "shutdown")
 SILENT_SECONDS = 86_400
 # The columns that change with each event of a task instance, if a release has them.
 _SIGNS = ("start_date", "queued_dttm", "scheduled_dttm", "updated_at", "last_heartbeat_at")
+# A task may take longer than its longest run so far: the factor and the seconds that are added to it.
+MARGIN = 1.2
+MARGIN_SECONDS = 10.0
+# Airflow treats a DAG without a value as one that is not paused.
+UNPAUSED = "COALESCE(is_paused, FALSE) = FALSE"
+# Runs that are older than this say little about the next ones.
+OUTLOOK_DAYS = 14
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,23 @@ class Busy:
 
     def __str__(self) -> str:
         return f"{self.dag}.{self.task} ({self.state} {self.seconds} s)"
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """How long task instances need, according to the longest successful run of the same task.
+
+    `running` is the time until all running and queued ones have ended, in seconds; None if one of them has never
+    succeeded before. `longest` is the longest recent run of a task of any DAG that isn't paused.
+    """
+
+    running: float | None
+    longest: float
+
+    def fits(self, grace_seconds: float, *, paused: bool = False) -> bool:
+        """Whether all of it ends within a grace period; of paused DAGs nothing new can start."""
+        needed = None if self.running is None else max(self.running, 0.0 if paused else self.longest)
+        return needed is not None and (not needed or needed * MARGIN + MARGIN_SECONDS <= grace_seconds)
 
 
 def read_busy(database: Database, schema: str) -> list[Busy]:
@@ -83,6 +107,27 @@ def read_busy(database: Database, schema: str) -> list[Busy]:
         for dag, task, state, start, is_silent, would_give_signs, run in rows
     ]
     return sorted(busy, key=lambda entry: -entry.seconds)
+
+
+def read_outlook(database: Database, schema: str, busy: Sequence[Busy]) -> Outlook:
+    """How long busy task instances still need. Queued ones count in full, as they may run one by one."""
+    instances = database.quoted(schema, "task_instance")
+    longest_run = f"SELECT MAX(duration) FROM {instances} WHERE dag_id = %s AND task_id = %s AND state = 'success'"
+    before = value_for_each(database, longest_run, [(entry.dag, entry.task) for entry in busy])
+    running, queued = 0.0, 0.0
+    for entry in busy:
+        past = float(before[entry.dag, entry.task] or 0.0)
+        if entry.state == "queued":
+            queued += past
+        else:
+            # One that already takes longer than ever before may take as long again.
+            running = max(running, past - entry.seconds if past > entry.seconds else float(entry.seconds))
+    ((longest,),) = database.rows(
+        f"SELECT MAX(duration) FROM {instances} WHERE end_date > %s"
+        f" AND dag_id IN (SELECT dag_id FROM {database.quoted(schema, 'dag')} WHERE {UNPAUSED})",
+        [database.now() - datetime.timedelta(days=OUTLOOK_DAYS)],
+    )
+    return Outlook(None if None in before.values() else running + queued, float(longest or 0.0))
 
 
 def _seconds(start: Any, now: datetime.datetime) -> int:

@@ -9,7 +9,6 @@ import json
 
 import pytest
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.login import password_of
 from ansible_collections.hopsworks.airflow.plugins.module_utils._airflow.token import (
     claims_of,
     mint,
@@ -78,35 +77,3 @@ def test_keys_of_a_secret(monkeypatch, keys):
     assert signing_key(entries, "scheduler-next", "keys").kid == public_jwk(keys[0].private.public_key())["kid"]
     with pytest.raises(OperatorError, match=r"no entry api-server-private\.pem"):
         signing_key(entries, "api-server", "keys")
-
-
-class OneSecret:
-    def __init__(self, entries):
-        self.entries = entries
-
-    def secret_entries(self, _name):
-        return self.entries
-
-
-LOGIN = {"user": "admin", "secret": "airflow-runtime", "key": "passwords.json"}
-
-
-def test_a_password_is_read_from_the_file_in_the_secret():
-    assert password_of(OneSecret({"passwords.json": b'{"admin": "CANARY"}'}), LOGIN) == "CANARY"
-
-
-@pytest.mark.parametrize(
-    "entries",
-    [
-        None,
-        {},
-        {"passwords.json": b"CANARY"},
-        {"passwords.json": b'["CANARY"]'},
-        {"passwords.json": b'{"admin": 1234567}'},
-    ],
-)
-def test_a_secret_without_the_password_is_named_and_nothing_of_it_shown(entries):
-    with pytest.raises(OperatorError, match="airflow-runtime") as raised:
-        password_of(OneSecret(entries), LOGIN)
-    assert "CANARY" not in str(raised.value)
-    assert "1234567" not in str(raised.value)

@@ -51,3 +51,10 @@ def hdfs(hopsfs, said):
 @pytest.fixture
 def store(hdfs):
     return Store(hdfs, "/airflow-snapshots")
+
+
+@pytest.fixture
+def folders(hopsfs):
+    for name in ("a.py", "b.py", "sub/c.py"):
+        hopsfs.put(f"/Projects/demo/Airflow/{name}", "FILE", "0644", b"x" * 100)
+    return hopsfs

@@ -15,9 +15,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs import client
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.failure import HopsfsError, refusal
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.manifest import Entry
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.scan import digest_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.transfer import copy_content
 from ansible_collections.hopsworks.airflow.tests.unit.hopsfs.fake import Answer, Node, RefusedError
 
 
@@ -80,78 +77,6 @@ def test_no_failure_shows_the_query(hopsfs, hdfs):
         with pytest.raises(HopsfsError) as refused:
             hdfs.set_xattr("/", "user.note", secret)
         assert secret not in str(refused.value) + repr(refused.value.args) + str(refused.value.__cause__)
-
-
-def test_a_broken_download_is_begun_again(hopsfs, hdfs):
-    hopsfs.put("/a", "FILE", "0644", b"0123456789" * 5)
-    hopsfs.broken_downloads = 2
-    length, digest = digest_of(hdfs, "/a")
-    assert length == 50
-    assert digest == digest_of(hdfs, "/a")[1]
-
-
-def entry(length: int) -> Entry:
-    return Entry("/a", "file", length, "hdfs", "hdfs", "0644", 1)
-
-
-@pytest.mark.parametrize("content", [b"", b"x", b"0123456789" * 50])
-def test_a_copy_broken_off_or_damaged_is_made_again(hopsfs, hdfs, content):
-    hopsfs.put("/a", "FILE", "0644", content)
-    hopsfs.put("/b", "FILE", "0644", b"older and longer than what replaces it" * 50)
-    hopsfs.broken_downloads = 1
-    hopsfs.flipped_uploads = 1
-    assert copy_content(hdfs, entry(len(content)), "/b")[0] == len(content)
-    assert hopsfs.nodes["/b"].content == content
-
-
-def test_a_copy_that_never_reads_back_the_same_is_refused(hopsfs, hdfs):
-    hopsfs.put("/a", "FILE", "0644", b"content")
-    hopsfs.flipped_uploads = 10_000
-    with pytest.raises(OperatorError, match="does not read back"):
-        copy_content(hdfs, entry(7), "/b")
-
-
-def test_a_download_without_its_end_is_no_copy(hopsfs, hdfs, monkeypatch):
-    """A DataNode that closes early without saying so."""
-    hopsfs.put("/a", "FILE", "0644", b"0123456789")
-    monkeypatch.setattr(Answer, "iter_content", lambda answer, _size: iter([answer.content[:4]]))
-    with pytest.raises(OperatorError, match="ended after 4 of 10 bytes"):
-        copy_content(hdfs, entry(10), "/b")
-    assert "/b" not in hopsfs.nodes
-
-
-@pytest.mark.parametrize(
-    ("exception", "message"),
-    [
-        ("IOException", 'Could not get block locations. Source file "/b" - Aborting...blk_1'),
-        ("IOException", "Failed to find datanode, suggest to check cluster health."),
-        ("IOException", "File /b could only be written to 0 of the 1 minReplication nodes."),
-        ("EOFException", "Unexpected EOF while trying to read response from server"),
-        ("LeaseExpiredException", "No lease on /b"),
-    ],
-)
-def test_a_copy_outlives_a_data_node_s_restart(hopsfs, hdfs, clock, exception, message):
-    """Seen with a DataNode restarted in the middle of uploads."""
-    hopsfs.put("/a", "FILE", "0644", b"content")
-    hopsfs.before = failing(4, RefusedError(403, exception, message))
-    assert copy_content(hdfs, entry(7), "/b")[0] == 7
-    assert clock.now > 0
-
-
-@pytest.mark.parametrize("exception", ["DSQuotaExceededException", "AccessControlException", "FileNotFoundException"])
-def test_a_copy_does_not_wait_for_what_lasts(hopsfs, hdfs, clock, exception):
-    hopsfs.put("/a", "FILE", "0644", b"content")
-    hopsfs.before = failing(1, RefusedError(403, exception, "for good"))
-    with pytest.raises(HopsfsError, match="for good"):
-        copy_content(hdfs, entry(7), "/b")
-    assert clock.now == 0
-
-
-def test_a_redirect_to_plain_http_is_not_followed(hopsfs, hdfs, monkeypatch):
-    hopsfs.put("/a", "FILE", "0644", b"content")
-    monkeypatch.setattr(hopsfs, "request", lambda *_a, **_k: Answer("", 307, location="http://datanode:9864/x?op=OPEN"))
-    with pytest.raises(OperatorError, match="redirected to http://datanode"):
-        digest_of(hdfs, "/a")
 
 
 def test_another_web_server_is_recognised(hopsfs, hdfs, monkeypatch):

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import pair
-from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import fingerprint, public_jwk, thumbprint
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.jwk import fingerprint, public_jwk
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.result import change_result
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.rotation import Request, take_step
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.states import Found, read_state
@@ -55,17 +55,6 @@ def whole():
     """The entries of a Secret made from nothing, beside somebody else's entry."""
     entries = {"tls.crt": b"somebody else's"}
     return {**entries, **complete(entries).write}
-
-
-def test_thumbprint_is_the_one_of_the_rfc():
-    # RFC 7638, 3.1
-    modulus = (
-        "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknj"
-        "hMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQ"
-        "vRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzK"
-        "nqDKgw"
-    )
-    assert thumbprint(modulus, "AQAB") == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
 
 
 def test_from_nothing_everything_is_made_in_the_forms_that_airflow_reads(whole):

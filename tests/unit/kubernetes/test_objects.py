@@ -10,7 +10,6 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.rights import RIGHTS, rules
 
 
 class Api:
@@ -87,17 +86,6 @@ def test_a_watch_has_a_dead_line_of_its_own():
     assert len(api.calls) == 1
     assert api.calls[0][3]["_request_timeout"] == (10, 45)
     assert api.calls[0][3]["_preload_content"] is False
-
-
-def test_rights_name_each_resource_once_and_as_a_role_would():
-    names = [(right.group, right.resource) for right in RIGHTS]
-    assert len(names) == len(set(names))
-    in_namespace, cluster_wide = rules(), rules(cluster_wide=True)
-    assert len(in_namespace) + len(cluster_wide) == len(RIGHTS)
-    assert {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]} in cluster_wide
-    # Whatever can be read and written by name is never listed: no look at other people's Secrets.
-    secrets = next(rule for rule in in_namespace if rule["resources"] == ["secrets"])
-    assert not {"list", "watch", "delete"} & set(secrets["verbs"])
 
 
 def test_a_dry_run_creates_nothing_and_tells_what_is_warned_of():

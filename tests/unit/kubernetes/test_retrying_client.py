@@ -20,7 +20,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.retr
     RetryPolicy,
 )
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.secret import StoredSecret
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.stored import contains
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.unreachable import reason, unreachable
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import Clock
 
@@ -319,20 +318,3 @@ def test_what_never_passes_is_told_at_once_unless_the_server_has_answered_before
     assert words in told.found
     assert server.host in told.found
     assert told.next_step
-
-
-def test_what_a_server_adds_or_writes_in_its_own_way_is_no_difference():
-    written = {
-        "metadata": {"name": "x", "resourceVersion": "1", "annotations": {"gone": None}},
-        "spec": {"limits": {"cpu": "1000m"}, "env": [{"name": "A", "value": ""}], "none": []},
-    }
-    found = {
-        "metadata": {"name": "x", "resourceVersion": "2", "uid": "1"},
-        "spec": {"limits": {"cpu": "1"}, "env": [{"name": "B"}, {"name": "A"}], "added": True},
-        "status": {},
-    }
-    assert contains(found, written)
-    assert not contains(found, {**written, "spec": {"limits": {"cpu": "2"}}})
-    assert not contains({**found, "metadata": {"name": "x", "annotations": {"gone": ""}}}, written)
-    assert not contains({"data": {"a": "1", "b": "2"}}, {"data": {"a": "1"}}, whole=True)
-    assert contains({"data": {"a": "1", "b": "2"}}, {"data": {"a": "1"}})

@@ -9,10 +9,8 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.description import Schema, Table
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.inspection import as_result, inspect, judge
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.releases import (
-    ESSENTIAL_TABLES,
     REVISIONS_BEFORE_2_7,
     REVISIONS_FROM_2_7,
-    TABLES_BEFORE_2_7,
 )
 from ansible_collections.hopsworks.airflow.tests.unit.mariadb.deployment import DATA, OLD_REVISION
 
@@ -24,15 +22,6 @@ OLD_TABLES = frozenset(
 def schema_with(names, views=()):
     tables = {name: Table(name, "VIEW" if name in views else "BASE TABLE", "InnoDB", 1, 1) for name in [*names, *views]}
     return Schema("airflow", "utf8mb4", "utf8mb4_general_ci", tables)
-
-
-def test_the_known_revisions_are_those_of_the_packages():
-    # apache-airflow 1.10.15, 2.0.0 and 2.6.3; 2.7.0, 3.0.6 and the newest read.
-    assert {"03afc6b6f902", "2c6edca13270", "c804e5c76e3e"} <= REVISIONS_BEFORE_2_7
-    assert {"405de8318b3a", "fe199e1abd77", "d2f4e1b3c5a7"} <= REVISIONS_FROM_2_7
-    assert not REVISIONS_BEFORE_2_7 & REVISIONS_FROM_2_7
-    assert OLD_TABLES <= TABLES_BEFORE_2_7
-    assert ESSENTIAL_TABLES <= OLD_TABLES
 
 
 @pytest.mark.parametrize("revision", sorted(REVISIONS_BEFORE_2_7)[::10])

@@ -14,8 +14,6 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods import admission as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.admission import Admission, Coming, coming_of
-from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.placement import fits, wanted_by_affinity
-from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.references import Reference, references
 from ansible_collections.hopsworks.airflow.tests.unit.replacement.fake import refusal
 
 TEMPLATE = {
@@ -271,33 +269,6 @@ def test_a_taint_wants_a_toleration(server):
     assert look(server, Coming("Deployment", "web", tolerant)).problems == []
 
 
-def affinity(*expressions, fields=()):
-    term = {"matchExpressions": list(expressions), "matchFields": list(fields)}
-    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}
-
-
-@pytest.mark.parametrize(
-    ("wanted", "met"),
-    [
-        ({}, True),
-        ({"podAntiAffinity": {"x": []}}, True),
-        (affinity({"key": "disk", "operator": "In", "values": ["ssd"]}), True),
-        (affinity({"key": "disk", "operator": "In", "values": ["hdd"]}), False),
-        (affinity({"key": "disk", "operator": "NotIn", "values": ["ssd"]}), False),
-        (affinity({"key": "zone", "operator": "NotIn", "values": ["a"]}), True),
-        (affinity({"key": "disk", "operator": "Exists"}), True),
-        (affinity({"key": "disk", "operator": "DoesNotExist"}), False),
-        (affinity({"key": "size", "operator": "Gt", "values": ["6"]}), True),
-        (affinity({"key": "size", "operator": "Lt", "values": ["7"]}), False),
-        (affinity({"key": "disk", "operator": "Gt", "values": ["6"]}), False),
-        (affinity(fields=[{"key": "metadata.name", "operator": "In", "values": ["n1"]}]), True),
-        (affinity(), False),
-    ],
-)
-def test_required_affinity_to_nodes(wanted, met):
-    assert wanted_by_affinity(NODE, wanted) is met
-
-
 def test_a_job_is_tried_itself_and_its_quota_is_not_waited_for(server):
     job = {"kind": "Job", "metadata": {"name": "migrate"}, "spec": {"template": TEMPLATE}}
     assert Admission(server, set()).job(job).problems == []
@@ -318,24 +289,3 @@ def test_the_pods_of_a_workload():
         "spec": {"template": {}, "volumeClaimTemplates": claims},
     }
     assert (coming_of(stateful).claims, coming_of(stateful).count) == (("data",), 1)
-
-
-def test_optional_references_are_known():
-    sources = [{"secret": {"name": "keys", "optional": True}}, {"configMap": {"name": "more", "items": [{"key": "k"}]}}]
-    spec = {
-        "containers": [{"envFrom": [{"secretRef": {"name": "env"}}]}],
-        "volumes": [
-            {"name": "p", "projected": {"sources": sources}},
-            {"name": "v", "persistentVolumeClaim": {"claimName": "claim"}},
-        ],
-    }
-    assert references(spec) == {
-        Reference("Secret", "keys", (), optional=True),
-        Reference("ConfigMap", "more", ("k",)),
-        Reference("Secret", "env"),
-        Reference("PersistentVolumeClaim", "claim"),
-    }
-
-
-def test_a_pod_that_asks_for_nothing_fits_everywhere():
-    assert fits(NODE, {"containers": [{"name": "c"}]})

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 
 import pytest
@@ -16,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common import secret_texts as secret_texts_module
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.redaction import redact
-from ansible_collections.hopsworks.airflow.plugins.module_utils._common.secret_texts import secret_texts
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.evidence import evidence
+from ansible_collections.hopsworks.airflow.tests.unit.common.test_secret_texts import lines_of
 
 BASE = "/api/v1/namespaces/lab"
 CAUSE = "AirflowConfigException: {x} error: can't use 'scheduler' at line 12 of /run/airflow/airflow.cfg, port 3306"
@@ -164,26 +163,6 @@ def test_other_variables_of_a_pod_hide_nothing(shown):
     variables = [{"name": name, "value": value} for name, value in plain.items()]
     variables.append({"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "none", "key": "x"}}})
     assert CAUSE in shown(CAUSE, variables)
-
-
-def test_entries_that_are_no_text_are_passed_over():
-    assert "CANARY-9" in secret_texts({"keystore": b"\xfe\xed\xfe\xed", "x": b"CANARY-9"})
-
-
-def test_a_document_that_nests_deeply_is_read():
-    assert "CANARY-9" in secret_texts({"x": ("[" * 500 + '"CANARY-9"' + "]" * 500).encode()})
-
-
-def lines_of(number):
-    return [hashlib.sha256(f"{number}-{line}".encode()).hexdigest() for line in range(300)]
-
-
-def test_certificates_are_no_secrets():
-    bundle = "".join(
-        f"-----BEGIN CERTIFICATE-----\n{chr(10).join(lines_of(n))}\n-----END CERTIFICATE-----\n" for n in (1, 2)
-    )
-    assert secret_texts({"ca.crt": bundle.encode()}) == set()
-    assert "CANARY-9" in secret_texts({"both": f"{bundle}\nCANARY-9".encode()})
 
 
 def test_what_is_too_long_to_look_for_in_all_forms_is_hidden_as_it_is(shown, monkeypatch):

@@ -23,7 +23,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.images imp
     labels_of,
     pull_troubles,
 )
-from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.placement import is_eligible, tolerated
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.terminal_failure import Patience
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.uses import Use, normalised
 from ansible_collections.hopsworks.airflow.tests.unit.pod_objects import container, ended, runs, waits
@@ -73,39 +72,6 @@ def test_an_image_is_found_under_each_of_its_names():
 
 
 TAINT = {"key": "dedicated", "value": "airflow", "effect": "NoSchedule"}
-
-
-@pytest.mark.parametrize(
-    ("toleration", "good"),
-    [
-        ({}, False),
-        ({"operator": "Exists"}, True),
-        ({"key": "dedicated", "operator": "Exists"}, True),
-        ({"key": "dedicated", "value": "airflow"}, True),
-        ({"key": "dedicated", "operator": "Equal", "value": "airflow", "effect": "NoSchedule"}, True),
-        ({"key": "dedicated", "value": "other"}, False),
-        ({"key": "dedicated", "operator": "Exists", "effect": "NoExecute"}, False),
-        ({"key": "other", "operator": "Exists"}, False),
-    ],
-)
-def test_tolerations(toleration, good):
-    assert tolerated(TAINT, [toleration]) == good
-    assert tolerated({**TAINT, "effect": "PreferNoSchedule"}, [])
-
-
-@pytest.mark.parametrize(
-    ("candidate", "good"),
-    [
-        (node(labels={"disk": "ssd"}), True),
-        (node(labels={"disk": "hdd"}), False),
-        (node(), False),
-        (node(labels={"disk": "ssd"}, ready="Unknown"), False),
-        (node(labels={"disk": "ssd"}, unschedulable=True), False),
-        (node(labels={"disk": "ssd"}, taints=[TAINT]), False),
-    ],
-)
-def test_only_nodes_that_may_run_the_pods_count(candidate, good):
-    assert is_eligible(candidate, {"disk": "ssd"}, []) == good
 
 
 def pod(state=None, *beside, init=(), node="a", **status):

@@ -15,7 +15,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.obje
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.definition import STOPPED_ANNOTATION
 from ansible_collections.hopsworks.airflow.plugins.module_utils._replacement.keeping import keep
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.backup import Backup
-from ansible_collections.hopsworks.airflow.tests.unit.replacement.fake import refusal
 from ansible_collections.hopsworks.airflow.tests.unit.replacement.replacing import (
     NEW,
     NEW_WORKLOADS,
@@ -206,17 +205,6 @@ def test_what_another_deployment_made_since_is_left_alone(old):
     assert old.read("ConfigMap", "new-one") is not None
 
 
-def test_a_service_whose_address_is_taken_comes_back_with_another(old):
-    keep(old.cluster, NEW, SECRET, check_mode=False)
-    old.delete("Service", "web")
-    old.refuse = lambda body: "clusterIP" in body.get("spec", {}) and refusal(422, "provided IP is already allocated")
-    restore(old)
-    service = old.read("Service", "web")
-    assert service["spec"].pop("clusterIP") != "10.0.0.77"
-    assert service["spec"] == {key: value for key, value in OLD[4]["spec"].items() if key != "clusterIP"}
-    assert set(restore(old).values()) == {"unchanged"}
-
-
 def test_an_object_that_was_made_though_the_answer_was_lost_is_back(old, monkeypatch):
     """The client sends it again, and is told that it exists."""
     before = content(old)
@@ -233,104 +221,6 @@ def test_an_object_that_was_made_though_the_answer_was_lost_is_back(old, monkeyp
     done = restore(old)
     assert (done["ConfigMap airflow-launcher"], done["Deployment web"]) == ("created", "created")
     assert content(old) == before
-
-
-def test_a_headless_service_does_not_get_an_address_because_it_was_refused(old):
-    old.live["Service", "web"]["spec"] |= {"clusterIP": "None", "clusterIPs": ["None"]}
-    keep(old.cluster, NEW, SECRET, check_mode=False)
-    old.delete("Service", "web")
-    old.refuse = lambda body: body["kind"] == "Service" and refusal(422, "denied by policy x")
-    with pytest.raises(OperatorError, match="denied by policy x"):
-        restore(old)
-    assert old.read("Service", "web") is None
-
-
-PORTS = {
-    "type": "LoadBalancer",
-    "healthCheckNodePort": 30099,
-    "ports": [{"name": "web", "port": 80, "nodePort": 30080}, {"name": "more", "port": 81, "nodePort": 30081}],
-}
-
-
-def taken(number, status, message):
-    def refuse(body):
-        spec = body.get("spec", {})
-        numbers = [spec.get("healthCheckNodePort"), *(port.get("nodePort") for port in spec.get("ports", []))]
-        return refusal(status, message) if number in numbers else None
-
-    return refuse
-
-
-# As Kubernetes words them.
-TAKEN = [
-    (30080, 422, "spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated"),
-    (30099, 500, "failed to allocate requested HealthCheck NodePort 30099: provided port is already allocated"),
-]
-
-
-@pytest.mark.parametrize("replaced", [True, False])
-@pytest.mark.parametrize(("number", "status", "message"), TAKEN)
-def test_a_service_whose_port_is_taken_comes_back_without_it(old, number, status, message, replaced):
-    old.live["Service", "web"]["spec"] |= copy.deepcopy(PORTS)
-    keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
-    if replaced:
-        apply(old)
-        roll_out(old)
-    else:
-        old.delete("Service", "web")
-    old.refuse = taken(number, status, message)
-    warnings = []
-    restore(old, warnings)
-    spec = old.read("Service", "web")["spec"]
-    numbers = {30080, 30081, 30099} - {number}
-    assert {spec.get("healthCheckNodePort"), *(port.get("nodePort") for port in spec["ports"])} - {None} == numbers
-    assert spec["clusterIP"] == "10.0.0.77"
-    assert len(warnings) == 1
-    assert f"Service web can't have {number} again" in warnings[0]
-    assert "provided port is already allocated" in warnings[0]
-    assert old.read("Deployment", "web")["spec"]["template"] == workload("web", "old")["spec"]["template"]
-    # What the API server gives it instead is no change by others.
-    old.live["Service", "web"]["spec"]["ports"][0]["nodePort"] = 30555
-    assert set(restore(old).values()) == {"unchanged"}
-
-
-OWNER = {"apiVersion": "example.org/v1", "kind": "Airflow", "name": "a", "uid": "u1", "controller": True}
-
-
-@pytest.mark.parametrize(
-    ("owners", "left", "warned"),
-    [
-        ({("Airflow", "a"): "u1"}, [OWNER], None),
-        ({}, None, "without its owner Airflow a, which is gone"),
-        ({("Airflow", "a"): "u2"}, None, "without its owner Airflow a, which is gone"),
-        (refusal(403, "forbidden"), [OWNER], "still exists (the API server answered 403: forbidden)"),
-        # A custom resource whose conversion webhook is away.
-        (refusal(500, "conversion webhook failed"), [OWNER], "answered 500: conversion webhook failed"),
-    ],
-)
-def test_an_owner_that_is_gone_does_not_come_back(old, owners, left, warned):
-    """With it, the garbage collector would delete what was put back."""
-    old.live["ConfigMap", "airflow-launcher"]["metadata"]["ownerReferences"] = [OWNER]
-    keep(old.cluster, NEW, SECRET, check_mode=False)
-    apply(old)
-    old.owners, old.unreadable = (owners, []) if isinstance(owners, dict) else ({}, [owners])
-    warnings = []
-    restore(old, warnings)
-    assert old.read("ConfigMap", "airflow-launcher")["metadata"].get("ownerReferences") == left
-    assert [warned in text for text in warnings] == ([] if warned is None else [True])
-    assert set(restore(old).values()) == {"unchanged"}
-
-
-def test_each_owner_is_looked_at_once(old, monkeypatch):
-    """One that can't be read is asked for during a minute, while nothing serves."""
-    for kind, name in (("ConfigMap", "airflow-launcher"), ("Service", "web"), ("Deployment", "web")):
-        old.live[kind, name]["metadata"]["ownerReferences"] = [OWNER]
-    keep(old.cluster, NEW + NEW_WORKLOADS, SECRET, check_mode=False)
-    asked = []
-    read_any = old.read_any
-    monkeypatch.setattr(old, "read_any", lambda *owner: asked.append(owner) or read_any(*owner))
-    restore(old)
-    assert asked == [("example.org/v1", "Airflow", "a")]
 
 
 class Killed(BaseException):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -21,8 +20,6 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._database.connec
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.failures import AwayError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql import connect as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.connect import session
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.data_nodes import check_data_nodes
-from ansible_collections.hopsworks.airflow.plugins.module_utils._database.mysql.explanation import explained, is_away
 from ansible_collections.hopsworks.airflow.plugins.module_utils._database.server_wait import (
     NO_WAIT,
     RUN_SECONDS,
@@ -159,51 +156,6 @@ def test_components_that_still_hold_all_connections_of_their_user_are_waited_for
     assert "answered 1226" in told[0]
 
 
-class SqlNode:
-    """What a session of a server answers here: no NDB Cluster can be had that would."""
-
-    def __init__(self, engine, ready):
-        self._answers = iter([(engine,), *[("Ndb_number_of_ready_data_nodes", str(number)) for number in ready]])
-
-    def cursor(self):
-        return self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_given):
-        pass
-
-    def execute(self, _statement):
-        pass
-
-    def fetchone(self):
-        return next(self._answers)
-
-    def fetchall(self):
-        return list(self._answers)
-
-
-@pytest.mark.parametrize(
-    ("engine", "ready", "expected"),
-    [
-        ("InnoDB", [], True),
-        # One that knows NDB, and makes no table with it.
-        ("InnoDB", [0], True),
-        ("ndbcluster", [2], True),
-        ("NDBCLUSTER", [0], False),
-        # Its plugin is switched off.
-        ("ndbcluster", [], False),
-    ],
-)
-def test_whether_a_server_has_its_tables(engine, ready, expected):
-    if expected:
-        check_data_nodes(SqlNode(engine, ready))
-    else:
-        with pytest.raises(pymysql.OperationalError, match="no data node is ready"):
-            check_data_nodes(SqlNode(engine, ready))
-
-
 def test_an_sql_node_without_data_nodes_is_waited_for(server, monkeypatch):
     """Its schemas would look empty, and an empty schema is one to install into."""
     told = []
@@ -224,39 +176,6 @@ def test_an_sql_node_without_data_nodes_is_refused_by_who_has_no_patience(server
         pass
     assert "ndb_mgm" in refused.value.next_step
     assert "no statement was sent" in refused.value.untouched
-
-
-@pytest.mark.parametrize(
-    ("error", "away"),
-    [
-        (pymysql.OperationalError(2013, "Lost connection"), True),
-        (pymysql.OperationalError(1053, "Server shutdown in progress"), True),
-        (pymysql.OperationalError(1040, "Too many connections"), True),
-        # A proxy that is up, in front of a server that is not; a member that has left its group.
-        (pymysql.err.InternalError(9001, "Max connect timeout reached while reaching hostgroup 0 after 10000ms"), True),
-        (pymysql.err.InternalError(9004, "Backend Offline Detected"), True),
-        (pymysql.OperationalError(1927, "Lost connection to backend server"), True),
-        (pymysql.OperationalError(3032, "The server is currently in offline mode"), True),
-        # NDB Cluster without its data nodes, and other errors of a storage engine.
-        (pymysql.OperationalError(1296, "Got error 157 'Unknown error code' from NDBCLUSTER"), True),
-        (pymysql.OperationalError(1296, "Got error 4009 'Cluster Failure' from NDBCLUSTER"), True),
-        (pymysql.OperationalError(157, "Could not connect to storage engine"), True),
-        (pymysql.OperationalError(1296, "Got error 1571 'Something else' from NDBCLUSTER"), False),
-        (pymysql.OperationalError(1045, "Access denied"), False),
-        (pymysql.OperationalError(2026, "the server offers no TLS"), False),
-        (pymysql.ProgrammingError(1146, "Table doesn't exist"), False),
-        (pymysql.InterfaceError(), False),
-    ],
-)
-def test_what_may_pass(error, away):
-    assert is_away(error) == away
-    assert isinstance(explained(error, "db"), AwayError) == away
-
-
-def test_a_certificate_that_is_refused_does_not_pass():
-    error = pymysql.OperationalError(2003, "Can't connect")
-    error.original_exception = ssl.SSLCertVerificationError(1, "self-signed certificate")
-    assert not is_away(error)
 
 
 def test_a_run_waits_because_it_has_reached_the_server_before():
