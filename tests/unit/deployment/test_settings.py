@@ -228,7 +228,7 @@ def test_the_migration_has_the_settings_that_decide_which_tables_there_are(deplo
     for other in (deployments["manager"]["job_pod"], deployments["manager"]["client_pod"]):
         assert not other.keys() & {"environment", "volumes", "volume_mounts"}
         assert {**pod, **other} == pod
-    for phase in ("plan", "schema"):
+    for phase in ("plan_replacement", "schema"):
         tasks = yaml.safe_load((ROOT / f"roles/upgrade/tasks/{phase}.yml").read_text(encoding="utf-8"))
         (asked,) = [task["hopsworks.airflow.metadata_migrate"] for task in tasks if "metadata_migrate" in str(task)]
         assert asked["pod"] == "{{ airflow_migration_pod }}"

@@ -112,4 +112,6 @@ def test_a_play_that_begins_more_than_there_are_forks_is_refused(run, stage):
 
     assert played.code != 0
     assert "Found: 2 deployments, and --forks 1" in played.output
-    assert played.asked == []
+    # Ansible takes a refused deployment out of the batch. If it does so before it asks the other one, that one has the
+    # fork for itself. Neither waits for the other.
+    assert len({each["host"] for each in played.asked}) <= 1
