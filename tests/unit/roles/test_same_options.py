@@ -88,7 +88,8 @@ COMPARED = [task for task in PREDICTIONS if task.module != "rolling_restart"]
 
 
 def test_every_plan_and_every_look_before_the_outage_is_compared():
-    assert {task.file for task in COMPARED} == {"upgrade/cut_over", "upgrade/plan", "rotate/plan"}
+    plans = {"upgrade/plan", "upgrade/plan_replacement", "upgrade/plan_restart", "rotate/plan"}
+    assert {task.file for task in COMPARED} == {*plans, "upgrade/cut_over"}
     assert len(PREDICTIONS) == len(COMPARED) + 1
 
 
