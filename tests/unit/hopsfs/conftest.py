@@ -9,25 +9,13 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs import client
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.client import WebHdfs
 from ansible_collections.hopsworks.airflow.plugins.module_utils._hopsfs.store import Store
+from ansible_collections.hopsworks.airflow.tests.unit.api_server import Clock
 from ansible_collections.hopsworks.airflow.tests.unit.hopsfs.fake import NAME_NODE, FakeHopsfs
-
-
-class FakeTime:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    time = FakeTime()
+    time = Clock()
     monkeypatch.setattr(client, "time", time)
     return time
 

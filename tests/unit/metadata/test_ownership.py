@@ -18,7 +18,6 @@ import yaml
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata import conditions, ownership
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import restoring
-from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump import restoring as dumps
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.dumping import make_dump, read_content
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.file import Entry, Manifest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._metadata.dump.restoring import REHEARSAL, Restoration
@@ -246,7 +245,7 @@ class TestTwoRehearsals:
         rehearsal(run="20261130t000000").make_room(REHEARSAL)
 
     def test_one_whose_tool_still_plays_is_not_taken_over(self, server, bare, rehearsal, tables, monkeypatch):
-        monkeypatch.setattr(dumps, "SESSION_SECONDS", 0.2)
+        monkeypatch.setattr(restoring, "SESSION_SECONDS", 0.2)
         connection = server.connect(f"{bare.names.live}_rehearsal")
         try:
             with pytest.raises(OperatorError, match="1 sessions of others"):

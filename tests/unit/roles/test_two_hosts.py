@@ -112,6 +112,17 @@ def test_a_play_that_begins_more_than_there_are_forks_is_refused(run, stage):
 
     assert played.code != 0
     assert "Found: 2 deployments, and --forks 1" in played.output
-    # Ansible takes a refused deployment out of the batch. If it does so before it asks the other one, that one has the
-    # fork for itself. Neither waits for the other.
-    assert len({each["host"] for each in played.asked}) <= 1
+    assert played.asked == []
+
+
+def test_the_next_one_is_refused_after_the_first_has_left_the_play(run, stage):
+    later = stage.folder / "later.yml"
+    later.write_text(yaml.safe_dump([{"ansible.builtin.debug": {"msg": "not yet"}}] * 12))
+    include = {"ansible.builtin.include_tasks": str(later), "when": "inventory_hostname == 'b'"}
+    stage.arguments = ("--forks", "1")
+    del stage.keywords["serial"]
+    stage.keywords["pre_tasks"] = [include]
+    played = run({"other": [MOVE]})
+
+    assert played.output.count("failed=1") == 2
+    assert played.asked == []
