@@ -213,66 +213,11 @@ canary:
     why:
 """
 
-from typing import Any
-from urllib.parse import urlsplit
-
-from ..module_utils._airflow import metrics
-from ..module_utils._airflow.contracts import Contracts
-from ..module_utils._airflow.login import LOGIN_OPTIONS, password_of
-from ..module_utils._airflow.rest import REQUESTS_IMPORT_ERROR, AirflowApi
-from ..module_utils._airflow.verification import components, import_errors, run_dag
-from ..module_utils._airflow.wait_budget import WaitBudget
-from ..module_utils._kubernetes.call import Call
-from ..module_utils._kubernetes.secret import copied_value
+from ..module_utils._airflow.login import LOGIN_OPTIONS
+from ..module_utils._airflow.rest import REQUESTS_IMPORT_ERROR
+from ..module_utils._airflow.verification import act
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
-
-
-def check_contracts(call: Call, budget: WaitBudget, password: str | None) -> dict[str, Any]:
-    given = call.params
-    contracts = Contracts(lambda: AirflowApi(given["url"], given["ca_file"], budget=budget))
-    counts: dict[str, int] = {}
-    if password is not None:
-        path = given["cookie_path"] or urlsplit(given["url"]).path or "/"
-        contracts.check_login(given["login"]["user"], password, path)
-    if given["invalidate"] and not call.check_mode:
-        eviction = given["invalidate"]
-        shared = copied_value(call.cluster, {"name": eviction["secret"], "key": eviction["key"]}, None).decode()
-        contracts.check_invalidation(eviction["user"], shared)
-    if given["metrics"]:
-        exporters = metrics.Exporters(**given["metrics"])
-        counts, missing = metrics.arrived(call.cluster, exporters, given["timeout"], call.progress)
-        contracts.note_metrics(missing)
-    contracts.raise_if_broken()
-    return {"contracts": contracts.results, "answers": contracts.answers, "metrics": counts}
-
-
-def act(call: Call) -> dict[str, Any]:
-    given = call.params
-    budget = WaitBudget(given["timeout"], call.progress)
-    api = AirflowApi(given["url"], given["ca_file"], budget=budget)
-    password = password_of(call.cluster, given["login"]) if given["login"] else None
-    result: dict[str, Any] = {"dags": None, "import_errors": [], "canary": None}
-    result["version"] = api.get("/api/v2/version", having="version")["version"]
-    budget.begin()
-    result.update(check_contracts(call, budget, password))
-    budget.begin()
-    states, heartbeats = components(api, given["components"], given["timeout"], call.progress)
-    result.update(components=states, heartbeats=heartbeats)
-    if password is not None:
-        budget.begin()
-        api.login(given["login"]["user"], password)
-        if given["canary_dag"] and not call.check_mode:
-            canary = result["canary"] = run_dag(api, given["canary_dag"], given["timeout"], call.progress)
-            if canary["why"] is not None:
-                call.warn(f"DAG {given['canary_dag']} was not run: {canary['why']}")
-        # The run may have taken longer than the lifetime of a token.
-        budget.begin()
-        api.login(given["login"]["user"], password)
-        result["dags"] = api.get("/api/v2/dags", limit=1)["total_entries"]
-        result["import_errors"] = import_errors(api)
-    return result
-
 
 ACTION = Action(
     act,

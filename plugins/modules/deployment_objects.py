@@ -112,89 +112,9 @@ objects:
       action: replaced
 """
 
-from typing import Any
-
-from ..module_utils._common.failure import OperatorError
-from ..module_utils._kubernetes.call import Call
-from ..module_utils._replacement.exposure import losses
-from ..module_utils._replacement.keeping import keep
-from ..module_utils._replacement.replacement import Replacer
-from ..module_utils._replacement.restoration import Restorer
+from ..module_utils._replacement.states import act
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
-
-
-def act(call: Call) -> dict[str, Any]:
-    return {"applied": applied, "saved": saved, "restored": restored}[call.params["state"]](call)
-
-
-def applied(call: Call) -> dict[str, Any]:
-    params = call.params
-    replacer = Replacer(call.cluster, call.progress, replace=params["replace"], backup_secret=params["backup_secret"])
-    steps = replacer.plan(params["definitions"])
-    for untold in replacer.untold:
-        call.warn(untold)
-    for step in steps:
-        for warning in losses(step):
-            call.warn(warning)
-    if not call.check_mode:
-        replacer.act(steps, timeout_seconds=params["timeout"])
-    return {
-        "changed": any(step.action != "unchanged" for step in steps),
-        "objects": [{"kind": step.kind, "name": step.name, "action": step.action} for step in steps],
-        "diff": [step.diff() for step in steps if step.action != "unchanged"],
-    }
-
-
-def saved(call: Call) -> dict[str, Any]:
-    definitions, secret = call.params["definitions"], call.params["backup_secret"]
-    kept = keep(call.cluster, definitions, secret, check_mode=call.check_mode, warn=call.warn)
-    new = {(record.kind, record.name) for record in kept}
-    names = [(definition["kind"], definition["metadata"]["name"]) for definition in definitions]
-    header = f"entries of Secret {secret}"
-    before = [f"{kind} {name}" for kind, name in names if (kind, name) not in new]
-    return {
-        "changed": bool(new),
-        "objects": [
-            {"kind": kind, "name": name, "action": "saved" if (kind, name) in new else "unchanged"}
-            for kind, name in names
-        ],
-        "diff": {
-            "before_header": header,
-            "after_header": header,
-            "before": before,
-            "after": [f"{kind} {name}" for kind, name in names],
-        },
-    }
-
-
-def restored(call: Call) -> dict[str, Any]:
-    restorer = Restorer(call.cluster, call.progress, call.params["backup_secret"])
-    if not restorer.exists and not call.params["missing_ok"]:
-        raise OperatorError(
-            f"there is no Secret {call.params['backup_secret']} in namespace {call.params['namespace']}",
-            expected="the Secret in which a run has saved the objects that it replaced (airflow-before-<run>)",
-            untouched="everything",
-            next_step=f"find the correct name: kubectl -n {call.params['namespace']} get secrets",
-        )
-    returns = restorer.plan()
-    try:
-        if not call.check_mode:
-            restorer.act(returns, timeout_seconds=call.params["timeout"])
-    finally:
-        for warning in restorer.warnings:
-            call.warn(warning)
-    for step in returns:
-        if step.action == "left":
-            call.warn(
-                f"{step.record.kind} {step.record.name} was created or changed by others since, and is not changed"
-            )
-    return {
-        "changed": any(step.changes for step in returns),
-        "objects": [{"kind": step.record.kind, "name": step.record.name, "action": step.action} for step in returns],
-        "diff": [step.diff() for step in returns if step.changes],
-    }
-
 
 ACTION = Action(
     act,

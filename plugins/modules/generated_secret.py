@@ -112,76 +112,10 @@ entries:
       origin: generated
 """
 
-from typing import Any
-
-from ..module_utils._common.failure import OperatorError
-from ..module_utils._keys.generated import FORMS, GENERATORS, fingerprint, problem_of, published_as
-from ..module_utils._kubernetes.call import Call
+from ..module_utils._keys.generated import FORMS, GENERATORS, act
 from ..module_utils._kubernetes.managed import MANAGED_BY_OTHERS
-from ..module_utils._kubernetes.managed_secret import check_managers
-from ..module_utils._kubernetes.secret import StoredSecret, copied_value
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
-
-
-def refuse_unfit(secret: str, entry: dict[str, Any], value: bytes, origin: str) -> None:
-    form = entry["format"] or FORMS.get(entry["kind"] or "", "text")
-    problem = problem_of(form, value, entry["user"])
-    if not problem:
-        return
-    source = entry["from_secret"] or entry["from_config_map"] or {}
-    where = f"entry {source['key']} of {source['name']}" if origin == "copied" else f"entry {entry['name']} of {secret}"
-    raise OperatorError(
-        f"{where} {problem}",
-        expected=f"a value that pods can use as {entry['name']} ({form})",
-        untouched=f"Secret {secret}, and every pod that uses it",
-        next_step="use the entry that holds the value itself (airflow_fernet_key_from), or correct it"
-        if origin == "copied"
-        else "correct it; or, if nothing depends on its value, remove the entry: then it is generated or copied again",
-    )
-
-
-def act(call: Call) -> dict[str, Any]:
-    secret = StoredSecret(call.cluster, call.params["secret"])
-    missing: dict[str, bytes] = {}
-    states: dict[str, dict[str, str | None]] = {}
-    for entry in call.params["entries"]:
-        name = entry["name"]
-        value = secret.entries.get(name, b"")
-        origin = "kept"
-        if not value.strip():
-            if entry["kind"]:
-                origin, value = "generated", b"" if call.check_mode else GENERATORS[entry["kind"]](entry["user"])
-            else:
-                origin, value = "copied", copied_value(call.cluster, entry["from_secret"], entry["from_config_map"])
-            missing[name] = value
-        if value:
-            refuse_unfit(secret.name, entry, value, origin)
-        states[name] = {"origin": origin, "fingerprint": fingerprint(value) if value else None}
-        published = published_as(value)
-        if published:
-            call.warn(
-                f"Entry {name} of Secret {secret.name} is publicly known: it is {published}. It is not changed "
-                f"({origin}); replace it as soon as possible."
-            )
-    if missing:
-        check_managers(secret.name, secret.metadata, call.params["managed_by_others"], call.warn)
-    if (untold := secret.write(missing, dry_run=call.check_mode)) is not None:
-        call.warn(untold)
-    header = f"Secret {secret.name}"
-    return {
-        "changed": bool(missing),
-        "entries": states,
-        "diff": {
-            "before_header": header,
-            "after_header": header,
-            "before": {name: state["fingerprint"] for name, state in states.items() if name not in missing},
-            "after": {
-                name: state["fingerprint"] or ("(created when not in check mode)") for name, state in states.items()
-            },
-        },
-    }
-
 
 # The names of secrets are not secret, but without `no_log: false` Ansible would treat them as such.
 SOURCE = {

@@ -291,73 +291,11 @@ outage_seconds:
   sample: 0.0
 """
 
-from typing import Any
-
 from ..module_utils._airflow.login import LOGIN_OPTIONS
 from ..module_utils._airflow.rest import REQUESTS_IMPORT_ERROR
-from ..module_utils._kubernetes.call import Call
-from ..module_utils._rollout.gates import Access
-from ..module_utils._rollout.reloaders import changed_secrets
-from ..module_utils._rollout.restart import Restart, Restarter, Terms, Took
+from ..module_utils._rollout.rolling_restart import act
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
-
-
-def terms_of(call: Call) -> Terms:
-    given = call.params
-    return Terms(
-        components=given["components"],
-        order_given=given["order"] == "given",
-        annotations={name: str(value) for name, value in given["annotations"].items()},
-        changed_secrets=changed_secrets(call.cluster, given["changed_secrets"]),
-        access=Access.of(call.cluster, given["health"]) if given["health"] else None,
-        running_task_seconds=given["running_task_seconds"],
-        row_locks=given["row_locks"],
-        require_lossless=given["require_lossless"],
-        managed_by_others=given["managed_by_others"],
-        on_failure=given["on_failure"],
-        timeout_seconds=given["timeout"],
-        wait_for_old=given["wait_for_old"],
-        settle=given["settle"],
-    )
-
-
-def result_of(restart: Restart, terms: Terms, took: Took | None) -> dict[str, Any]:
-    gate = None
-    if restart.gate is not None:
-        gate = {"kind": restart.gate.kind, **(restart.gate.seen() if took else {})}
-    return {
-        "name": restart.name,
-        "kind": restart.kind,
-        "component": terms.components.get(restart.name),
-        "action": "restarted" if restart.due else "unchanged",
-        "seconds": took.seconds if took else None,
-        "grace_seconds": restart.grace_seconds,
-        "findings": [finding.as_result() for finding in restart.findings],
-        "gate": gate,
-    }
-
-
-def act(call: Call) -> dict[str, Any]:
-    run, terms = call.params["run"], terms_of(call)
-    restarter = Restarter(call.cluster, call.progress, run, terms)
-    restarts = restarter.plan(call.params["workloads"])
-    for warning in (warning for restart in restarts for warning in restart.warnings):
-        call.warn(warning)
-    took = {} if call.check_mode else restarter.restart_all(restarts)
-    due = [restart for restart in restarts if restart.due]
-    outages = [finding.outage_seconds or 0.0 for restart in due for finding in restart.findings]
-    return {
-        "changed": bool(due),
-        "workloads": [result_of(restart, terms, took.get(restart.name)) for restart in restarts],
-        "windows": [
-            {"name": terms.components.get(name, name), "begun": window.begun, "ended": window.ended}
-            for name, window in took.items()
-        ],
-        "outage_seconds": round(sum(outages), 1),
-        "diff": {"before": {}, "after": {restart.name: {"restarted by run": run} for restart in due}},
-    }
-
 
 ACTION = Action(
     act,

@@ -132,92 +132,9 @@ workloads:
       grace_seconds: 600
 """
 
-import contextlib
-from typing import Any
-
-from ..module_utils._kubernetes.call import Call
-from ..module_utils._kubernetes.objects import Objects
-from ..module_utils._kubernetes.unreachable import words_of
-from ..module_utils._pods.admission import Admission, told
-from ..module_utils._rollout.apply import Applier, Step
-from ..module_utils._rollout.belonging import deployment_of
-from ..module_utils._rollout.configurations import remove_unused
-from ..module_utils._rollout.interruption import grace_of_interrupted
-from ..module_utils._rollout.scale import Scaler
+from ..module_utils._rollout.states import act
 from ..module_utils._run.action import Action
 from ..module_utils.module import run_as_module
-
-with contextlib.suppress(ImportError):  # reported by the module's own requirement check
-    from kubernetes.client.exceptions import ApiException
-
-
-def act(call: Call) -> dict[str, Any]:
-    return applied(call) if call.params["state"] == "applied" else scaled(call)
-
-
-def applied(call: Call) -> dict[str, Any]:
-    applier = Applier(
-        call.cluster, call.progress, replace=call.params["replace"], backup_secret=call.params["backup_secret"]
-    )
-    steps = applier.plan(call.params["definitions"])
-    seconds: dict[str, float] = {}
-    if call.check_mode:
-        made = {(item["kind"], item["metadata"]["name"]) for item in call.params["provided"]}
-        nodes_on_demand = call.params["nodes_on_demand"]
-        for warning in applier.warnings(steps):
-            call.warn(warning)
-        told(call, Admission(call.cluster, made, nodes_on_demand=nodes_on_demand).look(*applier.pods_of(steps)))
-    else:
-        seconds = applier.roll_out(
-            steps, timeout_seconds=call.params["timeout"], wait_for_old=call.params["wait_for_old"]
-        )
-        tidy(call, steps)
-    return {
-        "changed": any(step.action != "unchanged" for step in steps),
-        "workloads": [
-            {
-                "name": step.name,
-                "kind": step.kind,
-                "action": step.action,
-                "seconds": seconds.get(step.name),
-                "grace_seconds": grace_of_interrupted(step),
-            }
-            for step in steps
-        ],
-        "diff": [step.diff() for step in steps if step.action not in ("unchanged", "retried")],
-    }
-
-
-def tidy(call: Call, steps: list[Step]) -> None:
-    """Remove unused configuration after a rollout. A failure to remove it does no harm."""
-    deployments = {deployment_of(step.definition) for step in steps if step.action != "unchanged"} - {None}
-    for deployment in sorted(map(str, deployments)):
-        try:
-            for name in remove_unused(Objects(call.cluster), deployment):
-                call.progress(f"ConfigMap {name}: removed, because nothing uses it any more")
-        except ApiException as error:
-            call.warn(f"unused configuration can't be removed: {words_of(error)}")
-
-
-def scaled(call: Call) -> dict[str, Any]:
-    scaler = Scaler(call.cluster, call.progress)
-    names, timeout = call.params["names"], call.params["timeout"]
-    if call.params["state"] == "started":
-        results = scaler.start_all(names, timeout_seconds=timeout, check_mode=call.check_mode)
-    else:
-        stopped = [scaler.stop(name, timeout_seconds=timeout, check_mode=call.check_mode) for name in names]
-        results = [result for each in stopped for result in each]
-    return {
-        "changed": any(result.action in ("stopped", "started") for result in results),
-        "workloads": [vars(result) for result in results],
-        "diff": {
-            "before": {
-                f"{result.kind} {result.name}": {"replicas": result.before} for result in results if result.kind
-            },
-            "after": {f"{result.kind} {result.name}": {"replicas": result.after} for result in results if result.kind},
-        },
-    }
-
 
 ACTION = Action(
     act,

@@ -2,20 +2,76 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Proof from outside that a deployment works: answers, heartbeats, contracts, DAG files, and the run of one DAG."""
+
 from __future__ import annotations
 
 import datetime
 import time
 from collections.abc import Callable
-from typing import Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
 
 from .._common.failure import OperatorError
+from .._kubernetes.secret import copied_value
+from . import metrics
+from .contracts import Contracts
 from .heartbeats import HEALTH, Pulse
+from .login import password_of
 from .rest import AirflowApi
+from .wait_budget import WaitBudget
+
+if TYPE_CHECKING:
+    from .._kubernetes.call import Call
 
 INTERVAL_SECONDS = 1
 NOT_RUN = "not run"
+
+
+def act(call: Call) -> dict[str, Any]:
+    given = call.params
+    budget = WaitBudget(given["timeout"], call.progress)
+    api = AirflowApi(given["url"], given["ca_file"], budget=budget)
+    password = password_of(call.cluster, given["login"]) if given["login"] else None
+    result: dict[str, Any] = {"dags": None, "import_errors": [], "canary": None}
+    result["version"] = api.get("/api/v2/version", having="version")["version"]
+    budget.begin()
+    result.update(check_contracts(call, budget, password))
+    budget.begin()
+    states, heartbeats = components(api, given["components"], given["timeout"], call.progress)
+    result.update(components=states, heartbeats=heartbeats)
+    if password is not None:
+        budget.begin()
+        api.login(given["login"]["user"], password)
+        if given["canary_dag"] and not call.check_mode:
+            canary = result["canary"] = run_dag(api, given["canary_dag"], given["timeout"], call.progress)
+            if canary["why"] is not None:
+                call.warn(f"DAG {given['canary_dag']} was not run: {canary['why']}")
+        # The run may have taken longer than the lifetime of a token.
+        budget.begin()
+        api.login(given["login"]["user"], password)
+        result["dags"] = api.get("/api/v2/dags", limit=1)["total_entries"]
+        result["import_errors"] = import_errors(api)
+    return result
+
+
+def check_contracts(call: Call, budget: WaitBudget, password: str | None) -> dict[str, Any]:
+    given = call.params
+    contracts = Contracts(lambda: AirflowApi(given["url"], given["ca_file"], budget=budget))
+    counts: dict[str, int] = {}
+    if password is not None:
+        path = given["cookie_path"] or urlsplit(given["url"]).path or "/"
+        contracts.check_login(given["login"]["user"], password, path)
+    if given["invalidate"] and not call.check_mode:
+        eviction = given["invalidate"]
+        shared = copied_value(call.cluster, {"name": eviction["secret"], "key": eviction["key"]}, None).decode()
+        contracts.check_invalidation(eviction["user"], shared)
+    if given["metrics"]:
+        exporters = metrics.Exporters(**given["metrics"])
+        counts, missing = metrics.arrived(call.cluster, exporters, given["timeout"], call.progress)
+        contracts.note_metrics(missing)
+    contracts.raise_if_broken()
+    return {"contracts": contracts.results, "answers": contracts.answers, "metrics": counts}
 
 
 def components(

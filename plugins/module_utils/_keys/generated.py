@@ -9,9 +9,16 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+from .._common.failure import OperatorError
+from .._kubernetes.managed_secret import check_managers
+from .._kubernetes.secret import StoredSecret, copied_value
 from . import in_pod
 from .fernet import keys_of
+
+if TYPE_CHECKING:
+    from .._kubernetes.call import Call
 
 # SHA-256 of values that many deployments use because they were published as a default or an example.
 PUBLISHED = {
@@ -85,3 +92,57 @@ def fingerprint(value: bytes) -> str:
 def published_as(value: bytes) -> str | None:
     """Where a value was published, or None."""
     return PUBLISHED.get(hashlib.sha256(value.strip()).hexdigest())
+
+
+def refuse_unfit(secret: str, entry: dict[str, Any], value: bytes, origin: str) -> None:
+    """Raises OperatorError for a value that pods could not work with."""
+    form = entry["format"] or FORMS.get(entry["kind"] or "", "text")
+    problem = problem_of(form, value, entry["user"])
+    if not problem:
+        return
+    source = entry["from_secret"] or entry["from_config_map"] or {}
+    where = f"entry {source['key']} of {source['name']}" if origin == "copied" else f"entry {entry['name']} of {secret}"
+    raise OperatorError(
+        f"{where} {problem}",
+        expected=f"a value that pods can use as {entry['name']} ({form})",
+        untouched=f"Secret {secret}, and every pod that uses it",
+        next_step="use the entry that holds the value itself (airflow_fernet_key_from), or correct it"
+        if origin == "copied"
+        else "correct it; or, if nothing depends on its value, remove the entry: then it is generated or copied again",
+    )
+
+
+def act(call: Call) -> dict[str, Any]:
+    """Adds the missing entries of a Secret, generated or copied, and checks those that it has."""
+    secret = StoredSecret(call.cluster, call.params["secret"])
+    missing: dict[str, bytes] = {}
+    states: dict[str, dict[str, str | None]] = {}
+    for entry in call.params["entries"]:
+        name = entry["name"]
+        value, origin = secret.entries.get(name, b""), "kept"
+        if not value.strip():
+            if entry["kind"]:
+                origin, value = "generated", b"" if call.check_mode else GENERATORS[entry["kind"]](entry["user"])
+            else:
+                origin, value = "copied", copied_value(call.cluster, entry["from_secret"], entry["from_config_map"])
+            missing[name] = value
+        if value:
+            refuse_unfit(secret.name, entry, value, origin)
+        states[name] = {"origin": origin, "fingerprint": fingerprint(value) if value else None}
+        if published := published_as(value):
+            call.warn(
+                f"Entry {name} of Secret {secret.name} is publicly known: it is {published}. It is not changed "
+                f"({origin}); replace it as soon as possible."
+            )
+    if missing:
+        check_managers(secret.name, secret.metadata, call.params["managed_by_others"], call.warn)
+    if (untold := secret.write(missing, dry_run=call.check_mode)) is not None:
+        call.warn(untold)
+    header = f"Secret {secret.name}"
+    before = {name: state["fingerprint"] for name, state in states.items() if name not in missing}
+    after = {name: state["fingerprint"] or "(created when not in check mode)" for name, state in states.items()}
+    return {
+        "changed": bool(missing),
+        "entries": states,
+        "diff": {"before_header": header, "after_header": header, "before": before, "after": after},
+    }

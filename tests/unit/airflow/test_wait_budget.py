@@ -44,7 +44,7 @@ def act(airflow):
     def call(**options):
         cluster = SimpleNamespace(secret_entries=lambda _name: entries)
         given = {**DEFAULTS, "url": airflow.url, "login": LOGIN, **options}
-        return airflow_health.act(Call(given, False, cluster, told.append, told.append))
+        return verification.act(Call(given, False, cluster, told.append, told.append))
 
     call.told = told
     return call

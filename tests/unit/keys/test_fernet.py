@@ -2,21 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is taken over as a Fernet key is one, and what a pod reads of the other secrets can be read."""
+"""What is taken over as a Fernet key is one."""
 
 from __future__ import annotations
 
 import base64
-from types import SimpleNamespace
 
 import pytest
 from cryptography.fernet import Fernet, MultiFernet
 
-from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.fernet import keys_of, opens
-from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
-from ansible_collections.hopsworks.airflow.plugins.modules import generated_secret
-from ansible_collections.hopsworks.airflow.tests.unit.keys.server import NAME, Server
 
 # The same in every process: they are part of the names of tests.
 KEY, OTHER = (base64.urlsafe_b64encode(bytes([number] * 32)) for number in (1, 2))
@@ -63,61 +58,3 @@ def test_what_is_none_is_told_without_a_word_of_it(value, word):
 )
 def test_what_another_key_made_is_not_opened(token):
     assert not opens(keys_of(KEY)[0], token)
-
-
-class SecretsOfCluster(SimpleNamespace):
-    def secret_entries(self, name):
-        return self.secrets.get(name)
-
-
-def generate(server, *entries, secrets=(), check_mode=False):
-    whole = {"kind": None, "format": None, "user": "admin", "from_secret": None, "from_config_map": None}
-    params = {"secret": NAME, "entries": [{**whole, **entry} for entry in entries], "managed_by_others": "refuse"}
-    cluster = SecretsOfCluster(core=server, namespace="lab", secrets=dict(secrets))
-    return generated_secret.act(Call(params, check_mode, cluster, server.said.append, server.warned.append))
-
-
-FROM = {"name": "fernet-key", "format": "fernet", "from_secret": {"name": "old", "key": "key"}}
-
-
-@pytest.mark.parametrize("check_mode", [True, False])
-def test_a_key_encoded_twice_is_not_taken_over(check_mode):
-    server = Server()
-    with pytest.raises(OperatorError, match="entry key of old is a Fernet key that was encoded") as refused:
-        generate(server, FROM, secrets={"old": {"key": base64.b64encode(KEY)}}, check_mode=check_mode)
-    assert "airflow_fernet_key_from" in refused.value.next_step
-    assert server.entries is None
-    generate(server, FROM, secrets={"old": {"key": KEY + b"\n"}})
-    assert server.entries["fernet-key"] == KEY
-
-
-def test_a_key_that_was_taken_over_wrongly_is_found():
-    server = Server({"fernet-key": base64.b64encode(KEY)})
-    with pytest.raises(OperatorError, match=f"entry fernet-key of {NAME} is a Fernet key that was encoded") as refused:
-        generate(server, FROM)
-    assert "remove the entry" in refused.value.next_step
-
-
-@pytest.mark.parametrize(
-    ("entry", "value", "word"),
-    [
-        ({"name": "x", "kind": "token"}, b"a\nb", "line break"),
-        ({"name": "x", "kind": "token"}, b"\xff", "UTF-8"),
-        ({"name": "x", "kind": "fernet"}, b"abc", "not a Fernet key"),
-        ({"name": "x", "kind": "simple_auth_password_file"}, b"abc", "JSON"),
-        ({"name": "x", "kind": "simple_auth_password_file"}, b'{"somebody": "else"}', "the user admin"),
-    ],
-)
-def test_an_entry_that_no_pod_could_work_with_is_refused(entry, value, word):
-    server = Server({"x": value})
-    with pytest.raises(OperatorError, match=word):
-        generate(server, entry, {"name": "more", "kind": "token"})
-    assert server.entries == {"x": value}
-
-
-def test_what_is_generated_is_fit_and_kept():
-    server = Server()
-    kinds = [{"name": kind, "kind": kind} for kind in generated_secret.GENERATORS]
-    assert generate(server, *kinds, check_mode=True)["changed"]
-    assert generate(server, *kinds)["changed"]
-    assert not generate(server, *kinds)["changed"]

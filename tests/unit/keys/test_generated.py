@@ -6,15 +6,22 @@ from __future__ import annotations
 
 import base64
 import json
+from types import SimpleNamespace
 
 import pytest
 from cryptography.fernet import Fernet
 
+from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.generated import (
     GENERATORS,
+    act,
     fingerprint,
     published_as,
 )
+from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
+from ansible_collections.hopsworks.airflow.tests.unit.keys.server import NAME, Server
+
+KEY = GENERATORS["fernet"]("")
 
 
 def test_a_fernet_key_encrypts():
@@ -49,3 +56,61 @@ def test_published_defaults_are_recognised(value, end):
 
 def test_what_is_generated_is_not_taken_for_published():
     assert published_as(GENERATORS["fernet"]("")) is None
+
+
+class SecretsOfCluster(SimpleNamespace):
+    def secret_entries(self, name):
+        return self.secrets.get(name)
+
+
+def generate(server, *entries, secrets=(), check_mode=False):
+    whole = {"kind": None, "format": None, "user": "admin", "from_secret": None, "from_config_map": None}
+    params = {"secret": NAME, "entries": [{**whole, **entry} for entry in entries], "managed_by_others": "refuse"}
+    cluster = SecretsOfCluster(core=server, namespace="lab", secrets=dict(secrets))
+    return act(Call(params, check_mode, cluster, server.said.append, server.warned.append))
+
+
+FROM = {"name": "fernet-key", "format": "fernet", "from_secret": {"name": "old", "key": "key"}}
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_key_encoded_twice_is_not_taken_over(check_mode):
+    server = Server()
+    with pytest.raises(OperatorError, match="entry key of old is a Fernet key that was encoded") as refused:
+        generate(server, FROM, secrets={"old": {"key": base64.b64encode(KEY)}}, check_mode=check_mode)
+    assert "airflow_fernet_key_from" in refused.value.next_step
+    assert server.entries is None
+    generate(server, FROM, secrets={"old": {"key": KEY + b"\n"}})
+    assert server.entries["fernet-key"] == KEY
+
+
+def test_a_key_that_was_taken_over_wrongly_is_found():
+    server = Server({"fernet-key": base64.b64encode(KEY)})
+    with pytest.raises(OperatorError, match=f"entry fernet-key of {NAME} is a Fernet key that was encoded") as refused:
+        generate(server, FROM)
+    assert "remove the entry" in refused.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "word"),
+    [
+        ({"name": "x", "kind": "token"}, b"a\nb", "line break"),
+        ({"name": "x", "kind": "token"}, b"\xff", "UTF-8"),
+        ({"name": "x", "kind": "fernet"}, b"abc", "not a Fernet key"),
+        ({"name": "x", "kind": "simple_auth_password_file"}, b"abc", "JSON"),
+        ({"name": "x", "kind": "simple_auth_password_file"}, b'{"somebody": "else"}', "the user admin"),
+    ],
+)
+def test_an_entry_that_no_pod_could_work_with_is_refused(entry, value, word):
+    server = Server({"x": value})
+    with pytest.raises(OperatorError, match=word):
+        generate(server, entry, {"name": "more", "kind": "token"})
+    assert server.entries == {"x": value}
+
+
+def test_what_is_generated_is_fit_and_kept():
+    server = Server()
+    kinds = [{"name": kind, "kind": kind} for kind in GENERATORS]
+    assert generate(server, *kinds, check_mode=True)["changed"]
+    assert generate(server, *kinds)["changed"]
+    assert not generate(server, *kinds)["changed"]

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
+from ansible_collections.hopsworks.airflow.plugins.module_utils._keys import generated
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._preflight import preflight
-from ansible_collections.hopsworks.airflow.plugins.modules import generated_secret
 from ansible_collections.hopsworks.airflow.tests.unit.keys.server import NAME, Server
 
 pytestmark = pytest.mark.usefixtures("quick_keys")
@@ -69,7 +69,7 @@ def generate(server, names, **options):
     entries = [{**source, "name": name, "kind": "token", "format": None, "user": "admin"} for name in names]
     params = {"secret": NAME, "entries": entries, "managed_by_others": "refuse", **options}
     cluster = SimpleNamespace(core=server, namespace="lab")
-    return generated_secret.act(Call(params, False, cluster, server.said.append, server.warned.append))
+    return generated.act(Call(params, False, cluster, server.said.append, server.warned.append))
 
 
 def test_the_other_secrets_likewise():

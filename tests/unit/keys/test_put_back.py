@@ -74,5 +74,5 @@ def test_what_is_written_is_newer_than_what_pods_wait_for(monkeypatch, step, che
 
 def test_the_counter_has_one_name():
     """In the pod template, where a restart writes it, and where it is compared."""
-    for path in ("roles/deployment/templates/workload.yml.j2", "roles/restart/tasks/main.yml"):
+    for path in ("roles/deployment/templates/workloads.yml.j2", "roles/restart/tasks/main.yml"):
         assert KEYS_GENERATION in (ROOT / path).read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.hopsworks.airflow.plugins.module_utils._common.failure import OperatorError
 from ansible_collections.hopsworks.airflow.plugins.module_utils._replacement import keeping, replacement, restoration
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.scale import Scaled, Started
-from ansible_collections.hopsworks.airflow.tests.unit.replacement.fake import Namespace
+from ansible_collections.hopsworks.airflow.tests.unit.replacement.fake import Namespace, Watching, removed
 from ansible_collections.hopsworks.airflow.tests.unit.replacement.replacing import OLD, workload
 
 
@@ -21,16 +21,7 @@ def namespace(monkeypatch):
     for module in (keeping, replacement, restoration):
         monkeypatch.setattr(module, "Objects", lambda _cluster: namespace)
 
-    class Watcher:
-        def __init__(self, _cluster, _objects, live, _progress):
-            self.workload = live["kind"], live["metadata"]["name"]
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *exc):
-            pass
-
+    class Watcher(Watching):
         def until_rolled_out(self, **_arguments):
             namespace.log.append(("rolled out", *self.workload))
             if self.workload[1] in namespace.sick:
@@ -49,11 +40,7 @@ def namespace(monkeypatch):
 
     monkeypatch.setattr(restoration, "Watcher", Watcher)
     monkeypatch.setattr(restoration, "Scaler", Scaler)
-    monkeypatch.setattr(
-        restoration,
-        "remove",
-        lambda objects, live, _progress, **_arguments: objects.delete(live["kind"], live["metadata"]["name"]),
-    )
+    monkeypatch.setattr(restoration, "remove", removed)
     return namespace
 
 

@@ -211,3 +211,21 @@ class Namespace:
                 creation_timestamp=None,
             ),
         )
+
+
+class Watching:
+    """What a Watcher is while nothing happens: it knows its workload."""
+
+    def __init__(self, _cluster, _objects, live, _progress):
+        self.workload = live["kind"], live["metadata"]["name"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        pass
+
+
+def removed(objects, live, _progress, **_arguments):
+    """In place of `remove`, which waits until the object is gone."""
+    objects.delete(live["kind"], live["metadata"]["name"])

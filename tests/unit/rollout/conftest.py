@@ -4,34 +4,30 @@
 
 from __future__ import annotations
 
-import contextlib
-from types import SimpleNamespace
-
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import apply as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import scale
-from ansible_collections.hopsworks.airflow.tests.unit.replacement.fake import Namespace
+from ansible_collections.hopsworks.airflow.tests.unit.replacement.fake import Namespace, Watching, removed
 
 
 @pytest.fixture
 def namespace(monkeypatch):
     namespace = Namespace()
     monkeypatch.setattr(subject, "Objects", lambda _cluster: namespace)
-    monkeypatch.setattr(
-        subject,
-        "remove",
-        lambda objects, live, _progress, **_arguments: objects.delete(live["kind"], live["metadata"]["name"]),
-    )
+    monkeypatch.setattr(subject, "remove", removed)
 
-    @contextlib.contextmanager
-    def watcher(_cluster, _objects, live, _progress):
-        def gone(**_arguments):
-            namespace.log.append(("gone", live["kind"], live["metadata"]["name"]))
+    class Watcher(Watching):
+        def until_rolled_out(self, **_arguments):
+            pass
 
-        yield SimpleNamespace(until_rolled_out=lambda **_arguments: None, try_again=lambda: False, until_gone=gone)
+        def try_again(self):
+            return False
+
+        def until_gone(self, **_arguments):
+            namespace.log.append(("gone", *self.workload))
 
     for module in (subject, scale):
-        monkeypatch.setattr(module, "Watcher", watcher)
+        monkeypatch.setattr(module, "Watcher", Watcher)
     monkeypatch.setattr(scale, "Objects", lambda _cluster: namespace)
     return namespace

@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.objects import Objects
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import states
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.configurations import (
     configurations_of,
     remove_unused,
 )
-from ansible_collections.hopsworks.airflow.plugins.modules import workloads as module
 from ansible_collections.hopsworks.airflow.tests.unit.api_server import ApiServer
 from ansible_collections.hopsworks.airflow.tests.unit.replacement.replacing import by
 
@@ -110,7 +110,7 @@ def test_those_of_a_workload_are_told(server, objects):
 
 @pytest.fixture
 def roll_out(server, monkeypatch):
-    """The module, with a rollout that does nothing."""
+    """The action, with a rollout that does nothing."""
     warnings = []
 
     def call(action, *, check_mode=False):
@@ -123,11 +123,11 @@ def roll_out(server, monkeypatch):
             warnings=lambda _steps: [],
             pods_of=lambda _steps: ([], []),
         )
-        monkeypatch.setattr(module, "Applier", lambda *_arguments, **_options: applier)
-        monkeypatch.setattr(module, "grace_of_interrupted", lambda _step: None)
+        monkeypatch.setattr(states, "Applier", lambda *_arguments, **_options: applier)
+        monkeypatch.setattr(states, "grace_of_interrupted", lambda _step: None)
         given = {"state": "applied", "definitions": [], "replace": True, "backup_secret": None, "provided": []}
         given |= {"nodes_on_demand": True, "timeout": 1, "wait_for_old": True}
-        return module.act(
+        return states.act(
             SimpleNamespace(
                 params=given,
                 check_mode=check_mode,

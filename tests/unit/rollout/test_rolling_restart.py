@@ -13,12 +13,14 @@ import yaml
 
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._pods.lossless import Risk
+from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout import rolling_restart as subject
 from ansible_collections.hopsworks.airflow.plugins.module_utils._rollout.restart import Restart, Took
-from ansible_collections.hopsworks.airflow.plugins.modules import rolling_restart as subject
+from ansible_collections.hopsworks.airflow.plugins.modules import rolling_restart
 
-DEFAULTS = {name: option.get("default") for name, option in yaml.safe_load(subject.DOCUMENTATION)["options"].items()}
+OPTIONS = yaml.safe_load(rolling_restart.DOCUMENTATION)["options"]
+DEFAULTS = {name: option.get("default") for name, option in OPTIONS.items()}
 SECRETS = {"keys": SimpleNamespace(metadata=SimpleNamespace(annotations={"reloader.stakater.com/match": "true"}))}
-DOCUMENTED = yaml.safe_load(subject.RETURN)
+DOCUMENTED = yaml.safe_load(rolling_restart.RETURN)
 
 
 class Gate:
