@@ -47,10 +47,11 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..module_utils._database.of_components import connection_of
-
 
 def database_connection(database: Mapping[str, Any], folder: str, entry: str) -> dict[str, Any]:
+    # Imported here: every worker of Ansible that uses any filter of this collection loads all of them.
+    from ..module_utils._database.of_components import connection_of
+
     return connection_of(database, folder, entry)
 
 

@@ -19,6 +19,7 @@ from ansible import constants
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action.normal import ActionModule as Normal
+from ansible.plugins.loader import filter_loader, test_loader
 
 from ..module_utils._common.failure import unforeseen
 from ..module_utils._common.private_file import write_privately
@@ -34,6 +35,8 @@ from .workers import start_surely
 if multiprocessing.parent_process() is None:
     outlive_output()
     start_surely()
+    # Every worker would load them again, for its first expression.
+    LOADED = (*filter_loader.all(), *test_loader.all())
 # Each worker is a fork of this process. Modules that are imported by now are permanent, so the garbage collection of
 # the workers does not scan them, and so does not copy them.
 gc.freeze()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -113,7 +114,8 @@ def missing_on(cluster: Cluster, resource: str, name: str, verbs: Sequence[str])
 def _allowed(cluster: Cluster, right: Right, verb: str, name: str = "") -> bool:
     resource, _slash, subresource = right.resource.partition("/")
     attributes = {"group": right.group, "resource": resource, "subresource": subresource, "verb": verb, "name": name}
-    if not right.cluster_wide:
-        attributes["namespace"] = cluster.namespace
-    review = cluster.authorization.create_self_subject_access_review({"spec": {"resourceAttributes": attributes}})
-    return bool(review.status.allowed)
+    attributes["namespace"] = "" if right.cluster_wide else cluster.namespace
+    # Read here: the client's own reading, of all verbs, takes as long as the questions.
+    body = {"spec": {"resourceAttributes": attributes}}
+    answer = cluster.authorization.create_self_subject_access_review(body, _preload_content=False)
+    return bool(json.loads(answer.data)["status"]["allowed"])

@@ -63,6 +63,8 @@ class Tunnel:
             contextlib.closing(near),
             contextlib.suppress(ApiException, OperatorError, ClosedError, OSError, WebSocketException),
         ):
+            # Otherwise the second of two frames waits until the peer has acknowledged the first, which takes 40 ms.
+            near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # If any of these ends it, the peer sees a closed connection and reports that itself.
             session = self._forward()
             try:

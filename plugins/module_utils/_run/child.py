@@ -208,7 +208,7 @@ def _reap(child: int) -> End | None:
     while time.monotonic() < deadline:
         if end := _look(child):
             return end
-        time.sleep(0.01)
+        time.sleep(0.001)
     return None
 
 

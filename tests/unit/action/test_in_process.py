@@ -28,6 +28,8 @@ from ansible_collections.hopsworks.airflow.plugins.modules import cluster_info
 from ansible_collections.hopsworks.airflow.plugins.plugin_utils.in_process import InProcess, plain
 from ansible_collections.hopsworks.airflow.tests.unit.waiting import until
 
+from .playing import keep, playbook, results
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
 HERE = {"ansible_python_interpreter": sys.executable}
@@ -402,3 +404,23 @@ def test_a_kubeconfig_that_is_a_mapping_is_used_and_not_shown(tmp_path, interpre
     found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert found == {"server": "https://api.example:6443", "context": "production"}
     assert "canary" not in done.stdout + done.stderr
+
+
+FILTER = """
+import os
+with open("loads", "a") as stream:
+    stream.write(f"{os.getpid()}\\n")
+
+class FilterModule:
+    def filters(self):
+        return {"doubled": lambda text: text * 2}
+"""
+
+
+def test_filters_are_loaded_once_and_not_in_every_worker(tmp_path, server):
+    (tmp_path / "filter_plugins").mkdir()
+    (tmp_path / "filter_plugins/doubled.py").write_text(FILTER, encoding="utf-8")
+    shown = [{"name": f"show {number}", "debug": {"msg": f"{{{{ 'a{number}' | doubled }}}}"}} for number in (1, 2)]
+    told = results(playbook(tmp_path, server, [keep("begun"), *shown]))
+    assert [told[f"show {number}"]["msg"] for number in (1, 2)] == ["a1a1", "a2a2"]
+    assert len((tmp_path / "loads").read_text(encoding="utf-8").splitlines()) == 1

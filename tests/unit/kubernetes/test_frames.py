@@ -10,9 +10,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import queue
 import socket
 import struct
 import threading
+from unittest.mock import Mock
 
 import kubernetes.client
 import pytest
@@ -115,4 +117,16 @@ def test_a_statement_that_is_silent_is_pinged(cluster, pings):
         connection.sendall(b"SELECT COUNT(*) FROM log")
         assert connection.recv(100) == b"answer"
     assert len(pings) == PINGS
+    made.close()
+
+
+def test_a_frame_does_not_wait_until_the_one_before_it_is_acknowledged(cluster, monkeypatch):
+    found = queue.SimpleQueue()
+    monkeypatch.setattr(tunnel, "port_forward", lambda *_given: Mock())
+    monkeypatch.setattr(
+        tunnel, "relay", lambda near, _session: found.put(near.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+    )
+    made = Tunnel(cluster, "lab", "mysql-0", 3306)
+    with socket.create_connection(made.address):
+        assert found.get(timeout=GIVEN_UP_SECONDS) == 1
     made.close()
