@@ -20,7 +20,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._keys.entries im
 from ansible_collections.hopsworks.airflow.tests.bench.measure import MeasurementError, say
 
 SIGNERS = ("api-server", "scheduler")
-# With the strategies that the collection gives them (roles/deployment/templates/workload.yml.j2).
+# With the strategies that the collection gives them (roles/deployment/templates/workloads.yml.j2).
 STRATEGIES: dict[str, dict[str, Any]] = {
     "airflow-webserver": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
     "airflow-scheduler": {"type": "Recreate"},

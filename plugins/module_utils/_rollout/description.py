@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import difflib
+import operator
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -67,12 +68,14 @@ def refuse_misspelt(variables: Iterable[str], specification: str) -> None:
     meant, option = dict[str, str](), ""
     for name, choices in OPTION.findall(specification):
         option = name or option
-        meant |= {word.replace("_", ""): f"airflow_{option}" for word in (name, *choices.split(", ")) if word}
+        meant |= {word.replace("_", "").lower(): f"airflow_{option}" for word in (name, *choices.split(", ")) if word}
     problems = []
     for variable in set(variables) - set(meant.values()):
         word = "".join(variable.lower().split("_")[1:])
         # With a word more or less it is another name.
         near = [each for each in difflib.get_close_matches(word, meant, cutoff=0.87) if abs(len(each) - len(word)) < 3]
+        # One wrong letter, or two in the wrong order, which are a big part of a short name.
+        near += [each for each in meant if _wrong_letters(each, word) < 2 or sorted(each) == sorted(word)]
         problems += [f"{variable} is no option, and the nearest one is {meant[each]}" for each in near[:1]]
     if problems:
         raise OperatorError(
@@ -81,6 +84,10 @@ def refuse_misspelt(variables: Iterable[str], specification: str) -> None:
             untouched="everything",
             next_step="correct the name; if it is a variable of your own, rename it so that it resembles no option",
         )
+
+
+def _wrong_letters(one: str, other: str) -> int:
+    return sum(map(operator.ne, one.ljust(len(other)), other.ljust(len(one))))
 
 
 def _names(described: Mapping[str, Any]) -> Iterator[str]:
@@ -112,10 +119,8 @@ def _components(components: list[Mapping[str, Any]]) -> Iterator[str]:
 
 def _reached(described: Mapping[str, Any]) -> Iterator[str]:
     address = str(described["airflow_public_url"])
-    problem = problem_of(address, base=True)
-    if problem is None and re.search("[^:]//", address):
-        problem = "has an empty part in its path"
-    if problem is not None:
+    empty = "has an empty part in its path" if re.search("[^:]//", address) else None
+    if problem := problem_of(address, base=True) or empty:
         yield f"the address airflow_public_url {problem}"
     file = str(described["airflow_ca_file"] or "")
     if file and not os.path.isfile(os.path.expanduser(file)):

@@ -38,7 +38,8 @@ def test_an_image_that_may_not_run_as_its_container_is_told_although_it_is_there
     root = Use(USE.name, {"securityContext": {"runAsNonRoot": True, "runAsUser": 0}}, USE.container)
     puller = Puller(cluster, said, "lab", IMAGE, [root])
     puller.nodes()
-    with pytest.raises(OperatorError, match=r"can't run image .* as container main of Deployment web would"):
+    refused = r"can't run image .* with the settings of container main of Deployment web: "
+    with pytest.raises(OperatorError, match=refused):
         puller.pull(puller.pulls(), timeout_seconds=60)
     assert pods() == []
 

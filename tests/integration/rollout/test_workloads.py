@@ -291,7 +291,7 @@ def test_the_replicas_that_others_decide_about_stay_theirs(cluster, foreign, rol
     body = {"metadata": {"name": "scaled"}, "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 3}}
     Objects(cluster).create({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", **body})
     assert roll_out(definition) == ["unchanged"]
-    with pytest.raises(OperatorError, match="HorizontalPodAutoscaler scaled decides"):
+    with pytest.raises(OperatorError, match="HorizontalPodAutoscaler scaled manages the replicas of Deployment scaled"):
         roll_out(workload("scaled"))
 
 

@@ -29,6 +29,11 @@ OPTIONS = yaml.safe_load(SPECIFICATION)["argument_specs"]["main"]["options"]
         ("airflow_images", "airflow_image"),
         ("airflow_dags_folder", "airflow_dag_folders"),
         ("airflow_databse_hst", "airflow_database_host"),
+        ("airflow_confrim", "airflow_confirm"),
+        ("airflow_comfirm", "airflow_confirm"),
+        ("airflow_imagx", "airflow_image"),
+        ("airflow_nam", "airflow_name"),
+        ("airflow_never", "airflow_image_pull_policy"),
         # Named after a choice.
         ("airflow_drop", "airflow_reset_method"),
         ("airflow_cutover", "airflow_rotation_mode"),

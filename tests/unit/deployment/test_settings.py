@@ -185,14 +185,15 @@ def test_the_job_and_the_pulls_have_them_too(deployments):
     for key in ("node_selector", "tolerations", "affinity", "priority_class", "runtime_class", "image_pull_policy"):
         assert job[key] == wanted[f"airflow_{key}"], key
     assert (job["labels"], job["annotations"]) == (wanted["airflow_pod_labels"], wanted["airflow_pod_annotations"])
-    # As a check of the pods, the roles hand the same to the module that pulls: the plan and the phase include one file.
+    # As a check of the pods, the roles hand the same to the module that pulls: the plan and the phase have one file.
     tasks = {
         phase: yaml.safe_load((ROOT / f"roles/upgrade/tasks/{phase}.yml").read_text(encoding="utf-8"))
         for phase in ("images", "plan", "pull")
     }
     for phase in ("images", "plan"):
-        included = [task.get("ansible.builtin.include_tasks") for task in tasks[phase]]
-        assert "pull.yml" in [each["file"] if isinstance(each, dict) else each for each in included], phase
+        assert "pull.yml" in [
+            task.get(f"ansible.builtin.{way}_tasks") for task in tasks[phase] for way in ("import", "include")
+        ], phase
     (pull,) = (task["hopsworks.airflow.image_pull"] for task in tasks["pull"])
     # Each component may have a place, and each container a security context of its own.
     assert pull["workloads"] == "{{ airflow_workloads }}"
@@ -319,6 +320,6 @@ def test_every_setting_is_described(deployments):
     described = yaml.safe_load((ROOT / "roles/deployment/meta/argument_specs.yml").read_text(encoding="utf-8"))
     options = described["argument_specs"]["main"]["options"]
     assert ROLE.keys() <= options.keys()
-    template = (ROOT / "roles/deployment/templates/workload.yml.j2").read_text(encoding="utf-8")
+    template = (ROOT / "roles/deployment/templates/workloads.yml.j2").read_text(encoding="utf-8")
     own = set(re.findall(r"\b(?:own|component)\.([a-z_]+)", template))
     assert own <= options["airflow_components"]["options"].keys()

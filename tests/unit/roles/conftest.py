@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -228,6 +229,8 @@ class Stage:
                 output, errors = process.communicate()
                 raise AssertionError(f"not at its end after {LONGEST_SECONDS} s:\n{output}\n{errors}") from None
         lines = [json.loads(line) for line in asked.read_text().splitlines()]
+        # A value that is missing or empty, written into a sentence.
+        assert not re.search(r"\bNone\b(?! of)", output), output
         return Played(process.returncode, output + errors, lines)
 
 

@@ -37,8 +37,9 @@ RESTARTED = {"name": "airflow-scheduler", "component": "scheduler", "grace_secon
 def planned(stage):
     """The plan of a cut-over of keys that are like KEYS but for this."""
 
-    def play(minimum_age=600, **keys):
+    def play(minimum_age=600, mode="cutover", in_scheduler=False, **keys):
         answers = {
+            "quiesce:quiesced": {"paused": [], "running": []},
             "preflight": {"seen": {}},
             "signing_keys_info": {**KEYS, **keys},
             "airflow_configuration_info": {
@@ -46,7 +47,7 @@ def planned(stage):
                 "jwt_algorithm": "RS256",
                 "executor": "KubernetesExecutor",
                 "jwt_leeway": 10,
-                "tasks_in_scheduler": False,
+                "tasks_in_scheduler": in_scheduler,
                 "clock_skew_seconds": 0,
                 "heartbeat_seconds": 5,
             },
@@ -55,7 +56,7 @@ def planned(stage):
         played = stage.play(
             TASKS,
             answers,
-            airflow_rotation_mode="cutover",
+            airflow_rotation_mode=mode,
             airflow_confirm="demo",
             airflow_run="r2",
             airflow_cutover_minimum_age=minimum_age,
@@ -100,3 +101,7 @@ def test_a_cut_over_that_goes_on_names_the_keys_that_it_has_ended(planned):
         "kid-o, kid-q" in said
     )
     assert "kid-a, kid-s become invalid at once" not in said
+
+
+def test_no_task_runs_now(planned):
+    assert "no task runs now" in planned(mode="overlap", in_scheduler=True)

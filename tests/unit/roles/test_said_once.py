@@ -152,7 +152,7 @@ def test_the_page_says_all_that_the_summary_says(facts, status):
 def test_what_the_page_has_in_its_own_way_is_in_the_summary():
     summary = rendered("summary.txt.j2", UPGRADE, "done")
     assert "The UI was down for 11.5 s (measured through the proxy, 800 requests, 80 failed). 2.5 s were not" in summary
-    assert "Airflow 3.0.6 answers; 7 DAGs known; demo ran to success in 4.4 s.\n" in summary
+    assert "Airflow 3.0.6 answers; 7 DAGs known so far; demo ran to success in 4.4 s.\n" in summary
     assert "1 DAG file can't be imported by the new Airflow (unchanged; their owners have to fix them):\n" in summary
     assert "2 DAGs stay paused because the new Airflow can't import their files (once the owners have fixed" in summary
     assert "go-template='{{index .data \"passwords.json\" | base64decode}}'\n" in summary

@@ -85,7 +85,7 @@ def test_the_last_attempt_tells_what_all_of_them_did(record, said):
     output, page = said(record)
 
     assert "The UI was down for 4711.5 s" in output
-    assert "Airflow 3.99.7 answers; 12 DAGs known" in output
+    assert "Airflow 3.99.7 answers; 12 DAGs known so far" in output
     for text in (output, page):
         assert "4711.5" in text
         assert "/runs/r1/dump.sql.gz" in text
