@@ -18,6 +18,7 @@ import pytest
 
 PLUGINS = pathlib.Path(__file__).resolve().parents[3] / "plugins"
 PREFIX = "ansible_collections.hopsworks.airflow.plugins."
+OURS = re.compile(r"ansible_collections(\.hopsworks(\..*)?)?$")
 # Each room, with the rooms that it may import. A room that is not named here may import none and not be imported.
 COMMON = frozenset({"_common"})
 HTTP = COMMON | {"_http"}
@@ -52,43 +53,46 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "action": KUBERNETES | {"_run", "plugin_utils"},
     "callback": COMMON,
 }
-# A module is an action, a filter a question of a role: these may import every room, and no room imports them.
-DOORS = ("modules", "filter")
+# A module is an action, a filter a question of a role: these may import every room of module_utils, and no room imports
+# them.
+ROOMS = frozenset(room for room in MAY_IMPORT if room.startswith("_"))
+DOORS = {"modules": ROOMS | {"module"}, "filter": ROOMS, "doc_fragments": frozenset[str]()}
+# What is not in `plugins/`, and `plugins/` as a whole.
+OUTSIDE = ("(outside of plugins)",)
 
 
 def room_of(path: tuple[str, ...]) -> str:
     """The room of a module, or of a name in one, by its path below `plugins/`: the innermost one."""
-    if path[0] != "module_utils":
+    if path[0] != "module_utils" or len(path) == 1:
         return path[0]
     inner = "/".join(path[1:3])
     return inner if inner in MAY_IMPORT else path[1]
 
 
-def imported_by(path: tuple[str, ...], text: str) -> set[str]:
-    """The rooms that a file imports, which is at `path` below `plugins/`; without its own."""
+def targets(path: tuple[str, ...], text: str) -> set[tuple[str, ...]]:
+    """What a file imports of this collection, as paths below `plugins/`; the file is at `path` there."""
     found: set[tuple[str, ...]] = set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and node.level:
-            base = (*path[: len(path) - node.level], *(node.module.split(".") if node.module else ()))
-            found |= {(*base, alias.name) for alias in node.names}
+            up = len(path) - node.level
+            base = (*path[: max(up, 0)], *(node.module.split(".") if node.module else ()))
+            found |= {(*base, alias.name) if up >= 0 else OUTSIDE for alias in node.names}
         elif isinstance(node, ast.Import | ast.ImportFrom):
             module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
-            names = [f"{module}{alias.name}" for alias in node.names]
+            names = {f"{module}{alias.name}" for alias in node.names}
             found |= {tuple(name.removeprefix(PREFIX).split(".")) for name in names if name.startswith(PREFIX)}
-    return {room_of(target) for target in found} - {room_of(path)}
+            found |= {OUTSIDE for name in names if OURS.match(name) and not name.startswith(PREFIX)}
+    return found
 
 
 def forbidden(path: tuple[str, ...], text: str) -> set[str]:
     """The rooms that a file imports and may not."""
     room = room_of(path)
-    return imported_by(path, text) - (MAY_IMPORT.keys() if room in DOORS else MAY_IMPORT[room])
+    allowed = DOORS[room] if room in DOORS else MAY_IMPORT.get(room, frozenset())
+    return {room_of(target) for target in targets(path, text)} - {room} - allowed
 
 
-FILES = sorted(
-    file.relative_to(PLUGINS).with_suffix("").parts
-    for file in PLUGINS.rglob("*.py")
-    if file.parent.name != "doc_fragments"  # documentation
-)
+FILES = sorted(file.relative_to(PLUGINS).with_suffix("").parts for file in PLUGINS.rglob("*.py"))
 
 
 def text_of(path: tuple[str, ...]) -> str:
@@ -127,6 +131,53 @@ def test_an_import_that_is_forbidden_is_seen(text):
     assert forbidden(depth, text) == {"_run"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from ....plugins.module_utils._run import lock",
+        "from .... import plugins",
+        "from ....tests.unit import api_server",
+        "import ansible_collections.hopsworks.airflow.plugins",
+        "import ansible_collections.hopsworks.airflow",
+        "from ansible_collections.hopsworks import airflow",
+        "from ansible_collections.hopsworks.airflow.tests.unit import api_server",
+    ],
+)
+def test_an_import_from_outside_is_seen(text):
+    assert forbidden(("module_utils", "_keys", "states"), text) == {OUTSIDE[0]}
+
+
+@pytest.mark.parametrize("text", ["from ... import module_utils", f"import {PREFIX}module_utils"])
+def test_an_import_of_all_rooms_is_seen(text):
+    assert forbidden(("module_utils", "_keys", "states"), text) == {"module_utils"}
+
+
+@pytest.mark.parametrize("room", ["modules", "action", "plugin_utils", "callback", "filter"])
+def test_a_module_and_a_filter_import_module_utils_alone(room):
+    text = f"from ..{room} import x"
+    assert forbidden(("filter" if room == "modules" else "modules", "x"), text) == {room}
+
+
+def test_every_folder_is_a_room_or_an_engine():
+    """A new one has no rights until it is named here."""
+    inside = PLUGINS / "module_utils"
+    folders = {path.parent.relative_to(inside).as_posix() for path in inside.rglob("*.py")} - {"."}
+    assert folders - MAY_IMPORT.keys() == {f"_database/{engine}" for engine in ENGINES}
+    assert {path[0] for path in FILES} - {"module_utils"} == {*DOORS, "action", "callback", "plugin_utils"}
+
+
+def test_nothing_is_imported_by_a_name_in_a_text():
+    """The rule would not see it."""
+    ways = {"import_module", "__import__", "exec", "eval"}
+    found = {
+        "/".join(path)
+        for path in FILES
+        for node in ast.walk(ast.parse(text_of(path)))
+        if (isinstance(node, ast.Name) and node.id in ways) or (isinstance(node, ast.Attribute) and node.attr in ways)
+    }
+    assert found == {"plugin_utils/of_module"}
+
+
 def test_an_import_of_a_module_is_seen():
     assert forbidden(("module_utils", "_run", "action"), "from ...modules import quiesce") == {"modules"}
 
@@ -141,12 +192,13 @@ ENGINES = {path.name for path in (PLUGINS / "module_utils/_database").iterdir() 
 
 def test_an_engine_is_known_by_one_file_alone():
     """All others work with a database through the Protocols in `_database/engine.py`."""
+    folder = ("module_utils", "_database")
     knowing = {
         "/".join(path)
         for path in FILES
-        if path[:2] != ("module_utils", "_database") or path[2] not in ENGINES
         for engine in ENGINES
-        if re.search(rf"(?:_database|^from )\.{engine}\b", text_of(path), re.MULTILINE)
+        if path[:3] != (*folder, engine)
+        and any(target[:3] == (*folder, engine) for target in targets(path, text_of(path)))
     }
     assert knowing == {"module_utils/_database/engines"}
 
@@ -177,9 +229,9 @@ def test_no_folder_of_tests_is_passed_over(pytestconfig):
 
 
 @pytest.mark.parametrize("path", sorted((PLUGINS / "filter").glob("*.py")), ids=lambda path: path.stem)
-def test_a_filter_does_not_load_the_client_of_kubernetes(path):
-    """Ansible loads a filter again in every worker that renders with it, and the client takes a second."""
+def test_a_filter_does_not_load_the_clients_of_kubernetes_and_database(path):
+    """Ansible loads all filters again in every worker that uses one, and each client takes a part of a second."""
     code = f"import sys, importlib; importlib.import_module('{PREFIX}filter.{path.stem}'); print(*sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     loaded = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert {"kubernetes", "requests"}.isdisjoint(loaded.stdout.split())
+    assert {"kubernetes", "requests", "pymysql"}.isdisjoint(loaded.stdout.split())
