@@ -10,8 +10,8 @@ DOCUMENTATION = r"""
 module: availability_probe
 short_description: Measures from outside how long a service is unavailable
 description:
-  - Requests URLs at a fixed rate, each time on a new connection and whether or not earlier requests have been answered,
-    and records the result of each request. Run it as an asynchronous task during a change that may interrupt the
+  - Requests URLs at a fixed rate, each time on a new connection and without waiting for the responses to a few earlier
+    requests, and records the result of each. Run it as an asynchronous task during a change that may interrupt the
     service.
   - A request of O(urls) succeeds if the response is from Airflow 3 or matches the one before the change (status,
     redirect target, content type, page title), which the probe learns when it starts. An ingress without a running

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,12 @@ def test_the_newest_airflow_is_not_noticed_to_rotate_either(bed: Bed, before: Be
             assert (seen["failures"], seen["errors"]) == (0, {}), name
     for key in before.forgers:
         assert call(mint(key, before.claims, now=time.time(), lifetime_seconds=60)).status_code == 200
+
+
+def test_thirty_clients_at_once_are_all_answered(before: Before) -> None:
+    """With Airflow's own number of connections to the database, the api-server hangs (apache/airflow 66493)."""
+    with ThreadPoolExecutor(30) as clients:
+        assert {answer.status_code for answer in clients.map(call, [before.token] * 150)} == {200}
 
 
 @pytest.fixture(scope="module")

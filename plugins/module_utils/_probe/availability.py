@@ -19,7 +19,10 @@ from .measurement import Probe, Writer
 from .requester import Requester, Target
 from .samples import Sample
 
-MOST_THREADS = 200
+# Airflow 3.2 and newer check in their event loop whether a token is revoked. If requests hold all connections of the
+# pool (15 by default), that check waits for them, they wait for the event loop, and nothing is answered for 30 s
+# (apache/airflow 66493). The probe must not be what fills the pool.
+MOST_OPEN = 8
 CONDITIONS_CHECK_SECONDS = 0.2
 # Several, because there may be several servers behind one address.
 LOOKS = 3
@@ -29,11 +32,11 @@ GIVING_UP_SECONDS = 1.0
 
 
 class Prober:
-    """Sends requests at a fixed rate, each on a new connection, whether or not earlier ones have been answered.
+    """Sends requests at a fixed rate, each on a new connection, without waiting for the responses to earlier ones.
 
-    So a slow response does not hide that others fail in the meantime. A target with a keep-alive connection waits for
-    its responses, and one with an overloaded server pauses after a failure (`Requester.rests`). Each response is a JSON
-    line in `file`.
+    So a slow response does not hide that others fail in the meantime. The targets share `MOST_OPEN` open requests. One
+    with a keep-alive connection waits for its responses; one with an overloaded server pauses after a failure
+    (`Requester.rests`). Each response is a JSON line in `file`.
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class Prober:
         self._requesters = [Requester(target, timeout_seconds=timeout_seconds, context=context) for target in targets]
         self._single = [requester for requester in self._requesters if not requester.target.keep_alive]
         self._kept = [requester for requester in self._requesters if requester.target.keep_alive]
+        # Two, so that one that hangs is not all that is seen.
+        self._most_open = max(2, MOST_OPEN // max(1, len(self._single)))
         self._identities = {id(target.identity): target.identity for target in targets if target.identity is not None}
         self._file = file
         self._probe_id = probe or uuid.uuid4().hex
@@ -86,14 +91,9 @@ class Prober:
             return None
 
         done = threading.Event()
-        threads = len(self._identities) + int(len(self._single) * (self._timeout / self._interval + 1)) + 1
-        kept = [
-            threading.Thread(target=self._probe_over_one, args=(requester, done), daemon=True)
-            for requester in self._kept
-        ]
-        pool = ThreadPoolExecutor(min(MOST_THREADS, threads))
-        for thread in kept:
-            thread.start()
+        pool = ThreadPoolExecutor(len(self._identities) + len(self._single) * self._most_open + 1)
+        for requester in self._kept:
+            threading.Thread(target=self._probe_over_one, args=(requester, done), daemon=True).start()
         try:
             reason = self._beat(pool, reason_to_end, begun)
         finally:
@@ -131,8 +131,7 @@ class Prober:
                 judge.learn(answer)
 
     def _beat(self, pool: ThreadPoolExecutor, reason_to_end: Callable[[], str | None], begun: float) -> str:
-        looked = 0.0
-        position = 0
+        looked, position = 0.0, 0
         while True:
             if time.monotonic() - looked >= CONDITIONS_CHECK_SECONDS:
                 looked = time.monotonic()
@@ -140,15 +139,15 @@ class Prober:
                     return reason
                 for identity in self._identities.values():
                     pool.submit(identity.renew_if_due)
+            with self._opening:
+                open_of = [name for _sent, name in self._open.values()].count
             for requester in self._single:
-                if requester.rests:
-                    continue
-                pool.submit(self._probe, requester, self._opened(requester))
+                if not requester.rests and open_of(requester.target.name) < self._most_open:
+                    pool.submit(self._probe, requester, self._opened(requester))
             position = _wait_for_beat(begun, position + 1, self._interval)
 
     def _probe_over_one(self, requester: Requester, done: threading.Event) -> None:
-        begun = time.monotonic()
-        position = 0
+        begun, position = time.monotonic(), 0
         while not done.is_set():
             if not requester.rests:
                 self._probe(requester, self._opened(requester))

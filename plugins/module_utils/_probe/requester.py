@@ -147,6 +147,7 @@ class Requester:
         A server may close an idle connection at any time (RFC 9112, 9.6): a client sends an idempotent request again,
         once. This does not apply to a connection that was never used.
         """
+        reconnected = self._kept is not None
         if self._kept is not None:
             try:
                 # An announced end (`Connection: close` in the previous response) has removed its socket.
@@ -158,9 +159,6 @@ class Requester:
             except (OSError, http.client.HTTPException):
                 pass
             self.close()
-            reconnected = True
-        else:
-            reconnected = False
         connection = self._connection()
         try:
             answer = self._answer(connection, headers)

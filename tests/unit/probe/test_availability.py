@@ -18,7 +18,7 @@ from ansible_collections.hopsworks.airflow.plugins.module_utils._http.policy imp
 from ansible_collections.hopsworks.airflow.plugins.module_utils._kubernetes.call import Call
 from ansible_collections.hopsworks.airflow.plugins.module_utils._probe import requester
 from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.answers import Expected
-from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.availability import Prober
+from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.availability import MOST_OPEN, Prober
 from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.measurement import read as read_measurement
 from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.requester import TOO_LATE, Requester, Target
 from ansible_collections.hopsworks.airflow.plugins.module_utils._probe.samples import summarise
@@ -137,7 +137,7 @@ def test_every_request_is_a_connection_of_its_own(server, probe):
 def test_slow_answers_do_not_hide_what_comes_after_them(server, probe):
     server.wait = 1.0
     end = probe(server.url)
-    time.sleep(0.5)
+    time.sleep(0.3)
     server.wait, server.status = 0.0, 503
     time.sleep(0.5)
     seen, _ended = end()
@@ -146,6 +146,36 @@ def test_slow_answers_do_not_hide_what_comes_after_them(server, probe):
     assert len(slow) >= 4
     assert len(failed) >= 4
     assert failed[0].time < slow[0].time + slow[0].seconds
+
+
+def test_a_server_that_hangs_is_not_sent_more_and_more(server, probe):
+    """As many open requests as an api-server has connections to its database would let it hang for longer."""
+    server.wait = 3.0
+    end = probe(server.url, timeout=5.0)
+    # At the rate of the test, thirty would be open.
+    time.sleep(1.5)
+    assert len(server.tokens) == MOST_OPEN
+    server.wait = 0.0
+    seen, _ended = end()
+    assert all(sample.good for sample in seen)
+    assert len(seen) == MOST_OPEN
+
+
+def test_targets_share_the_open_requests_and_a_fast_one_is_not_held_up(server, tmp_path):
+    slow = Server()
+    slow.wait = 3.0
+    stop_file = tmp_path / "stop"
+    targets = [Target(f"slow{number}", slow.url, ANY) for number in range(3)] + [Target("fast", server.url, ANY)]
+    prober = Prober(targets, tmp_path / "samples.jsonl", interval_seconds=0.05, timeout_seconds=5.0)
+    thread = threading.Thread(target=lambda: prober.run(stop_file, seconds=30, process_id=None))
+    thread.start()
+    time.sleep(1.5)
+    assert len(slow.tokens) == 3 * MOST_OPEN // 4
+    assert len(server.tokens) >= 15
+    stop_file.touch()
+    thread.join(10)
+    slow.close()
+    assert not thread.is_alive()
 
 
 def test_a_closed_port_is_named(probe):
