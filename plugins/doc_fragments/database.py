@@ -110,6 +110,6 @@ options:
         is omitted, too, or no pod has these labels, the image of the pods behind the Service O(database.host) is used.
     type: str
   container:
-    description: Container of that pod whose image has the tools. Defaults to the pod's first container.
+    description: Container of that pod whose image has the tools. Defaults to the pod's default or first container.
     type: str
 """

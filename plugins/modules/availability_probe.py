@@ -309,7 +309,7 @@ problems:
   returned: state is summary
   type: list
   elements: str
-  sample: [nothing was measured of rest in the last 12 s]
+  sample: [rest was not measured in the last 12 s]
 windows:
   description:
     - For each of O(windows), its name and times, the results by C(names) as in RV(urls), and whether it was C(measured)

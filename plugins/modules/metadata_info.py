@@ -103,7 +103,7 @@ tables:
   returned: success
   type: list
   elements: dict
-  sample: [{name: dag, engine: InnoDB, rows_estimate: 12, bytes: 32768}]
+  sample: [{name: dag, storage_engine: InnoDB, rows_estimate: 12, bytes: 32768}]
 rows_estimate:
   description: Rows in all tables of the live schema, as estimated by the server.
   returned: success
@@ -115,10 +115,10 @@ bytes:
   type: int
   sample: 1572864
 server:
-  description: The engine, its version, and whether one RENAME TABLE of many tables is atomic in a crash.
+  description: The product, its version, and whether one RENAME TABLE of many tables is atomic in a crash.
   returned: success
   type: dict
-  sample: {engine: MariaDB, version: 10.11.14-MariaDB, atomic_rename: true}
+  sample: {product: MariaDB, version: 10.11.14-MariaDB, atomic_rename: true}
 adopted_with:
   description:
     - The statements by which an administrator of the database assigns to O(deployment) what it has left itself in
@@ -173,7 +173,7 @@ old_tables:
   returned: success
   type: str
   sample: 12 of the 33 old tables are in schema airflow_before_20261122t030000, the others still in airflow; all of
-    them are whole.
+    them are complete.
 paused:
   description:
     - DAGs that runs have paused and not unpaused yet (C(now)), and the runs that paused them (C(runs)).

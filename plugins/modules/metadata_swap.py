@@ -147,7 +147,7 @@ conditions:
   elements: dict
   sample: [{condition: too_old_to_migrate, verdict: holds, found: revision 03afc6b6f902 is older than 2.7}]
 seconds:
-  description: Duration in seconds, without the wait for sessions to end.
+  description: Duration in seconds, with the wait for sessions to end.
   returned: success
   type: float
   sample: 0.9

@@ -263,9 +263,9 @@ workloads:
       sample:
         - kind: outage
           text: >-
-            Deployment airflow-webserver takes all its pods down before it makes new ones (strategy Recreate): nobody is
-            served for about 14 s, until a new pod is ready; strategy RollingUpdate with maxSurge 1 and maxUnavailable 0
-            avoids it
+            Deployment airflow-webserver stops all its pods before it creates new ones (strategy Recreate): no requests
+            are served for about 14 s, until a new pod is ready; strategy RollingUpdate with maxSurge 1 and
+            maxUnavailable 0 avoids this
           outage_seconds: 14.2
     gate:
       description:

@@ -139,7 +139,7 @@ def test_nothing_is_done_where_nothing_is_due(replay):
 @WHOLE
 def test_an_installation_runs_through_its_phases(replay):
     printed, state = replay("install", stage="empty")
-    assert "Install of production: finished" in printed
+    assert "Installation of production: finished" in printed
     assert list(state["facts"]) == ["keys", "images", "schema", "cut_over", "verify", "resume"]
 
 
@@ -148,7 +148,7 @@ def test_a_rotation_goes_through_all_of_its_states(replay):
     printed, state = replay("rotate", "-e", "airflow_rotation_wait=true", stage="installed")
     assert list(state["facts"]) == ["publish", "activate", "retire", "resume"]
     assert state["keys"] == "steady"
-    assert "Rotate of production: finished" in printed
+    assert "Rotation of production: finished" in printed
 
 
 @WHOLE

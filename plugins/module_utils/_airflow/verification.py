@@ -141,7 +141,7 @@ def run_dag(api: AirflowApi, dag_id: str, seconds: float, progress: Callable[[st
         run_path = f"{path}/dagRuns/{quote(run_id, safe='')}"
         run = api.make(f"{path}/dagRuns", {"dag_run_id": run_id, "logical_date": date}, run_path)
         while run["state"] not in ("success", "failed"):
-            _check(deadline, f"the run of DAG {dag_id} is still {run['state']}", "it to end in success")
+            _check(deadline, f"the run of DAG {dag_id} is still {run['state']}", "a successful run")
             time.sleep(INTERVAL_SECONDS)
             run = api.get(run_path)
         tasks = api.get(f"{run_path}/taskInstances")["task_instances"]

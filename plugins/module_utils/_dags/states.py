@@ -77,8 +77,8 @@ def quiesced(call: Call, action: Quiesce) -> dict[str, Any]:
         if call.check_mode and rights.verdict == conditions.REFUSED:
             # It is unknown which tasks will run then.
             call.warn(
-                "nothing has to be paused now; but if tasks run then that outlast the grace period, the run will stop "
-                f"there: {rights.found}; {rights.next_step}"
+                "nothing has to be paused now; if tasks that outlast the grace period run at the restart, the run will "
+                f"stop there: {rights.found}; {rights.next_step}"
             )
     else:
         # Also in check mode, because a rotation comes here when the new keys are already in use.

@@ -121,7 +121,7 @@ def client_of(cluster: Cluster, address: Address, params: dict[str, Any]) -> tup
     if chosen is None:
         raise OperatorError(
             f"no image with the database's client tools is known: no pod in namespace {cluster.namespace} has the"
-            f" labels {selector!r}, and {address.host} is no Service with pods",
+            f" labels {selector!r}, and {address.host} is not a Service with pods",
             expected=f"an image with {ENGINE.tools}",
             untouched="everything",
             next_step="set client_image (airflow_database_client_image), for example to"

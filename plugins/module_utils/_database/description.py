@@ -20,7 +20,7 @@ class Table:
 
     name: str
     kind: str
-    engine: str
+    storage_engine: str
     rows: int
     bytes: int
 
@@ -46,9 +46,9 @@ class Schema:
 
 @dataclass(frozen=True)
 class Server:
-    """Its kind and version. `renames_atomically`: it moves all tables or none, even if it dies meanwhile."""
+    """`product`: what it calls itself. `renames_atomically`: it moves all tables or none, even if it dies meanwhile."""
 
-    engine: str
+    product: str
     version: str
     renames_atomically: bool
 

@@ -4,9 +4,9 @@
 
 """What every engine's folder provides.
 
-The rooms above name no engine and use no dialect. They send only the SQL that all engines have: SELECT, INSERT, UPDATE
-and DELETE with values as `%s`, names from `Database.quoted`, TRUE and FALSE, COALESCE, and times as values instead of
-functions of the server.
+The rooms above name no engine and use no dialect. They send only the SQL that all engines have: SELECT with UNION ALL
+and LIMIT, INSERT, UPDATE, DELETE and DROP TABLE IF EXISTS, values as `%s`, names from `Database.quoted`, TRUE, FALSE,
+COALESCE, COUNT, MAX and REPLACE(), and times as values instead of functions of the server.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class Database(Protocol):
         The server notices a little later than the cluster that a pod has ended.
         """
 
-    def alone(self, live: str, timeout_seconds: float) -> AbstractContextManager[None]:
+    def move_lock(self, live: str, timeout_seconds: float) -> AbstractContextManager[None]:
         """In this block no other session of this collection moves tables of this schema.
 
         Waits for a statement of a killed run that the server still executes. Raises OperatorError after the timeout.

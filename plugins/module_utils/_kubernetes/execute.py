@@ -86,7 +86,7 @@ def execute(
     if code is None and late:
         raise OperatorError(
             f"`{command[0]}` in pod {pod} was still running after {timeout_seconds:.0f} s",
-            expected="it to end within its timeout",
+            expected="a command that ends within its timeout",
             untouched="everything that it had not done yet; its output is discarded",
             next_step="increase `timeout`, or find out what it waits for; then run the same command again",
         )

@@ -183,7 +183,7 @@ def nobody_connected(schema: str, sessions: Sequence[Session], rights: Rights | 
     )
 
 
-def wait_until_alone(database: Database, schema: str, seconds: float, progress: Callable[[str], None]) -> None:
+def wait_until_unused(database: Database, schema: str, seconds: float, progress: Callable[[str], None]) -> None:
     """Wait for other sessions on a schema to end. Raises OperatorError if one is still open after the time."""
     enforce([nobody_connected(schema, database.wait_for_sessions([schema], seconds, progress))], predicting=False)
 

@@ -249,12 +249,12 @@ def as_result(inspection: Inspection) -> dict[str, Any]:
         "problems": list(inspection.problems),
         "revision": inspection.revisions[0] if len(inspection.revisions) == 1 else None,
         "tables": [
-            {"name": table.name, "engine": table.engine, "rows_estimate": table.rows, "bytes": table.bytes}
-            for table in tables
+            {"name": each.name, "storage_engine": each.storage_engine, "rows_estimate": each.rows, "bytes": each.bytes}
+            for each in tables
         ],
         "rows_estimate": sum(table.rows for table in tables),
         "bytes": sum(table.bytes for table in tables),
-        "server": {"engine": server.engine, "version": server.version, "atomic_rename": server.renames_atomically},
+        "server": {"product": server.product, "version": server.version, "atomic_rename": server.renames_atomically},
         "adopted_with": adopted_with(inspection.others),
         "installed": asdict(inspection.install) if inspection.install is not None else None,
         "moving": None

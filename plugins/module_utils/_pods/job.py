@@ -101,7 +101,7 @@ class Job:
                 raise self._failure(state.text, pod)
             now = time.monotonic()
             if now > deadline:
-                raise self._failure(f"it has not started in time: {state.text}", pod)
+                raise self._failure(f"it did not start in time: {state.text}", pod)
             if state.text != said:
                 said = state.text
                 self._progress(redact(f"{self._name}: {said}", self._secrets))
@@ -173,7 +173,7 @@ class Job:
         )
         return OperatorError(
             redact(f"Job {self._name} failed: {text}", self._secrets),
-            expected="it to complete",
+            expected="a Job that completes",
             untouched="the live schema; it only worked on another schema",
             next_step="fix the cause that the evidence shows, then run the same command again: it starts the Job again",
             evidence=tuple(redact("\n".join(seen), self._secrets).splitlines()),
@@ -253,7 +253,7 @@ def remove_leftovers(
                 names = ", ".join(sorted(pod["metadata"]["name"] for pod in running))
                 raise OperatorError(
                     f"pods of an interrupted run still exist after {timeout_seconds:.0f} s: {names}",
-                    expected="them to end",
+                    expected="no pods of an interrupted run",
                     untouched="the schema that they use",
                     next_step="find out why they do not end (kubectl describe pod), then run the same command again",
                 )

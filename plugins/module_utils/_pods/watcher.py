@@ -260,7 +260,7 @@ class Watcher:
         if verdict.state != "done":
             after = "" if verdict.state == "failed" else f" within {timeout_seconds:.0f} s"
             raise OperatorError(
-                f"{self.kind} {self.name} has not ended{after}: {verdict.reason}{self._away()}",
+                f"{self.kind} {self.name} did not end{after}: {verdict.reason}{self._away()}",
                 expected="its pods to end within their grace period",
                 untouched="the workloads after it; its annotation keeps the replicas that it had",
                 next_step=(

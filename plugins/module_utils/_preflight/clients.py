@@ -56,7 +56,7 @@ def host_of(text: str) -> str:
 
 def owner_of(pod: Object) -> str:
     owners = pod["metadata"].get("ownerReferences", [])
-    return next((f"{owner['kind']} {owner['name']}" for owner in owners if owner.get("controller")), "nobody")
+    return next((f"{owner['kind']} {owner['name']}" for owner in owners if owner.get("controller")), "no controller")
 
 
 def _addresses(pod: Object) -> set[str]:

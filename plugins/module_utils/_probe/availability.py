@@ -34,9 +34,9 @@ GIVING_UP_SECONDS = 1.0
 class Prober:
     """Sends requests at a fixed rate, each on a new connection, without waiting for the responses to earlier ones.
 
-    So a slow response does not hide that others fail in the meantime. The targets share `MOST_OPEN` open requests. One
-    with a keep-alive connection waits for its responses; one with an overloaded server pauses after a failure
-    (`Requester.rests`). Each response is a JSON line in `file`.
+    So a slow response does not hide that others fail in the meantime. At most `MOST_OPEN` requests are open; with more
+    than four targets, two of each. A target with a keep-alive connection waits for its responses, and one with an
+    overloaded server pauses after a failure (`Requester.rests`). Each response is a JSON line in `file`.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Prober:
 
         def reason_to_end() -> str | None:
             if time.monotonic() - begun >= seconds:
-                return "time is over"
+                return "its time limit was reached"
             if stop_file is not None and stop_file.exists():
                 return "told to stop"
             if process is not None and process_is_gone(process):

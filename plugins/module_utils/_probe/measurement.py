@@ -136,7 +136,7 @@ def shortcomings(found: Measurement, which: str | None, now: float | None = None
     """What was not measured, in words; empty if the measurement is complete."""
     probe = found.probe(which)
     if probe is None:
-        return ["nothing was measured: no probe has begun"]
+        return ["nothing was measured: no probe has started"]
     if probe.failure is not None:
         return [f"nothing was measured: {probe.failure['found']}"]
     until = probe.ended if probe.ended is not None else time.time() if now is None else now
@@ -144,13 +144,13 @@ def shortcomings(found: Measurement, which: str | None, now: float | None = None
     for name in probe.names:
         last = found.seen_since(probe, name)
         if last is None:
-            problems.append(f"nothing was measured of {name}")
+            problems.append(f"{name} was not measured")
         elif until - last > probe.longest_silence:
-            problems.append(f"nothing was measured of {name} in the last {until - last:.0f} s")
+            problems.append(f"{name} was not measured in the last {until - last:.0f} s")
     if probe.ended is None and not problems:
-        problems.append("the probe did not say that it has ended: its last requests may be missing")
+        problems.append("the end of the probe was not recorded: its last requests may be missing")
     elif probe.because not in (None, "told to stop"):
-        problems.append(f"the measurement ended before it was told to: {probe.because}")
+        problems.append(f"the measurement ended early: {probe.because}")
     for name, line in probe.learnt.items():
         if line["blind"]:
             problems.append(f"{name} {line['blind']}: it does not show whether Airflow was up")
@@ -175,7 +175,7 @@ def wait_until_begun(file: Path, which: str | None, seconds: float) -> list[str]
             return names
         if time.monotonic() > deadline or (probe is not None and probe.ended is not None):
             raise OperatorError(
-                f"the measurement has not begun within {seconds:.0f} s (missing: {', '.join(missing) or 'all'})",
+                f"the measurement did not start within {seconds:.0f} s (missing: {', '.join(missing) or 'all'})",
                 expected="each of its requests to be sent before anything is changed",
                 untouched="everything",
                 next_step=f"read the result of the asynchronous probe, and {file}; then run the same command again",

@@ -110,7 +110,7 @@ class Requester:
             if self.target.keep_alive:
                 answer, reconnected = self._over_kept_connection(headers)
             else:
-                answer = self._alone(headers)
+                answer = self._single(headers)
             status, error = answer.status, self.target.judge.reason(answer)
         except (OSError, http.client.HTTPException) as failure:
             error = type(failure).__name__
@@ -128,7 +128,7 @@ class Requester:
     def look(self) -> Answer | None:
         """The response to one anonymous request that is not counted, or None."""
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return self._alone({"User-Agent": USER_AGENT})
+            return self._single({"User-Agent": USER_AGENT})
         return None
 
     def close(self) -> None:
@@ -137,7 +137,7 @@ class Requester:
             self._kept.close()
             self._kept = None
 
-    def _alone(self, headers: dict[str, str]) -> Answer:
+    def _single(self, headers: dict[str, str]) -> Answer:
         with contextlib.closing(self._connection()) as connection:
             return self._answer(connection, {**headers, "Connection": "close"})
 

@@ -74,7 +74,7 @@ def keep(
     lost = [f"{record.kind} {record.name}" for record in half if record in new]
     if lost:
         raise OperatorError(
-            f"{', '.join(lost)} partly replaced, and the original is not in Secret {backup_secret}",
+            f"already partly replaced: {', '.join(lost)}, and the originals are not in Secret {backup_secret}",
             expected="objects of the old deployment, or saved originals",
             untouched="all workloads and the database",
             next_step=(

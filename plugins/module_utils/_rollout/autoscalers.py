@@ -68,7 +68,7 @@ class Autoscalers:
                 raise OperatorError(
                     f"{found['kind']} {found['metadata']['name']} manages the replicas of {kind} {name}, but its "
                     f"definition sets them, too ({definition['spec']['replicas']})",
-                    expected="one of the two",
+                    expected="replicas set by the autoscaler or by the definition, not by both",
                     untouched="all workloads",
                     next_step=(
                         "remove `replicas` from the component in airflow_components, so that the autoscaler manages "

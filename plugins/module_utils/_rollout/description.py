@@ -76,7 +76,7 @@ def refuse_misspelt(variables: Iterable[str], specification: str) -> None:
         near = [each for each in difflib.get_close_matches(word, meant, cutoff=0.87) if abs(len(each) - len(word)) < 3]
         # One wrong letter, or two in the wrong order, which are a big part of a short name.
         near += [each for each in meant if _wrong_letters(each, word) < 2 or sorted(each) == sorted(word)]
-        problems += [f"{variable} is no option, and the nearest one is {meant[each]}" for each in near[:1]]
+        problems += [f"{variable} is not an option; the nearest one is {meant[each]}" for each in near[:1]]
     if problems:
         raise OperatorError(
             "; ".join(sorted(problems)),

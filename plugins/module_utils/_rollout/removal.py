@@ -64,10 +64,10 @@ def remove_plain(objects: Objects, live: Object, *, timeout_seconds: float, unto
         if time.monotonic() > deadline:
             raise OperatorError(
                 f"{kind} {name} is deleted, but not gone after {timeout_seconds:.0f} s",
-                expected="it is gone when its finalizers are done",
+                expected="an object that is gone once its finalizers are done",
                 untouched=untouched,
                 next_step=(
-                    f"find out what it waits for: {', '.join(found['metadata'].get('finalizers', [])) or 'nothing'}; "
+                    f"find out why: its finalizers are {', '.join(found['metadata'].get('finalizers', [])) or 'none'}; "
                     "then run the same command again"
                 ),
             )

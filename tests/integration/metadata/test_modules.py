@@ -212,7 +212,7 @@ def test_a_migration_that_fails_says_why_at_once(laboratory, old, changes, match
     ("changes", "match"),
     [
         ({"port": 3999}, "answered 2013"),
-        ({"host": "nosuch"}, "resolves nowhere"),
+        ({"host": "nosuch"}, "does not resolve"),
         ({"password_secret": {"name": "mysql-users-secrets", "key": "root"}}, "answered 1045"),
         ({"password_secret": {"name": "mysql-users-secrets", "key": "nosuch"}}, "no entry nosuch"),
         ({"password_secret": {"name": "nosuch", "key": "airflow"}}, "there is no such Secret"),

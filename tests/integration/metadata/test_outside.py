@@ -23,7 +23,7 @@ def test_everything_works_at_an_address_outside_the_cluster(outside, tmp_path):
     dump = {"run": RUN, "directory": str(tmp_path / "dumps")}
     refused = lab.run("metadata_dump", lab.arguments(live, pod_selector="app=none-such", **dump), "--check")
     assert refused["failed"]
-    assert f"{lab.host} is no Service with pods" in refused["failure"]["found"]
+    assert f"{lab.host} is not a Service with pods" in refused["failure"]["found"]
     assert "airflow_database_client_image" in refused["failure"]["next_step"]
 
     made = lab.run("metadata_dump", lab.arguments(live, client_image=CLIENT, **dump))

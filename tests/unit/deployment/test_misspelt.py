@@ -47,7 +47,7 @@ OPTIONS = yaml.safe_load(SPECIFICATION)["argument_specs"]["main"]["options"]
 def test_a_near_miss_names_the_option(variable, option):
     with pytest.raises(OperatorError) as refused:
         refuse_misspelt(["airflow_name", variable, "airflow_team"], SPECIFICATION)
-    assert refused.value.found == f"{variable} is no option, and the nearest one is {option}"
+    assert refused.value.found == f"{variable} is not an option; the nearest one is {option}"
     assert refused.value.untouched == "everything"
 
 
@@ -82,6 +82,6 @@ def test_all_options_and_choices_are_known():
 def test_it_is_refused_wherever_it_is_set(tmp_path):
     right = {"airflow_team": "data"}
     found = rendered(tmp_path, {"wrong": {**right, "airflow_rotaton_mode": "cutover"}, "right": right})
-    assert "airflow_rotaton_mode is no option, and the nearest one is airflow_rotation_mode" in found["wrong"]
+    assert "airflow_rotaton_mode is not an option; the nearest one is airflow_rotation_mode" in found["wrong"]
     assert "Untouched: everything" in found["wrong"]
     assert isinstance(found["right"], dict)

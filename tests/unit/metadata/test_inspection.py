@@ -91,7 +91,7 @@ def test_result_of_a_real_schema(database, deployment):
     assert result["stage"] == "old"
     assert result["revision"] == OLD_REVISION
     assert {table["name"] for table in result["tables"]} == OLD_TABLES
-    assert result["server"]["engine"] == "MariaDB"
+    assert result["server"]["product"] == "MariaDB"
     assert result["workspace"]["state"] == "complete"
     assert result["workspace"]["tables"] == 45
     assert result["moving"] is None

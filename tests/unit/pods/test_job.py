@@ -247,7 +247,7 @@ def test_one_that_takes_longer_than_it_may_is_ended(run):
 
 
 def test_one_that_does_not_start_in_its_time_is_ended(run):
-    with pytest.raises(OperatorError, match="it has not started in time: its container is starting"):
+    with pytest.raises(OperatorError, match="it did not start in time: its container is starting"):
         run(pod(waiting("ContainerCreating")), timeout=0)
 
 

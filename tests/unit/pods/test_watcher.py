@@ -159,7 +159,7 @@ def test_a_workload_that_is_stopped_does_not_wait_for_a_lost_node(objects, core,
     stopped(objects)
     first_pod(objects, ending=True)
     core.problem = "Kubelet stopped posting node status."
-    with pytest.raises(OperatorError, match=r"has not ended: pod .* cannot end because its node node-a is lost"):
+    with pytest.raises(OperatorError, match=r"did not end: pod .* cannot end because its node node-a is lost"):
         watching(impatient()).until_gone(timeout_seconds=3600)
 
 

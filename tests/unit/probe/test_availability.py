@@ -197,7 +197,7 @@ def test_no_answer_in_time_is_a_failure(server, probe):
 
 def test_it_ends_when_the_time_is_over(server, probe):
     seen, ended = probe(server.url, seconds=0.3)(stop=False)
-    assert ended == "time is over"
+    assert ended == "its time limit was reached"
     assert seen
 
 

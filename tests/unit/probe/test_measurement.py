@@ -257,7 +257,7 @@ def test_requests_that_could_not_be_told_apart_or_kept_to_are_refused(module, gi
 
 
 def test_where_no_probe_ever_began_that_is_said(module):
-    assert module("summary")["problems"] == ["nothing was measured: no probe has begun"]
+    assert module("summary")["problems"] == ["nothing was measured: no probe has started"]
 
 
 NAMES = ["version", "rest", "keep_alive"]
@@ -305,11 +305,11 @@ def test_a_measurement_that_saw_all_to_its_end_has_no_shortcomings(file):
 @pytest.mark.parametrize(
     ("last", "end", "because", "said"),
     [
-        ({}, None, None, "nothing was measured of rest"),
-        (dict.fromkeys(NAMES, 10), None, None, "nothing was measured of version in the last 50 s"),
-        ({**dict.fromkeys(NAMES, 60), "rest": 10}, 60, "told to stop", "nothing was measured of rest in the last 50 s"),
-        (dict.fromkeys(NAMES, 60), 60, "time is over", "ended before it was told to: time is over"),
-        (dict.fromkeys(NAMES, 60), None, None, "did not say that it has ended"),
+        ({}, None, None, "rest was not measured"),
+        (dict.fromkeys(NAMES, 10), None, None, "version was not measured in the last 50 s"),
+        ({**dict.fromkeys(NAMES, 60), "rest": 10}, 60, "told to stop", "rest was not measured in the last 50 s"),
+        (dict.fromkeys(NAMES, 60), 60, "its time limit was reached", "ended early: its time limit was reached"),
+        (dict.fromkeys(NAMES, 60), None, None, "the end of the probe was not recorded"),
     ],
 )
 def test_what_a_measurement_says_nothing_about(file, last, end, because, said):

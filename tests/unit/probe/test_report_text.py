@@ -70,7 +70,7 @@ def test_an_outage_that_nobody_can_know_is_no_number(written):
 
 
 def test_time_in_which_nobody_looked_is_said(written):
-    problem = "nothing was measured of ui in the last 60 s"
+    problem = "ui was not measured in the last 60 s"
     text = written(cut_over={"availability": seen(ended=START + 70), "unmeasured": [problem]})
     assert problem in text
     assert "60" in text
@@ -78,7 +78,7 @@ def test_time_in_which_nobody_looked_is_said(written):
 
 
 def test_a_measurement_that_saw_nothing_is_not_zero_failures(written):
-    problem = "nothing was measured: no probe has begun"
+    problem = "nothing was measured: no probe has started"
     text = written(activate={"availability": {}, "windows": [], "unmeasured": [problem]})
     assert problem in text
     assert "0 failed" not in text

@@ -91,7 +91,7 @@ DATABASE = {
 # As the role `status` looks at it.
 LOOK = {
     **DATABASE,
-    "server": {"engine": "MariaDB", "version": "10.11.6"},
+    "server": {"product": "MariaDB", "version": "10.11.6"},
     "tables": [],
     "bytes": 0,
     "revision": "fe199e1abd77",

@@ -37,13 +37,13 @@ class Catalogue(Statements):
         comment = str(self.value("SELECT @@version_comment"))
         text = f"{version} {comment}".lower()
         if "mariadb" in text:
-            engine = MARIADB
+            product = MARIADB
         # 8.0.36-cluster, 5.7.44-ndb-7.6.28, 22.10.12-cluster (RonDB). Percona XtraDB Cluster is one of InnoDB.
         elif "-cluster" in version.lower() or "ndb" in text or "mysql cluster" in text:
-            engine = NDB_CLUSTER
+            product = NDB_CLUSTER
         else:
-            engine = MYSQL
-        return Server(engine, version, renames_atomically(engine, version))
+            product = MYSQL
+        return Server(product, version, renames_atomically(product, version))
 
     def folded(self, name: str) -> str:
         """With lower_case_table_names set, the server takes every name in lower case, and answers with that.
@@ -170,8 +170,8 @@ class Catalogue(Statements):
 _TABLE = "TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_ROWS, DATA_LENGTH, INDEX_LENGTH"
 
 
-def _table(name: str, kind: str, engine: Any, rows: Any, data: Any, index: Any) -> Table:
-    return Table(name, kind, engine or "", int(rows or 0), int(data or 0) + int(index or 0))
+def _table(name: str, kind: str, storage_engine: Any, rows: Any, data: Any, index: Any) -> Table:
+    return Table(name, kind, storage_engine or "", int(rows or 0), int(data or 0) + int(index or 0))
 
 
 def numbers_of(version: str) -> tuple[int, ...]:
@@ -179,11 +179,11 @@ def numbers_of(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version.partition("-")[0])[:3])
 
 
-def renames_atomically(engine: str, version: str) -> bool:
+def renames_atomically(product: str, version: str) -> bool:
     """Whether one RENAME TABLE of many tables is atomic even if the server dies while it executes it.
 
     MySQL 8.0 and newer: https://dev.mysql.com/doc/refman/8.0/en/atomic-ddl.html. MariaDB 10.6 and newer:
     https://mariadb.com/kb/en/atomic-ddl/; tests kill a 10.11 during it. Older ones: each table by itself.
     """
-    first = {MYSQL: (8,), MARIADB: (10, 6)}.get(engine)
+    first = {MYSQL: (8,), MARIADB: (10, 6)}.get(product)
     return first is not None and numbers_of(version) >= first

@@ -25,7 +25,7 @@ class Exclusive(Catalogue):
     """How sessions keep out of each other's way."""
 
     @contextlib.contextmanager
-    def alone(self, live: str, timeout_seconds: float) -> Iterator[None]:
+    def move_lock(self, live: str, timeout_seconds: float) -> Iterator[None]:
         """By a named lock, which the server itself keeps until the session and its last statement have ended."""
         name = _lock_of(live)
         if self.value("SELECT GET_LOCK(%s, %s)", [name, timeout_seconds]) != 1:
@@ -85,7 +85,7 @@ class Exclusive(Catalogue):
             )
         return OperatorError(
             found,
-            expected=f"it to end within {timeout_seconds:.0f} s",
+            expected=f"a session that ends within {timeout_seconds:.0f} s",
             untouched="all tables, by this run",
             next_step=next_step,
         )

@@ -62,8 +62,8 @@ def explained(error: Exception, where: str, untouched: str = STATEMENT, host: st
         )
     if isinstance(cause_of(error), socket.gaierror):
         return kind(
-            f"the name of the database server {where} resolves nowhere: it is no Service of the namespace, and no name"
-            " server of this machine knows it",
+            f"the name of the database server {where} does not resolve: it is not a Service of the namespace, and this"
+            " machine's name servers do not know it",
             expected="a Service of the cluster, or a host name or address that can be reached from here",
             untouched=untouched,
             next_step="correct database.host, or the name server's settings, then run the same command again",

@@ -63,7 +63,7 @@ class Checks(Catalogue):
             )
         if settings.get("explicit_defaults_for_timestamp", "ON") in ("OFF", "0"):
             problems.append(
-                "the server creates columns of times that change by themselves with every update of their row"
+                "the server creates TIMESTAMP columns that change by themselves with every update of their row"
                 " (explicit_defaults_for_timestamp is OFF), in Airflow's tables and in restored ones: set it to ON in"
                 " the server's configuration, and with SET GLOBAL or by a restart"
             )
@@ -79,14 +79,14 @@ class Checks(Catalogue):
                 self.value("SELECT RELEASE_LOCK(%s)", [_LOCK])
         except OperatorError as error:
             taken = 1
-            problems.append(f"the server gives no named locks (GET_LOCK), which keep two runs apart: {error.found}")
+            problems.append(f"the server has no named locks (GET_LOCK), which keep two runs apart: {error.found}")
         if taken is None:
-            problems.append("the server gives no named locks (GET_LOCK answers NULL), which keep two runs apart")
+            problems.append("the server has no named locks (GET_LOCK returns NULL), which keep two runs apart")
         if held.other_nodes is not None:
             unseen.append(held.other_nodes)
         if not held.everywhere("PROCESS"):
             unseen.append(
-                f"{held.account} has no right PROCESS: the server does not show it sessions of other users, and keys of"
+                f"{held.account} lacks the right PROCESS: the server does not show it other users' sessions, or keys of"
                 " their schemas"
             )
         return Fitness(tuple(problems), tuple(unseen))

@@ -112,7 +112,7 @@ class Rights:
     def unseen(self) -> list[str]:
         found = []
         if not self.everywhere("PROCESS"):
-            found.append(f"{self.account} has no right PROCESS, so sessions of other users are not shown to it")
+            found.append(f"{self.account} lacks the right PROCESS, so sessions of other users are not shown to it")
         return [*found, self.other_nodes] if self.other_nodes is not None else found
 
     def missing(self, schemas: Iterable[str], use: Use = Use.BUILD) -> list[str]:
@@ -201,7 +201,7 @@ class Privileges(Catalogue):
         grantee = "@".join("'" + part.replace("'", "''") + "'" for part in (user, host))
         server = self.server()
         version, literal = numbers_of(server.version), False
-        if server.engine == MARIADB:
+        if server.product == MARIADB:
             sources = [self._shown("SHOW GRANTS FOR CURRENT_USER")]
             if self.value("SELECT CURRENT_ROLE()") is not None:
                 sources.append(self._shown("SHOW GRANTS FOR CURRENT_ROLE"))
@@ -220,7 +220,7 @@ class Privileges(Catalogue):
             [Grants.read(lines) for lines in sources],
             grantee,
             literal=literal,
-            mariadb=server.engine == MARIADB,
+            mariadb=server.product == MARIADB,
             other_nodes=self._other_nodes(server),
         )
 
@@ -234,7 +234,7 @@ class Privileges(Catalogue):
             return f"the server is a node of a Galera cluster: {_OWN_SESSIONS.format('node')}"
         if settings.get("group_replication_group_name"):
             return f"the server is a member of a replication group: {_OWN_SESSIONS.format('member')}"
-        if server.engine == NDB_CLUSTER or settings.get("default_storage_engine") in ("NDB", "NDBCLUSTER"):
+        if server.product == NDB_CLUSTER or settings.get("default_storage_engine") in ("NDB", "NDBCLUSTER"):
             return f"the server is an SQL node of NDB Cluster or RonDB: {_OWN_SESSIONS.format('SQL node')}"
         return None
 

@@ -75,8 +75,8 @@ class Statements:
             finally:
                 self._used = time.monotonic()
 
-        alone = not self._in_transaction and _ALL_OR_NOTHING.match(statement)
-        return _repeated(send) if alone else send()
+        repeatable = not self._in_transaction and _ALL_OR_NOTHING.match(statement)
+        return _repeated(send) if repeatable else send()
 
     @contextlib.contextmanager
     def kept(self, purpose: str) -> Iterator[None]:

@@ -111,7 +111,7 @@ def read_content(database: Database, name: str, progress: Callable[[str], None])
 
 def server_in_words(database: Database) -> str:
     server = database.server()
-    return f"{server.engine} {server.version}"
+    return f"{server.product} {server.version}"
 
 
 def make_dump(

@@ -67,12 +67,12 @@ def act(call: Call) -> dict[str, Any]:
             with client_tools(
                 call.cluster, address, image, pod, manifest.run, params["timeout"], call.progress
             ) as tools:
-                with database.alone(schema, LEFTOVER_SECONDS):
+                with database.move_lock(schema, LEFTOVER_SECONDS):
                     restoration.make_room(purpose)
                 restoration.play(tools)
     if not call.check_mode:
         # A separate session, because loading a dump may take longer than an idle one is kept.
-        with connected(call.cluster, address, wait_of(call)) as database, database.alone(schema, LEFTOVER_SECONDS):
+        with connected(call.cluster, address, wait_of(call)) as database, database.move_lock(schema, LEFTOVER_SECONDS):
             restoration = Restoration(database, schema, owner, dump, manifest, call.progress)
             restored = restoration.compare()
             for doubt in restoration.doubts:
@@ -118,7 +118,7 @@ class Restoration:
         self._database.refuse_too_large(self._schema, largest)
         database, manifest, owner = self._database, self._manifest, self._owner
         # The tool of a killed run may still play its dump: its Job ends a little later.
-        conditions.wait_until_alone(database, self._schema, SESSION_SECONDS, self._progress)
+        conditions.wait_until_unused(database, self._schema, SESSION_SECONDS, self._progress)
         database.create_schema(self._schema, manifest.charset, manifest.collation)
         # The schema may have existed with others. The tables of a later migration must fit the restored ones.
         database.match_charset(self._schema, manifest.charset, manifest.collation)

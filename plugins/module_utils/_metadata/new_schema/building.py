@@ -88,7 +88,7 @@ def begin(
     name = inspection.names.workspace
     conditions.enforce([conditions.replaceable(inspection)], predicting=False)
     refuse_others(database, inspection, owner)
-    conditions.wait_until_alone(database, name, SESSION_SECONDS, progress)
+    conditions.wait_until_unused(database, name, SESSION_SECONDS, progress)
     database.create_schema(name, *database.any_text)
     drop_stale(database, inspection.plans)
     found = database.schema(name)

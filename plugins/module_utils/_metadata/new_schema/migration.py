@@ -73,7 +73,7 @@ def act(call: Call) -> dict[str, Any]:
             return {**result, "revision": None, "seconds": 0.0, "diff": diff}
         # This takes a while during which the session is idle, so a new session must be possible afterwards.
         remove_leftovers(call.cluster, selector_of(owner.deployment), LEFTOVER_SECONDS, call.progress)
-        with database.alone(names.workspace, LEFTOVER_SECONDS):
+        with database.move_lock(names.workspace, LEFTOVER_SECONDS):
             # Inspected again, because the Job may have continued while it was being removed.
             inspection = inspect(database, names, params["extra_tables"], owner)
             mark = building.begin(database, inspection, owner, params["image"], call.progress)

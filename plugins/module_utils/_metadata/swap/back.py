@@ -47,7 +47,7 @@ class Restore(Swap):
         if inspection.stage == MOVING and plan is not None:
             conditions.enforce([self._confirmed(), can_be_taken_back(plan)], predicting=not changes)
             if changes:
-                self._wait_until_alone()
+                self._wait_until_unused()
                 if plan.action == RESET:
                     self._take_back(plan)
                 else:
@@ -62,7 +62,7 @@ class Restore(Swap):
         conditions.enforce(checked, predicting=not changes)
         if not changes:
             return self._result(inspection, self._planned(inspection), checked)
-        self._wait_until_alone()
+        self._wait_until_unused()
         plan = self._write_plan(inspection)
         self._restore(plan)
         return self._result(inspection, plan, checked)

@@ -142,6 +142,6 @@ class Drop:
             expected=f"airflow_reset_method drop, and rows that are in {dump}",
             untouched=f"the {len(left)} tables that are left in schema {plan.live}, and the new ones in the workspace",
             # First, because the other advice would be wrong then.
-            next_step="if the old Airflow has run since then, it dropped the others itself, and no drop had begun: drop"
-            f" table {plan.schema}.{PLAN}, then run the same command again; else{step}",
+            next_step="if the old Airflow was started since then, it dropped the missing tables itself, and this drop"
+            f" had not begun: drop table {plan.schema}.{PLAN}, then run the same command again; otherwise{step}",
         )

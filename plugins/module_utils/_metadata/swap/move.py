@@ -26,7 +26,7 @@ def make_moves(database: Database, plan: Plan, progress: Callable[[str], None], 
     done = moves_done(plan.moves, database.layout_of(involved), "" if backwards else plan.live)
     if done is None:
         raise OperatorError(
-            f"the tables in {', '.join(involved)} are not where the plan in {plan.schema} says, after any of its moves",
+            f"the tables in {', '.join(involved)} match no step of the plan in {plan.schema}",
             expected="no concurrent changes to these tables",
             untouched="the new tables; the old ones were dropped before (method drop)"
             if plan.dropped

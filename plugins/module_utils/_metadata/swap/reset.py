@@ -8,14 +8,15 @@ Setting aside (the usual method):
 
 1. Check every condition that can be checked immediately (`conditions.py`). If one does not hold, nothing changes.
 2. Wait until no other session is open on the live schema, then check every condition again.
-3. Read a checksum of each old table.
+3. Read a checksum of each old table (only with `verify: content`, which the upgrade doesn't use: it takes as long as
+   reading all rows, and a move changes none).
 4. Write the sentinel (table `hopsworks_airflow_install`) next to the new tables.
-5. Write the plan: each table, where it is, where it goes, and its checksum. The plan is written under another name and
-   renamed, so that a plan that can be read is complete. This is the point of no return: a later run finishes the
-   reset and does not start another one.
+5. Write the plan: each table, where it is, where it goes, and its checksum if it was read. The plan is written under
+   another name and renamed, so that a plan that can be read is complete. Until the first table has moved it has no
+   effect, and a later run writes another one. After that, every later run finishes this one.
 6. Move the tables in the order of the plan, in one statement: the old ones to `<live>_before_<run>`, the new ones to
    the live schema, the sentinel last.
-7. Compare the checksums of the tables that were set aside.
+7. Compare the checksums of the tables that were set aside, if they were read.
 8. Write the memory (a ConfigMap of the cluster), then mark the plan as done, then remove the mark of the workspace.
 
 Dropping (`method: drop`) replaces the move of the old tables by `drop.py`: it locks them, compares their rows with
@@ -28,8 +29,8 @@ Guarantees:
   the next one finishes it.
 - Moves are made in the order of the plan. So the places of the tables show how many moves are made, also on a server
   that does not rename many tables as a whole (`plan.moves_done`).
-- A server may still execute a statement of a killed run. The lock that every reset holds (`Database.alone`) belongs to
-  the session that sent that statement, so the next run waits for its end.
+- A server may still execute a statement of a killed run. The lock that every reset holds (`Database.move_lock`)
+  belongs to the session that sent that statement, so the next run waits for its end.
 - A table that the plan does not name is never moved, and none is dropped except under `method: drop`.
 """
 
@@ -70,7 +71,7 @@ class Reset(Swap):
             if changes:
                 done = f"{inspection.moves_done} of {len(plan.moves)} moves"
                 self._progress(f"finishing what run {plan.run} began: {done}")
-                self._wait_until_alone()
+                self._wait_until_unused()
                 self._replace(inspection, plan)
             return self._result(inspection, plan)
         if not changes:
@@ -190,7 +191,7 @@ class Reset(Swap):
         plan = self._planned(inspection, contents)
         if live is not None and plan.schema != names.workspace:
             database.create_schema(plan.schema, live.charset, live.collation)
-            engines = {table.engine for table in live.tables.values()}
+            engines = {table.storage_engine for table in live.tables.values()}
             database.probe_move(names.workspace, plan.schema, PROBE, engines)
         install = Install(
             deployment=request.deployment,

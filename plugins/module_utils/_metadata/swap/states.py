@@ -48,7 +48,7 @@ def act(call: Call) -> dict[str, Any]:
         if call.check_mode:
             result = action.predict()
         else:
-            with database.alone(request.names.live, params["session_timeout"]):
+            with database.move_lock(request.names.live, params["session_timeout"]):
                 result = action.carry_out()
     for condition in result["conditions"]:
         if condition["verdict"] == NOTED:

@@ -66,9 +66,9 @@ class Swap:
     def _confirmed(self) -> conditions.Condition:
         return conditions.confirmed(self._request.deployment, self._request.confirm)
 
-    def _wait_until_alone(self) -> None:
+    def _wait_until_unused(self) -> None:
         seconds = self._request.session_timeout_seconds
-        conditions.wait_until_alone(self._database, self._names.live, seconds, self._progress)
+        conditions.wait_until_unused(self._database, self._names.live, seconds, self._progress)
 
 
 def outcome(stage: str, *, changed: bool, checked: Sequence[conditions.Condition] = (), **facts: Any) -> dict[str, Any]:

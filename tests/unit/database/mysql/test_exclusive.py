@@ -73,12 +73,12 @@ def relay(server):
 
 @pytest.fixture
 def holder(server):
-    with server.session() as made, made.alone(SCHEMA, 1):
+    with server.session() as made, made.move_lock(SCHEMA, 1):
         yield made
 
 
 def refused(database):
-    with pytest.raises(OperatorError) as caught, database.alone(SCHEMA, 0):
+    with pytest.raises(OperatorError) as caught, database.move_lock(SCHEMA, 0):
         pass
     return caught.value
 
@@ -88,16 +88,16 @@ def test_a_machine_that_lost_its_power_holds_nobody_up(server, database, relay, 
     monkeypatch.setattr(exclusive, "IDLE_ALONE_SECONDS", 1)
     with (
         session("127.0.0.1", relay.port, "airflow", PASSWORD.encode(), "the relay") as gone,
-        gone.alone(SCHEMA, 1),
+        gone.move_lock(SCHEMA, 1),
     ):
         relay.lose_power()
-        with database.alone(SCHEMA, GIVEN_UP_SECONDS):
+        with database.move_lock(SCHEMA, GIVEN_UP_SECONDS):
             pass
         relay.end()
 
 
 def test_the_server_may_end_an_idle_session_only_while_it_holds_the_lock(database):
-    with database.alone(SCHEMA, 1):
+    with database.move_lock(SCHEMA, 1):
         assert database.value("SELECT @@wait_timeout") == exclusive.IDLE_ALONE_SECONDS
     assert str(database.value("SELECT @@wait_timeout")) == EVERYWHERE["wait_timeout"]
 
@@ -149,7 +149,7 @@ def test_a_statement_of_an_action_that_is_gone_is_waited_for_before_the_way_back
 
     killed = contextlib.ExitStack()
     with killed:
-        killed.enter_context(killed.enter_context(server.session()).alone(live, 1))
+        killed.enter_context(killed.enter_context(server.session()).move_lock(live, 1))
         call = call_of(database, monkeypatch, metadata_info, live=live, run="r", deployment="demo", lock={"name": "x"})
         call.progress = carry_out
 
@@ -158,7 +158,7 @@ def test_a_statement_of_an_action_that_is_gone_is_waited_for_before_the_way_back
 
 
 def test_whoever_only_looks_waits_for_nobody(server, database, deployment, monkeypatch):
-    with server.session() as other, other.alone(deployment.names.live, 1):
+    with server.session() as other, other.move_lock(deployment.names.live, 1):
         call = call_of(database, monkeypatch, metadata_info, live=deployment.names.live, run="r", deployment="demo")
         assert metadata_info.act(call)["stage"] == "old"
 

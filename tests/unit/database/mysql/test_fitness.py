@@ -180,7 +180,7 @@ def test_a_user_of_one_of_several_servers_that_sees_its_own_sessions_only(deploy
     condition = conditions.nobody_connected(deployment.names.live, [], rights)
 
     assert condition.verdict == conditions.NOTED
-    assert "no right PROCESS" in condition.found
+    assert "lacks the right PROCESS" in condition.found
     assert "the server is a node" in condition.found
 
 

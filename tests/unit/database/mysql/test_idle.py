@@ -109,7 +109,7 @@ def test_a_session_that_was_closed_is_opened_again_with_its_settings(proxy, data
 
 
 def test_it_is_an_error_while_a_lock_is_held(proxy, database, table, server, bare):
-    with database.alone(bare.names.live, 1):
+    with database.move_lock(bare.names.live, 1):
         proxy.wait_for_its_limit()
         with pytest.raises(OperatorError, match=f"the lock on schema {bare.names.live}"):
             database.execute(f"UPDATE {table} SET a = 'without the lock'")
@@ -118,7 +118,7 @@ def test_it_is_an_error_while_a_lock_is_held(proxy, database, table, server, bar
 
 
 def test_it_is_opened_again_once_the_lock_is_given_back(proxy, database, bare):
-    with database.alone(bare.names.live, 1):
+    with database.move_lock(bare.names.live, 1):
         pass
     proxy.wait_for_its_limit()
 

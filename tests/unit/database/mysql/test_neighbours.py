@@ -201,7 +201,7 @@ def test_the_plan_warns_of_what_it_can_not_know_and_of_what_follows(
     key, reader, sessions = warnings
     assert f"foreign key bi_dag of {bi}.t onto dag will follow the old table" in key
     assert f"view {bi}.v names tables of schema {live}" in reader
-    assert "no right PROCESS, so sessions of other users are not shown" in sessions
+    assert "lacks the right PROCESS, so sessions of other users are not shown" in sessions
 
 
 @pytest.fixture

@@ -331,7 +331,7 @@ class TestMeanwhile:
             plan = Reset(database, bare.request(**changes), memory, quiet)._write_plan(inspect(database, bare.names))
             set_state(database, plan, "dropping")
             server.as_root("SET foreign_key_checks = 0; DROP TABLE dag, xcom", live)
-            with pytest.raises(OperatorError, match="not where the plan"):
+            with pytest.raises(OperatorError, match="match no step of the plan"):
                 reset(database, bare, memory, **changes)
             assert bare.tables(live) == {"orders"}
 

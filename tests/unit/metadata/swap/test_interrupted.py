@@ -109,7 +109,7 @@ class TestInterrupted:
         deployment.server.as_root(f"CREATE TABLE {deployment.names.live}.{made} (id INT)")
         before = {schema: deployment.tables(schema) for schema in deployment.schemas()}
 
-        with pytest.raises(OperatorError, match="not where the plan"):
+        with pytest.raises(OperatorError, match="match no step of the plan"):
             reset(database, deployment, memory)
 
         assert {schema: deployment.tables(schema) for schema in deployment.schemas()} == before
@@ -216,7 +216,7 @@ def test_a_reset_on_which_something_was_started_is_not_taken_back(server, databa
     server.as_root("CREATE TABLE users (id INT PRIMARY KEY)", deployment.names.live)
     before = deployment.everything(database)
 
-    with pytest.raises(OperatorError, match="are not where the plan"):
+    with pytest.raises(OperatorError, match="match no step of the plan"):
         restore(database, deployment, memory)
 
     assert deployment.everything(database) == before

@@ -223,12 +223,12 @@ class UnwillingDatabase(MySql):
 def test_two_at_a_time_take_turns(server, database, deployment):
     with (
         server.session() as other,
-        other.alone(deployment.names.live, 1),
+        other.move_lock(deployment.names.live, 1),
         pytest.raises(OperatorError, match="another session"),
-        database.alone(deployment.names.live, 0.2),
+        database.move_lock(deployment.names.live, 0.2),
     ):
         pass
-    with database.alone(deployment.names.live, 1):
+    with database.move_lock(deployment.names.live, 1):
         pass
 
 
