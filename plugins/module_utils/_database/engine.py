@@ -6,7 +6,8 @@
 
 The rooms above name no engine and use no dialect. They send only the SQL that all engines have: SELECT with UNION ALL
 and LIMIT, INSERT, UPDATE, DELETE and DROP TABLE IF EXISTS, values as `%s`, names from `Database.quoted`, TRUE, FALSE,
-COALESCE, COUNT, MAX and REPLACE(), and times as values instead of functions of the server.
+COALESCE, COUNT, MAX and REPLACE(), times as values, not from functions of the server. Columns of our own tables are
+INT, BIGINT, SMALLINT, VARCHAR or TEXT, with NOT NULL and PRIMARY KEY.
 """
 
 from __future__ import annotations
@@ -201,7 +202,7 @@ class Database(Protocol):
         """Rename a table within its schema, in one atomic step."""
 
     def move_tables(self, moves: Iterable[tuple[str, str, str]], progress: Progress) -> None:
-        """Move tables from one schema to another in one statement; each move is (source, target, table)."""
+        """Move tables to another schema in one statement or transaction; each move is (source, target, table)."""
 
     def probe_move(self, workspace: str, aside: str, table: str, engines: Iterable[str]) -> None:
         """Try with a table of our own whether tables of these storage engines can move.

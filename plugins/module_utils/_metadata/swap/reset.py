@@ -11,9 +11,9 @@ Setting aside (the usual method):
 3. Read a checksum of each old table (only with `verify: content`, which the upgrade doesn't use: it takes as long as
    reading all rows, and a move changes none).
 4. Write the sentinel (table `hopsworks_airflow_install`) next to the new tables.
-5. Write the plan: each table, where it is, where it goes, and its checksum if it was read. The plan is written under
-   another name and renamed, so that a plan that can be read is complete. Until the first table has moved it has no
-   effect, and a later run writes another one. After that, every later run finishes this one.
+5. Write the plan: each table, where it is, where it goes, its checksum. It is written under another name and renamed,
+   so that a plan that can be read is complete. Until the first table has moved it has no effect, and a later run
+   writes another one. After that, every later reset finishes this one, and a restore takes it back.
 6. Move the tables in the order of the plan, in one statement: the old ones to `<live>_before_<run>`, the new ones to
    the live schema, the sentinel last.
 7. Compare the checksums of the tables that were set aside, if they were read.
@@ -29,7 +29,7 @@ Guarantees:
   the next one finishes it.
 - Moves are made in the order of the plan. So the places of the tables show how many moves are made, also on a server
   that does not rename many tables as a whole (`plan.moves_done`).
-- A server may still execute a statement of a killed run. The lock that every reset holds (`Database.move_lock`)
+- A server may still execute a statement of a killed run. The lock that `states.act` takes (`Database.move_lock`)
   belongs to the session that sent that statement, so the next run waits for its end.
 - A table that the plan does not name is never moved, and none is dropped except under `method: drop`.
 """

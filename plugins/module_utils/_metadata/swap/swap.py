@@ -55,6 +55,7 @@ class Swap:
         return self._act(changes=False)
 
     def carry_out(self) -> dict[str, Any]:
+        """Do it. The caller holds `Database.move_lock`."""
         return self._act(changes=True)
 
     def _act(self, *, changes: bool) -> dict[str, Any]:
