@@ -137,7 +137,7 @@ def test_every_request_is_a_connection_of_its_own(server, probe):
 def test_slow_answers_do_not_hide_what_comes_after_them(server, probe):
     server.wait = 1.0
     end = probe(server.url)
-    time.sleep(0.3)
+    until(lambda: len(server.tokens) >= 5)
     server.wait, server.status = 0.0, 503
     time.sleep(0.5)
     seen, _ended = end()
